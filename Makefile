@@ -1,0 +1,43 @@
+# Everything runs in this folder's own virtual environment, made at first use. PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow lint types check parity clean help
+
+help:
+	@echo "make demo       set up, then run the quickstart: minutes on two cores"
+	@echo "make test       set up, then run the tests"
+	@echo "make test-slow  the tests that take minutes as well"
+	@echo "make check      lint, types and tests, as CI does"
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/jorney quickstart
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# torch and transformers' own models, for the parity tests; they are skipped where it is missing.
+parity: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 accelerate
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m ''
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
