@@ -1,0 +1,1 @@
+"""Problems and their texts, tokens, packed rows and batches."""

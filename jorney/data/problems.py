@@ -1,0 +1,149 @@
+"""The `Problem` record, and reading problems from files and from the hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from jorney import storage
+from jorney.data.steps import ABEL
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A question with a known answer.
+
+    Attributes:
+      id: unique within its set; sampling keys and the resuming of stages hang on it.
+      question: the text that the step format's prompt template is filled with.
+      answer: the known final answer, as text.
+      solution: a worked solution in the step format's form, where the set has one.
+      verifier: how an answer is checked: "math" (math-verify) or "countdown" (exact).
+      meta: what the verifier or an analysis needs beyond this; JSON values only.
+    """
+
+    id: str
+    question: str
+    answer: str
+    solution: str | None = None
+    verifier: str = "math"
+    meta: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+# The names that published sets give to the same thing.
+_QUESTION = ("question", "problem")
+_ID = ("id", "unique_id", "task_id")
+_RESERVED = {*_QUESTION, *_ID, "answer", "solution", "verifier", "meta"}
+_CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's annotations: <<48/2=24>>
+
+
+def read_problems(source: str, limit: int | None = None) -> list[Problem]:
+    """Problems from a JSON-lines file (local or gs://), or from anything `datasets` reads.
+
+    A row needs a question (or problem) and an answer. GSM8K's answers, a worked solution with `#### 72` at its end, are
+    taken apart; MATH's solution is kept beside its answer.
+
+    Args:
+      source: a path that ends in .jsonl; a .parquet or .csv path; or a hub id, `name[:configuration][@split]`, split
+        "train" unless given (`openai/gsm8k:main@test`).
+      limit: read no more than this many.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit = {limit}: expected 1 or more")
+    problems: list[Problem] = []
+    seen: dict[str, str] = {}
+    for place, row in _rows(source):
+        problem = _from_row(row, place)
+        if problem.id in seen:
+            raise ValueError(f"{place}: the id {problem.id!r} was already used by {seen[problem.id]}")
+        seen[problem.id] = place
+        problems.append(problem)
+        if len(problems) == limit:
+            break
+    if not problems:
+        raise ValueError(f"{source}: holds no problems: expected at least one")
+    return problems
+
+
+def write_problems(where: storage.PathLike, problems: Iterable[Problem]) -> None:
+    """Writes a JSON-lines file that `read_problems` reads back equal."""
+    storage.write_jsonl(where, (dataclasses.asdict(problem) for problem in problems))
+
+
+def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, row) pairs; the place names file and line for error messages."""
+    if storage.path(source).is_dir():
+        raise ValueError(f"{source}: a folder: expected a file that ends in .jsonl, .parquet or .csv, or a hub id")
+    if source.endswith((".jsonl", ".json")):
+        for number, row in storage.read_jsonl(source):
+            yield f"{source}: line {number}", row
+        return
+    suffix = source.rsplit(".", 1)[-1]
+    if suffix in ("parquet", "csv"):
+        if not storage.path(source).exists():
+            raise FileNotFoundError(f"{source}: no such file")
+        import datasets
+
+        try:
+            data: Any = datasets.load_dataset(suffix, data_files=source, split="train")
+        except (ValueError, datasets.exceptions.DatasetsError) as error:
+            raise ValueError(f"{source}: expected a {suffix} file, {error.__cause__ or error}") from None
+    else:
+        if source.startswith((".", "/", "~")) or storage.path(source).exists():
+            raise ValueError(f"{source}: expected a file that ends in .jsonl, .parquet or .csv, or a hub id")
+        import datasets
+
+        name, _, split = source.partition("@")
+        name, _, configuration = name.partition(":")
+        try:
+            data = datasets.load_dataset(name, configuration or None, split=split or "train")
+        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+            raise FileNotFoundError(f"{source}: neither a file here nor a data set that can be fetched ({error})") from None
+    for number, row in enumerate(data):
+        yield f"{source}: row {number}", dict(row)
+
+
+def _from_row(row: dict[str, Any], place: str) -> Problem:
+    def text(names: tuple[str, ...]) -> str:
+        for name in names:
+            if name in row:
+                value = row[name]
+                if isinstance(value, (int, float)) and not isinstance(value, bool):
+                    value = json.dumps(value)
+                if not isinstance(value, str) or not value.strip():
+                    raise ValueError(f"{place}: field {name!r}: expected a text that is not empty, got {row[name]!r}")
+                return value
+        raise ValueError(f"{place}: the field {' or '.join(map(repr, names))} is missing; there are {', '.join(row) or 'none'}")
+
+    question, answer, solution = text(_QUESTION), text(("answer",)), row.get("solution")
+    if not isinstance(solution, str | None):
+        raise ValueError(f"{place}: field 'solution': expected a text, got {solution!r}")
+    if solution is None and "####" in answer:
+        worked, _, answer = answer.rpartition("####")
+        answer = answer.strip().replace(",", "")
+        solution = ABEL.write(_CALCULATOR.sub("", worked).strip().splitlines(), answer)
+    # Without an id the question's own hash: stable when rows are reordered or a file grows.
+    name = next((str(row[key]) for key in _ID if row.get(key) is not None), None)
+    verifier = "math" if row.get("verifier") is None else row["verifier"]
+    if verifier not in ("math", "countdown"):
+        raise ValueError(f"{place}: field 'verifier': expected 'math' or 'countdown', got {verifier!r}")
+    meta = row.get("meta")
+    if meta is None:
+        meta = {key: value for key, value in row.items() if key not in _RESERVED}
+    if not isinstance(meta, dict):
+        raise ValueError(f"{place}: field 'meta': expected an object, got {meta!r}")
+    if verifier == "countdown" and not {"numbers", "target"} <= meta.keys():
+        raise ValueError(f"{place}: field 'meta': expected 'numbers' and 'target' for the verifier 'countdown', got {meta!r}")
+    return Problem(name or hash_id(question), question, answer, solution, verifier, meta)
+
+
+def hash_id(question: str) -> str:
+    """An id made of the question alone."""
+    return hashlib.blake2b(question.encode(), digest_size=8).hexdigest()

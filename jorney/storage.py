@@ -1,0 +1,108 @@
+"""Paths that may be local or gs://, and writing that never leaves half a file.
+
+Every path in Jorney goes through `etils.epath`. A file is written whole: locally to a temporary neighbour that is then
+moved into place; object stores write an object whole by themselves. Nothing relies on append or on a shared disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from etils import epath
+
+Path = epath.Path
+PathLike = str | os.PathLike[str]
+
+
+def path(where: PathLike) -> epath.Path:
+    """A local or remote path; `~` is expanded.
+
+    Raises:
+      ValueError: the path is neither local nor in a kind of store that is known.
+    """
+    try:
+        return epath.Path(where).expanduser()
+    except KeyError:
+        raise ValueError(f"{where}: expected a local path, or one in a store such as gs://bucket/folder") from None
+
+
+def is_local(where: PathLike) -> bool:
+    """Whether the operating system can open the path."""
+    return "://" not in os.fspath(where)
+
+
+def write_bytes(where: PathLike, data: bytes) -> None:
+    """Writes a file whole: readers see the old content or the new, never a part. Parents are made."""
+    target = path(where)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not is_local(target):
+        target.write_bytes(data)
+        return
+    handle, temporary = tempfile.mkstemp(dir=os.fspath(target.parent), prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, os.fspath(target))
+    except BaseException as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk, most often
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from None
+        raise
+
+
+def write_text(where: PathLike, text: str) -> None:
+    """Writes UTF-8 text, whole."""
+    write_bytes(where, text.encode())
+
+
+def write_json(where: PathLike, value: Any) -> None:
+    """Writes a JSON file, whole."""
+    write_text(where, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(where: PathLike) -> Any:
+    """Raises ValueError naming the file when it is not JSON."""
+    try:
+        return json.loads(path(where).read_text())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{where}: no such file") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: line {error.lineno}: expected JSON, {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: expected JSON, {error}") from None
+
+
+def write_jsonl(where: PathLike, rows: Iterable[Any]) -> None:
+    """Writes a JSON-lines file, whole."""
+    write_text(where, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) pairs of a JSON-lines file; blank lines are skipped.
+
+    Raises:
+      FileNotFoundError: names the path.
+      ValueError: names the file and the line that is not a JSON object.
+    """
+    source = path(where)
+    if not source.exists():
+        raise FileNotFoundError(f"{where}: no such file")
+    with source.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise ValueError(f"{where}: line {number}: expected a JSON object, {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{where}: line {number}: expected a JSON object, got {type(row).__name__}")
+            yield number, row

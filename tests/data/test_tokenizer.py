@@ -1,0 +1,160 @@
+"""Tokenizers: bos once, nothing lost, and what is broken is repaired or refused with the reason."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+import tokenizers
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from jorney.data.tokenizer import PROBE, Tokenizer, load_tokenizer
+
+BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
+NAMED = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD}
+
+
+def write(folder: pathlib.Path, adds_bos: bool = False, **stated: object) -> pathlib.Path:
+    """A byte-level BPE as DeepSeekMath's is, with a tokenizer_config.json of what is stated."""
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(r"\s?\p{L}+"), "isolated"),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[BOS, EOS, PAD],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["So the answer is 12 and then 3."] * 5, trainer)
+    if adds_bos:
+        tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 0)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory) -> Tokenizer:
+    return load_tokenizer(str(write(tmp_path_factory.mktemp("plain"), **NAMED)))
+
+
+@settings(max_examples=100)
+@given(st.text())
+def test_text_survives(tokenizer, text):
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_ids_of_a_text_hold_nothing_else(tokenizer):
+    ids = tokenizer.encode(PROBE)
+    assert not {tokenizer.bos, tokenizer.eos, tokenizer.pad} & set(ids)
+    assert tokenizer.encode("") == []
+    assert (tokenizer.bos, tokenizer.eos, tokenizer.pad) == (0, 1, 2)
+    assert len(tokenizer) == tokenizer.backend.vocab_size
+    # Digits are single tokens, a word takes its space along.
+    assert len(tokenizer.encode("123")) == 3
+    assert len(tokenizer.encode("So answer")) == 2
+
+
+def test_decoding_drops_special_tokens(tokenizer):
+    assert tokenizer.decode([tokenizer.bos, *tokenizer.encode("So 12"), tokenizer.eos, tokenizer.pad]) == "So 12"
+
+
+@pytest.mark.parametrize("adds_bos", [False, True])
+@pytest.mark.parametrize("text", ["So the", f"{BOS}So the", " So", ""])
+def test_bos_appears_once(tmp_path, adds_bos, text):
+    tokenizer = load_tokenizer(str(write(tmp_path, adds_bos, **NAMED)))
+    ids = tokenizer.encode_prompt(text)
+    assert ids[0] == tokenizer.bos
+    assert ids.count(tokenizer.bos) == 1
+    assert tokenizer.decode(ids) == text.removeprefix(BOS)
+    assert tokenizer.encode_prompt("So the")[1:] == tokenizer.encode("So the")  # which adds none
+
+
+def test_a_model_without_bos_gets_none(tmp_path):
+    tokenizer = load_tokenizer(str(write(tmp_path, eos_token=EOS)))
+    assert tokenizer.bos is None
+    assert tokenizer.encode_prompt("So") == tokenizer.encode("So")
+
+
+def test_padding_falls_back_to_eos(tmp_path):
+    tokenizer = load_tokenizer(str(write(tmp_path, bos_token=BOS, eos_token=EOS)))
+    assert tokenizer.pad == tokenizer.eos == 1
+
+
+@pytest.mark.parametrize("label", ["LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast"])
+def test_a_wrong_label_does_no_harm(tmp_path, tokenizer, label):
+    # DeepSeekMath's folder is labelled LlamaTokenizerFast. transformers 5.23 sees through that itself; under the label
+    # GemmaTokenizer it still installs a pre-tokenizer that fails.
+    labelled = load_tokenizer(str(write(tmp_path, tokenizer_class=label, **NAMED)))
+    assert labelled.encode(PROBE) == tokenizer.encode(PROBE)
+    assert (labelled.bos, labelled.eos, labelled.pad, len(labelled)) == (0, 1, 2, len(tokenizer))
+
+
+@pytest.fixture
+def old_transformers(monkeypatch):
+    """AutoTokenizer as it was before transformers 5.23: it takes the label's word."""
+
+    def from_pretrained(folder: str, **_: object) -> object:
+        return transformers.LlamaTokenizer.from_pretrained(folder)
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
+
+
+def test_the_class_that_drops_spaces_is_replaced(tmp_path, tokenizer, old_transformers):
+    folder = str(write(tmp_path, tokenizer_class="LlamaTokenizerFast", **NAMED))
+    broken = transformers.AutoTokenizer.from_pretrained(folder)
+    assert broken.decode(broken.encode("So the answer is 12", add_special_tokens=False)) == "Sotheansweris12"
+    repaired = load_tokenizer(folder)
+    assert repaired.encode(PROBE) == tokenizer.encode(PROBE)
+    assert repaired.decode(repaired.encode(PROBE)) == PROBE
+    assert (repaired.bos, repaired.eos, repaired.pad) == (0, 1, 2)
+
+
+def test_tokens_that_the_label_invents_are_not_taken_over(tmp_path, old_transformers):
+    # The class would make eos "</s>", with an id beyond the model's vocabulary.
+    with pytest.raises(ValueError, match="states no eos_token"):
+        load_tokenizer(str(write(tmp_path, tokenizer_class="LlamaTokenizerFast")))
+
+
+@pytest.mark.parametrize("label", ["PreTrainedTokenizerFast", "LlamaTokenizerFast"])
+def test_no_eos_is_refused(tmp_path, label):
+    folder = write(tmp_path, tokenizer_class=label, bos_token=BOS)
+    with pytest.raises(ValueError, match=f"{folder}: the tokenizer states no eos_token: expected one in tokenizer_config.json"):
+        load_tokenizer(str(folder))
+
+
+def test_a_tokenizer_that_loses_spaces_is_refused(tmp_path):
+    vocabulary = {word: number for number, word in enumerate([EOS, "<unk>", *sorted(set(PROBE.split()))])}
+    tokenizer = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": EOS}))
+    with pytest.raises(ValueError, match=r"encode and decode turn '.*' into '.*': expected the same text") as raised:
+        load_tokenizer(str(tmp_path))
+    assert str(raised.value).startswith(f"{tmp_path}/tokenizer.json: ")
+    # The reason shows: what was a line break and spaces is one space.
+    assert "15.5, and $" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_tokenizer_that_cannot_encode_is_refused(tmp_path):
+    tokenizer = tokenizers.Tokenizer(models.WordLevel({EOS: 0, "So": 1}, unk_token="<unk>"))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": EOS}))
+    with pytest.raises(ValueError, match="into 'an error: WordLevel error: Missing"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_folder_without_a_tokenizer(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/tokenizer.json: no such file"):
+        load_tokenizer(str(tmp_path))

@@ -1,0 +1,152 @@
+"""Files are written whole or not at all, on local disks and in object stores alike."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_store import memory_root
+
+from jorney import storage
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(params=["local", "gs"])
+def root(request, tmp_path) -> str:
+    return str(tmp_path / "run") if request.param == "local" else memory_root()
+
+
+def names(folder) -> list[str]:
+    return sorted(entry.name for entry in storage.path(folder).iterdir())
+
+
+def test_what_is_written_is_read(root):
+    where = f"{root}/a/b/data.bin"
+    assert not storage.path(where).exists()
+    storage.write_bytes(where, b"\x00old")
+    assert storage.path(where).read_bytes() == b"\x00old"
+    storage.write_bytes(where, b"new")
+    assert storage.path(where).read_bytes() == b"new"
+    storage.write_text(f"{root}/a/b/text", "é\r\n数")
+    assert storage.path(f"{root}/a/b/text").read_bytes() == "é\r\n数".encode()
+    assert names(f"{root}/a/b") == ["data.bin", "text"]
+    assert storage.path(f"{root}/a").is_dir()
+    assert storage.path(where).stat().length == 3
+
+
+def test_local_and_remote_paths(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert os.fspath(storage.path("~/runs/a")) == f"{tmp_path}/runs/a"
+    assert os.fspath(storage.path("gs://bucket/runs") / "a") == "gs://bucket/runs/a"
+    assert storage.is_local(tmp_path)
+    assert storage.is_local("~/runs")
+    assert not storage.is_local("gs://bucket/runs")
+    assert not storage.is_local(storage.path("gs://bucket/runs"))
+
+
+def test_an_unknown_kind_of_store_is_refused():
+    with pytest.raises(
+        ValueError, match="ftp://host/file: expected a local path, or one in a store such as gs://bucket/folder"
+    ):
+        storage.path("ftp://host/file")
+
+
+@pytest.mark.parametrize("failing", ["replace", "fsync"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_fails_changes_nothing(tmp_path, monkeypatch, failing, error):
+    def fail(*_: object) -> None:
+        raise error
+
+    where = tmp_path / "state.json"
+    storage.write_text(where, "old")
+    monkeypatch.setattr(os, failing, fail)
+    for target in (where, tmp_path / "new" / "state.json"):
+        with pytest.raises(type(error)):
+            storage.write_text(target, "new")
+    assert where.read_text() == "old"
+    assert names(tmp_path) == ["new", "state.json"]
+    assert names(tmp_path / "new") == []
+
+
+def test_others_may_read_what_is_written(tmp_path):
+    # Temporary files are their owner's alone; on a shared disk that would lock everybody else out.
+    where = tmp_path / "file"
+    storage.write_bytes(where, b"1")
+    assert stat.S_IMODE(where.stat().st_mode) == 0o644
+    where.chmod(0o600)
+    storage.write_bytes(where, b"2")
+    assert stat.S_IMODE(where.stat().st_mode) == 0o644
+
+
+@settings(max_examples=60)
+@given(st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=3), max_size=4), JSON)
+def test_json_reads_back(tmp_path_factory, rows, value):
+    folder = tmp_path_factory.getbasetemp()
+    storage.write_jsonl(folder / "rows.jsonl", rows)
+    assert list(storage.read_jsonl(folder / "rows.jsonl")) == list(enumerate(rows, start=1))
+    storage.write_json(folder / "value.json", value)
+    assert storage.read_json(folder / "value.json") == value
+
+
+def test_json_in_a_store(root):
+    rows = [{"text": "é\n\u2028"}, {}]
+    storage.write_jsonl(f"{root}/rows.jsonl", iter(rows))
+    assert list(storage.read_jsonl(f"{root}/rows.jsonl")) == [(1, rows[0]), (2, rows[1])]
+    storage.write_json(f"{root}/value.json", {"b": [1.5, None], "a": "é"})
+    # Made for people too: fields in their order, letters as they are.
+    assert storage.path(f"{root}/value.json").read_text() == '{\n  "b": [\n    1.5,\n    null\n  ],\n  "a": "é"\n}\n'
+    assert storage.read_json(f"{root}/value.json") == {"b": [1.5, None], "a": "é"}
+
+
+def test_line_numbers_count_blank_lines(root):
+    storage.write_text(f"{root}/rows.jsonl", '\n{"a": 1}\n  \n{"a": 2}')
+    assert list(storage.read_jsonl(f"{root}/rows.jsonl")) == [(2, {"a": 1}), (4, {"a": 2})]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b'{}\n{"a": 1', "line 2: expected a JSON object, Expecting ',' delimiter"),
+        (b"{}\n\n3", "line 3: expected a JSON object, got int"),
+        (b'{"a": "\xff"}', "line 1: expected a JSON object, 'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_a_bad_line_is_named(root, content, error):
+    storage.write_bytes(f"{root}/rows.jsonl", content)
+    with pytest.raises(ValueError, match=f"{root}/rows.jsonl: {error}") as raised:
+        list(storage.read_jsonl(f"{root}/rows.jsonl"))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b'{\n"a": }', "line 2: expected JSON, Expecting value"),
+        (b"\xff", "expected JSON, 'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_a_file_that_is_no_json_is_named(root, content, error):
+    storage.write_bytes(f"{root}/value.json", content)
+    with pytest.raises(ValueError, match=f"{root}/value.json: {error}"):
+        storage.read_json(f"{root}/value.json")
+
+
+def test_a_missing_file_is_named(root):
+    for read in (storage.read_json, lambda where: next(storage.read_jsonl(where))):
+        with pytest.raises(FileNotFoundError, match=f"{root}/no.json: no such file"):
+            read(f"{root}/no.json")
+
+
+def test_rows_are_read_one_by_one(root):
+    storage.write_text(f"{root}/rows.jsonl", json.dumps({"a": 1}) + "\nbroken")
+    assert next(storage.read_jsonl(f"{root}/rows.jsonl")) == (1, {"a": 1})
