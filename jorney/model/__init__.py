@@ -1,0 +1,1 @@
+"""The transformer and its parameters. The only place that knows flax."""

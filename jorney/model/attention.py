@@ -1,0 +1,83 @@
+"""Rotary embedding, and attention over segments of keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Segment(NamedTuple):
+    """Keys and values that queries may attend to.
+
+    The leading axis P divides the queries' batch B: B/P consecutive rows share one segment (siblings share their
+    prompt), and read it in one matrix product.
+
+    Attributes:
+      keys: [P, S, K, H].
+      values: [P, S, K, H].
+      mask: [B or 1, T, S] bool, True where a query may look.
+    """
+
+    keys: jax.Array
+    values: jax.Array
+    mask: jax.Array
+
+
+def rotate(x: jax.Array, positions: jax.Array, theta: float) -> jax.Array:
+    """Rotary position embedding in Hugging Face's layout: the two halves of a head form the pairs.
+
+    Args:
+      x: [B, T, N, H].
+      positions: [B, T] int, tokens from the start of the sequence.
+
+    Returns:
+      [B, T, N, H] of x's dtype; the angles are computed in float32.
+    """
+    half = x.shape[-1] // 2
+    frequencies = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angles = positions[:, :, None, None].astype(jnp.float32) * frequencies
+    sin, cos = jnp.sin(angles), jnp.cos(angles)
+    first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
+
+
+def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
+    """Softmax attention of the queries over all segments together.
+
+    Args:
+      query: [B, T, N, H].
+      segments: at least one; every query must be allowed one key somewhere, or its output is the mean of the values.
+
+    Returns:
+      [B, T, N, H] of the query's dtype; scores and softmax are float32.
+    """
+    B, T, N, H = query.shape
+    K = segments[0].keys.shape[2]
+    scores = []
+    for keys, _, mask in segments:
+        P = keys.shape[0]
+        folded = query.reshape(P, B // P * T, K, N // K, H)
+        products = jnp.einsum("ptkgh,pskh->ptkgs", folded, keys, preferred_element_type=jnp.float32)
+        products = products.reshape(B, T, K, N // K, -1) * H**-0.5
+        scores.append(jnp.where(mask[:, :, None, None, :], products, jnp.finfo(jnp.float32).min))
+    weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1) if len(scores) > 1 else scores[0], axis=-1)
+    weights = weights.astype(query.dtype)
+    output, start = None, 0
+    for _, values, _ in segments:
+        P, S = values.shape[:2]
+        part = weights[..., start : start + S].reshape(P, B // P * T, K, N // K, S)
+        read = jnp.einsum("ptkgs,pskh->ptkgh", part, values).reshape(B, T, N, H)
+        output = read if output is None else output + read
+        start += S
+    assert output is not None
+    return output
+
+
+def causal_mask(segment_ids: jax.Array) -> jax.Array:
+    """[B, T] segment ids -> [B, T, T] bool: a token looks at itself and earlier tokens of its own segment."""
+    T = segment_ids.shape[1]
+    order = jnp.arange(T)
+    return (order[:, None] >= order[None, :]) & (segment_ids[:, :, None] == segment_ids[:, None, :])

@@ -1,0 +1,163 @@
+"""The parameter table: one row a parameter, from which everything about parameters follows.
+
+A row states path, shape, logical axes, the Hugging Face tensor it comes from and how to turn one into the other. The
+modules take their parameters from this table, and initialisation, sharding, loading, saving, checkpoint checks and memory
+reports are loops over it.
+
+Parameters are a nested dict of arrays. In training all layers of a parameter are stacked along a leading axis L, under
+"layers"; the engine holds a subtree a layer, under "layers_0", "layers_1", … (see `unstack`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import operator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jorney.model.config import ModelConfig
+
+Path = tuple[str, ...]
+Params = dict[str, Any]
+LAYERS = "layers"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A row of the table. For a parameter of the layer stack, `shape`, `axes` and the rest speak of one layer.
+
+    Attributes:
+      path: where it stands in the tree of parameters.
+      shape: its shape here.
+      axes: logical axis names, one a dimension (`sharding.TABLE` maps them to the mesh).
+      hf: name of the Hugging Face tensor; `{layer}` stands for the layer's index.
+      split: the stored tensor's shape once its head axes are split; its stored shape is two-dimensional (`stored`).
+      order: the transposition from `split` to `shape`.
+      init: "normal" or "ones".
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    hf: str
+    stored: tuple[int, ...]
+    split: tuple[int, ...]
+    order: tuple[int, ...]
+    init: str = "normal"
+
+    @property
+    def stacked(self) -> bool:
+        return self.path[0] == LAYERS
+
+    def from_hf(self, stored: np.ndarray) -> np.ndarray:
+        """Stored tensor -> ours (one layer's)."""
+        return stored.reshape(self.split).transpose(self.order)
+
+    def to_hf(self, value: np.ndarray) -> np.ndarray:
+        """Ours (one layer's) -> the tensor as it is stored: the inverse of `from_hf`."""
+        return np.ascontiguousarray(value.transpose(np.argsort(self.order)).reshape(self.stored))
+
+
+@functools.lru_cache
+def table(config: ModelConfig) -> Mapping[Path, Parameter]:
+    """{path: Parameter} of a model, in the order of the forward pass."""
+    D, N, K, H, F, V = config.embed, config.heads, config.kv_heads, config.head_dim, config.mlp, config.vocab_size
+    rows: list[Parameter] = []
+
+    def add(path: str, shape: tuple[int, ...], axes: tuple[str, ...], hf: str, **how: Any) -> None:
+        # Unless stated otherwise a tensor is stored as it is used here.
+        defaults = {"stored": shape, "split": shape, "order": tuple(range(len(shape)))}
+        rows.append(Parameter(tuple(path.split("/")), shape, axes, hf, **{**defaults, **how}))
+
+    def linear(path: str, inputs: int, outputs: int, axes: tuple[str, str], hf: str) -> None:
+        # torch stores [out, in].
+        stored = (outputs, inputs)
+        add(path, (inputs, outputs), axes, hf, stored=stored, split=stored, order=(1, 0))
+
+    def projection(name: str, heads: int, axis: str, hf: str) -> None:
+        shape, axes = (D, heads, H), ("weight_embed", axis, "head_dim")
+        add(f"layers/attention/{name}", shape, axes, hf, stored=(heads * H, D), split=(heads, H, D), order=(2, 0, 1))
+
+    layer = "model.layers.{layer}."
+    add("embedding", (V, D), ("vocab", "weight_embed"), "model.embed_tokens.weight")
+    add("layers/attention_norm", (D,), ("norm",), layer + "input_layernorm.weight", init="ones")
+    projection("query", N, "heads", layer + "self_attn.q_proj.weight")
+    projection("key", K, "kv_heads", layer + "self_attn.k_proj.weight")
+    projection("value", K, "kv_heads", layer + "self_attn.v_proj.weight")
+    out: dict[str, Any] = {"stored": (D, N * H), "split": (D, N, H), "order": (1, 2, 0)}
+    add("layers/attention/out", (N, H, D), ("heads", "head_dim", "weight_embed"), layer + "self_attn.o_proj.weight", **out)
+    add("layers/mlp_norm", (D,), ("norm",), layer + "post_attention_layernorm.weight", init="ones")
+    linear("layers/mlp/gate", D, F, ("weight_embed", "mlp"), layer + "mlp.gate_proj.weight")
+    linear("layers/mlp/up", D, F, ("weight_embed", "mlp"), layer + "mlp.up_proj.weight")
+    linear("layers/mlp/down", F, D, ("mlp", "weight_embed"), layer + "mlp.down_proj.weight")
+    add("final_norm", (D,), ("norm",), "model.norm.weight", init="ones")
+    if not config.tie_embeddings:
+        add("head", (V, D), ("vocab", "weight_embed"), "lm_head.weight")
+    return {row.path: row for row in rows}
+
+
+def full_shape(config: ModelConfig, row: Parameter) -> tuple[int, ...]:
+    """The shape of a parameter in the training tree: the layers stacked in front."""
+    return (config.layers, *row.shape) if row.stacked else row.shape
+
+
+def full_axes(row: Parameter) -> tuple[str, ...]:
+    """The logical axes of a parameter in the training tree."""
+    return (LAYERS, *row.axes) if row.stacked else row.axes
+
+
+def count(config: ModelConfig) -> int:
+    """How many parameters the model has."""
+    return sum(math.prod(full_shape(config, row)) for row in table(config).values())
+
+
+def nest(flat: Mapping[Path, Any]) -> Params:
+    """{path: leaf} -> nested dict."""
+    tree: Params = {}
+    for path, leaf in flat.items():
+        node = tree
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+        node[path[-1]] = leaf
+    return tree
+
+
+def flatten(tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Nested dict -> (path, leaf) pairs, the inverse of `nest`."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, (*prefix, name))
+        else:
+            yield (*prefix, name), value
+
+
+def abstract(config: ModelConfig, dtype: jnp.dtype | type = jnp.float32) -> Params:
+    """The training tree as ShapeDtypeStructs."""
+    return nest({path: jax.ShapeDtypeStruct(full_shape(config, row), dtype) for path, row in table(config).items()})
+
+
+def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.float32) -> Params:
+    """Fresh parameters: normal weights, the two that write to the residual stream scaled down by sqrt(2 L) (as GPT-2)."""
+    flat = {}
+    for index, (path, row) in enumerate(table(config).items()):
+        shape = full_shape(config, row)
+        if row.init == "ones":
+            flat[path] = jnp.ones(shape, dtype)
+            continue
+        writes_residual = path[-1] in ("out", "down")
+        scale = config.init_scale / math.sqrt(2 * config.layers) if writes_residual else config.init_scale
+        flat[path] = (scale * jax.random.normal(jax.random.fold_in(key, index), shape, jnp.float32)).astype(dtype)
+    return nest(flat)
+
+
+def unstack(params: Params, layers: int) -> Params:
+    """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster."""
+    rest = {name: value for name, value in params.items() if name != LAYERS}
+    per_layer = {f"{LAYERS}_{i}": jax.tree.map(operator.itemgetter(i), params[LAYERS]) for i in range(layers)}
+    return {**rest, **per_layer}

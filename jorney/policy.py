@@ -1,0 +1,120 @@
+"""A policy: a model with its tokenizer, placed on a mesh. The public API's central object."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jorney import sharding, storage
+from jorney.convert import hf
+from jorney.data.tokenizer import Tokenizer, load_tokenizer
+from jorney.model import transformer
+from jorney.model.config import ModelConfig
+from jorney.model.params import Params
+from jorney.sharding import MeshConfig
+from jorney.train.state import param_shardings
+
+EMBEDDED = "embedded"
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """A model, its tokenizer and the mesh they live on.
+
+    Attributes:
+      config: the architecture.
+      params: the training tree (layers stacked), sharded over `mesh`.
+      tokenizer: checked at load.
+      mesh: where it lives.
+      dtype: of the computation.
+      source: the folder or hub id it came from.
+    """
+
+    config: ModelConfig
+    params: Params
+    tokenizer: Tokenizer
+    mesh: Mesh
+    dtype: Any
+    source: str
+
+
+def resolve(path_or_hub_id: str) -> str:
+    """A local folder for "embedded", a folder, a gs:// folder or a hub id.
+
+    Raises:
+      FileNotFoundError: none of these.
+    """
+    if path_or_hub_id == EMBEDDED:
+        return os.path.join(os.path.dirname(__file__), "embedded")
+    if storage.path(path_or_hub_id).exists() or not storage.is_local(path_or_hub_id):
+        return os.fspath(storage.path(path_or_hub_id))
+    if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
+        raise FileNotFoundError(f"{path_or_hub_id}: no such folder (a hub id has the form owner/name)")
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        patterns = ["*.safetensors", "*.json", "*.bin", "*.model"]
+        return huggingface_hub.snapshot_download(path_or_hub_id, allow_patterns=patterns)
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        reason = str(error).splitlines()[0]
+        raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None
+
+
+def load(
+    path_or_hub_id: str = EMBEDDED, *, mesh: Mesh | MeshConfig | None = None, dtype: Any = jnp.float32, param_dtype: Any = None
+) -> Policy:
+    """Loads a Hugging Face checkpoint, converted while it is read.
+
+    Args:
+      path_or_hub_id: a folder (local or gs://), a hub id, or "embedded", the small Countdown model of this package.
+      mesh: where to put it; by default all devices, data parallel.
+      dtype: of the computation.
+      param_dtype: of the parameters; by default `dtype`.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, field or tensors, and what was expected.
+    """
+    folder = resolve(path_or_hub_id)
+    if not isinstance(mesh, Mesh):
+        mesh = sharding.make_mesh(mesh)
+    config = hf.read_config(folder)
+    tokenizer = load_tokenizer(folder)
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, more than vocab_size = {config.vocab_size}")
+    for name in ("bos", "eos", "pad"):
+        if (getattr(tokenizer, name) or 0) >= config.vocab_size:
+            raise ValueError(
+                f"{folder}: {name} has the id {getattr(tokenizer, name)}: expected below {config.vocab_size}, vocab_size"
+            )
+    params = hf.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
+    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id)
+
+
+def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) -> None:
+    """Writes the policy as a Hugging Face folder that transformers and `load` read."""
+    hf.save(folder, policy.config, policy.params, policy.tokenizer, dtype)
+
+
+def logits(policy: Policy, tokens: Any) -> jax.Array:
+    """Next-token logits of whole sequences.
+
+    Args:
+      tokens: [B, T] int ids.
+
+    Returns:
+      [B, T, V] float32.
+    """
+    tokens = jnp.asarray(tokens, jnp.int32)
+    if tokens.ndim != 2:
+        raise ValueError(f"tokens has the shape {tokens.shape}: expected [batch, length]")
+    with jax.set_mesh(policy.mesh):
+        return _logits(policy.config, policy.params, tokens, policy.dtype)
+
+
+_logits = jax.jit(transformer.logits, static_argnums=(0, 3))

@@ -1,0 +1,130 @@
+"""Where arrays live: the mesh, and the one table from logical axes to mesh axes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+MESH_AXES = ("data", "fsdp", "context", "tensor")
+
+# Logical axis -> mesh axes. Parameters are split along `weight_embed` (fully sharded data parallel) and along the axes
+# that tensor parallelism splits; activations along their batch.
+TABLE: dict[str, str | tuple[str, ...] | None] = {
+    # activations
+    "batch": ("data", "fsdp"),
+    "length": "context",
+    "embed": None,
+    # parameters
+    "layers": None,
+    "weight_embed": "fsdp",
+    "norm": None,
+    # both
+    "heads": "tensor",
+    "kv_heads": "tensor",
+    "head_dim": None,
+    "mlp": "tensor",
+    "vocab": "tensor",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """Sizes of the mesh axes; at most one may be -1: what is left of the devices.
+
+    Attributes:
+      data: replicas of the parameters.
+      fsdp: devices that share one replica, its parameters split among them.
+      context: reserved for sequence parallelism; 1.
+      tensor: devices that split heads, MLP and vocabulary.
+    """
+
+    data: int = -1
+    fsdp: int = 1
+    context: int = 1
+    tensor: int = 1
+
+    def __post_init__(self) -> None:
+        sizes = dataclasses.asdict(self)
+        for name, size in sizes.items():
+            if size < 1 and size != -1:
+                raise ValueError(f"mesh.{name} = {size}: expected 1 or more, or -1 for what is left")
+        if list(sizes.values()).count(-1) > 1:
+            raise ValueError(f"mesh = {sizes}: expected at most one -1")
+        if self.context != 1:
+            raise ValueError(f"mesh.context = {self.context}: expected 1 (sequence parallelism is not built yet)")
+
+
+def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:
+    """The mesh that every program of a run uses.
+
+    Raises:
+      ValueError: the sizes do not multiply to the number of devices.
+    """
+    config = config or MeshConfig()
+    found = jax.devices() if devices is None else devices
+    sizes = [getattr(config, axis) for axis in MESH_AXES]
+    known = math.prod(size for size in sizes if size != -1)
+    sizes = [len(found) // known if size == -1 else size for size in sizes]
+    if math.prod(sizes) != len(found):
+        stated = ", ".join(f"{axis} = {getattr(config, axis)}" for axis in MESH_AXES)
+        raise ValueError(f"mesh: {stated} does not divide the {len(found)} devices there are")
+    # Auto, not the default Explicit: shardings are stated at a few places and XLA propagates them from there.
+    types = (AxisType.Auto,) * len(MESH_AXES)
+    if devices is None:
+        return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=types)
+    return Mesh(np.asarray(found).reshape(sizes), MESH_AXES, axis_types=types)
+
+
+def spec(*axes: str | None) -> PartitionSpec:
+    """Logical axes, one a dimension -> PartitionSpec.
+
+    Raises:
+      ValueError: a name is not in the table, or two axes of one array would take the same mesh axis.
+    """
+    parts: list[str | tuple[str, ...] | None] = []
+    taken: dict[str, str] = {}
+    for axis in axes:
+        if axis is not None and axis not in TABLE:
+            raise ValueError(f"logical axis {axis!r} is unknown: expected one of {', '.join(TABLE)}")
+        part = TABLE[axis] if axis is not None else None
+        for name in (part,) if isinstance(part, str) else part or ():
+            if name in taken:
+                raise ValueError(f"axes {axes}: both {taken[name]!r} and {axis!r} take the mesh axis {name!r}")
+            taken[name] = str(axis)
+        parts.append(part)
+    return PartitionSpec(*parts)
+
+
+def named(mesh: Mesh, *axes: str | None) -> NamedSharding:
+    """The sharding of an array with these logical axes on a mesh."""
+    return NamedSharding(mesh, spec(*axes))
+
+
+def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
+    """States an activation's sharding inside a jitted program.
+
+    A no-op without a mesh (`jax.set_mesh`), which is how single-device tools call the model.
+    """
+    assert x.ndim == len(axes), f"{x.ndim} dimensions, {len(axes)} axes: {axes}"
+    if jax.sharding.get_abstract_mesh().empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, spec(*axes))
+
+
+def check_divides(mesh: Mesh, shape: tuple[int, ...], axes: tuple[str, ...], name: str) -> None:
+    """Raises ValueError when a dimension cannot be split evenly over its mesh axes; names the parameter."""
+    for size, axis, part in zip(shape, axes, spec(*axes), strict=True):
+        names = (part,) if isinstance(part, str) else part or ()
+        ways = math.prod(mesh.shape[n] for n in names)
+        if size % ways:
+            raise ValueError(f"{name}: its axis {axis!r} of {size} cannot be split over {' x '.join(names)} = {ways} devices")
+
+
+def shardings_like(mesh: Mesh, tree: Any) -> Any:
+    """Fully replicated shardings of a tree's shape."""
+    return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), tree)

@@ -1,0 +1,48 @@
+"""Shared by all tests: eight simulated devices, a compilation cache, small models."""
+
+from __future__ import annotations
+
+import pathlib
+
+import jax
+import pytest
+from places import CACHE, ROOT
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_compilation_cache_dir", CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@pytest.fixture(scope="session")
+def gsm8k() -> pathlib.Path:
+    """The folder of GSM8K's published files."""
+    folder = ROOT.parent / "shared" / "data" / "gsm8k"
+    if not folder.exists():
+        pytest.skip("the shared data folder is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mesh1():
+    """One device."""
+    from jorney.sharding import make_mesh
+
+    return make_mesh(devices=jax.devices()[:1])
+
+
+@pytest.fixture(scope="session")
+def policy(mesh1):
+    """The embedded model on one device."""
+    import jorney
+
+    return jorney.load(mesh=mesh1)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A two-layer architecture with grouped heads and an untied head; a vocabulary that no power of two divides."""
+    from jorney.model.config import ModelConfig
+
+    return ModelConfig(
+        vocab_size=72, embed=32, layers=2, heads=8, kv_heads=4, head_dim=8, mlp=64, positions=256, init_scale=0.2
+    )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jorney
+from jorney import sharding
+from jorney.policy import resolve
+
+EMBEDDED = pathlib.Path(jorney.__file__).parent / "embedded"
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    shutil.copytree(EMBEDDED, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def _edit(file: pathlib.Path, **fields: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def test_the_embedded_model_is_small() -> None:
+    assert sum(file.stat().st_size for file in EMBEDDED.iterdir()) < 4_000_000
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= set(os.listdir(EMBEDDED))
+
+
+def test_numbers_and_words_of_the_task_are_single_tokens(policy: jorney.Policy) -> None:
+    for text in (*(f" {n}" for n in range(1, 100)), " (left:", ")\n", "Question:\n", "Answer:\n", "Wait", " Wait", "####"):
+        assert len(policy.tokenizer.encode(text)) == 1, text
+
+
+def test_dtype_of_parameters(mesh1) -> None:
+    policy = jorney.load(mesh=mesh1, dtype=jnp.bfloat16)
+    assert {leaf.dtype for leaf in jax.tree.leaves(policy.params)} == {jnp.dtype(jnp.bfloat16)}
+    mixed = jorney.load(mesh=mesh1, dtype=jnp.bfloat16, param_dtype=jnp.float32)
+    assert {leaf.dtype for leaf in jax.tree.leaves(mixed.params)} == {jnp.dtype(jnp.float32)}
+
+
+def test_logits_on_eight_devices_equal_one(policy: jorney.Policy) -> None:
+    split = jorney.load(mesh=sharding.MeshConfig(data=2, fsdp=2, tensor=2))
+    tokens = jnp.arange(64).reshape(4, 16) + 10
+    assert float(jnp.max(jnp.abs(jorney.logits(split, tokens) - jorney.logits(policy, tokens)))) < 2e-5
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(folder: pathlib.Path, mesh1) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": 512, "content": "<|more|>"})
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ValueError, match="the tokenizer has 513 tokens, more than vocab_size = 512"):
+        jorney.load(str(folder), mesh=mesh1)
+
+
+def test_missing_files_are_named(folder: pathlib.Path, mesh1) -> None:
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json: no such file"):
+        jorney.load(str(folder), mesh=mesh1)
+    (folder / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json: no such file"):
+        jorney.load(str(folder), mesh=mesh1)
+
+
+def test_broken_config_is_named(folder: pathlib.Path, mesh1) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json: line 1: expected JSON"):
+        jorney.load(str(folder), mesh=mesh1)
+
+
+def test_unsupported_architecture_is_named(folder: pathlib.Path, mesh1) -> None:
+    _edit(folder / "config.json", architectures=["MambaForCausalLM"], model_type="mamba")
+    with pytest.raises(ValueError, match="architectures = .*MambaForCausalLM"):
+        jorney.load(str(folder), mesh=mesh1)
+
+
+@pytest.mark.parametrize("name", ["/no/where", "./x", "one", "a/b/c"])
+def test_wrong_paths_are_explained(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        resolve(name)
+
+
+def test_paths_resolve(folder: pathlib.Path) -> None:
+    assert resolve(str(folder)) == str(folder)
+    assert resolve("gs://bucket/model") == "gs://bucket/model"
+    assert resolve("embedded") == str(EMBEDDED)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import AxisType, PartitionSpec
+
+from jorney import sharding
+from jorney.sharding import MeshConfig, make_mesh
+
+
+def test_minus_one_takes_what_is_left() -> None:
+    mesh = make_mesh(MeshConfig(data=-1, fsdp=2, tensor=2))
+    assert dict(mesh.shape) == {"data": 2, "fsdp": 2, "context": 1, "tensor": 2}
+    assert set(mesh.axis_types) == {AxisType.Auto}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"data": 3}, "data = 3, .* does not divide the 8 devices"),
+        ({"tensor": 0}, "mesh.tensor = 0"),
+        ({"data": -1, "fsdp": -1}, "at most one -1"),
+        ({"context": 2}, "mesh.context = 2"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(sizes: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_mesh(MeshConfig(**sizes))
+
+
+def test_spec_follows_the_table() -> None:
+    assert sharding.spec("batch", "length", "embed") == PartitionSpec(("data", "fsdp"), "context", None)
+    assert sharding.spec("layers", "weight_embed", "mlp") == PartitionSpec(None, "fsdp", "tensor")
+
+
+def test_unknown_axes_and_collisions_are_refused() -> None:
+    with pytest.raises(ValueError, match="logical axis 'bacth' is unknown"):
+        sharding.spec("bacth")
+    with pytest.raises(ValueError, match=r"both 'batch' and 'weight_embed' take the mesh axis 'fsdp'"):
+        sharding.spec("batch", "weight_embed")
+
+
+def test_constrain_shards_under_a_mesh() -> None:
+    mesh = make_mesh(MeshConfig(data=4, tensor=2))
+    with jax.set_mesh(mesh):
+        out = jax.jit(lambda x: sharding.constrain(x * 1, "batch", "length", "mlp"))(jnp.ones((8, 3, 4)))
+    assert out.addressable_shards[0].data.shape == (2, 3, 2)
+    assert sharding.constrain(jnp.ones((2, 3)), "batch", "length").shape == (2, 3)
