@@ -1,0 +1,87 @@
+"""Checkpoints of training, by orbax: asynchronous, kept to the newest few, restored onto any mesh."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from jorney import storage
+
+
+class Checkpoints:
+    """Training states and a JSON record beside each, by step.
+
+    Args:
+      folder: local (made absolute) or gs://.
+      keep: how many of the newest stay.
+    """
+
+    def __init__(self, folder: storage.PathLike, keep: int = 2) -> None:
+        where = storage.path(folder)
+        self._folder = where.absolute() if storage.is_local(where) else where
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=True)
+        # Named ahead, so that the metadata of a step can be read before anything of it is restored.
+        handlers: dict[str, Any] = {"state": ocp.StandardCheckpointHandler(), "record": ocp.JsonCheckpointHandler()}
+        self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def latest(self) -> int | None:
+        """The newest complete step, or None."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: Any, record: Mapping[str, Any]) -> None:
+        """Starts writing; returns as soon as the state may be donated. A step that is there already is left alone."""
+        if step != self.latest():
+            arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(dict(record)))
+            self._manager.save(step, args=arguments)
+
+    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+        """The state and record of a step.
+
+        Args:
+          like: ShapeDtypeStructs with shardings, in the form of the state.
+
+        Raises:
+          ValueError: names every leaf that is missing, unexpected, or of another shape or dtype. Orbax itself names none,
+            and would cast silently.
+        """
+        self._check(step, like)
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore())
+        found = self._manager.restore(step, args=arguments)
+        return found["state"], found["record"]
+
+    def _check(self, step: int, like: Any) -> None:
+        metadata = self._manager.item_metadata(step)["state"]
+        stored = _leaves(getattr(metadata, "tree", metadata))
+        expected = _leaves(like)
+        faults = [f"{name}: not in the checkpoint" for name in expected.keys() - stored.keys()]
+        faults += [f"{name}: in the checkpoint, not in the model" for name in stored.keys() - expected.keys()]
+        for name in expected.keys() & stored.keys():
+            have, want = stored[name], expected[name]
+            if have != want:
+                faults.append(f"{name}: {have[1]}{list(have[0])} in the checkpoint, expected {want[1]}{list(want[0])}")
+        if faults:
+            where = os.fspath(self._folder / str(step))
+            raise ValueError(f"{where}: {len(faults)} leaves do not fit:\n  " + "\n  ".join(sorted(faults)))
+
+    def close(self) -> None:
+        """Waits until everything is written."""
+        self._manager.close()
+
+
+def _leaves(tree: Any) -> dict[str, tuple[tuple[int, ...], str]]:
+    """{path: (shape, dtype)} of a tree's arrays, the path in one spelling for tuples, named tuples and dicts."""
+    found = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        names = [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path]
+        found["/".join(names)] = (tuple(leaf.shape), str(leaf.dtype))
+    return found

@@ -1,0 +1,1 @@
+"""Losses, the step, the loop and the objectives."""

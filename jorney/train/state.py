@@ -1,0 +1,56 @@
+"""Everything a training run carries from step to step, and where it lives on the mesh."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jorney import sharding
+from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
+from jorney.model.params import Params
+
+
+class TrainState(NamedTuple):
+    """What a training run carries from step to step.
+
+    Attributes:
+      step: [] int32, updates done.
+      params: the training tree.
+      opt_state: optax's.
+    """
+
+    step: jax.Array
+    params: Params
+    opt_state: Any
+
+
+def param_shardings(config: ModelConfig, mesh: Mesh) -> Params:
+    """NamedShardings in the form of the training tree. Raises ValueError where a dimension does not divide."""
+    flat = {}
+    for path, row in parameters.table(config).items():
+        axes = parameters.full_axes(row)
+        sharding.check_divides(mesh, parameters.full_shape(config, row), axes, "/".join(path))
+        flat[path] = sharding.named(mesh, *axes)
+    return parameters.nest(flat)
+
+
+def create(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+    """The state at step 0. Jit it with `state_shardings` as out_shardings to have the moments made in place."""
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def state_shardings(config: ModelConfig, mesh: Mesh, optimizer: optax.GradientTransformation) -> TrainState:
+    """Shardings of the whole state: moments lie where their parameters lie, everything else on every device."""
+    where = param_shardings(config, mesh)
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    shapes = jax.eval_shape(lambda p: create(p, optimizer), parameters.abstract(config))
+    moments = optax.tree_utils.tree_map_params(
+        optimizer, lambda _, place: place, shapes.opt_state, where, transform_non_params=lambda _: everywhere
+    )
+    places: Any = (everywhere, where, moments)
+    return TrainState(*places)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jorney.checkpoint import Checkpoints
+
+
+def _state(value: float = 1.0, dtype=jnp.float32) -> dict:
+    return {"weights": {"up": jnp.full((4, 2), value, dtype)}, "moments": (jnp.zeros(3), jnp.int32(7))}
+
+
+def _like(state: dict) -> dict:
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), state)
+
+
+def test_state_and_record_come_back(tmp_path: pathlib.Path) -> None:
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.latest() is None
+        checkpoints.save(3, _state(0.5), {"loss": [1.5, 1.25]})
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.latest() == 3
+        state, record = checkpoints.restore(3, _like(_state()))
+    jax.tree.map(np.testing.assert_array_equal, state, _state(0.5))
+    assert record == {"loss": [1.5, 1.25]}
+
+
+def test_only_the_newest_are_kept(tmp_path: pathlib.Path) -> None:
+    with Checkpoints(tmp_path / "c", keep=2) as checkpoints:
+        for step in (1, 2, 3, 4):
+            checkpoints.save(step, _state(step), {})
+    assert sorted(int(p.name) for p in (tmp_path / "c").iterdir() if p.name.isdigit()) == [3, 4]
+
+
+def test_the_state_may_be_donated_after_save(tmp_path: pathlib.Path) -> None:
+    """Saving is asynchronous; what is written must be the state at the call."""
+    state = {"x": jnp.arange(1_000_000, dtype=jnp.float32)}
+    step = jax.jit(lambda s: {"x": s["x"] * 0 - 1}, donate_argnums=0)
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, state, {})
+        jax.block_until_ready(step(state))
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        found, _ = checkpoints.restore(1, _like({"x": jnp.zeros(1_000_000)}))
+    np.testing.assert_array_equal(found["x"], np.arange(1_000_000, dtype=np.float32))
+
+
+def test_every_leaf_that_does_not_fit_is_named(tmp_path: pathlib.Path) -> None:
+    """Orbax alone names none and casts silently."""
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, _state(), {})
+    other = {"weights": {"up": jnp.zeros((4, 3), jnp.bfloat16), "down": jnp.zeros(2)}, "moments": (jnp.zeros(3),)}
+    with Checkpoints(tmp_path / "c") as checkpoints, pytest.raises(ValueError, match="3 leaves do not fit") as error:
+        checkpoints.restore(1, _like(other))
+    text = str(error.value)
+    assert "weights/up: float32[4, 2] in the checkpoint, expected bfloat16[4, 3]" in text
+    assert "weights/down: not in the checkpoint" in text
+    assert "moments/1: in the checkpoint, not in the model" in text
