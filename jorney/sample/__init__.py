@@ -1,0 +1,1 @@
+"""Generation: the cache, the jitted programs and the door to them."""

@@ -1,0 +1,76 @@
+"""The key-value cache, in segments: prompts are written once and shared by their rows, rows hold what they generated.
+
+Axis letters beside the model's: P prompts, W rows a prompt, R = P x W rows, S prompt length, L row length.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jorney.model.attention import Segment
+from jorney.model.config import ModelConfig
+from jorney.model.transformer import Memory
+
+
+class Cache(NamedTuple):
+    """One layer's keys and values.
+
+    Attributes:
+      prompt_keys, prompt_values: [P, S, K, H]; read only while decoding.
+      keys, values: [R, L, K, H]; slot i holds a row's i-th generated token.
+    """
+
+    prompt_keys: jax.Array
+    prompt_values: jax.Array
+    keys: jax.Array
+    values: jax.Array
+
+
+def nbytes(config: ModelConfig, prompts: int, prompt_length: int, rows: int, row_length: int, itemsize: int) -> int:
+    """Bytes of the cache of all layers."""
+    tokens = prompts * prompt_length + rows * row_length
+    return 2 * config.layers * config.kv_heads * config.head_dim * itemsize * tokens
+
+
+def prefill_memory(lengths: jax.Array, size: int) -> Memory:
+    """Causal attention within right-padded prompts; keeps their keys and values.
+
+    Args:
+      lengths: [P] tokens of each prompt.
+      size: S.
+    """
+    order = jnp.arange(size)
+    causal = order[:, None] >= order[None, :]
+    mask = causal[None] & (order[None, None, :] < lengths[:, None, None])
+
+    def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], tuple[jax.Array, jax.Array]]:
+        return (Segment(keys, values, mask),), (keys, values)
+
+    return memory
+
+
+def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array) -> Memory:
+    """One new token a row: written at its slot, attending to the row's prompt and to its own slots up to there.
+
+    Args:
+      prompt_lengths: [P].
+      slots: [R] where the token of each row is written; a slot of L or more writes nothing.
+    """
+    P, S = cache.prompt_keys.shape[:2]
+    R, L = cache.keys.shape[:2]
+    sees_prompt = jnp.repeat(jnp.arange(S)[None, :] < prompt_lengths[:, None], R // P, axis=0)[:, None, :]
+    sees_row = (jnp.arange(L)[None, :] <= slots[:, None])[:, None, :]
+    rows = jnp.arange(R)
+
+    def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], Cache]:
+        written = cache._replace(
+            keys=cache.keys.at[rows, slots].set(keys[:, 0], mode="drop"),
+            values=cache.values.at[rows, slots].set(values[:, 0], mode="drop"),
+        )
+        prompt = Segment(cache.prompt_keys, cache.prompt_values, sees_prompt)
+        return (prompt, Segment(written.keys, written.values, sees_row)), written
+
+    return memory

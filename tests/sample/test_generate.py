@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jorney.compiled import Compilations
+from jorney.model import params as parameters
+from jorney.model import transformer
+from jorney.policy import Policy
+from jorney.sample import cache
+from jorney.sample.generate import Generator, SamplingConfig, bucket, generate, row_keys
+from jorney.sample.sampling import Knobs, sample
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Letters:
+    """A tokenizer in which every letter is a token, and no text can be refused."""
+
+    bos, eos, pad = 1, 2, 0
+
+    def encode_prompt(self, text: str) -> list[int]:
+        return [self.bos, *(3 + LETTERS.index(letter) for letter in text)]
+
+    def decode(self, ids: tuple[int, ...]) -> str:
+        return "".join(LETTERS[(i - 3) % 26] for i in ids if i > 2)
+
+
+@pytest.fixture(scope="module")
+def letters(tiny, mesh1) -> Policy:
+    """A random model that ends a completion now and then: its end token is a little likelier than the others."""
+    params = parameters.init(tiny, jax.random.key(0))
+    return Policy(tiny, params, Letters(), mesh1, jnp.float32, "random")  # type: ignore[arg-type]
+
+
+PROMPTS = ["journey", "a", "treesandthoughts", "expand", "judge", "prunethefrontierofatree"]
+
+
+def _uncached(policy: Policy, prompt: str, name: str, index: int, sampling: SamplingConfig) -> list[int]:
+    """Generation as its definition has it: a whole forward pass for every token, with the same keys."""
+    ids = policy.tokenizer.encode_prompt(prompt)
+    key = jax.random.wrap_key_data(row_keys(sampling.seed, name, index + 1)[index])
+    knobs = Knobs(*(jnp.float32(v) for v in (sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p)))
+    start = len(ids)
+    for position in range(sampling.max_tokens):
+        padded = jnp.asarray([ids + [0] * (64 - len(ids))], jnp.int32)
+        scores = _logits(policy, padded)[:, len(ids) - 1]
+        ids.append(int(sample(scores, jax.random.fold_in(key, position)[None], knobs).token[0]))
+        if ids[-1] == policy.tokenizer.eos:
+            break
+    return ids[start:]
+
+
+def _logits(policy: Policy, tokens: jax.Array) -> jax.Array:
+    return _jitted(policy.config, policy.params, tokens)
+
+
+_jitted = jax.jit(transformer.logits, static_argnums=0)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.9}, {"temperature": 0.7, "top_k": 5}]
+)
+def test_cached_decoding_equals_the_full_forward(letters: Policy, settings: dict[str, float]) -> None:
+    sampling = SamplingConfig(w=2, max_tokens=20, rows=4, chunk=7, seed=3, **settings)  # type: ignore[arg-type]
+    found = generate(letters, PROMPTS[:3], sampling)
+    for prompt, completions in zip(PROMPTS[:3], found, strict=True):
+        for index, completion in enumerate(completions):
+            assert list(completion.tokens) == _uncached(letters, prompt, prompt, index, sampling)
+
+
+def test_results_do_not_depend_on_the_batching(letters: Policy) -> None:
+    base = SamplingConfig(w=2, max_tokens=12, temperature=1.0, rows=12, chunk=5)
+    expected = generate(letters, PROMPTS, base)
+    for changed in ({"rows": 2}, {"rows": 4, "chunk": 1}, {"chunk": 64}):
+        found = generate(letters, PROMPTS, dataclasses.replace(base, **changed))
+        assert [[c.tokens for c in row] for row in found] == [[c.tokens for c in row] for row in expected]
+    assert [c.tokens for c in generate(letters, PROMPTS[::-1], base)[-1]] == [c.tokens for c in expected[0]]
+
+
+def test_siblings_differ_and_seeds_differ(letters: Policy) -> None:
+    sampling = SamplingConfig(w=3, max_tokens=12, temperature=1.0, rows=3)
+    first = generate(letters, ["journey"], sampling)[0]
+    assert len({completion.tokens for completion in first}) == 3
+    assert generate(letters, ["journey"], dataclasses.replace(sampling, seed=1))[0] != first
+    # The first siblings of a larger family are the same.
+    assert generate(letters, ["journey"], dataclasses.replace(sampling, w=2))[0] == first[:2]
+
+
+def test_log_probabilities_are_the_models(letters: Policy) -> None:
+    sampling = SamplingConfig(max_tokens=10, temperature=0.8, top_p=0.9)
+    completion = generate(letters, ["expand"], sampling)[0][0]
+    prompt = letters.tokenizer.encode_prompt("expand")
+    ids = jnp.asarray([[*prompt, *completion.tokens]], jnp.int32)
+    scores = jax.nn.log_softmax(_logits(letters, ids)[0, len(prompt) - 1 : -1])
+    expected = scores[jnp.arange(len(completion.tokens)), jnp.asarray(completion.tokens)]
+    np.testing.assert_allclose(completion.log_probs, expected, atol=2e-5)
+    assert all(a >= b for a, b in zip(completion.sampling_log_probs, completion.log_probs, strict=True) if b > -1)
+
+
+def test_ends_at_the_end_token_or_at_the_limit(letters: Policy) -> None:
+    sampling = SamplingConfig(w=64, max_tokens=40, temperature=1.5, top_p=1.0, rows=64)
+    completions = generate(letters, ["tree"], sampling)[0]
+    ended = [c for c in completions if c.finished]
+    assert 0 < len(ended) < 64
+    for completion in completions:
+        assert letters.tokenizer.eos not in completion.tokens[:-1]
+        assert completion.finished == (completion.tokens[-1] == letters.tokenizer.eos)
+        assert completion.finished or len(completion.tokens) == 40
+
+
+def test_decoding_never_writes_past_the_cache(tiny) -> None:
+    """A row whose slot is past the end changes nothing, whatever the others do."""
+    empty = jnp.zeros((2, 4, 4, 8))
+    one = cache.Cache(jnp.zeros((1, 3, 4, 8)), jnp.zeros((1, 3, 4, 8)), empty, empty)
+    _, written = cache.decode_memory(one, jnp.array([3]), jnp.array([4, 1]))(jnp.ones((2, 1, 4, 8)), jnp.ones((2, 1, 4, 8)))
+    assert float(written.keys[0].sum()) == 0
+    assert float(written.keys[1, 1].sum()) == 32 == float(written.keys.sum())
+
+
+def test_programs_compile_once_a_bucket(letters: Policy) -> None:
+    compilations = Compilations()
+    generator = Generator(letters, compilations)
+    for prompts, settings in [
+        (PROMPTS[:2], {}),
+        (PROMPTS, {"temperature": 0.0}),
+        (PROMPTS[3:], {"top_p": 0.5, "max_tokens": 9, "seed": 5}),
+    ]:
+        generator.generate(prompts, SamplingConfig(**{"max_tokens": 12, "rows": 4, "chunk": 4, **settings}))
+    assert sorted(compilations.names) == ["decode", "prefill"]
+    generator.generate([LETTERS + LETTERS], SamplingConfig(max_tokens=12, rows=4, chunk=4))
+    assert sorted(compilations.names) == ["decode", "decode", "prefill", "prefill"]
+
+
+def test_simulated_devices_give_the_same_tokens(letters: Policy, tiny) -> None:
+    from jorney import sharding
+    from jorney.train.state import param_shardings
+
+    mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
+    split = dataclasses.replace(letters, mesh=mesh, params=jax.device_put(letters.params, param_shardings(tiny, mesh)))
+    sampling = SamplingConfig(w=2, max_tokens=12, temperature=1.0, rows=8)
+    assert [[c.tokens for c in row] for row in generate(split, PROMPTS, sampling)] == [
+        [c.tokens for c in row] for row in generate(letters, PROMPTS, sampling)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"w": 0}, "w = 0: expected 1 or more"),
+        ({"w": 65}, "w = 65: expected no more than rows = 64"),
+        ({"temperature": -1.0}, "temperature = -1.0"),
+        ({"top_p": 0.0}, "top_p = 0.0"),
+        ({"max_tokens": 0}, "max_tokens = 0"),
+        ({"max_tokens": 250}, "prompt 0 .* has 8 tokens: expected 1 to 6"),
+        ({"heat": 1.0}, "unknown setting among heat: expected one of w,"),
+    ],
+)
+def test_settings_out_of_range_are_named(letters: Policy, settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        generate(letters, ["journey"], **settings)
+
+
+def test_buckets_double() -> None:
+    assert [bucket(n) for n in (1, 32, 33, 64, 65, 1000)] == [32, 32, 64, 64, 128, 1024]
+
+
+def test_cache_bytes() -> None:
+    """DeepSeekMath-7B: 480 KiB a token in bfloat16."""
+    from jorney.model.config import ModelConfig
+
+    config = ModelConfig(vocab_size=102_400, embed=4096, layers=30, heads=32, kv_heads=32, head_dim=128, mlp=11_008)
+    assert cache.nbytes(config, 1, 256, 4, 64, 2) == (256 + 4 * 64) * 480 * 1024
