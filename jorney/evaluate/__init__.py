@@ -1,0 +1,1 @@
+"""Accuracy on problems, and what it is worth."""
