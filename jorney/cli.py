@@ -1,0 +1,150 @@
+"""The commands. Thin: each reads its configuration and calls one function."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+USAGE = """usage: jorney COMMAND [OPTIONS]
+
+commands:
+  quickstart           the whole pipeline on a laptop, with the embedded model
+  run CONFIG.py        the pipeline of a configuration file
+  evaluate             a model's accuracy on problems
+  generate             completions of prompts
+
+jorney COMMAND --help lists a command's options."""
+
+
+def _quickstart(arguments: Sequence[str]) -> None:
+    from jorney.pipeline import quickstart
+
+    _pipeline(quickstart(), arguments, "jorney quickstart", "SFT phase 1 of a base model, evaluated before and after.")
+
+
+def _run(arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.pipeline import RunConfig
+
+    if not arguments or arguments[0].startswith("-"):
+        raise ValueError("jorney run: expected a configuration file: jorney run CONFIG.py [OPTIONS]")
+    made = config.read(arguments[0], RunConfig)
+    _pipeline(made, arguments[1:], f"jorney run {arguments[0]}", "The pipeline of a configuration file.")
+
+
+def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: str) -> None:
+    from jorney import config
+
+    chosen = config.override(default, arguments, prog, description)
+    _use_jax()
+    from jorney.pipeline import Run
+    from jorney.progress import Progress
+    from jorney.report.tables import terminal_table
+
+    progress = Progress()
+    report = Run(chosen, progress).run()
+    progress.console.print(terminal_table(report))
+    progress.say(f"report: {os.path.join(chosen.output, 'report.html')}")
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.evaluate import command
+
+    chosen = config.override(command.EvaluateCommand(), arguments, "jorney evaluate", "A model's accuracy on problems.")
+    _use_jax()
+    from jorney.progress import Progress
+
+    progress = Progress()
+    for name, value in command.run(chosen, progress).items():
+        progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+
+
+def _generate(arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.sample.generate import SamplingConfig
+
+    @dataclasses.dataclass(frozen=True)
+    class Generate:
+        """What to complete, and how.
+
+        Attributes:
+          prompts: texts as the model is to read them.
+          model: a folder, a hub id or "embedded".
+        """
+
+        prompts: tuple[str, ...] = ()
+        model: str = "embedded"
+        sampling: SamplingConfig = dataclasses.field(default_factory=SamplingConfig)
+
+    chosen = config.override(Generate(), arguments, "jorney generate", "Completions of prompts.")
+    if not chosen.prompts:
+        raise ValueError("--prompts: expected at least one text")
+    _use_jax()
+    import jorney
+
+    policy = jorney.load(chosen.model)
+    for prompt, completions in zip(chosen.prompts, jorney.generate(policy, chosen.prompts, chosen.sampling), strict=True):
+        for completion in completions:
+            print(prompt + completion.text)
+
+
+def _use_jax() -> None:
+    from jorney.compiled import use_persistent_cache
+
+    use_persistent_cache()
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "quickstart": _quickstart,
+    "run": _run,
+    "evaluate": _evaluate,
+    "generate": _generate,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 when interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0
+    try:
+        if arguments[0] == "--version":
+            import jorney
+
+            print(jorney.__version__)
+            return 0
+        if arguments[0] not in COMMANDS:
+            raise ValueError(f"unknown command {arguments[0]!r}: expected one of {', '.join(COMMANDS)}")
+        COMMANDS[arguments[0]](arguments[1:])
+    except KeyboardInterrupt:
+        print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except ImportError as error:
+        if "gcsfs" not in str(error):
+            raise
+        print("jorney: gs:// paths need gcsfs: pip install 'jorney[gcs]'", file=sys.stderr)
+        return 2
+    except (ValueError, OSError) as error:
+        if os.environ.get("JORNEY_TRACEBACK") or not _is_about_input(error):
+            raise
+        print(f"jorney: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _is_about_input(error: BaseException) -> bool:
+    """Whether Jorney itself or the operating system raised it. All else is a fault of the program and keeps its traceback."""
+    if isinstance(error, OSError):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    return os.path.dirname(os.path.abspath(frames[-1].filename)).startswith(os.path.dirname(os.path.abspath(__file__)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

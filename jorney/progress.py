@@ -1,0 +1,66 @@
+"""What a person sees while a run goes on: stages, bars and announcements."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """Advances by a count, with a short text beside it."""
+
+    def __call__(self, count: int = 1, text: str = "") -> None: ...
+
+
+class Progress:
+    """Bars on a terminal; elsewhere plain lines: the start and end of each stage, and every quarter between."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console: Any = Console(highlight=False, soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False)
+
+    def announce(self, line: str) -> None:
+        """A compilation, or anything else that keeps a person waiting."""
+        self.console.print(f"  {line}", style="dim", markup=False)
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Bar]:
+        """A bar from `done` to `total`."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}", style="dim"),
+        )
+        plain = not self.console.is_terminal
+        said, reached, last = done, done, ""
+        with Bars(*columns, console=self.console, transient=True, disable=plain) as bars:
+            task = bars.add_task(f"  {title}", total=total, completed=done, text="")
+
+            def advance(count: int = 1, text: str = "") -> None:
+                nonlocal said, reached, last
+                reached, last = reached + count, text or last
+                bars.update(task, advance=count, text=last)
+                # In a log file a line at every quarter, with whatever text came last.
+                if plain and last and 4 * reached // total > 4 * said // total:
+                    said = reached
+                    self.say(f"  {title}: {reached:,} of {total:,}, {last}")
+
+            yield advance
+
+    @contextlib.contextmanager
+    def stage(self, name: str, detail: str) -> Iterator[None]:
+        self.say(f"{name}: {detail}")
+        start = time.perf_counter()
+        yield
+        self.say(f"{name}: done in {time.perf_counter() - start:.0f} s")

@@ -1,0 +1,141 @@
+"""Wrong input: exit code 2, one line that names the file or field and what was expected, nothing written."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from jorney import cli
+
+
+@pytest.fixture
+def fails(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]):
+    def run(*arguments: str) -> str:
+        output = tmp_path / "output"
+        before = sorted(tmp_path.rglob("*"))
+        assert cli.main([*arguments, "--output", str(output)] if arguments[0] != "generate" else list(arguments)) == 2
+        captured = capsys.readouterr()
+        assert sorted(tmp_path.rglob("*")) == before, "something was written"
+        assert len(captured.err.strip().splitlines()) == 1, captured.err
+        assert captured.err.startswith("jorney: ")
+        return captured.err
+
+    return run
+
+
+GOOD = '{"question": "1 + 1?", "answer": "2", "solution": "1. 1 + 1 = 2\\n#### 2"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "problems.jsonl: no such file"),
+        ("", "problems.jsonl: holds no problems: expected at least one"),
+        (GOOD + '{"question": \n', "problems.jsonl: line 2: expected a JSON object"),
+        (GOOD + '{"question": "x"}\n', "problems.jsonl: line 2: the field 'answer' is missing"),
+        (GOOD + '["x"]\n', "problems.jsonl: line 2: expected a JSON object, got list"),
+    ],
+)
+@pytest.mark.parametrize("command", ["quickstart", "evaluate"])
+def test_problem_files(fails, tmp_path: pathlib.Path, command: str, content: str | None, message: str) -> None:
+    file = tmp_path / "problems.jsonl"
+    if content is not None:
+        file.write_text(content)
+    option = "--problems.train" if command == "quickstart" else "--problems"
+    assert message in fails(command, option, str(file))
+
+
+def test_problems_without_solutions_cannot_be_trained_on(fails, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text('{"id": "seven", "question": "1 + 1?", "answer": "2"}\n')
+    assert "'seven' has no solution" in fails("quickstart", "--problems.train", str(file))
+
+
+def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text(GOOD)
+    assert "share 1 questions" in fails("quickstart", "--problems.train", str(file), "--problems.test", str(file))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["quickstart", "--model", "/nowhere/at/all"], "/nowhere/at/all: no such folder"),
+        (["quickstart", "--sft.lerning-rate", "1"], "unknown field --sft.lerning_rate: expected one of"),
+        (["quickstart", "--seed", "x"], "--seed"),
+        (["quickstart", "--problems.test-count", "0"], "problems.test_count = 0: expected 1 or more"),
+        (["quickstart", "--sft.epochs", "0"], "sft.epochs = 0: expected 1 or more"),
+        (["quickstart", "--sft.row-length", "32"], "expected 2 to 33"),
+        (["quickstart", "--evaluate.max-tokens", "5000"], "expected 1 to"),
+        (["quickstart", "--mesh.data", "3"], "does not divide the 8 devices"),
+        (["quickstart", "--step-format", "latex"], "step_format = 'latex': expected one of abel"),
+        (["evaluate", "--evaluate.rows", "0"], "rows = 0: expected 1 or more"),
+        (["evaluate", "--limit", "0"], "limit = 0"),
+        (["generate", "--prompts", "a", "--sampling.w", "0"], "w = 0: expected 1 or more"),
+        (["generate"], "--prompts: expected at least one text"),
+        (["run"], "expected a configuration file"),
+        (["run", "nowhere.py"], "nowhere.py: no such file"),
+        (["journey"], "unknown command 'journey': expected one of quickstart, run, evaluate, generate"),
+    ],
+)
+def test_fields(fails, arguments: list[str], message: str) -> None:
+    assert message in fails(*arguments)
+
+
+def test_configuration_file_with_an_unknown_field(fails, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "c.py"
+    file.write_text("from jorney.pipeline import RunConfig\ndef config():\n    return RunConfig(sede=1)\n")
+    assert re.search(r"c\.py: config\(\): .*'sede'", fails("run", str(file)))
+
+
+def test_full_disk(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a real file system of 64 KiB: one line, and no file that claims to be complete."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        counts = ["--problems.train-count", "2000", "--problems.test-count", "10"]
+        assert cli.main(["quickstart", "--output", str(disk / "run"), *counts]) == 2
+        error = capsys.readouterr().err.strip()
+        assert "No space left on device" in error
+        assert str(disk) in error
+        assert len(error.splitlines()) == 1
+        assert [path for path in disk.rglob("*") if path.is_file()] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in cli.COMMANDS)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["quickstart", "evaluate", "generate"])
+def test_options_are_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert "--seed" in capsys.readouterr().out
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: object) -> None:
+        import json
+
+        json.loads("{")
+
+    monkeypatch.setitem(cli.COMMANDS, "generate", broken)
+    with pytest.raises(ValueError, match="Expecting property name"):
+        cli.main(["generate"])
+    assert os.environ.get("JORNEY_TRACEBACK") is None

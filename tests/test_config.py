@@ -1,0 +1,269 @@
+"""Configurations: hashed by content, overridden by field name, and every mistake told in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import re
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jorney import config
+from jorney.pipeline import RunConfig, quickstart
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    """A part.
+
+    Attributes:
+      rate: of learning.
+    """
+
+    rate: float = 0.5
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rate < 0:
+            raise ValueError(f"inner.rate = {self.rate}: expected 0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    """A whole.
+
+    Attributes:
+      name: of the run.
+    """
+
+    name: str = "run"
+    count: int | None = 3
+    names: tuple[str, ...] = ()
+    inner: Inner = dataclasses.field(default_factory=Inner)
+
+
+def override(*arguments: str, default: object = None) -> object:
+    return config.override(Outer() if default is None else default, arguments, "jorney test")
+
+
+def reversed_keys(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(value)}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=60)
+@given(JSON)
+def test_the_digest_does_not_know_the_order_of_keys(value):
+    assert config.digest(value) == config.digest(reversed_keys(value))
+
+
+def test_the_digest_never_changes():
+    # Finished stages are found by it: another value here would redo every run there is.
+    assert config.digest(["sft", {"b": Inner(), "a": (1, None, "é")}]) == "c322e7c0fe56"
+    assert len(config.digest(Outer())) == 12
+    assert config.digest(Outer(), length=4) == config.digest(Outer())[:4]
+
+
+def leaves(value: object, prefix: str = "") -> list[tuple[str, object]]:
+    found = []
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        found += leaves(inner, f"{prefix}{field.name}.") if dataclasses.is_dataclass(inner) else [(prefix + field.name, inner)]
+    return found
+
+
+def with_leaf(value: object, name: str, changed: object) -> object:
+    """A copy in which one value differs; unchecked, since any other value will do."""
+    head, _, rest = name.partition(".")
+    copy = object.__new__(type(value))
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    copy.__dict__.update(fields | {head: with_leaf(fields[head], rest, changed) if rest else changed})
+    return copy
+
+
+def test_the_digest_differs_for_every_field():
+    default = quickstart()
+    names = [name for name, _ in leaves(default)]
+    assert {"seed", "problems.countdown.count", "sft.optimizer.learning_rate", "mesh.tensor"} <= set(names)
+    assert list(config.field_names(default)) == names
+    digests = {config.digest(with_leaf(default, name, "something else")) for name in names}
+    assert len(digests | {config.digest(default)}) == len(names) + 1
+    assert config.digest(quickstart()) == config.digest(default)
+
+
+def test_what_has_no_content_is_not_hashed():
+    with pytest.raises(TypeError, match="cannot be hashed"):
+        config.digest({"work": object()})
+    with pytest.raises(TypeError, match="cannot be hashed"):
+        config.digest(Inner)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], Outer()),
+        (["--name", "a b"], Outer(name="a b")),
+        (["--name=x=y"], Outer(name="x=y")),
+        (["--count", "7", "--inner.rate", "1e-4"], Outer(count=7, inner=Inner(rate=1e-4))),
+        (["--count", "None"], Outer(count=None)),
+        (["--names", "a", "b"], Outer(names=("a", "b"))),
+        (["--inner.no-on"], Outer(inner=Inner(on=False))),
+        (["--inner.on"], Outer(inner=Inner(on=True))),
+    ],
+)
+def test_fields_are_replaced(arguments, expected):
+    assert override(*arguments) == expected
+
+
+def test_what_is_not_named_keeps_the_given_value():
+    default = Outer(name="mine", inner=Inner(rate=2.0, on=False))
+    assert override("--count", "9", default=default) == dataclasses.replace(default, count=9)
+
+
+def test_a_run_is_overridden():
+    default = quickstart()
+    found = override("--sft.optimizer.learning-rate", "1e-4", "--sft.optimizer.b2=0.9", "--seed", "5", default=default)
+    optimizer = dataclasses.replace(default.sft.optimizer, learning_rate=1e-4, b2=0.9)
+    assert found == dataclasses.replace(default, seed=5, sft=dataclasses.replace(default.sft, optimizer=optimizer))
+    # Dashes and underscores are the same.
+    assert override("--sft.optimizer.learning_rate", "1e-4", default=RunConfig()).sft.optimizer.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("default", "arguments", "parts"),
+    [
+        (Outer(), ["--nam", "x"], ["unknown field --nam: expected one of name, names", "jorney test --help lists all"]),
+        (Outer(), ["--inner.rat", "1"], ["unknown field --inner.rat: expected one of inner.rate"]),
+        (Outer(), ["--rate=1"], ["unknown field --rate: expected one of inner.rate"]),
+        (Outer(), ["--inner", "1"], ["unknown field --inner: expected one of"]),
+        (Outer(), ["--no-count"], ["--no-count", "--count"]),
+        (Outer(), ["--qqqq"], ["unknown field --qqqq: expected one of name, count, names"]),
+        (Outer(), ["--count", "many"], ["--count", "'many'", "{None}|INT"]),
+        (Outer(), ["--count", "1.5"], ["--count", "'1.5'", "INT"]),
+        (
+            Outer(),
+            ["--inner.rate", "fast"],
+            ["--inner.rate", "could not convert string to float: 'fast'", "FLOAT", "of learning"],
+        ),
+        (Outer(), ["--count"], ["--count", "Missing value"]),
+        (Outer(), ["stray"], ["stray"]),
+        (Outer(), ["-x"], ["-x"]),
+        (Outer(), ["--inner.rate", "-1"], ["inner.rate = -1.0: expected 0 or more"]),
+        (RunConfig(), ["--sft.optimiser.learning-rate", "1"], ["--sft.optimiser.learning_rate", "sft.optimizer.learning_rate"]),
+        (RunConfig(), ["--learning-rate", "1"], ["unknown field --learning_rate", "sft.optimizer.learning_rate"]),
+        (RunConfig(), ["--sft", "1"], ["unknown field --sft: expected one of sft."]),
+        (RunConfig(), ["--seed", "x"], ["--seed", "'x'", "INT"]),
+        (RunConfig(), ["--sft.epochs", "0"], ["sft.epochs = 0: expected 1 or more"]),
+        (RunConfig(), ["--dtype", "int8"], ["dtype = 'int8': expected one of float32, bfloat16"]),
+        (RunConfig(), ["--problems.countdown.count", "9"], ["countdown.count = 9: expected 2 to 6 numbers"]),
+        (RunConfig(), ["--problems.train-count", "None"], ["problems.train_count = None: expected a number"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])  # tyro draws its boxes by it
+def test_every_mistake_is_one_line(default, arguments, parts, encoding, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    with pytest.raises(ValueError, match=re.escape(parts[0])) as raised:
+        override(*arguments, default=default)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert not re.search(r"[─│╭╰\x1b]|---|  |rror Error|arsing error", message)
+    for part in parts:
+        assert part in message
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("default", [Outer(), RunConfig()])
+def test_help_lists_the_fields(default, capsys):
+    with pytest.raises(SystemExit) as raised:
+        override("--help", default=default)
+    assert raised.value.code == 0
+    shown = capsys.readouterr().out
+    assert "jorney test" in shown
+    for name in config.field_names(default):
+        assert f"--{name.replace('_', '-')}" in shown or f"--{name.rpartition('.')[0]}.no-" in shown
+
+
+HEAD = "from jorney.pipeline import RunConfig\n"
+
+
+@pytest.fixture
+def file(tmp_path) -> str:
+    return str(tmp_path / "mine.py")
+
+
+def write(file: str, text: str) -> None:
+    with open(file, "w") as out:
+        out.write(text)
+
+
+def test_a_configuration_is_read(file):
+    write(file, HEAD + "SEED = 3\n\ndef config() -> RunConfig:\n    return RunConfig(name='mine', seed=SEED)\n")
+    assert config.read(file, RunConfig) == RunConfig(name="mine", seed=3)
+
+
+def test_an_edit_is_seen_at_once(file, monkeypatch):
+    # Python takes its bytecode for current when size and second of the file are the same.
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    for seed in (1, 2, 3):
+        write(file, f"{HEAD}def config(): return RunConfig(seed={seed})\n")
+        os.utime(file, (1e9, 1e9))
+        assert config.read(file, RunConfig).seed == seed
+    assert os.listdir(os.path.dirname(file)) == ["mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "expected a function config() that returns a RunConfig"),
+        ("config = 3\n", "expected a function config() that returns a RunConfig"),
+        ("def config(:\n", "SyntaxError: invalid syntax (mine.py, line 1)"),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("x = undefined\n", "NameError: name 'undefined' is not defined"),
+        ("def config(): return 3\n", "config() returned a int: expected a RunConfig"),
+        ("def config(): pass\n", "config() returned a NoneType: expected a RunConfig"),
+        ("def config(x): pass\n", "config(): config() missing 1 required positional argument: 'x'"),
+        (HEAD + "def config(): return RunConfig(sead=1)\n", "config(): RunConfig.__init__() got an unexpected keyword"),
+        (HEAD + "def config(): return RunConfig(dtype='int8')\n", "config(): dtype = 'int8': expected one of"),
+        (HEAD + "MADE = RunConfig(dtype='int8')\n", "ValueError: dtype = 'int8': expected one of float32, bfloat16"),
+        ("raise TypeError('over\\n  lines')\n", "TypeError: over lines"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_one_line(file, text, error):
+    write(file, text)
+    with pytest.raises(ValueError, match=re.escape(f"{file}: {error}")) as raised:
+        config.read(file, RunConfig)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_fault_of_the_file_keeps_its_traceback(file):
+    write(file, "def config(): return 1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        config.read(file, RunConfig)
+
+
+def test_a_missing_file_and_what_is_no_python_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no\.py: no such file: expected a Python file with a function config"):
+        config.read(str(tmp_path / "no.py"), RunConfig)
+    (tmp_path / "mine.txt").write_text("x")
+    (tmp_path / "folder.py").mkdir()
+    for name in ("", "mine.txt", "folder.py"):
+        with pytest.raises(ValueError, match=r"expected a Python file \(\.py\) with a function config"):
+            config.read(str(tmp_path / name), RunConfig)
+
+
+def test_the_configurations_of_the_project_are_read():
+    folder = os.path.join(os.path.dirname(__file__), "..", "configs")
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".py"):
+            assert isinstance(config.read(os.path.join(folder, name), RunConfig), RunConfig)

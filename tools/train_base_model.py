@@ -1,0 +1,176 @@
+"""Trains the embedded base model and writes it as a Hugging Face folder.
+
+    python tools/train_base_model.py OUT_DIR [--steps 3000] [--seed 0]
+
+The model learns the mechanics of Countdown from aimless walks (`countdown.wander`): legal steps with true arithmetic, what
+two numbers give, going back to an earlier state. No walk knows a target, none ends, and none holds four numbers or more that
+belong to another set than "train". It resumes from OUT_DIR/checkpoints when interrupted.
+
+Cost of the model in the package: see `training.json` beside its weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import random
+import time
+from collections.abc import Iterator, Mapping
+
+import jax
+import numpy as np
+import tokenizers
+import transformers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from jorney import sharding, storage
+from jorney.compiled import Compilations
+from jorney.convert import hf
+from jorney.data import countdown
+from jorney.data.steps import ABEL
+from jorney.data.tokenizer import load_tokenizer
+from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
+from jorney.train.loop import LoopConfig, train
+from jorney.train.losses import sft_loss
+from jorney.train.optimizer import OptimizerConfig
+
+VOCABULARY = 512
+CONFIG = ModelConfig(
+    vocab_size=VOCABULARY,
+    embed=128,
+    layers=6,
+    heads=4,
+    kv_heads=4,
+    head_dim=32,
+    mlp=384,
+    positions=1024,
+    tie_embeddings=True,
+    init_scale=0.05,
+)
+BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
+# Shapes of batches (rows, tokens): mostly short ones, which are cheaper a token; every fourth is long, for looking far back.
+SHORT, LONG = (48, 128), (16, 384)
+# Words that later stages write; each is to be one token.
+WORDS = (
+    "Wait Alternatively Therefore Consider Hmm So But Let me compute check if possible again instead another path way "
+    "That does not work is wrong correct right reach target answer because try first then now the of and gives no none left "
+    "Make"
+)
+# How many numbers a walk starts from, the largest of them, and how often.
+STARTS = ((2, countdown.LARGEST, 0.12), (3, 50, 0.10), (4, 30, 0.68), (5, 25, 0.10))
+
+
+def start(rng: random.Random) -> countdown.Numbers:
+    count, largest, _ = rng.choices(STARTS, [share for *_, share in STARTS])[0]
+    while True:
+        numbers = tuple(sorted(rng.randint(1, largest) for _ in range(count)))
+        if (count < 4 or countdown.split_of(numbers) == "train") and countdown.moves(numbers):
+            return numbers
+
+
+def document(rng: random.Random, lines: int) -> str:
+    numbers = start(rng)
+    walk = itertools.islice(countdown.wander(numbers, rng), lines)
+    return ABEL.ask(countdown.aimless_question(numbers)) + "\n".join(walk)
+
+
+def train_tokenizer(folder: str) -> None:
+    """A byte-level BPE in which every number up to 99 and every word of the task is one token."""
+    # Words with a bracket before or a colon behind, and punctuation with its newlines, stay whole.
+    pieces = tokenizers.Regex(r" ?\d{1,2}| ?\(?[A-Za-z']+:?\n*| ?[^\sA-Za-z\d]+\n*|\s+")
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(pieces, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    rng = random.Random(0)
+    texts = [document(rng, 8) for _ in range(2000)]
+    texts += [ABEL.ask(countdown.question((1, 2), 3)) + "#### 3"] * 2000
+    texts += [" ".join(["", *map(str, range(1, 100))]) + "\n" + "\n".join(map(str, range(1, 10)))] * 300
+    texts += [f" {WORDS}, . : ? !\n" + "\n".join(WORDS.split()) + ".\n"] * 200
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[BOS, EOS, PAD],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 0)])
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, model_max_length=CONFIG.positions
+    )
+    wrapped.save_pretrained(folder)
+
+
+class Walks:
+    """Batches of walks, a function of (step, seed), in the form that `train.loop` reads."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, steps: int, seed: int) -> None:
+        self._tokenizer, self.steps, self._seed = tokenizer, steps, seed
+        self.padding = 0.0
+
+    def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
+        rows, length = LONG if step % 4 == 3 else SHORT
+        rng = random.Random(f"{self._seed}/{step}")
+        # A line has 7 tokens at least, so this many lines always fill the row; what is over is cut off.
+        texts = [document(rng, length // 7 + 1) for _ in range(rows)]
+        ids = np.array([encoded.ids[: length + 1] for encoded in self._tokenizer.encode_batch(texts)], np.int32)
+        ones = np.ones((rows, length), np.int32)
+        positions = np.broadcast_to(np.arange(length, dtype=np.int32), (rows, length))
+        return {"tokens": ids[:, :-1], "targets": ids[:, 1:], "positions": positions, "segment_ids": ones, "loss_mask": ones}
+
+    def start_at(self, step: int) -> Iterator[Mapping[str, np.ndarray]]:
+        return (self[number] for number in range(step, self.steps))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    started, cpu = time.time(), time.process_time()
+    model = os.path.join(options.out, "model")
+    os.makedirs(model, exist_ok=True)
+    train_tokenizer(model)
+    tokenizer = load_tokenizer(model)
+    walks = Walks(tokenizer.backend.backend_tokenizer, options.steps, options.seed)
+
+    def on_step(step: int, record: dict[str, float] | None) -> None:
+        if record and step % 50 == 0:
+            values = ", ".join(f"{name} {value:.4f}" for name, value in record.items() if name in ("loss", "accuracy"))
+            print(f"{step} of {options.steps}: {values}, {time.time() - started:.0f} s", flush=True)
+
+    params, _ = train(
+        CONFIG,
+        parameters.init(CONFIG, jax.random.key(options.seed)),
+        sft_loss(CONFIG),
+        walks,  # type: ignore[arg-type]
+        OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05),
+        LoopConfig(save_every=200, log_every=50),
+        sharding.make_mesh(),
+        os.path.join(options.out, "checkpoints"),
+        compilations=Compilations(announce=print),
+        on_step=on_step,
+    )
+    hf.save(model, CONFIG, params, tokenizer, "bfloat16")
+    tokens = sum(np.prod(LONG if step % 4 == 3 else SHORT) for step in range(options.steps))
+    storage.write_json(
+        os.path.join(model, "training.json"),
+        {
+            "command": f"python tools/train_base_model.py OUT_DIR --steps {options.steps} --seed {options.seed}",
+            "parameters": parameters.count(CONFIG),
+            "tokens": int(tokens),
+            "wall_minutes": round((time.time() - started) / 60, 1),
+            "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
