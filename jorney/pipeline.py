@@ -266,7 +266,7 @@ def quickstart() -> RunConfig:
 
     return RunConfig(
         evaluate=EvaluateConfig(max_tokens=64, rows=128, chunk=16),
-        sft=SftConfig(
-            epochs=1, batch_rows=32, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0.05)
-        ),
+        # Small batches: the step from a rule learned to a plan made takes many updates. A rate much above this one unlearns the
+        # base model's arithmetic, and the model writes the target as the result of whatever stands there.
+        sft=SftConfig(batch_rows=4, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=5e-4, warmup=0.05)),
     )

@@ -25,6 +25,7 @@ Numbers = tuple[int, ...]  # a multiset of numbers, ascending
 # Shares of all multisets. A multiset belongs to one set whatever the seed, so that no run's test problems were ever
 # another run's training problems, nor the embedded base model's.
 SPLITS = {"train": 0.60, "trees": 0.15, "tuning": 0.10, "test": 0.15}
+SOLUTIONS = ("widest", "uniform")
 LARGEST = 99  # results beyond it are not legal moves: they rarely lead anywhere and are costly to learn
 
 
@@ -36,16 +37,20 @@ class Countdown:
       count: how many numbers a problem has.
       largest_number: numbers are drawn from 1 to this one.
       smallest_target, largest_target: targets lie between these, both included.
+      solutions: which solution a problem has: "widest" (`widest_solution`) or "uniform" (`sample_solution`).
     """
 
     count: int = 4
-    largest_number: int = 20
+    largest_number: int = 13
     smallest_target: int = 1
-    largest_target: int = 30
+    largest_target: int = 20
+    solutions: str = "widest"
 
     def __post_init__(self) -> None:
         if not 2 <= self.count <= 6:
             raise ValueError(f"countdown.count = {self.count}: expected 2 to 6 numbers")
+        if self.solutions not in SOLUTIONS:
+            raise ValueError(f"countdown.solutions = {self.solutions!r}: expected one of {', '.join(SOLUTIONS)}")
         if not 2 <= self.largest_number <= LARGEST:
             raise ValueError(f"countdown.largest_number = {self.largest_number}: expected 2 to {LARGEST}")
         if not 1 <= self.smallest_target <= self.largest_target <= LARGEST:
@@ -153,6 +158,28 @@ def sample_solution(numbers: Numbers, target: int, rng: random.Random) -> tuple[
     return tuple(steps)
 
 
+def widest_solution(numbers: Numbers, target: int, rng: random.Random) -> tuple[Step, ...]:
+    """A sequence of steps from `numbers` to `target`, each the one after which most sequences still lead there; ties by `rng`.
+
+    What a good solver would do, and a clearer lesson than a solution drawn from all.
+
+    Raises:
+      ValueError: there is none.
+    """
+    steps: list[Step] = []
+    while len(numbers) > 1:
+        ways, _, step = max(((paths_to(step.left).get(target, 0), rng.random(), step) for step in moves(numbers)), key=_ways)
+        if not ways:
+            raise ValueError(f"no steps lead from {numbers} to {target}")
+        steps.append(step)
+        numbers = step.left
+    return tuple(steps)
+
+
+def _ways(option: tuple[int, float, Step]) -> tuple[int, float]:
+    return option[:2]
+
+
 def write_solution(steps: tuple[Step, ...]) -> str:
     """The solution's text: numbered steps, then the value reached after `####`."""
     lines = [f"{k}. {step}" for k, step in enumerate(steps, start=1)]
@@ -176,7 +203,7 @@ def question(numbers: Numbers, target: int) -> str:
 
 
 def sample_problems(task: Countdown, split: str, count: int, seed: int) -> list[Problem]:
-    """`count` different problems of one set, each with a solution drawn uniformly from all of its solutions.
+    """`count` different problems of one set, each with a solution.
 
     A target is where a path drawn uniformly from all paths ends, so that every problem has a solution.
 
@@ -203,7 +230,8 @@ def sample_problems(task: Countdown, split: str, count: int, seed: int) -> list[
             if misses > 1000 * (count + 100):
                 raise ValueError(f"only {len(problems)} of {count} problems of the set {split!r} were found for {task}")
             continue
-        solution = write_solution(sample_solution(numbers, target, rng))
+        solve = widest_solution if task.solutions == "widest" else sample_solution
+        solution = write_solution(solve(numbers, target, rng))
         problems[numbers, target] = make_problem(numbers, target, solution)
     return list(problems.values())
 

@@ -143,6 +143,24 @@ def test_sampled_solutions_are_legal(numbers, seed):
         countdown.sample_solution(numbers, unreachable, rng)
 
 
+@given(NUMBERS, SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_the_widest_solution_keeps_most_ways_open(numbers: Numbers, seed: int) -> None:
+    rng = random.Random(seed)
+    target = rng.choice(sorted(countdown.paths_to(numbers)))
+    steps = countdown.widest_solution(numbers, target, rng)
+    check_solution(numbers, target, steps)
+    for step in steps:
+        ways = [countdown.paths_to(other.left).get(target, 0) for other in countdown.moves(numbers)]
+        assert countdown.paths_to(step.left)[target] == max(ways)
+        numbers = step.left
+
+
+def test_no_widest_solution_where_there_is_none() -> None:
+    with pytest.raises(ValueError, match="no steps lead from"):
+        countdown.widest_solution((1, 1), 50, random.Random(0))
+
+
 def test_a_solution_as_text():
     steps = (Step(9, "-", 5, 4, (3, 4, 4)), Step(4, "+", 4, 8, (3, 8)), Step(3, "*", 8, 24, (24,)))
     text = "1. 9 - 5 = 4 (left: 3, 4, 4)\n2. 4 + 4 = 8 (left: 3, 8)\n3. 3 * 8 = 24 (left: 24)\n#### 24"
@@ -224,6 +242,7 @@ def test_asking_for_more_problems_than_there_are():
         ({"count": 1}, "countdown.count = 1"),
         ({"count": 7}, "countdown.count = 7"),
         ({"largest_number": 1}, "countdown.largest_number = 1"),
+        ({"solutions": "short"}, "countdown.solutions = 'short': expected one of widest, uniform"),
         ({"largest_number": 100}, "countdown.largest_number = 100"),
         ({"smallest_target": 0}, "countdown.smallest_target = 0"),
         ({"smallest_target": 51}, "countdown.smallest_target = 51"),
