@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import traceback
@@ -47,7 +46,7 @@ def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: st
 
     progress = Progress()
     report = Run(chosen, progress).run()
-    progress.console.print(terminal_table(report))
+    progress.console.print(terminal_table(report), soft_wrap=False)
     progress.say(f"report: {os.path.join(chosen.output, 'report.html')}")
 
 
@@ -66,22 +65,9 @@ def _evaluate(arguments: Sequence[str]) -> None:
 
 def _generate(arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.sample.generate import SamplingConfig
+    from jorney.sample.command import GenerateCommand
 
-    @dataclasses.dataclass(frozen=True)
-    class Generate:
-        """What to complete, and how.
-
-        Attributes:
-          prompts: texts as the model is to read them.
-          model: a folder, a hub id or "embedded".
-        """
-
-        prompts: tuple[str, ...] = ()
-        model: str = "embedded"
-        sampling: SamplingConfig = dataclasses.field(default_factory=SamplingConfig)
-
-    chosen = config.override(Generate(), arguments, "jorney generate", "Completions of prompts.")
+    chosen = config.override(GenerateCommand(), arguments, "jorney generate", "Completions of prompts.")
     if not chosen.prompts:
         raise ValueError("--prompts: expected at least one text")
     _use_jax()

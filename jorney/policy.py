@@ -51,7 +51,7 @@ def resolve(path_or_hub_id: str) -> str:
     """
     if path_or_hub_id == EMBEDDED:
         return os.path.join(os.path.dirname(__file__), "embedded")
-    if storage.path(path_or_hub_id).exists() or not storage.is_local(path_or_hub_id):
+    if not storage.is_local(path_or_hub_id) or storage.path(path_or_hub_id).exists():
         return os.fspath(storage.path(path_or_hub_id))
     if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
         raise FileNotFoundError(f"{path_or_hub_id}: no such folder (a hub id has the form owner/name)")

@@ -348,6 +348,9 @@ def test_ctrl_c_leaves_no_reply_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PARENT = """
+# A job that a shell put in the background ignores SIGINT, and so would this.
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
 import time
 import types

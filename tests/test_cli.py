@@ -126,7 +126,7 @@ def test_options_are_described(command: str, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])
     assert stop.value.code == 0
-    assert "--seed" in capsys.readouterr().out
+    assert "seed" in capsys.readouterr().out
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

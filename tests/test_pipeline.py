@@ -28,7 +28,9 @@ SETTINGS = {**os.environ, "JAX_COMPILATION_CACHE_DIR": CACHE, "JAX_NUM_CPU_DEVIC
 
 
 def _start(output: pathlib.Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "jorney.cli", "quickstart", "--output", str(output), *SMALL]
+    # A job that a shell put in the background ignores SIGINT, and so would its children.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from jorney.cli import main; "
+    command = [sys.executable, "-c", program + "sys.exit(main())", "quickstart", "--output", str(output), *SMALL]
     return subprocess.Popen(command, env=SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -7,6 +7,7 @@ import shutil
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jorney
@@ -31,8 +32,8 @@ def test_the_embedded_model_is_small() -> None:
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= set(os.listdir(EMBEDDED))
 
 
-def test_numbers_and_words_of_the_task_are_single_tokens(policy: jorney.Policy) -> None:
-    for text in (*(f" {n}" for n in range(1, 100)), " (left:", ")\n", "Question:\n", "Answer:\n", "Wait", " Wait", "####"):
+def test_numbers_and_marks_of_the_task_are_single_tokens(policy: jorney.Policy) -> None:
+    for text in (*(f" {n}" for n in range(1, 100)), " (left:", ")\n", "Question:\n", "Answer:\n", "####", "Go"):
         assert len(policy.tokenizer.encode(text)) == 1, text
 
 
@@ -46,7 +47,7 @@ def test_dtype_of_parameters(mesh1) -> None:
 def test_logits_on_eight_devices_equal_one(policy: jorney.Policy) -> None:
     split = jorney.load(mesh=sharding.MeshConfig(data=2, fsdp=2, tensor=2))
     tokens = jnp.arange(64).reshape(4, 16) + 10
-    assert float(jnp.max(jnp.abs(jorney.logits(split, tokens) - jorney.logits(policy, tokens)))) < 2e-5
+    np.testing.assert_allclose(np.asarray(jorney.logits(split, tokens)), np.asarray(jorney.logits(policy, tokens)), atol=5e-5)
 
 
 def test_a_tokenizer_larger_than_the_model_is_refused(folder: pathlib.Path, mesh1) -> None:

@@ -53,7 +53,7 @@ CONFIG = ModelConfig(
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 # Shapes of batches (rows, tokens): mostly short ones, which are cheaper a token; every fourth is long, for looking far back.
 SHORT, LONG = (48, 128), (16, 384)
-# Words that later stages write; each is to be one token.
+# Words that later stages write; they are to take few tokens.
 WORDS = (
     "Wait Alternatively Therefore Consider Hmm So But Let me compute check if possible again instead another path way "
     "That does not work is wrong correct right reach target answer because try first then now the of and gives no none left "
@@ -78,7 +78,7 @@ def document(rng: random.Random, lines: int) -> str:
 
 
 def train_tokenizer(folder: str) -> None:
-    """A byte-level BPE in which every number up to 99 and every word of the task is one token."""
+    """A byte-level BPE in which every number up to 99 and every mark of a step is one token."""
     # Words with a bracket before or a colon behind, and punctuation with its newlines, stay whole.
     pieces = tokenizers.Regex(r" ?\d{1,2}| ?\(?[A-Za-z']+:?\n*| ?[^\sA-Za-z\d]+\n*|\s+")
     tokenizer = tokenizers.Tokenizer(models.BPE())

@@ -231,7 +231,7 @@ def test_splits_have_their_shares():
 
 
 def test_asking_for_more_problems_than_there_are():
-    task = Countdown(count=2, largest_number=4)
+    task = Countdown(count=2, largest_number=2)
     with pytest.raises(ValueError, match=r"only \d of 10 problems of the set 'train'"):
         countdown.sample_problems(task, "train", 10, 0)
 
@@ -242,7 +242,7 @@ def test_asking_for_more_problems_than_there_are():
         ({"count": 1}, "countdown.count = 1"),
         ({"count": 7}, "countdown.count = 7"),
         ({"largest_number": 1}, "countdown.largest_number = 1"),
-        ({"solutions": "short"}, "countdown.solutions = 'short': expected one of widest, uniform"),
+        ({"solutions": "short"}, "countdown.solutions = 'short'"),
         ({"largest_number": 100}, "countdown.largest_number = 100"),
         ({"smallest_target": 0}, "countdown.smallest_target = 0"),
         ({"smallest_target": 51}, "countdown.smallest_target = 51"),
