@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,10 +41,19 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, record: Mapping[str, Any]) -> None:
-        """Starts writing; returns as soon as the state may be donated. A step that is there already is left alone."""
+        """Starts writing; returns as soon as the state may be donated. A step that is there already is left alone.
+
+        Raises:
+          OSError: the disk has no room for it. Asked beforehand: orbax finds out midway, in another thread, and prints pages.
+        """
         if step != self.latest():
+            self._check_room(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
             arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(dict(record)))
             self._manager.save(step, args=arguments)
+
+    def _check_room(self, needed: int) -> None:
+        if storage.is_local(self._folder) and shutil.disk_usage(self._folder).free < needed:
+            raise OSError(errno.ENOSPC, f"a checkpoint needs {needed:,} bytes: {os.strerror(errno.ENOSPC)}", str(self._folder))
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """The state and record of a step.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pathlib
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,16 @@ def test_state_and_record_come_back(tmp_path: pathlib.Path) -> None:
         state, record = checkpoints.restore(3, _like(_state()))
     jax.tree.map(np.testing.assert_array_equal, state, _state(0.5))
     assert record == {"loss": [1.5, 1.25]}
+
+
+def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: pathlib.Path, monkeypatch) -> None:
+    """32 bytes of weights, 12 of a moment, 4 of a count."""
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=47))
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        with pytest.raises(OSError, match="a checkpoint needs 48 bytes: No space left on device") as error:
+            checkpoints.save(1, _state(), {})
+        assert error.value.filename == str(tmp_path / "c")
+        assert checkpoints.latest() is None
 
 
 def test_only_the_newest_are_kept(tmp_path: pathlib.Path) -> None:
