@@ -54,6 +54,9 @@ def load_tokenizer(folder: str) -> Tokenizer:
       ValueError: text does not survive encode and decode, or there is no eos token.
     """
     import tokenizers
+
+    # Its models need torch and say so at import; only its tokenizers are used here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     import transformers
 
     file = os.path.join(folder, "tokenizer.json")
