@@ -18,16 +18,20 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def digest(value: Any, length: int = 12) -> str:
-    """A hash of dataclasses, dicts, lists and plain values, by content."""
+def to_json(value: Any) -> str:
+    """Dataclasses, dicts, lists and plain values as JSON, equal for equal content."""
 
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
             return dataclasses.asdict(item)
         raise TypeError(f"{item!r} cannot be hashed")
 
-    text = json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:length]
+    return json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False)
+
+
+def digest(value: Any, length: int = 12) -> str:
+    """A hash of what `to_json` takes, by content."""
+    return hashlib.blake2b(to_json(value).encode(), digest_size=16).hexdigest()[:length]
 
 
 def read(file: str, kind: type[T]) -> T:

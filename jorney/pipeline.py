@@ -169,7 +169,7 @@ class Run:
             write_problems(folder / "test.jsonl", test)
             return {"train": len(train), "test": len(test)}
 
-        reads = {name: digest([dataclasses.asdict(p) for p in members]) for name, members in (("train", train), ("test", test))}
+        reads = {name: digest(members) for name, members in (("train", train), ("test", test))}
         return self._stages.run("problems", reads, work, f"{len(train):,} to train on, {len(test):,} held out")
 
     def _load(self, folder: str) -> Policy:

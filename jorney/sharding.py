@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import jax
 import numpy as np
@@ -123,8 +122,3 @@ def check_divides(mesh: Mesh, shape: tuple[int, ...], axes: tuple[str, ...], nam
         ways = math.prod(mesh.shape[n] for n in names)
         if size % ways:
             raise ValueError(f"{name}: its axis {axis!r} of {size} cannot be split over {' x '.join(names)} = {ways} devices")
-
-
-def shardings_like(mesh: Mesh, tree: Any) -> Any:
-    """Fully replicated shardings of a tree's shape."""
-    return jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), tree)

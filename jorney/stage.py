@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -75,7 +76,9 @@ class Stages:
                 start = time.perf_counter()
                 result = work(folder)
                 seconds = time.perf_counter() - start
-                storage.write_json(manifest, {"name": name, "reads": _plain(reads), "seconds": seconds, "result": result})
+                storage.write_json(
+                    manifest, {"name": name, "reads": json.loads(config.to_json(reads)), "seconds": seconds, "result": result}
+                )
         self._link(name, folder)
         found = storage.read_json(manifest)
         return Done(folder, self.key(name, reads), found["result"], found["seconds"])
@@ -95,16 +98,6 @@ class Stages:
         elif os.path.lexists(local):  # somebody's own file: the link is a convenience, their file is not ours
             return
         os.symlink(target, local)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def source_digest(source: str) -> str:

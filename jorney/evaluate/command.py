@@ -8,6 +8,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import Compilations
+from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.problems import read_problems
 from jorney.data.steps import FORMATS
@@ -70,8 +71,8 @@ def run(command: EvaluateCommand, progress: Progress) -> dict[str, Any]:
             graded = evaluate(generator, problems, step_format, command.evaluate, command.seed, folder, bar)
         return summarise(graded, command.evaluate)
 
-    ids = [problem.id for problem in problems]
-    reads = [source_digest(model), ids, step_format, command.evaluate.decides(), command.dtype, command.seed]
+    # The problems whole: a file may keep its ids and change its questions.
+    reads = [source_digest(model), digest(problems), step_format, command.evaluate.decides(), command.dtype, command.seed]
     done = Stages(command.output, progress).run("evaluate", reads, work, f"{command.model} on {len(problems):,} problems")
     storage.write_json(os.path.join(command.output, "summary.json"), done.result)
     return done.result

@@ -31,8 +31,7 @@ def write(folder: epath.PathLike, report: Mapping[str, Any], samples: Sequence[S
       TypeError: a value is none of JSON's. Nothing has been written then.
     """
     # Here, so that importing this package needs neither matplotlib nor a file system.
-    from etils import epath
-
+    from jorney import storage
     from jorney.report import markdown, page
 
     # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
@@ -41,11 +40,10 @@ def write(folder: epath.PathLike, report: Mapping[str, Any], samples: Sequence[S
         "report.md": markdown.document(report, samples),
         "report.html": page.document(report, samples),
     }
-    root = epath.Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
+    root = storage.path(folder)
     for name, text in files.items():
         # Bytes, because the encoding and the line ends of text depend on the machine.
-        (root / name).write_bytes(text.encode("utf-8", errors="replace"))
+        storage.write_bytes(root / name, text.encode("utf-8", errors="replace"))
 
 
 def _json_value(value: Any) -> Any:

@@ -98,17 +98,12 @@ class Generator:
         return self._compilations.program((name, *statics, policy.mesh), name, partial(function, *statics), **options)
 
     def generate(
-        self,
-        prompts: Sequence[str],
-        sampling: SamplingConfig,
-        ids: Sequence[str] | None = None,
-        on_done: Callable[[int], None] = lambda count: None,
+        self, prompts: Sequence[str], sampling: SamplingConfig, ids: Sequence[str] | None = None
     ) -> list[list[Completion]]:
         """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
         found: list[list[Completion]] = [[] for _ in prompts]
         for index, completions in self.stream(prompts, sampling, ids):
             found[index] = completions
-            on_done(1)
         return found
 
     def stream(
