@@ -47,13 +47,9 @@ class Checkpoints:
           OSError: the disk has no room for it. Asked beforehand: orbax finds out midway, in another thread, and prints pages.
         """
         if step != self.latest():
-            self._check_room(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+            check_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
             arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(dict(record)))
             self._manager.save(step, args=arguments)
-
-    def _check_room(self, needed: int) -> None:
-        if storage.is_local(self._folder) and shutil.disk_usage(self._folder).free < needed:
-            raise OSError(errno.ENOSPC, f"a checkpoint needs {needed:,} bytes: {os.strerror(errno.ENOSPC)}", str(self._folder))
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """The state and record of a step.
@@ -65,28 +61,40 @@ class Checkpoints:
           ValueError: names every leaf that is missing, unexpected, or of another shape or dtype. Orbax itself names none,
             and would cast silently.
         """
-        self._check(step, like)
+        metadata = self._manager.item_metadata(step)["state"]
+        check_leaves(getattr(metadata, "tree", metadata), like, os.fspath(self._folder / str(step)))
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore())
         found = self._manager.restore(step, args=arguments)
         return found["state"], found["record"]
 
-    def _check(self, step: int, like: Any) -> None:
-        metadata = self._manager.item_metadata(step)["state"]
-        stored = _leaves(getattr(metadata, "tree", metadata))
-        expected = _leaves(like)
-        faults = [f"{name}: not in the checkpoint" for name in expected.keys() - stored.keys()]
-        faults += [f"{name}: in the checkpoint, not in the model" for name in stored.keys() - expected.keys()]
-        for name in expected.keys() & stored.keys():
-            have, want = stored[name], expected[name]
-            if have != want:
-                faults.append(f"{name}: {have[1]}{list(have[0])} in the checkpoint, expected {want[1]}{list(want[0])}")
-        if faults:
-            where = os.fspath(self._folder / str(step))
-            raise ValueError(f"{where}: {len(faults)} leaves do not fit:\n  " + "\n  ".join(sorted(faults)))
-
     def close(self) -> None:
         """Waits until everything is written."""
         self._manager.close()
+
+
+def check_room(folder: storage.PathLike, needed: int) -> None:
+    """Raises OSError when a local disk has no room for `needed` bytes."""
+    if storage.is_local(folder) and shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, f"a checkpoint needs {needed:,} bytes: {os.strerror(errno.ENOSPC)}", os.fspath(folder))
+
+
+def check_leaves(metadata: Any, like: Any, where: str, dtypes: bool = True) -> None:
+    """Raises one ValueError that names every leaf of a checkpoint that is missing, unexpected or of another shape.
+
+    Args:
+      metadata: orbax's, of what is stored.
+      like: ShapeDtypeStructs, in the form of what is expected.
+      dtypes: another dtype is a fault too.
+    """
+    stored, expected = _leaves(metadata), _leaves(like)
+    faults = [f"{name}: not in the checkpoint" for name in expected.keys() - stored.keys()]
+    faults += [f"{name}: in the checkpoint, not in the model" for name in stored.keys() - expected.keys()]
+    for name in expected.keys() & stored.keys():
+        have, want = stored[name], expected[name]
+        if have[0] != want[0] or (dtypes and have[1] != want[1]):
+            faults.append(f"{name}: {have[1]}{list(have[0])} in the checkpoint, expected {want[1]}{list(want[0])}")
+    if faults:
+        raise ValueError(f"{where}: {len(faults)} leaves do not fit:\n  " + "\n  ".join(sorted(faults)))
 
 
 def _leaves(tree: Any) -> dict[str, tuple[tuple[int, ...], str]]:

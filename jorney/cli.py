@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +17,9 @@ commands:
   run CONFIG.py        the pipeline of a configuration file
   evaluate             a model's accuracy on problems
   generate             completions of prompts
+  inspect MODEL        what a checkpoint holds, and where it fits
+  convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
+  export MODEL DIR     a checkpoint -> a Hugging Face folder
 
 jorney COMMAND --help lists a command's options."""
 
@@ -79,6 +84,43 @@ def _generate(arguments: Sequence[str]) -> None:
             print(prompt + completion.text)
 
 
+def _inspect(arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.convert import command
+
+    (model,), rest = _places(arguments, "jorney inspect MODEL")
+    chosen = config.override(command.InspectCommand(), rest, "jorney inspect MODEL", "What a checkpoint holds.")
+    print(command.describe(model, chosen))
+
+
+def _convert(arguments: Sequence[str]) -> None:
+    _between("convert", "A Hugging Face checkpoint -> Jorney's own.", arguments)
+
+
+def _export(arguments: Sequence[str]) -> None:
+    _between("export", "A checkpoint -> a Hugging Face folder.", arguments)
+
+
+def _between(name: str, description: str, arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.convert import command
+    from jorney.progress import Progress
+
+    (model, output), rest = _places(arguments, f"jorney {name} MODEL DIR")
+    chosen = config.override(command.ConvertCommand(), rest, f"jorney {name} MODEL DIR", description)
+    _use_jax()
+    {"convert": command.convert, "export": command.export}[name](model, output, chosen, Progress())
+
+
+def _places(arguments: Sequence[str], usage: str) -> tuple[list[str], list[str]]:
+    """The arguments before the options, as many as the usage names, and the options."""
+    count = sum(word.isupper() for word in usage.split())
+    places = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    if len(places) != count and "--help" not in arguments and "-h" not in arguments:
+        raise ValueError(f"expected {usage} [OPTIONS], got {len(places)} of {count} places")
+    return (places + [""] * count)[:count], list(arguments[len(places) :])
+
+
 def _use_jax() -> None:
     from jorney.compiled import use_persistent_cache
 
@@ -90,6 +132,9 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "run": _run,
     "evaluate": _evaluate,
     "generate": _generate,
+    "inspect": _inspect,
+    "convert": _convert,
+    "export": _export,
 }
 
 
@@ -107,7 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if arguments[0] not in COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: expected one of {', '.join(COMMANDS)}")
-        COMMANDS[arguments[0]](arguments[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            COMMANDS[arguments[0]](arguments[1:])
     except KeyboardInterrupt:
         print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -122,6 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"jorney: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"jorney: warning: {message}", file=sys.stderr)
 
 
 def _is_about_input(error: BaseException) -> bool:

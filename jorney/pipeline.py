@@ -11,7 +11,7 @@ from typing import Any
 from jorney import report, storage
 from jorney.compiled import Compilations
 from jorney.config import digest
-from jorney.convert import hf
+from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
 from jorney.data.loader import Batches
@@ -100,7 +100,7 @@ class Run:
         self._mesh = make_mesh(config.mesh)
         # Read before any folder is made: a wrong path or a bad line leaves nothing behind.
         self._model = resolve(config.model)
-        hf.read_config(self._model)
+        config_json.read(self._model)
         self._stages = Stages(config.output, progress)
 
     def run(self) -> dict[str, Any]:

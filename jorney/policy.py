@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import sharding, storage
-from jorney.convert import hf
+from jorney.convert import config_json, hf, native
 from jorney.data.tokenizer import Tokenizer, load_tokenizer
 from jorney.model import transformer
 from jorney.model.config import ModelConfig
@@ -33,6 +34,7 @@ class Policy:
       mesh: where it lives.
       dtype: of the computation.
       source: the folder or hub id it came from.
+      generation: what its generation_config.json states.
     """
 
     config: ModelConfig
@@ -41,6 +43,14 @@ class Policy:
     mesh: Mesh
     dtype: Any
     source: str
+    generation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The ids after which a text is over: eos, and what generation_config.json names beside it (chat models)."""
+        stated = self.generation.get("eos_token_id")
+        more = stated if isinstance(stated, list) else [] if stated is None else [stated]
+        return tuple(sorted({self.tokenizer.eos, *more}))
 
 
 def resolve(path_or_hub_id: str) -> str:
@@ -69,7 +79,7 @@ def resolve(path_or_hub_id: str) -> str:
 def load(
     path_or_hub_id: str = EMBEDDED, *, mesh: Mesh | MeshConfig | None = None, dtype: Any = jnp.float32, param_dtype: Any = None
 ) -> Policy:
-    """Loads a Hugging Face checkpoint, converted while it is read.
+    """Loads a Hugging Face checkpoint, converted while it is read, or one of Jorney's own (`jorney convert`).
 
     Args:
       path_or_hub_id: a folder (local or gs://), a hub id, or "embedded", the small Countdown model of this package.
@@ -83,32 +93,39 @@ def load(
     folder = resolve(path_or_hub_id)
     if not isinstance(mesh, Mesh):
         mesh = sharding.make_mesh(mesh)
-    config = hf.read_config(folder)
+    config, _ = config_json.read(folder)
     tokenizer = load_tokenizer(folder)
-    if len(tokenizer) > config.vocab_size:
-        raise ValueError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, more than vocab_size = {config.vocab_size}")
-    for name in ("bos", "eos", "pad"):
-        if (getattr(tokenizer, name) or 0) >= config.vocab_size:
-            raise ValueError(
-                f"{folder}: {name} has the id {getattr(tokenizer, name)}: expected below {config.vocab_size}, vocab_size"
-            )
-    params = hf.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
-    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id)
+    tokenizer.check_fits(config.vocab_size, folder)
+    generation = _read_generation(folder)
+    reader = native if native.is_native(folder) else hf
+    params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
+    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation)
+
+
+def _read_generation(folder: str) -> dict[str, Any]:
+    file = storage.path(folder) / hf.GENERATION
+    fields = storage.read_json(file) if file.exists() else {}
+    if not isinstance(fields, dict):
+        raise ValueError(f"{file}: expected a JSON object")
+    ids = fields.get("eos_token_id") or []
+    if not all(isinstance(token, int) for token in (ids if isinstance(ids, list) else [ids])):
+        raise ValueError(f"{file}: eos_token_id = {ids!r}: expected an id or a list of ids")
+    return fields
 
 
 def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) -> None:
-    """Writes the policy as a Hugging Face folder that transformers and `load` read."""
-    hf.save(folder, policy.config, policy.params, policy.tokenizer, dtype)
+    """Writes the policy as a Hugging Face folder that transformers and `load` read; weights in files of at most 5 GB."""
+    hf.save(folder, policy.config, policy.params, policy.tokenizer, dtype, policy.generation)
 
 
 def logits(policy: Policy, tokens: Any) -> jax.Array:
-    """Next-token logits of whole sequences.
+    """Next-token logits of whole sequences; of a model with another head (a reward model), its values.
 
     Args:
       tokens: [B, T] int ids.
 
     Returns:
-      [B, T, V] float32.
+      [B, T, V] float32, or [B, T, C] where the head gives C values a token.
     """
     tokens = jnp.asarray(tokens, jnp.int32)
     if tokens.ndim != 2:

@@ -28,6 +28,7 @@ TABLE: dict[str, str | tuple[str, ...] | None] = {
     "head_dim": None,
     "mlp": "tensor",
     "vocab": "tensor",
+    "labels": None,
 }
 
 

@@ -6,11 +6,12 @@ moved into place; object stores write an object whole by themselves. Nothing rel
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from etils import epath
 
@@ -35,17 +36,23 @@ def is_local(where: PathLike) -> bool:
     return "://" not in os.fspath(where)
 
 
-def write_bytes(where: PathLike, data: bytes) -> None:
-    """Writes a file whole: readers see the old content or the new, never a part. Parents are made."""
+@contextlib.contextmanager
+def open_whole(where: PathLike) -> Iterator[BinaryIO]:
+    """Opens a file to write it whole: readers see the old content or the new, never a part. Parents are made."""
     target = path(where)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not is_local(target):
-        target.write_bytes(data)
+        try:
+            with target.open("wb") as file:
+                yield file
+        except BaseException:
+            target.unlink(missing_ok=True)  # a store keeps what was sent before the fault
+            raise
         return
     handle, temporary = tempfile.mkstemp(dir=os.fspath(target.parent), prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -56,6 +63,12 @@ def write_bytes(where: PathLike, data: bytes) -> None:
         if isinstance(error, OSError) and error.filename is None:  # a full disk, most often
             raise OSError(error.errno, error.strerror, os.fspath(target)) from None
         raise
+
+
+def write_bytes(where: PathLike, data: bytes) -> None:
+    """Writes a file whole (see `open_whole`)."""
+    with open_whole(where) as file:
+        file.write(data)
 
 
 def write_text(where: PathLike, text: str) -> None:

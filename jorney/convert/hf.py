@@ -6,144 +6,217 @@ tensor, of the right shape, or one error lists all that do not.
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from jorney import storage
-from jorney.convert import safetensors
-from jorney.convert.safetensors import StoredTensor
+from jorney.convert import config_json, safetensors, torch_bin
+from jorney.convert.stored import StoredTensor
+from jorney.convert.streaming import Loader, Source
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig, from_hf, to_hf
+from jorney.model.config import ModelConfig
 from jorney.model.params import Parameter, Params
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+# A folder's weights, the better format first: the file of a whole model, and the index of one in shards.
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+_BIN, _BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+GENERATION = "generation_config.json"
+SHARD_BYTES = 5_000_000_000
+
 # Buffers that old checkpoints carry along and that are computed here.
-_COMPUTED = re.compile(r"\.rotary_emb\.inv_freq$|\.attn\.bias$")
+_COMPUTED = re.compile(r"\.rotary_emb\.inv_freq$|\.attn\.bias$|\.masked_bias$")
 
 
-def read_config(folder: storage.PathLike) -> ModelConfig:
-    """The architecture that a folder's config.json states."""
-    file = storage.path(folder) / "config.json"
-    if not storage.path(folder).exists():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    fields = storage.read_json(file)
-    if not isinstance(fields, dict):
-        raise ValueError(f"{file}: expected a JSON object")
-    return from_hf(fields, os.fspath(file))
-
-
-def stored_tensors(folder: storage.PathLike) -> dict[str, StoredTensor]:
-    """Headers of all weight files of a folder: {tensor name: where it is}.
+def weight_files(folder: storage.PathLike) -> list[str]:
+    """Paths of a folder's weight files: safetensors where there are any, else .bin.
 
     Raises:
       FileNotFoundError: there are no weights, or the index names a file that is not there.
-      ValueError: a tensor stands in two files; or a file is broken.
+      ValueError: the index is broken, or names a file outside its folder.
     """
     root = storage.path(folder)
-    if (root / INDEX).exists():
-        index = storage.read_json(root / INDEX)
-        names = sorted(set(index.get("weight_map", {}).values()))
-        if not names:
-            raise ValueError(f"{root / INDEX}: expected a weight_map that names the weight files")
-    elif (root / WEIGHTS).exists():
-        names = [WEIGHTS]
-    else:
-        raise FileNotFoundError(f"{folder}: expected {WEIGHTS} or {INDEX} beside config.json")
-    found: dict[str, StoredTensor] = {}
+    for whole, index in ((WEIGHTS, INDEX), (_BIN, _BIN_INDEX)):
+        if (root / index).exists():
+            return [os.fspath(root / name) for name in _index_names(root / index)]
+        if (root / whole).exists():
+            return [os.fspath(root / whole)]
+    raise FileNotFoundError(
+        f"{folder}: expected weights beside config.json: {WEIGHTS} or {_BIN}, or the index of either's shards"
+    )
+
+
+def _index_names(file: storage.Path) -> list[str]:
+    fields = storage.read_json(file)
+    weight_map = fields.get("weight_map") if isinstance(fields, dict) else None
+    if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
+        raise ValueError(f"{file}: expected a weight_map that names a weight file for every tensor")
+    names = sorted(set(weight_map.values()))
     for name in names:
-        for key, tensor in safetensors.read_header(os.fspath(root / name)).items():
-            if key in found:
-                raise ValueError(f"{tensor.file}: {key} stands in {found[key].file} as well")
-            found[key] = tensor
+        if name != os.path.basename(name):
+            raise ValueError(f"{file}: names the file {name!r}: expected one in the same folder")
+        if not (file.parent / name).exists():
+            raise FileNotFoundError(f"{file.parent / name}: no such file, but {file.name} names it")
+    return names
+
+
+def stored_tensors(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
+    """(tensor name, where it is) of all weight files of a folder, from their headers."""
+    found = []
+    for file in weight_files(folder):
+        reader = safetensors if file.endswith(".safetensors") else torch_bin
+        found += list(reader.read_header(file).items())
     return found
 
 
 def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, Parameter, int]]:
-    """(tensor name, its row, its layer) for every tensor that a folder of this architecture holds."""
-    for row in parameters.table(config).values():
-        for layer in range(config.layers if row.stacked else 1):
-            yield row.hf.format(layer=layer), row, layer
+    """(tensor name, its row, its layer) for every tensor of an architecture, in the order of the forward pass."""
+    rows = list(parameters.table(config).values())
+    stack = [index for index, row in enumerate(rows) if row.stacked]
+    before, layers, after = rows[: stack[0]], rows[stack[0] : stack[-1] + 1], rows[stack[-1] + 1 :]
+    yield from ((row.hf, row, 0) for row in before)
+    yield from ((row.hf.format(layer=layer), row, layer) for layer in range(config.layers) for row in layers)
+    yield from ((row.hf, row, 0) for row in after)
 
 
-def check(config: ModelConfig, found: Mapping[str, StoredTensor], source: storage.PathLike) -> None:
-    """Raises one ValueError that lists every missing, unknown and mis-shaped tensor."""
+def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: storage.PathLike) -> None:
+    """Raises one ValueError that lists every missing, unknown, doubled and mis-shaped tensor."""
     expected = {name: row for name, row, _ in expected_tensors(config)}
-    tied = {"lm_head.weight"} if config.tie_embeddings else set()  # some writers repeat a tied head
-    faults = [f"{name}: missing" for name in expected if name not in found]
-    for name, tensor in found.items():
-        if name in expected:
-            if tensor.shape != expected[name].stored:
-                faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(expected[name].stored)}")
-        elif name not in tied and not _COMPUTED.search(name):
-            faults.append(f"{name}: unknown to this architecture")
+    # Some writers repeat a tied head, and those of reward models keep the trunk's own.
+    unused = {"lm_head.weight"} - expected.keys()
+    names: dict[str, str] = {}
+    faults = []
+    for name, tensor in found:
+        if name in names:
+            faults.append(f"{name}: stands twice, in {names[name]} and in {tensor.file}")
+        elif name not in expected:
+            if name not in unused and not _COMPUTED.search(name):
+                faults.append(f"{name}: unknown to this architecture")
+        elif tensor.shape != expected[name].stored:
+            faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(expected[name].stored)}")
+        names[name] = tensor.file
+    faults += [f"{name}: missing" for name in expected if name not in names]
     if faults:
         raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(sorted(faults)))
 
 
 def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params, dtype: Any) -> Params:
-    """Reads a folder's weights into the training tree, each process only the bytes of its own shards.
+    """Reads a folder's weights into the training tree, the processes of the mesh sharing the bytes between them.
 
     Args:
       shardings: the training tree's shardings (`train.state.param_shardings`).
       dtype: of the parameters; converted while reading.
+
+    Warns:
+      a tensor holds weights that are not finite.
 
     Raises:
       FileNotFoundError, ValueError: name the file and the tensors.
     """
     found = stored_tensors(folder)
     check(config, found, folder)
+    stored = dict(found)
     where = dict(parameters.flatten(shardings))
     flat = {}
-    for path, row in parameters.table(config).items():
-
-        def read(index: Any, row: Parameter = row) -> np.ndarray:
-            if not row.stacked:
-                return _read(row, found[row.hf], index, dtype)
-            layers = range(config.layers)[index[0]]
-            shape = [len(range(size)[part]) for size, part in zip(row.shape, index[1:], strict=True)]
-            stack = np.empty((len(layers), *shape), dtype)
-            for position, layer in enumerate(layers):
-                stack[position] = _read(row, found[row.hf.format(layer=layer)], index[1:], dtype)
-            return stack
-
-        flat[path] = jax.make_array_from_callback(parameters.full_shape(config, row), where[path], read)
+    with Loader(dtype, sum(tensor.dtype.itemsize * math.prod(tensor.shape) for _, tensor in found)) as loader:
+        for path, row in parameters.table(config).items():
+            names = [row.hf.format(layer=layer) for layer in range(config.layers if row.stacked else 1)]
+            flat[path] = loader.load(Source(row, [stored[name] for name in names], names), where[path])
     return parameters.nest(flat)
 
 
-def _read(row: Parameter, tensor: StoredTensor, index: tuple[slice, ...], dtype: Any) -> np.ndarray:
-    """One layer's parameter, cut to `index` (slices of our shape), reading only the stored rows that hold it."""
-    first, *rest = (index[ours] for ours in np.argsort(row.order))  # slices along the stored, split axes
-    start, stop, _ = first.indices(row.split[0])
-    per_entry = row.stored[0] // row.split[0]
-    stored = tensor.rows(start * per_entry, stop * per_entry).reshape(stop - start, *row.split[1:])
-    return stored[(slice(None), *rest)].transpose(row.order).astype(dtype)
+def save(
+    folder: storage.PathLike,
+    config: ModelConfig,
+    params: Params,
+    tokenizer: Any,
+    dtype: Any,
+    generation: Mapping[str, Any] | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    on_bytes: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Writes a folder that transformers loads: config.json, weights, tokenizer and generation config.
 
-
-def save(folder: storage.PathLike, config: ModelConfig, params: Params, tokenizer: Any, dtype: Any) -> None:
-    """Writes a folder that transformers loads: config.json, model.safetensors, tokenizer and generation config.
+    No more than one tensor is on the host at a time. On a mesh of several processes all call it, and process 0 writes.
 
     Args:
-      params: the training tree, addressable from this process.
+      params: the training tree.
       tokenizer: `data.tokenizer.Tokenizer`.
       dtype: of the weights written.
+      generation: what generation_config.json states beside the tokens' ids.
+      shard_bytes: more than these go into several files and an index.
+      on_bytes: called with the bytes of each tensor written.
     """
     dtype = np.dtype(dtype)
-    leaves = dict(parameters.flatten(params))
-    tensors = {}
-    for name, row, layer in expected_tensors(config):
-        leaf = leaves[row.path]
-        tensors[name] = row.to_hf(np.asarray(leaf[layer] if row.stacked else leaf).astype(dtype))
     root = storage.path(folder)
+    leaves = dict(parameters.flatten(params))
+    rows = {name: (row, layer) for name, row, layer in expected_tensors(config)}
+    writes = jax.process_index() == 0
+
+    def read(name: str) -> np.ndarray:
+        row, layer = rows[name]
+        leaf = leaves[row.path][layer] if row.stacked else leaves[row.path]
+        if not leaf.is_fully_addressable:
+            from jax.experimental import multihost_utils
+
+            leaf = multihost_utils.process_allgather(leaf, tiled=True)
+        value = row.to_hf(np.asarray(leaf).astype(dtype))
+        on_bytes(value.nbytes)
+        return value
+
+    files = shards(rows, dtype, shard_bytes)
+    if writes:
+        root.mkdir(parents=True, exist_ok=True)
+    for file, names in files.items():
+        if writes:
+            safetensors.write(root / file, [(name, dtype, rows[name][0].stored) for name in names], read)
+        else:
+            for name in names:
+                read(name)
+    if not writes:
+        return
+    if len(files) > 1:
+        total = dtype.itemsize * parameters.count(config)
+        index = {
+            "metadata": {"total_size": total},
+            "weight_map": {name: file for file, names in files.items() for name in names},
+        }
+        storage.write_json(root / INDEX, index)
+    save_description(root, config, tokenizer, dtype, generation)
+
+
+def save_description(
+    root: storage.Path, config: ModelConfig, tokenizer: Any, dtype: Any, generation: Mapping[str, Any] | None
+) -> None:
+    """Writes all but the weights (see `save`), config.json last: a folder without it is not taken for a checkpoint."""
+    # transformers writes to local folders only.
+    with tempfile.TemporaryDirectory() as local:
+        tokenizer.backend.save_pretrained(local)
+        for file in sorted(os.listdir(local)):
+            storage.write_bytes(root / file, (storage.path(local) / file).read_bytes())
     ids = {"bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos, "pad_token_id": tokenizer.pad}
-    root.mkdir(parents=True, exist_ok=True)
-    safetensors.write(root / WEIGHTS, tensors)
-    tokenizer.backend.save_pretrained(os.fspath(root))
-    storage.write_json(root / "generation_config.json", ids)
-    # Last: a folder without config.json is not taken for a checkpoint.
-    storage.write_json(root / "config.json", to_hf(config, dtype.name, tokenizer.bos, tokenizer.eos, tokenizer.pad))
+    storage.write_json(root / GENERATION, {**ids, **(generation or {})})
+    fields = config_json.to_hf(config, np.dtype(dtype).name, tokenizer.bos, tokenizer.eos, tokenizer.pad)
+    storage.write_json(root / config_json.NAME, fields)
+
+
+def shards(rows: Mapping[str, tuple[Parameter, int]], dtype: np.dtype, shard_bytes: int) -> dict[str, list[str]]:
+    """{file: names of its tensors}: files filled in order, named as transformers names them."""
+    groups: list[list[str]] = [[]]
+    size = 0
+    for name, (row, _) in rows.items():
+        nbytes = dtype.itemsize * int(np.prod(row.stored))
+        if groups[-1] and size + nbytes > shard_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += nbytes
+    if len(groups) == 1:
+        return {WEIGHTS: groups[0]}
+    return {f"model-{i:05}-of-{len(groups):05}.safetensors": names for i, names in enumerate(groups, 1)}

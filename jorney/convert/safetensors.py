@@ -1,78 +1,25 @@
-"""Reading safetensors files by byte ranges, and writing them.
-
-`pread` rather than a memory map: mapped pages count as resident memory, and a range is all that a shard needs.
-"""
+"""The headers of safetensors files, read; and files written, one tensor at a time."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from jorney import storage
+from jorney.convert.stored import BFLOAT16, StoredTensor, read_bytes, row_major
 
 DTYPES: dict[str, np.dtype] = {
     "F64": np.dtype(np.float64),
     "F32": np.dtype(np.float32),
     "F16": np.dtype(np.float16),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "BF16": BFLOAT16,
 }
 _LONGEST_HEADER = 100_000_000  # the format's own limit
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredTensor:
-    """A tensor in a file: row-major, at a byte offset.
-
-    Attributes:
-      file: the file it is in.
-      offset: of its first byte in the file.
-    """
-
-    file: str
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    offset: int
-
-    @property
-    def nbytes(self) -> int:
-        return self.dtype.itemsize * math.prod(self.shape)
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows [start, stop) along the first axis, reading only their bytes."""
-        stride = self.dtype.itemsize * math.prod(self.shape[1:])
-        data = _read(self.file, self.offset + start * stride, (stop - start) * stride)
-        return np.frombuffer(data, self.dtype).reshape(stop - start, *self.shape[1:])
-
-
-def _read(file: str, offset: int, length: int) -> bytes:
-    if storage.is_local(file):
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            pieces = []
-            while length:
-                piece = os.pread(handle, min(length, 1 << 30), offset)
-                if not piece:
-                    break
-                pieces.append(piece)
-                offset, length = offset + len(piece), length - len(piece)
-        finally:
-            os.close(handle)
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    else:
-        with storage.path(file).open("rb") as stream:
-            stream.seek(offset)
-            data = stream.read(length)
-            length -= len(data)
-    if length:
-        raise ValueError(f"{file}: ends {length} bytes early: expected a complete file")
-    return data
+_MOST_AXES, _LARGEST = 64, 2**63 - 1  # numpy's
 
 
 def read_header(file: str) -> dict[str, StoredTensor]:
@@ -87,14 +34,14 @@ def read_header(file: str) -> dict[str, StoredTensor]:
     size = where.stat().length
     if size < 8:
         raise ValueError(f"{file}: {size} bytes: expected a safetensors file")
-    length = int.from_bytes(_read(file, 0, 8), "little")
+    length = int.from_bytes(read_bytes(file, 0, 8), "little")
     if length > min(size - 8, _LONGEST_HEADER):
         raise ValueError(f"{file}: its header claims {length} bytes of a file of {size}: expected a safetensors file")
     try:
-        header = json.loads(_read(file, 8, length))
+        header = json.loads(bytes(read_bytes(file, 8, length)), object_pairs_hook=_unique, parse_constant=_refuse)
         if not isinstance(header, Mapping):
             raise ValueError("not an object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: its header is not JSON ({error}): expected a safetensors file") from None
     tensors = {}
     for name, entry in header.items():
@@ -103,24 +50,52 @@ def read_header(file: str) -> dict[str, StoredTensor]:
     return tensors
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
 def _tensor(file: str, name: str, entry: Any, base: int, size: int) -> StoredTensor:
     try:
-        kind, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
-        begin, end = (int(n) for n in entry["data_offsets"])
+        kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        whole = len(shape) <= _MOST_AXES and all(type(n) is int and 0 <= n <= _LARGEST for n in (*shape, begin, end))
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{file}: {name}: expected dtype, shape and data_offsets in the header, got {entry!r}") from None
-    if kind not in DTYPES:
-        raise ValueError(f"{file}: {name}: dtype {kind} is not supported: expected one of {', '.join(DTYPES)}")
-    tensor = StoredTensor(file, DTYPES[kind], shape, base + begin)
-    if min(shape, default=1) < 0 or begin < 0 or end - begin != tensor.nbytes or base + end > size:
+        whole = False
+    if not whole:
+        raise ValueError(f"{file}: {name}: expected dtype, shape and data_offsets in the header, got {entry!r:.200}")
+    if not isinstance(kind, str) or kind not in DTYPES:
+        raise ValueError(f"{file}: {name}: dtype {kind!r:.50} is not supported: expected one of {', '.join(DTYPES)}")
+    if end - begin != DTYPES[kind].itemsize * math.prod(shape) or base + end > size:
         raise ValueError(
             f"{file}: {name}: bytes {begin} to {end} do not hold {kind} {list(shape)} within a file of {size} bytes"
         )
-    return tensor
+    return StoredTensor(file, DTYPES[kind], shape, row_major(shape), base + begin)
 
 
-def write(file: storage.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a safetensors file whole."""
-    import safetensors.numpy
+def write(file: storage.PathLike, tensors: Iterable[tuple[str, np.dtype, tuple[int, ...]]], read: Any) -> None:
+    """Writes a safetensors file whole, holding one tensor in memory at a time.
 
-    storage.write_bytes(file, safetensors.numpy.save(dict(tensors), metadata={"format": "pt"}))
+    Args:
+      tensors: (name, dtype, shape) of each, in the order in which they are to stand in the file.
+      read: name -> array, called once a tensor, in that order.
+    """
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, dtype, shape in tensors:
+        begin, end = end, end + dtype.itemsize * math.prod(shape)
+        header[name] = {"dtype": names[dtype], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data is aligned, as the library's own writer does
+    with storage.open_whole(file) as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name in header:
+            if name != "__metadata__":
+                value = np.ascontiguousarray(read(name))
+                stream.write(value.reshape(-1).view(np.uint8).data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Spaces, digits, newlines and LaTeX: what a broken pre-tokenizer loses first.
@@ -19,15 +19,25 @@ class Tokenizer:
     Attributes:
       backend: the transformers tokenizer.
       bos, eos, pad: ids; `bos` is None where the model has none.
+      notes: what was found and mended at load, for people.
     """
 
     backend: Any
     bos: int | None
     eos: int
     pad: int
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.backend)
+
+    def check_fits(self, vocab_size: int, source: str) -> None:
+        """Raises ValueError unless every id has a row in an embedding of `vocab_size`; more rows than tokens are common."""
+        if len(self) > vocab_size:
+            raise ValueError(f"{source}: the tokenizer has {len(self)} tokens, more than vocab_size = {vocab_size}")
+        for name in ("bos", "eos", "pad"):
+            if (getattr(self, name) or 0) >= vocab_size:
+                raise ValueError(f"{source}: {name} has the id {getattr(self, name)}: expected below {vocab_size}, vocab_size")
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text alone: no bos, no eos."""
@@ -37,6 +47,28 @@ class Tokenizer:
         """Ids of a prompt: bos once, where the model has one."""
         ids = self.encode(text)
         return ids if self.bos is None or ids[:1] == [self.bos] else [self.bos, *ids]
+
+    @property
+    def chats(self) -> bool:
+        """There is a chat template."""
+        return bool(getattr(self.backend, "chat_template", None))
+
+    def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Ids of `render_chat`: bos once, whether or not the template writes it."""
+        return self.encode_prompt(self.render_chat(messages))
+
+    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """A chat as text, up to where the assistant is to speak.
+
+        Args:
+          messages: of "role" and "content".
+
+        Raises:
+          ValueError: there is no chat template.
+        """
+        if not self.chats:
+            raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
+        return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; special tokens leave nothing."""
@@ -62,6 +94,7 @@ def load_tokenizer(folder: str) -> Tokenizer:
     file = os.path.join(folder, "tokenizer.json")
     if not os.path.exists(file):
         raise FileNotFoundError(f"{file}: no such file: expected a fast tokenizer beside the weights")
+    notes = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         backend: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -70,15 +103,20 @@ def load_tokenizer(folder: str) -> Tokenizer:
             names = {name: getattr(backend, name) for name in ("bos_token", "eos_token", "pad_token")}
             # The labelled class may have tokens of its own, which the model does not know.
             names = {name: token for name, token in names.items() if token and raw.token_to_id(token) is not None}
-            backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **names)
+            template = getattr(backend, "chat_template", None)
+            notes.append(f"its class, {type(backend).__name__}, loses text: tokenizer.json is read as it stands")
+            backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, chat_template=template, **names)
     got = round_trip(backend, PROBE)
     if got != PROBE:
         raise ValueError(f"{file}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     if backend.eos_token_id is None:
         raise ValueError(f"{folder}: the tokenizer states no eos_token: expected one in tokenizer_config.json")
-    pad = backend.pad_token_id
-    # Padding is masked everywhere, so any id serves; eos is one that always exists.
-    return Tokenizer(backend, backend.bos_token_id, backend.eos_token_id, backend.eos_token_id if pad is None else pad)
+    bos, eos, pad = backend.bos_token_id, backend.eos_token_id, backend.pad_token_id
+    if pad is None or pad == eos:
+        # Padding is masked by lengths everywhere, never found by its id, so any id serves; eos always exists.
+        notes.append("pad is eos: eos still counts in the loss" if pad == eos else "there is no pad: eos is used, masked")
+        pad = eos
+    return Tokenizer(backend, bos, eos, pad, tuple(notes))
 
 
 def round_trip(backend: Any, text: str) -> str:

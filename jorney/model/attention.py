@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from jorney.model.config import ModelConfig
 
 
 class Segment(NamedTuple):
@@ -26,18 +29,34 @@ class Segment(NamedTuple):
     mask: jax.Array
 
 
-def rotate(x: jax.Array, positions: jax.Array, theta: float) -> jax.Array:
+def frequencies(config: ModelConfig) -> np.ndarray:
+    """[H/2] float32: the angle by which one position turns each pair, scaled as the model was trained (Llama 3.1)."""
+    half = config.head_dim // 2
+    plain = config.rope_theta ** (-np.arange(half) / half)
+    scaling = config.rope_scaling
+    if scaling is None:
+        return plain.astype(np.float32)
+    slowed = plain / scaling.factor
+    if scaling.kind == "linear":
+        return slowed.astype(np.float32)
+    # How many turns a pair makes over the original context decides: many, it stays; few, it is slowed; between, both.
+    turns = scaling.original_positions * plain / (2 * np.pi)
+    keep = np.clip((turns - scaling.low_frequency) / (scaling.high_frequency - scaling.low_frequency), 0, 1)
+    return (keep * plain + (1 - keep) * slowed).astype(np.float32)
+
+
+def rotate(x: jax.Array, positions: jax.Array, frequencies: np.ndarray) -> jax.Array:
     """Rotary position embedding in Hugging Face's layout: the two halves of a head form the pairs.
 
     Args:
       x: [B, T, N, H].
       positions: [B, T] int, tokens from the start of the sequence.
+      frequencies: [H/2].
 
     Returns:
       [B, T, N, H] of x's dtype; the angles are computed in float32.
     """
     half = x.shape[-1] // 2
-    frequencies = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angles = positions[:, :, None, None].astype(jnp.float32) * frequencies
     sin, cos = jnp.sin(angles), jnp.cos(angles)
     first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
@@ -76,8 +95,16 @@ def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
     return output
 
 
-def causal_mask(segment_ids: jax.Array) -> jax.Array:
-    """[B, T] segment ids -> [B, T, T] bool: a token looks at itself and earlier tokens of its own segment."""
-    T = segment_ids.shape[1]
-    order = jnp.arange(T)
-    return (order[:, None] >= order[None, :]) & (segment_ids[:, :, None] == segment_ids[:, None, :])
+def within(queries: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
+    """Positions of queries [..., T] and keys [..., S] -> [..., T, S] bool: at or before the query, within its window."""
+    distance = queries[..., :, None] - keys[..., None, :]
+    return (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+
+
+def causal_mask(segment_ids: jax.Array, window: int | None = None) -> jax.Array:
+    """[B, T] segment ids -> [B, T, T] bool: a token looks at itself and earlier tokens of its own segment.
+
+    A segment's tokens stand side by side, so their distance in the row is their distance in the text.
+    """
+    order = jnp.arange(segment_ids.shape[1])
+    return within(order, order, window) & (segment_ids[:, :, None] == segment_ids[:, None, :])

@@ -1,9 +1,43 @@
-"""The architecture of a Llama-family decoder, read from a Hugging Face config.json."""
+"""The architecture of a Llama-family decoder. What of config.json it comes from: `convert/config_json.py`."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+HEADS = ("lm", "linear", "mlp")
+
+
+@dataclasses.dataclass(frozen=True)
+class RopeScaling:
+    """How rotary frequencies were changed so that a model reads longer texts than it was pre-trained on.
+
+    Attributes:
+      kind: "linear" divides every frequency by `factor`; "llama3" only those whose wavelength is long, with a smooth
+        passage between (Llama 3.1).
+      factor: of the division.
+      low_frequency, high_frequency: the passage lies between the wavelengths original_positions / these ("llama3").
+      original_positions: tokens of the texts that the model was pre-trained on ("llama3").
+    """
+
+    kind: str
+    factor: float
+    low_frequency: float = 1.0
+    high_frequency: float = 4.0
+    original_positions: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("linear", "llama3"):
+            raise ValueError(f"model.rope_scaling.kind = {self.kind!r}: expected 'linear' or 'llama3'")
+        if not self.factor >= 1:
+            raise ValueError(f"model.rope_scaling.factor = {self.factor}: expected 1 or more")
+        if not 0 < self.low_frequency < self.high_frequency:
+            raise ValueError(
+                f"model.rope_scaling: low_frequency = {self.low_frequency}, high_frequency = {self.high_frequency}: "
+                "expected 0 < low < high"
+            )
+        if self.original_positions < 1:
+            raise ValueError(f"model.rope_scaling.original_positions = {self.original_positions}: expected 1 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +45,7 @@ class ModelConfig:
     """Shapes and constants of one model. The letters are the ones used throughout the code.
 
     Attributes:
+      family: whose layers these are: "llama", "mistral", "qwen2" or "qwen3".
       vocab_size: V, rows of the embedding (may exceed the tokenizer's length).
       embed: D, width of the residual stream.
       layers: L.
@@ -19,9 +54,15 @@ class ModelConfig:
       head_dim: H.
       mlp: F, width of the gated MLP.
       rope_theta: base of the rotary frequencies.
+      rope_scaling: how the frequencies were changed afterwards.
       rms_eps: added to the mean square in RMSNorm.
       positions: longest sequence the model was made for, tokens.
-      tie_embeddings: the output head is the embedding, transposed.
+      window: tokens that a token attends to, itself the last of them; None for all.
+      head: what is read out of the final hidden state: "lm" V next-token logits; "linear" one linear map to `labels`
+        values (a value or reward head); "mlp" Linear, ReLU, Linear to `labels` values (Qwen2.5-Math-PRM).
+      labels: values a token of a head other than "lm"; 0 with "lm".
+      head_bias: the "linear" head has a bias.
+      tie_embeddings: the "lm" head is the embedding, transposed.
       init_scale: standard deviation of fresh weights.
     """
 
@@ -33,104 +74,50 @@ class ModelConfig:
     head_dim: int
     mlp: int
     rope_theta: float = 10_000.0
+    rope_scaling: RopeScaling | None = None
     rms_eps: float = 1e-6
     positions: int = 4096
+    window: int | None = None
+    head: str = "lm"
+    labels: int = 0
+    head_bias: bool = False
     tie_embeddings: bool = False
     init_scale: float = 0.02
+    family: str = "llama"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name != "tie_embeddings" and not value > 0:
-                raise ValueError(f"model.{field.name} = {value!r}: expected a number above 0")
+        if self.family not in FAMILIES:
+            raise ValueError(f"model.family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
+        for name in ("vocab_size", "embed", "layers", "heads", "kv_heads", "head_dim", "mlp", "positions"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"model.{name} = {value!r}: expected a whole number, 1 or more")
+        for name in ("rope_theta", "rms_eps", "init_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"model.{name} = {getattr(self, name)!r}: expected a number above 0")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"model.window = {self.window!r}: expected 1 or more, or None")
+        if self.window is not None and self.family == "llama":
+            raise ValueError(f"model.window = {self.window!r}: expected None with the family 'llama'")
+        if self.head not in HEADS:
+            raise ValueError(f"model.head = {self.head!r}: expected one of {', '.join(HEADS)}")
+        if (self.labels > 0) == (self.head == "lm"):
+            raise ValueError(f"model.labels = {self.labels!r}: expected 0 with the head 'lm' and 1 or more with another")
+        if self.head_bias and self.head != "linear":
+            raise ValueError(f"model.head_bias = True: expected the head 'linear', got {self.head!r}")
+        if self.tie_embeddings and self.head != "lm":
+            raise ValueError(f"model.tie_embeddings = True: expected the head 'lm', got {self.head!r}")
         if self.heads % self.kv_heads:
             raise ValueError(f"model.heads = {self.heads}: expected a multiple of model.kv_heads = {self.kv_heads}")
         if self.head_dim % 2:
             raise ValueError(f"model.head_dim = {self.head_dim}: expected an even number (rotary halves)")
 
     @property
-    def group(self) -> int:
-        """G = N / K, query heads per key/value head."""
-        return self.heads // self.kv_heads
+    def qkv_bias(self) -> bool:
+        """Query, key and value have biases."""
+        return self.family == "qwen2"
 
-
-ARCHITECTURE = "LlamaForCausalLM"
-
-# Fields of config.json that change the mathematics, with the values under which they change nothing here.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu",),
-    "attention_bias": (False,),
-    "mlp_bias": (False,),
-    "rope_scaling": (None,),
-    "sliding_window": (None,),
-    "partial_rotary_factor": (1, 1.0),
-    "attention_dropout": (0, 0.0),
-    "quantization_config": (None,),
-}
-
-
-def from_hf(fields: dict[str, Any], source: str = "config.json") -> ModelConfig:
-    """The ModelConfig that a parsed Hugging Face config.json states, in its old and new spellings.
-
-    Raises:
-      ValueError: the architecture is not supported, a field that is needed is missing, or a field asks for mathematics
-        that is not implemented; names the file and the field.
-    """
-    names = fields.get("architectures") or []
-    if ARCHITECTURE not in names and fields.get("model_type") != "llama":
-        raise ValueError(f"{source}: architectures = {names}: expected {ARCHITECTURE}")
-    rope = fields.get("rope_parameters") or {}
-    checked = {**fields, "rope_scaling": fields.get("rope_scaling")}
-    if rope.get("rope_type", "default") != "default":
-        checked["rope_scaling"] = rope
-    for name, allowed in _NEUTRAL.items():
-        if checked.get(name, allowed[0]) not in allowed:
-            raise ValueError(f"{source}: {name} = {checked[name]!r} is not supported: expected {allowed[0]!r}")
-
-    def needed(name: str) -> Any:
-        if fields.get(name) is None:
-            raise ValueError(f"{source}: the field {name!r} is missing")
-        return fields[name]
-
-    heads = needed("num_attention_heads")
-    return ModelConfig(
-        vocab_size=needed("vocab_size"),
-        embed=needed("hidden_size"),
-        layers=needed("num_hidden_layers"),
-        heads=heads,
-        kv_heads=fields.get("num_key_value_heads") or heads,
-        head_dim=fields.get("head_dim") or needed("hidden_size") // heads,
-        mlp=needed("intermediate_size"),
-        rope_theta=float(rope.get("rope_theta") or fields.get("rope_theta") or 10_000.0),
-        rms_eps=float(fields.get("rms_norm_eps", 1e-6)),
-        positions=fields.get("max_position_embeddings", 2048),
-        tie_embeddings=bool(fields.get("tie_word_embeddings", False)),
-        init_scale=float(fields.get("initializer_range", 0.02)),
-    )
-
-
-def to_hf(config: ModelConfig, dtype: str, bos: int | None, eos: int | None, pad: int | None) -> dict[str, Any]:
-    """The config.json fields of a model, as transformers 4 and 5 both read them."""
-    return {
-        "architectures": [ARCHITECTURE],
-        "model_type": "llama",
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.embed,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_dim,
-        "intermediate_size": config.mlp,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "rope_theta": config.rope_theta,
-        "rms_norm_eps": config.rms_eps,
-        "max_position_embeddings": config.positions,
-        "tie_word_embeddings": config.tie_embeddings,
-        "initializer_range": config.init_scale,
-        "torch_dtype": dtype,
-        "bos_token_id": bos,
-        "eos_token_id": eos,
-        "pad_token_id": pad,
-    }
+    @property
+    def qk_norm(self) -> bool:
+        """Every head's query and key are RMS-normalised before they are rotated."""
+        return self.family == "qwen3"

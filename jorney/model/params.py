@@ -39,7 +39,7 @@ class Parameter:
       hf: name of the Hugging Face tensor; `{layer}` stands for the layer's index.
       split: the stored tensor's shape once its head axes are split; its stored shape is two-dimensional (`stored`).
       order: the transposition from `split` to `shape`.
-      init: "normal" or "ones".
+      init: "normal", "ones" or "zeros".
     """
 
     path: Path
@@ -84,12 +84,23 @@ def table(config: ModelConfig) -> Mapping[Path, Parameter]:
         shape, axes = (D, heads, H), ("weight_embed", axis, "head_dim")
         add(f"layers/attention/{name}", shape, axes, hf, stored=(heads * H, D), split=(heads, H, D), order=(2, 0, 1))
 
+    def bias(path: str, shape: tuple[int, ...], axes: tuple[str, ...], hf: str) -> None:
+        stored = (math.prod(shape),)
+        add(path, shape, axes, hf, stored=stored, split=shape, init="zeros")
+
     layer = "model.layers.{layer}."
     add("embedding", (V, D), ("vocab", "weight_embed"), "model.embed_tokens.weight")
     add("layers/attention_norm", (D,), ("norm",), layer + "input_layernorm.weight", init="ones")
     projection("query", N, "heads", layer + "self_attn.q_proj.weight")
     projection("key", K, "kv_heads", layer + "self_attn.k_proj.weight")
     projection("value", K, "kv_heads", layer + "self_attn.v_proj.weight")
+    if config.qkv_bias:
+        bias("layers/attention/query_bias", (N, H), ("heads", "head_dim"), layer + "self_attn.q_proj.bias")
+        bias("layers/attention/key_bias", (K, H), ("kv_heads", "head_dim"), layer + "self_attn.k_proj.bias")
+        bias("layers/attention/value_bias", (K, H), ("kv_heads", "head_dim"), layer + "self_attn.v_proj.bias")
+    if config.qk_norm:
+        add("layers/attention/query_norm", (H,), ("norm",), layer + "self_attn.q_norm.weight", init="ones")
+        add("layers/attention/key_norm", (H,), ("norm",), layer + "self_attn.k_norm.weight", init="ones")
     out: dict[str, Any] = {"stored": (D, N * H), "split": (D, N, H), "order": (1, 2, 0)}
     add("layers/attention/out", (N, H, D), ("heads", "head_dim", "weight_embed"), layer + "self_attn.o_proj.weight", **out)
     add("layers/mlp_norm", (D,), ("norm",), layer + "post_attention_layernorm.weight", init="ones")
@@ -97,8 +108,18 @@ def table(config: ModelConfig) -> Mapping[Path, Parameter]:
     linear("layers/mlp/up", D, F, ("weight_embed", "mlp"), layer + "mlp.up_proj.weight")
     linear("layers/mlp/down", F, D, ("mlp", "weight_embed"), layer + "mlp.down_proj.weight")
     add("final_norm", (D,), ("norm",), "model.norm.weight", init="ones")
-    if not config.tie_embeddings:
+    C = config.labels
+    if config.head == "lm" and not config.tie_embeddings:
         add("head", (V, D), ("vocab", "weight_embed"), "lm_head.weight")
+    elif config.head == "linear":
+        linear("score/out", D, C, ("weight_embed", "labels"), "score.weight")
+        if config.head_bias:
+            bias("score/out_bias", (C,), ("labels",), "score.bias")
+    elif config.head == "mlp":
+        linear("score/hidden", D, D, ("weight_embed", "mlp"), "score.0.weight")
+        bias("score/hidden_bias", (D,), ("mlp",), "score.0.bias")
+        linear("score/out", D, C, ("mlp", "labels"), "score.2.weight")
+        bias("score/out_bias", (C,), ("labels",), "score.2.bias")
     return {row.path: row for row in rows}
 
 
@@ -147,10 +168,10 @@ def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.floa
     flat = {}
     for index, (path, row) in enumerate(table(config).items()):
         shape = full_shape(config, row)
-        if row.init == "ones":
-            flat[path] = jnp.ones(shape, dtype)
+        if row.init != "normal":
+            flat[path] = jnp.full(shape, row.init == "ones", dtype)
             continue
-        writes_residual = path[-1] in ("out", "down")
+        writes_residual = row.stacked and path[-1] in ("out", "down")
         scale = config.init_scale / math.sqrt(2 * config.layers) if writes_residual else config.init_scale
         flat[path] = (scale * jax.random.normal(jax.random.fold_in(key, index), shape, jnp.float32)).astype(dtype)
     return nest(flat)

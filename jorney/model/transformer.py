@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jorney.model import params as parameters
-from jorney.model.attention import Segment, attend, causal_mask, rotate
+from jorney.model.attention import Segment, attend, causal_mask, frequencies, rotate
 from jorney.model.config import ModelConfig
 from jorney.model.params import LAYERS, Params
 from jorney.sharding import constrain
@@ -51,10 +51,19 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, positions: jax.Array, memory: Memory) -> tuple[jax.Array, Any]:
-        wq, wk, wv, wo = _table_params(self, self.config, (LAYERS, "attention"), ("query", "key", "value", "out"))
-        q = rotate(jnp.einsum("btd,dnh->btnh", x, wq.astype(x.dtype)), positions, self.config.rope_theta)
-        k = rotate(jnp.einsum("btd,dkh->btkh", x, wk.astype(x.dtype)), positions, self.config.rope_theta)
+        config, prefix = self.config, (LAYERS, "attention")
+        wq, wk, wv, wo = _table_params(self, config, prefix, ("query", "key", "value", "out"))
+        q = jnp.einsum("btd,dnh->btnh", x, wq.astype(x.dtype))
+        k = jnp.einsum("btd,dkh->btkh", x, wk.astype(x.dtype))
         v = jnp.einsum("btd,dkh->btkh", x, wv.astype(x.dtype))
+        if config.qkv_bias:
+            biases = _table_params(self, config, prefix, ("query_bias", "key_bias", "value_bias"))
+            q, k, v = (y + b.astype(x.dtype) for y, b in zip((q, k, v), biases, strict=True))
+        if config.qk_norm:
+            scales = _table_params(self, config, prefix, ("query_norm", "key_norm"))
+            q, k = (rms_norm(y, scale, config.rms_eps) for y, scale in zip((q, k), scales, strict=True))
+        turns = frequencies(config)
+        q, k = rotate(q, positions, turns), rotate(k, positions, turns)
         q = constrain(q, "batch", "length", "heads", "head_dim")
         k = constrain(k, "batch", "length", "kv_heads", "head_dim")
         v = constrain(v, "batch", "length", "kv_heads", "head_dim")
@@ -90,7 +99,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Tokens to final hidden states; `unembed` makes logits of them, in chunks where the whole would be too large.
+    """Tokens to final hidden states, without the head: `read_out` applies it, in chunks where logits would be too large.
 
     Attributes:
       config: the architecture.
@@ -119,8 +128,6 @@ class Transformer(nn.Module):
         """
         config = self.config
         embedding, final_norm = _table_params(self, config, (), ("embedding", "final_norm"))
-        if not config.tie_embeddings:
-            _table_params(self, config, (), ("head",))  # read by `unembed`
         x = constrain(jnp.take(embedding, tokens, axis=0).astype(self.dtype), "batch", "length", "embed")
         kept: list[Any] = []
         if callable(memories):
@@ -152,10 +159,16 @@ def run_layers(
     return found
 
 
-def unembed(config: ModelConfig, params: Params, hidden: jax.Array) -> jax.Array:
-    """Final hidden states [..., D] -> float32 logits [..., V]."""
-    head = params["embedding" if config.tie_embeddings else "head"]
-    return jnp.einsum("...d,vd->...v", hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32)
+def read_out(config: ModelConfig, params: Params, hidden: jax.Array) -> jax.Array:
+    """The model's head: final hidden states [..., D] -> float32 logits [..., V], or the values [..., C] of another head."""
+    if config.head == "lm":
+        head = params["embedding" if config.tie_embeddings else "head"]
+        return jnp.einsum("...d,vd->...v", hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32)
+    score = jax.tree.map(lambda leaf: leaf.astype(hidden.dtype), params["score"])
+    if config.head == "mlp":
+        hidden = jax.nn.relu(hidden @ score["hidden"] + score["hidden_bias"])
+    values = jnp.matmul(hidden, score["out"], preferred_element_type=jnp.float32)
+    return values + score["out_bias"].astype(jnp.float32) if "out_bias" in score else values
 
 
 def hidden_states(
@@ -171,14 +184,14 @@ def hidden_states(
 
     A token attends to earlier tokens of its own segment; segment 0 is padding.
     """
-    mask = causal_mask(segment_ids)
+    mask = causal_mask(segment_ids, config.window)
     model = Transformer(config, dtype=dtype, remat=remat)
     hidden, _ = model.apply({"params": params}, tokens, positions, lambda k, v: ((Segment(k, v, mask),), None))
     return hidden
 
 
 def logits(config: ModelConfig, params: Params, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
-    """[B, T] tokens of whole sequences -> [B, T, V] float32 logits. Training tree; nothing is cached or chunked."""
+    """[B, T] tokens of whole sequences -> [B, T, V or C] float32, the head's values. Training tree; nothing is chunked."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     hidden = hidden_states(config, params, tokens, jnp.ones_like(tokens), positions, dtype)
-    return unembed(config, params, hidden)
+    return read_out(config, params, hidden)

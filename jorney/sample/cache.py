@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jorney.model.attention import Segment
+from jorney.model.attention import Segment, within
 from jorney.model.config import ModelConfig
 from jorney.model.transformer import Memory
 
@@ -35,16 +35,16 @@ def nbytes(config: ModelConfig, prompts: int, prompt_length: int, rows: int, row
     return 2 * config.layers * config.kv_heads * config.head_dim * itemsize * tokens
 
 
-def prefill_memory(lengths: jax.Array, size: int) -> Memory:
+def prefill_memory(lengths: jax.Array, size: int, window: int | None) -> Memory:
     """Causal attention within right-padded prompts; keeps their keys and values.
 
     Args:
       lengths: [P] tokens of each prompt.
       size: S.
+      window: of the attention (`ModelConfig.window`).
     """
     order = jnp.arange(size)
-    causal = order[:, None] >= order[None, :]
-    mask = causal[None] & (order[None, None, :] < lengths[:, None, None])
+    mask = within(order, order, window)[None] & (order[None, None, :] < lengths[:, None, None])
 
     def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], tuple[jax.Array, jax.Array]]:
         return (Segment(keys, values, mask),), (keys, values)
@@ -52,17 +52,21 @@ def prefill_memory(lengths: jax.Array, size: int) -> Memory:
     return memory
 
 
-def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array) -> Memory:
+def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, window: int | None) -> Memory:
     """One new token a row: written at its slot, attending to the row's prompt and to its own slots up to there.
 
     Args:
       prompt_lengths: [P].
       slots: [R] where the token of each row is written; a slot of L or more writes nothing.
+      window: of the attention (`ModelConfig.window`).
     """
     P, S = cache.prompt_keys.shape[:2]
     R, L = cache.keys.shape[:2]
-    sees_prompt = jnp.repeat(jnp.arange(S)[None, :] < prompt_lengths[:, None], R // P, axis=0)[:, None, :]
-    sees_row = (jnp.arange(L)[None, :] <= slots[:, None])[:, None, :]
+    lengths = jnp.repeat(prompt_lengths, R // P)
+    sees_prompt = jnp.arange(S) < lengths[:, None, None]
+    if window is not None:
+        sees_prompt &= within((lengths + slots)[:, None], jnp.arange(S), window)
+    sees_row = within(slots[:, None], jnp.arange(L), window)
     rows = jnp.arange(R)
 
     def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], Cache]:

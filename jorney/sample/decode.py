@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import run_layers, unembed
+from jorney.model.transformer import read_out, run_layers
 from jorney.sample.cache import Cache, decode_memory, prefill_memory
 from jorney.sample.sampling import Knobs, sample
 
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
     done: jax.Array
 
 
-def _add_token(rows: Rows, logits: jax.Array, knobs: Knobs, eos: int) -> Rows:
+def _add_token(rows: Rows, logits: jax.Array, knobs: Knobs, ends: tuple[int, ...]) -> Rows:
     """Samples the next token of every row that is not done."""
     keys = jax.vmap(jax.random.fold_in)(rows.keys, rows.length)
     sampled = sample(logits, keys, knobs)
@@ -50,14 +50,14 @@ def _add_token(rows: Rows, logits: jax.Array, knobs: Knobs, eos: int) -> Rows:
         log_probs=rows.log_probs.at[index].set(sampled.log_prob, mode="drop"),
         sampling_log_probs=rows.sampling_log_probs.at[index].set(sampled.sampling_log_prob, mode="drop"),
         length=length,
-        done=rows.done | (sampled.token == eos) | (length >= rows.limit),
+        done=rows.done | jnp.isin(sampled.token, jnp.array(ends)) | (length >= rows.limit),
     )
 
 
 def prefill(
     config: ModelConfig,
     dtype: Any,
-    eos: int,
+    ends: tuple[int, ...],
     row_length: int,
     params: Params,
     tokens: jax.Array,
@@ -69,6 +69,7 @@ def prefill(
     """Reads every prompt once and samples the first token of each of its rows.
 
     Args:
+      ends: ids after which a row is done.
       row_length: L.
       params: the engine's tree (`params.unstack`).
       tokens: [P, S] int32, padded on the right.
@@ -79,7 +80,7 @@ def prefill(
     P, S = tokens.shape
     R = keys.shape[0]
     positions = jnp.broadcast_to(jnp.arange(S), tokens.shape)
-    memory = prefill_memory(lengths, S)
+    memory = prefill_memory(lengths, S, config.window)
     hidden, kept = run_layers(config, dtype, params, tokens, positions, [memory] * config.layers)
     last = jnp.take_along_axis(hidden, jnp.maximum(lengths - 1, 0)[:, None, None], axis=1)[:, 0]
     empty = jnp.zeros((R, row_length, config.kv_heads, config.head_dim), dtype)
@@ -94,10 +95,12 @@ def prefill(
         limit=limit,
         done=jnp.repeat(lengths == 0, R // P),
     )
-    return _add_token(rows, jnp.repeat(unembed(config, params, last), R // P, axis=0), knobs, eos)
+    return _add_token(rows, jnp.repeat(read_out(config, params, last), R // P, axis=0), knobs, ends)
 
 
-def decode_chunk(config: ModelConfig, dtype: Any, eos: int, chunk: int, params: Params, rows: Rows, knobs: Knobs) -> Rows:
+def decode_chunk(
+    config: ModelConfig, dtype: Any, ends: tuple[int, ...], chunk: int, params: Params, rows: Rows, knobs: Knobs
+) -> Rows:
     """Extends every row that is not done by up to `chunk` tokens; ends early when all are done.
 
     `rows` is to be donated: the caches are updated in place.
@@ -114,9 +117,9 @@ def decode_chunk(config: ModelConfig, dtype: Any, eos: int, chunk: int, params: 
         per_prompt = rows.length.shape[0] // rows.prompt_lengths.shape[0]
         positions = jnp.repeat(rows.prompt_lengths, per_prompt) + last
         slots = jnp.where(rows.done, rows.tokens.shape[1], last)
-        memories = [decode_memory(cache, rows.prompt_lengths, slots) for cache in rows.caches]
+        memories = [decode_memory(cache, rows.prompt_lengths, slots, config.window) for cache in rows.caches]
         hidden, caches = run_layers(config, dtype, params, tokens, positions[:, None], memories)
-        logits = unembed(config, params, hidden[:, 0])
-        return count + 1, _add_token(rows._replace(caches=caches), logits, knobs, eos)
+        logits = read_out(config, params, hidden[:, 0])
+        return count + 1, _add_token(rows._replace(caches=caches), logits, knobs, ends)
 
     return jax.lax.while_loop(unfinished, one, (jnp.zeros((), jnp.int32), rows))[1]

@@ -68,7 +68,7 @@ class Completion:
 
     Attributes:
       text: decoded tokens, special ones left out.
-      tokens: as sampled; ends with eos when `finished`.
+      tokens: as sampled; ends with one of the policy's `ends` when `finished`.
       log_probs: of each token under the model's own distribution.
       sampling_log_probs: of each token under the distribution it was drawn from.
       finished: it ended by itself, not at the limit.
@@ -85,6 +85,10 @@ class Generator:
     """A policy's programs of generation. Weights are split by layer once, programs compile once a bucket."""
 
     def __init__(self, policy: Policy, compilations: Compilations | None = None) -> None:
+        if policy.config.head != "lm":
+            raise ValueError(
+                f"{policy.source}: has the head {policy.config.head!r}: expected a language model, to generate with"
+            )
         self._policy = policy
         self._compilations = compilations or Compilations()
         with jax.set_mesh(policy.mesh):
@@ -94,7 +98,7 @@ class Generator:
     def _program(self, name: str, function: Callable[..., Rows], size: int, **options: Any) -> Program:
         """`prefill` for rows of `size`, or `decode_chunk` of `size` tokens; shared with other models of this shape."""
         policy = self._policy
-        statics = (policy.config, policy.dtype, policy.tokenizer.eos, size)
+        statics = (policy.config, policy.dtype, policy.ends, size)
         return self._compilations.program((name, *statics, policy.mesh), name, partial(function, *statics), **options)
 
     def generate(
@@ -161,7 +165,7 @@ class Generator:
             tokens=ids,
             log_probs=tuple(rows.log_probs[row, :count].tolist()),
             sampling_log_probs=tuple(rows.sampling_log_probs[row, :count].tolist()),
-            finished=bool(ids) and ids[-1] == self._policy.tokenizer.eos,
+            finished=bool(ids) and ids[-1] in self._policy.ends,
         )
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import hidden_states, unembed
+from jorney.model.transformer import hidden_states, read_out
 
 Batch = Mapping[str, jax.Array]
 # (parameters, batch) -> (sum of the loss, {name: sum}); the entry "count" is what every sum is divided by.
@@ -40,7 +40,7 @@ def chunked_log_probs(
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def one(carry: None, piece: tuple[jax.Array, jax.Array]) -> tuple[None, tuple[jax.Array, jax.Array]]:
         h, t = piece
-        scores = unembed(config, params, h)
+        scores = read_out(config, params, h)
         chosen = jnp.take_along_axis(scores, t[..., None], axis=-1)[..., 0]
         return carry, (chosen - jax.nn.logsumexp(scores, axis=-1), jnp.argmax(scores, axis=-1) == t)
 

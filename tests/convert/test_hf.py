@@ -11,8 +11,7 @@ import pytest
 import safetensors.numpy
 
 from jorney import sharding
-from jorney.convert import hf
-from jorney.convert import safetensors as reader
+from jorney.convert import config_json, hf
 from jorney.data.tokenizer import Tokenizer
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
@@ -41,7 +40,7 @@ def _load(folder: pathlib.Path, config: ModelConfig, mesh, dtype=np.float32) -> 
 def test_round_trip_is_bit_exact(tiny: ModelConfig, tmp_path: pathlib.Path, mesh1, dtype) -> None:
     params = parameters.init(tiny, jax.random.key(0), dtype)
     hf.save(tmp_path, tiny, params, Tokenizer(_Backend(), 0, 1, 2), dtype)
-    assert hf.read_config(tmp_path) == tiny
+    assert config_json.read(tmp_path)[0] == tiny
     found = _load(tmp_path, tiny, mesh1, dtype)
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)), params, found)
     again = tmp_path / "again"
@@ -56,20 +55,6 @@ def test_shards_equal_the_whole(folder: pathlib.Path, tiny: ModelConfig, mesh1, 
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)), whole, split)
     up = split["layers"]["mlp"]["up"]
     assert up.addressable_shards[0].data.shape == (2, 32 // sizes["fsdp"], 64 // sizes.get("tensor", 1))
-
-
-def test_only_the_rows_of_a_shard_are_read(folder: pathlib.Path, tiny: ModelConfig, monkeypatch) -> None:
-    """With heads split four ways, a shard of the queries reads a quarter of each stored matrix."""
-    read = []
-    rows = reader.StoredTensor.rows
-    monkeypatch.setattr(
-        reader.StoredTensor, "rows", lambda self, a, b: read.append((b - a) / self.shape[0]) or rows(self, a, b)
-    )
-    row = parameters.table(tiny)["layers", "attention", "query"]
-    tensor = hf.stored_tensors(folder)["model.layers.0.self_attn.q_proj.weight"]
-    part = hf._read(row, tensor, (slice(None), slice(2, 4), slice(None)), np.float32)
-    assert read == [0.25]
-    np.testing.assert_array_equal(part, row.from_hf(tensor.rows(0, 64))[:, 2:4])
 
 
 def test_every_fault_is_listed_in_one_error(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
@@ -104,20 +89,72 @@ def test_sharded_folder_with_index(folder: pathlib.Path, tiny: ModelConfig, mesh
         _load(folder, tiny, mesh1)
 
 
-def test_a_tensor_in_two_files_is_refused(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
-    (folder / "b.safetensors").write_bytes((folder / hf.WEIGHTS).read_bytes())
+def test_doubled_tensors_are_listed_with_the_rest(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
+    tensors = safetensors.numpy.load_file(folder / hf.WEIGHTS)
+    again = {"model.norm.weight": tensors["model.norm.weight"], "extra": np.zeros(2, np.float32)}
+    safetensors.numpy.save_file(again, folder / "b.safetensors")
     (folder / hf.INDEX).write_text(json.dumps({"weight_map": {"x": hf.WEIGHTS, "y": "b.safetensors"}}))
-    with pytest.raises(ValueError, match="stands in"):
+    with pytest.raises(ValueError, match="2 tensors do not fit") as error:
+        _load(folder, tiny, mesh1)
+    text = str(error.value)
+    assert f"model.norm.weight: stands twice, in {folder / 'b.safetensors'} and in {folder / hf.WEIGHTS}" in text
+    assert "extra: unknown" in text
+
+
+@pytest.mark.parametrize(
+    "index", [[], {}, {"weight_map": {}}, {"weight_map": {"x": 3}}, {"weight_map": {"x": "../elsewhere.safetensors"}}]
+)
+def test_broken_index_is_named(folder: pathlib.Path, tiny: ModelConfig, mesh1, index: object) -> None:
+    (folder / hf.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="model.safetensors.index.json: (expected a weight_map|names the file)"):
         _load(folder, tiny, mesh1)
 
 
-def test_tensors_of_every_dtype_are_read(tmp_path: pathlib.Path) -> None:
-    values = np.arange(6).reshape(2, 3)
-    tensors = {str(np.dtype(kind)): values.astype(kind) for kind in reader.DTYPES.values()}
-    reader.write(tmp_path / "x.safetensors", tensors)
-    for name, tensor in reader.read_header(str(tmp_path / "x.safetensors")).items():
-        assert tensor.dtype == tensors[name].dtype
-        np.testing.assert_array_equal(tensor.rows(1, 2), tensors[name][1:2])
+@pytest.mark.parametrize("name", ["model-{:05}-of-{:06}.safetensors", "pytorch_model-{}-of-{}.safetensors"])
+def test_odd_shard_names_are_honoured(folder: pathlib.Path, tiny: ModelConfig, mesh1, name: str) -> None:
+    whole = _load(folder, tiny, mesh1)
+    tensors = safetensors.numpy.load_file(folder / hf.WEIGHTS)
+    weight_map = {key: name.format(1 + i % 2, 2) for i, key in enumerate(tensors)}
+    for file in set(weight_map.values()):
+        safetensors.numpy.save_file({key: tensors[key] for key in tensors if weight_map[key] == file}, folder / file)
+    (folder / hf.WEIGHTS).unlink()
+    (folder / hf.INDEX).write_text(json.dumps({"weight_map": weight_map}))
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), whole, _load(folder, tiny, mesh1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_export_in_shards(tiny: ModelConfig, tmp_path: pathlib.Path, mesh1, dtype) -> None:
+    """Several files and an index: no file above the limit, nothing lost, and the whole loads again."""
+    params = parameters.init(tiny, jax.random.key(0), dtype)
+    written = []
+    hf.save(tmp_path, tiny, params, Tokenizer(_Backend(), 0, 1, 2), dtype, shard_bytes=20_000, on_bytes=written.append)
+    index = json.loads((tmp_path / hf.INDEX).read_text())
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert [file.name for file in files] == sorted(set(index["weight_map"].values()))
+    assert [file.name for file in files] == [f"model-{i:05}-of-{len(files):05}.safetensors" for i in range(1, len(files) + 1)]
+    assert len(files) > 2
+    sizes = [sum(v.nbytes for v in safetensors.numpy.load_file(file).values()) for file in files]
+    assert max(sizes) <= 20_000
+    assert sum(sizes) == sum(written) == index["metadata"]["total_size"] == parameters.count(tiny) * np.dtype(dtype).itemsize
+    found = _load(tmp_path, tiny, mesh1, dtype)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)), params, found)
+
+
+def test_an_interrupted_export_is_no_checkpoint(tiny: ModelConfig, tmp_path: pathlib.Path) -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    params = parameters.init(tiny, jax.random.key(0))
+    with pytest.raises(KeyboardInterrupt):
+        hf.save(tmp_path, tiny, params, Tokenizer(_Backend(), 0, 1, 2), np.float32, on_bytes=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_generation_config_is_kept(tiny: ModelConfig, tmp_path: pathlib.Path) -> None:
+    params = parameters.init(tiny, jax.random.key(0))
+    hf.save(tmp_path, tiny, params, Tokenizer(_Backend(), 0, 1, 2), np.float32, {"eos_token_id": [1, 7], "temperature": 0.6})
+    kept = json.loads((tmp_path / hf.GENERATION).read_text())
+    assert kept == {"bos_token_id": 0, "eos_token_id": [1, 7], "pad_token_id": 2, "temperature": 0.6}
 
 
 def _corrupt(data: bytes, how: str) -> bytes:
@@ -145,7 +182,7 @@ def _corrupt(data: bytes, how: str) -> bytes:
         ("header length", "claims"),
         ("not JSON", "not JSON"),
         ("shape", "model.norm.weight"),
-        ("dtype", "F8_E4M3 is not supported"),
+        ("dtype", "'F8_E4M3' is not supported"),
         ("offsets", "model.norm.weight"),
     ],
 )
@@ -159,10 +196,10 @@ def test_broken_files_are_named(folder: pathlib.Path, tiny: ModelConfig, mesh1, 
 
 def test_missing_weights_are_named(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
     (folder / hf.WEIGHTS).unlink()
-    with pytest.raises(FileNotFoundError, match=r"expected model\.safetensors"):
+    with pytest.raises(FileNotFoundError, match="expected weights beside config.json: model.safetensors or pytorch_model.bin"):
         _load(folder, tiny, mesh1)
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        hf.read_config(folder / "nowhere")
+        config_json.read(folder / "nowhere")
 
 
 def test_dtype_is_converted_while_reading(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:

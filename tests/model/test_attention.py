@@ -4,7 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.model.attention import Segment, attend, causal_mask, rotate
+from jorney.model.attention import Segment, attend, causal_mask, frequencies, rotate
+from jorney.model.config import ModelConfig, RopeScaling
+
+
+def _config(head_dim: int = 8, **stated: object) -> ModelConfig:
+    return ModelConfig(vocab_size=8, embed=8, layers=1, heads=1, kv_heads=1, head_dim=head_dim, mlp=8, **stated)
 
 
 def _plain(query: np.ndarray, keys: np.ndarray, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -47,21 +52,39 @@ def test_segments_join_under_one_softmax() -> None:
 
 
 def test_rotation_depends_on_distance_alone() -> None:
-    query, key = _random(1, 1, 1, 8), _random(1, 1, 1, 8, seed=1)
+    query, key, turns = _random(1, 1, 1, 8), _random(1, 1, 1, 8, seed=1), frequencies(_config())
     dot = lambda i, j: float(  # noqa: E731
-        jnp.sum(rotate(query, jnp.array([[i]]), 1e4) * rotate(key, jnp.array([[j]]), 1e4))
+        jnp.sum(rotate(query, jnp.array([[i]]), turns) * rotate(key, jnp.array([[j]]), turns))
     )
     assert abs(dot(3, 1) - dot(103, 101)) < 1e-4
     assert abs(dot(3, 1) - dot(3, 2)) > 1e-3
 
 
+def test_frequencies() -> None:
+    plain = [1, 0.1, 0.01, 0.001]
+    np.testing.assert_allclose(frequencies(_config()), plain, rtol=1e-6)
+    linear = RopeScaling("linear", 4.0)
+    np.testing.assert_allclose(frequencies(_config(rope_scaling=linear)), np.array(plain) / 4, rtol=1e-6)
+    # Over 4,096 tokens the pairs make 652, 65, 6.5 and 0.65 turns: above 8 they stay, below 2 they are slowed 8 times,
+    # 6.5 lies three quarters of the way up.
+    llama3 = RopeScaling("llama3", 8.0, low_frequency=2.0, high_frequency=8.0, original_positions=4096)
+    keep = (4096 * 0.01 / (2 * np.pi) - 2) / 6
+    expected = [1, 0.1, keep * 0.01 + (1 - keep) * 0.01 / 8, 0.001 / 8]
+    np.testing.assert_allclose(frequencies(_config(rope_scaling=llama3)), expected, rtol=1e-6)
+    assert frequencies(_config()).dtype == np.float32
+
+
 def test_causal_mask_counts() -> None:
-    mask = causal_mask(jnp.array([[1, 1, 2, 2, 0]]))
-    assert mask.sum(-1).tolist() == [[1, 2, 1, 2, 1]]
+    segments = jnp.array([[1, 1, 2, 2, 2, 0]])
+    assert causal_mask(segments).sum(-1).tolist() == [[1, 2, 1, 2, 3, 1]]
+    # A window of two: a token and the one before it.
+    mask = causal_mask(segments, window=2)
+    assert mask.sum(-1).tolist() == [[1, 2, 1, 2, 2, 1]]
+    assert mask[0, 4].tolist() == [False, False, False, True, True, False]
 
 
 def test_bfloat16_keeps_its_dtype() -> None:
-    x = jnp.asarray(_random(1, 3, 4, 4), jnp.bfloat16)
+    x, turns = jnp.asarray(_random(1, 3, 4, 4), jnp.bfloat16), frequencies(_config(head_dim=4))
     assert attend(x, [Segment(x, x, jnp.ones((1, 3, 3), bool))]).dtype == jnp.bfloat16
-    assert rotate(x, jnp.zeros((1, 3), jnp.int32), 1e4).dtype == jnp.bfloat16
-    assert jax.eval_shape(lambda: rotate(x, jnp.zeros((1, 3), jnp.int32), 1e4)).shape == (1, 3, 4, 4)
+    assert rotate(x, jnp.zeros((1, 3), jnp.int32), turns).dtype == jnp.bfloat16
+    assert jax.eval_shape(lambda: rotate(x, jnp.zeros((1, 3), jnp.int32), turns)).shape == (1, 3, 4, 4)

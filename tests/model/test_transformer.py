@@ -26,7 +26,7 @@ def test_packed_segments_do_not_see_each_other(tiny: ModelConfig, params: parame
     segment_ids = jnp.array([[1] * 7 + [2] * 5 + [0] * 4])
     positions = jnp.array([[*range(7), *range(5), *range(4)]])
     hidden = transformer.hidden_states(tiny, params, packed, segment_ids, positions)
-    together = transformer.unembed(tiny, params, hidden)
+    together = transformer.read_out(tiny, params, hidden)
     np.testing.assert_allclose(together[:, :7], transformer.logits(tiny, params, first), atol=2e-5)
     np.testing.assert_allclose(together[:, 7:12], transformer.logits(tiny, params, second), atol=2e-5)
 

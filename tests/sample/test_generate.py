@@ -120,7 +120,9 @@ def test_decoding_never_writes_past_the_cache(tiny) -> None:
     """A row whose slot is past the end changes nothing, whatever the others do."""
     empty = jnp.zeros((2, 4, 4, 8))
     one = cache.Cache(jnp.zeros((1, 3, 4, 8)), jnp.zeros((1, 3, 4, 8)), empty, empty)
-    _, written = cache.decode_memory(one, jnp.array([3]), jnp.array([4, 1]))(jnp.ones((2, 1, 4, 8)), jnp.ones((2, 1, 4, 8)))
+    _, written = cache.decode_memory(one, jnp.array([3]), jnp.array([4, 1]), None)(
+        jnp.ones((2, 1, 4, 8)), jnp.ones((2, 1, 4, 8))
+    )
     assert float(written.keys[0].sum()) == 0
     assert float(written.keys[1, 1].sum()) == 32 == float(written.keys.sum())
 

@@ -33,12 +33,12 @@ def test_chunks_equal_the_whole_head(tiny, params, chunk: int) -> None:
     targets = jax.random.randint(jax.random.key(2), (2, 32), 0, 72)
 
     def whole(p, h):
-        scores = jax.nn.log_softmax(transformer.unembed(tiny, p, h))
+        scores = jax.nn.log_softmax(transformer.read_out(tiny, p, h))
         return jnp.take_along_axis(scores, targets[..., None], -1)[..., 0]
 
     found, hits = chunked_log_probs(tiny, params, hidden, targets, chunk)
     np.testing.assert_allclose(found, whole(params, hidden), atol=2e-5)
-    np.testing.assert_array_equal(hits, jnp.argmax(transformer.unembed(tiny, params, hidden), -1) == targets)
+    np.testing.assert_array_equal(hits, jnp.argmax(transformer.read_out(tiny, params, hidden), -1) == targets)
     gradient = jax.grad(lambda p, h: chunked_log_probs(tiny, p, h, targets, chunk)[0].sum(), (0, 1))(params, hidden)
     expected = jax.grad(lambda p, h: whole(p, h).sum(), (0, 1))(params, hidden)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4), gradient, expected)

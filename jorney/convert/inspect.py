@@ -1,0 +1,136 @@
+"""What a checkpoint folder holds, read from its headers: nothing is loaded, no device is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jorney import sharding, storage
+from jorney.convert import config_json, hf, native
+from jorney.data import tokenizer as tokenizers
+from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
+from jorney.slices import SLICES
+
+
+def inspect(folder: str) -> dict[str, Any]:
+    """A folder's architecture, weights, tokenizer health, and the bytes a chip holds on common slices.
+
+    Raises:
+      FileNotFoundError, ValueError: the folder would not load; names what is wrong.
+    """
+    config, fields = config_json.read(folder)
+    return {
+        "folder": folder,
+        "architecture": fields["architectures"][0],
+        "model": config,
+        "parameters": parameters.count(config),
+        "weights": _weights(folder, config),
+        "tokenizer": _tokenizer(folder, config, fields),
+        "slices": [{"name": s.name, "chips": s.chips, "hbm": s.hbm, **_chip_bytes(config, s.chips)} for s in SLICES],
+    }
+
+
+def _weights(folder: str, config: ModelConfig) -> dict[str, Any]:
+    if native.is_native(folder):
+        stored = native.stored(folder, config)
+        nbytes = sum(leaf.dtype.itemsize * math.prod(leaf.shape) for leaf in stored)
+        return {"format": "orbax", "files": 1, "bytes": nbytes, "tensors": len(stored), "dtype": dtype_name(stored)}
+    found = hf.stored_tensors(folder)
+    hf.check(config, found, folder)
+    files = hf.weight_files(folder)
+    tensors = [tensor for _, tensor in found]
+    return {
+        "format": "safetensors" if files[0].endswith(".safetensors") else "bin",
+        "files": len(files),
+        "bytes": sum(storage.path(file).stat().length for file in files),
+        "tensors": len(found),
+        "dtype": dtype_name(tensors),
+    }
+
+
+def dtype_name(tensors: list[Any]) -> str:
+    """The dtype in which most numbers are stored."""
+    counts: dict[str, int] = {}
+    for tensor in tensors:
+        name = np.dtype(tensor.dtype).name
+        counts[name] = counts.get(name, 0) + math.prod(tensor.shape)
+    return max(counts, key=lambda name: counts[name])
+
+
+def stored_dtype(folder: str) -> str:
+    """The dtype in which a folder's weights are stored, as a name of a dtype that parameters may have."""
+    config, _ = config_json.read(folder)
+    name = str(_weights(folder, config)["dtype"])
+    return "float32" if name == "float64" else name
+
+
+def _tokenizer(folder: str, config: ModelConfig, fields: Mapping[str, Any]) -> dict[str, Any]:
+    tokenizer = tokenizers.load_tokenizer(folder)
+    tokenizer.check_fits(config.vocab_size, folder)
+    notes = list(tokenizer.notes)
+    stated = fields.get("eos_token_id")
+    if stated is not None and tokenizer.eos not in (stated if isinstance(stated, list) else [stated]):
+        notes.append(f"eos is {tokenizer.eos}, but config.json states {stated}: the tokenizer's is used")
+    if config.vocab_size > len(tokenizer):
+        notes.append(f"the embedding has {config.vocab_size - len(tokenizer):,} rows more than there are tokens")
+    return {
+        "class": type(tokenizer.backend).__name__,
+        "tokens": len(tokenizer),
+        "bos": tokenizer.bos,
+        "eos": tokenizer.eos,
+        "pad": tokenizer.pad,
+        "chat_template": tokenizer.chats,
+        "notes": notes,
+    }
+
+
+def _chip_bytes(config: ModelConfig, chips: int) -> dict[str, int]:
+    """Bytes a chip with everything split over `fsdp`: weights to generate with, and the state to train with."""
+    numbers = 0
+    for row in parameters.table(config).values():
+        shape, axes = parameters.full_shape(config, row), parameters.full_axes(row)
+        split = any(part == "fsdp" and size % chips == 0 for size, part in zip(shape, sharding.spec(*axes), strict=True))
+        numbers += math.prod(shape) // (chips if split else 1)
+    return {"bfloat16_weights": 2 * numbers, "training_state": 3 * 4 * numbers}
+
+
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """The facts of `inspect` as text of at most 80 columns."""
+    model, weights, tokenizer = found["model"], found["weights"], found["tokenizer"]
+    heads = {"lm": "tied head" if model.tie_embeddings else "head of its own"}.get(
+        model.head, f"{model.head} head of {model.labels} values"
+    )
+    rope = f"rope base {model.rope_theta:,.0f}"
+    if model.rope_scaling:
+        rope += f", {model.rope_scaling.kind} scaling x {model.rope_scaling.factor:g}"
+    lines = [
+        found["folder"],
+        f"  architecture  {found['architecture']}, {heads}",
+        f"  parameters    {found['parameters']:,}",
+        f"  shape         {model.layers} layers, embed {model.embed:,}, mlp {model.mlp:,}, vocabulary {model.vocab_size:,}",
+        f"                {model.heads} heads, {model.kv_heads} for keys and values, of {model.head_dim}",
+        f"  context       {model.positions:,} positions, {rope}" + (f", window {model.window:,}" if model.window else ""),
+        f"  weights       {weights['dtype']}, {_size(weights['bytes'])}, {weights['format']}"
+        + (f" in {weights['files']} files" if weights["files"] > 1 else ""),
+        f"                {weights['tensors']} tensors, all as expected",
+        f"  tokenizer     {tokenizer['tokens']:,} tokens, text survives; bos {tokenizer['bos']}, eos {tokenizer['eos']}, "
+        f"pad {tokenizer['pad']}" + ("; chat template" if tokenizer["chat_template"] else ""),
+        *(f"                {note}" for note in tokenizer["notes"]),
+        "",
+        "  GB a chip, all split over fsdp      chips   of   bf16 weights   SFT state*",
+    ]
+    for row in found["slices"]:
+        train = f"{row['training_state'] / 1e9:10.2f}" + ("" if row["training_state"] < row["hbm"] else "  too much")
+        lines.append(
+            f"    {row['name']:31} {row['chips']:6} {row['hbm'] / 1e9:5.0f} {row['bfloat16_weights'] / 1e9:12.2f} {train}"
+        )
+    lines.append("  * float32 weights and Adam's two moments; activations come on top")
+    return "\n".join(lines)

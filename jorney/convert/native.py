@@ -1,0 +1,72 @@
+"""Jorney's own checkpoint folders: a Hugging Face folder's description beside weights written by orbax.
+
+They load onto any mesh without transposing or renaming anything, each process reading its own shards.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from jorney import checkpoint, storage
+from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
+from jorney.model.params import Params
+
+WEIGHTS = "orbax"
+
+
+def is_native(folder: storage.PathLike) -> bool:
+    """Whether a folder's weights are orbax's."""
+    return (storage.path(folder) / WEIGHTS).exists()
+
+
+def _weights(folder: storage.PathLike) -> storage.Path:
+    where = storage.path(folder) / WEIGHTS
+    return where.absolute() if storage.is_local(where) else where
+
+
+def save_params(folder: storage.PathLike, params: Params) -> None:
+    """Writes the training tree; every process of its mesh calls it and writes its shards.
+
+    Raises:
+      OSError: the disk has no room for it.
+    """
+    where = _weights(folder)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.check_room(where.parent, sum(leaf.nbytes for leaf in jax.tree.leaves(params)))
+    with ocp.StandardCheckpointer() as writer:
+        writer.save(where, params)
+
+
+def stored(folder: storage.PathLike, config: ModelConfig) -> list[jax.ShapeDtypeStruct]:
+    """Shapes and dtypes of the leaves of a checkpoint. Raises ValueError where they do not fit the architecture."""
+    where = _weights(folder)
+    with ocp.StandardCheckpointer() as reader:
+        metadata = _metadata(reader, where)
+    checkpoint.check_leaves(metadata, parameters.abstract(config), os.fspath(where), dtypes=False)
+    return [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(metadata)]
+
+
+def _metadata(reader: Any, where: storage.Path) -> Any:
+    found = reader.metadata(where).item_metadata
+    return getattr(found, "tree", found)
+
+
+def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params, dtype: Any) -> Params:
+    """Reads the training tree onto its shardings, converted to `dtype`.
+
+    Raises:
+      ValueError: names every leaf that is missing, unknown or of another shape.
+    """
+    where = _weights(folder)
+    like = jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=place), parameters.abstract(config), shardings
+    )
+    with ocp.StandardCheckpointer() as reader:
+        # The dtype is converted on purpose, so only the shapes are held against each other.
+        checkpoint.check_leaves(_metadata(reader, where), like, os.fspath(where), dtypes=False)
+        return reader.restore(where, like)
