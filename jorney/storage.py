@@ -89,7 +89,7 @@ def read_json(where: PathLike) -> Any:
         raise FileNotFoundError(f"{where}: no such file") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: line {error.lineno}: expected JSON, {error.msg}") from None
-    except UnicodeDecodeError as error:
+    except (RecursionError, ValueError) as error:  # nested without end; no UTF-8; a number of thousands of digits
         raise ValueError(f"{where}: expected JSON, {error}") from None
 
 

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from memory_store import memory_root
 
 import jorney
-from jorney import sharding
+from jorney import sharding, storage
 from jorney.policy import resolve
 
 EMBEDDED = pathlib.Path(jorney.__file__).parent / "embedded"
@@ -89,3 +90,15 @@ def test_paths_resolve(folder: pathlib.Path) -> None:
     assert resolve(str(folder)) == str(folder)
     assert resolve("gs://bucket/model") == "gs://bucket/model"
     assert resolve("embedded") == str(EMBEDDED)
+
+
+def test_from_a_store(policy: jorney.Policy, mesh1) -> None:
+    """A folder of a bucket loads as one of a disk does."""
+    root = storage.path(memory_root())
+    for file in EMBEDDED.iterdir():
+        storage.write_bytes(root / file.name, file.read_bytes())
+    found = jorney.load(os.fspath(root), mesh=mesh1)
+    jax.tree.map(np.testing.assert_array_equal, policy.params, found.params)
+    assert found.tokenizer.encode("1. 3 * 4") == policy.tokenizer.encode("1. 3 * 4")
+    jorney.save(found, root / "again")
+    assert (root / "again" / "model.safetensors").stat().length == (EMBEDDED / "model.safetensors").stat().st_size

@@ -93,7 +93,7 @@ class Loader:
 
     def __enter__(self) -> Loader:
         self._pools = {
-            True: ThreadPoolExecutor(min(os.cpu_count() or 1, 16)),
+            True: ThreadPoolExecutor(min(3 * (os.cpu_count() or 1), 32)),  # some wait for the disk while others work
             False: ThreadPoolExecutor(_READERS_REMOTE),
         }
         return self

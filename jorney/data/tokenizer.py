@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from jorney import storage
 
 # Spaces, digits, newlines and LaTeX: what a broken pre-tokenizer loses first.
 PROBE = "So 12 + 3.5 = 15.5,\n  and  $\\frac{1}{2} \\cdot x^2$ is\n\n1. half of it.\tDone"
@@ -64,11 +67,16 @@ class Tokenizer:
           messages: of "role" and "content".
 
         Raises:
-          ValueError: there is no chat template.
+          ValueError: there is no chat template, or it refuses the messages.
         """
         if not self.chats:
             raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
-        return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        import jinja2
+
+        try:
+            return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        except jinja2.TemplateError as error:  # templates refuse roles and orders they were not written for
+            raise ValueError(f"the tokenizer's chat template refuses the messages: {error}") from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; special tokens leave nothing."""
@@ -76,15 +84,28 @@ class Tokenizer:
 
 
 def load_tokenizer(folder: str) -> Tokenizer:
-    """The tokenizer of a local Hugging Face folder.
+    """The tokenizer of a Hugging Face folder, local or gs://.
 
-    Some byte-level tokenizers are labelled with a class that drops every space at encode (DeepSeekMath under
-    transformers 5): when the labelled class does not give a probe back, tokenizer.json is read as it stands.
+    tokenizer.json is what a model was trained with. transformers chooses a class by the folder's labels, and some classes read
+    it otherwise: one drops every space (DeepSeekMath), one cuts every text as Qwen2 does and adds a token
+    (DeepSeek-R1-Distill-Qwen). Where the class gives other ids, tokenizer.json is read as it stands.
 
     Raises:
       FileNotFoundError: there is no tokenizer.
       ValueError: text does not survive encode and decode, or there is no eos token.
     """
+    if not storage.is_local(folder):
+        where = storage.path(folder)
+        with tempfile.TemporaryDirectory() as local:
+            for file in where.iterdir() if where.exists() else ():
+                if file.suffix in (".json", ".jinja") and not file.name.endswith(".index.json"):
+                    storage.write_bytes(os.path.join(local, file.name), file.read_bytes())
+            return _load_local(local, folder)
+    return _load_local(folder, folder)
+
+
+def _load_local(folder: str, shown: str) -> Tokenizer:
+    """`shown` is the folder that messages name."""
     import tokenizers
 
     # Its models need torch and say so at import; only its tokenizers are used here.
@@ -93,30 +114,55 @@ def load_tokenizer(folder: str) -> Tokenizer:
 
     file = os.path.join(folder, "tokenizer.json")
     if not os.path.exists(file):
-        raise FileNotFoundError(f"{file}: no such file: expected a fast tokenizer beside the weights")
+        raise FileNotFoundError(f"{shown}/tokenizer.json: no such file: expected a fast tokenizer beside the weights")
+    try:
+        raw = tokenizers.Tokenizer.from_file(file)
+    except Exception as error:  # the class that tokenizers raises
+        raise ValueError(f"{shown}/tokenizer.json: expected a fast tokenizer: {error}") from None
     notes = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         backend: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if round_trip(backend, PROBE) != PROBE:
-            raw = tokenizers.Tokenizer.from_file(file)
-            names = {name: getattr(backend, name) for name in ("bos_token", "eos_token", "pad_token")}
-            # The labelled class may have tokens of its own, which the model does not know.
-            names = {name: token for name, token in names.items() if token and raw.token_to_id(token) is not None}
+        plain = transformers.PreTrainedTokenizerFast(tokenizer_object=raw)
+        if len(backend) > len(plain) or _ids(backend, PROBE) != _ids(plain, PROBE):
+            notes.append(f"its class, {type(backend).__name__}, reads it otherwise: tokenizer.json is used as it stands")
+            names = _special_tokens(folder, backend, raw)
             template = getattr(backend, "chat_template", None)
-            notes.append(f"its class, {type(backend).__name__}, loses text: tokenizer.json is read as it stands")
             backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, chat_template=template, **names)
     got = round_trip(backend, PROBE)
     if got != PROBE:
-        raise ValueError(f"{file}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
+        raise ValueError(f"{shown}/tokenizer.json: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     if backend.eos_token_id is None:
-        raise ValueError(f"{folder}: the tokenizer states no eos_token: expected one in tokenizer_config.json")
+        raise ValueError(f"{shown}: the tokenizer states no eos_token: expected one in tokenizer_config.json")
     bos, eos, pad = backend.bos_token_id, backend.eos_token_id, backend.pad_token_id
     if pad is None or pad == eos:
         # Padding is masked by lengths everywhere, never found by its id, so any id serves; eos always exists.
         notes.append("pad is eos: eos still counts in the loss" if pad == eos else "there is no pad: eos is used, masked")
         pad = eos
     return Tokenizer(backend, bos, eos, pad, tuple(notes))
+
+
+def _special_tokens(folder: str, backend: Any, raw: Any) -> dict[str, str]:
+    """bos, eos and pad as the folder states them, else as its class has them, where tokenizer.json knows the token.
+
+    A class may have tokens of its own, which the model does not know.
+    """
+    file = os.path.join(folder, "tokenizer_config.json")
+    stated = storage.read_json(file) if os.path.exists(file) else {}
+    found = {}
+    for name in ("bos_token", "eos_token", "pad_token"):
+        token = stated.get(name, getattr(backend, name))
+        token = token.get("content") if isinstance(token, Mapping) else token
+        if token and raw.token_to_id(token) is not None:
+            found[name] = token
+    return found
+
+
+def _ids(backend: Any, text: str) -> list[int] | None:
+    try:
+        return backend.encode(text, add_special_tokens=False)
+    except Exception:  # the class that tokenizers raises; `round_trip` says what
+        return None
 
 
 def round_trip(backend: Any, text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import pathlib
 
 import pytest
@@ -10,8 +12,10 @@ import tokenizers
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_store import memory_root
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
+from jorney import storage
 from jorney.data.tokenizer import PROBE, Tokenizer, load_tokenizer
 
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
@@ -86,9 +90,100 @@ def test_a_model_without_bos_gets_none(tmp_path):
     assert tokenizer.encode_prompt("So") == tokenizer.encode("So")
 
 
-def test_padding_falls_back_to_eos(tmp_path):
-    tokenizer = load_tokenizer(str(write(tmp_path, bos_token=BOS, eos_token=EOS)))
+@pytest.mark.parametrize(
+    ("stated", "note"),
+    [
+        ({}, "there is no pad: eos is used, masked"),
+        ({"pad_token": None}, "there is no pad: eos is used, masked"),
+        ({"pad_token": EOS}, "pad is eos: eos still counts in the loss"),
+    ],
+)
+def test_padding_falls_back_to_eos(tmp_path, stated, note):
+    tokenizer = load_tokenizer(str(write(tmp_path, bos_token=BOS, eos_token=EOS, **stated)))
     assert tokenizer.pad == tokenizer.eos == 1
+    assert tokenizer.notes == (note,)
+    assert tokenizer.decode([*tokenizer.encode("So 12"), tokenizer.pad]) == "So 12"
+
+
+def test_a_sound_tokenizer_needs_no_note(tokenizer):
+    assert tokenizer.notes == ()
+
+
+def test_rows_beyond_the_tokenizer_decode_to_nothing(tokenizer):
+    """Embeddings are padded to a round number of rows: a model may come to sample one that no token stands for."""
+    more = [len(tokenizer), len(tokenizer) + 1, 100_000]
+    assert tokenizer.decode(more) == ""
+    assert tokenizer.decode([*tokenizer.encode("So"), *more, *tokenizer.encode(" 12")]) == "So 12"
+
+
+def test_a_vocabulary_may_be_larger_than_the_tokenizer_not_smaller(tokenizer):
+    size = len(tokenizer)
+    tokenizer.check_fits(size, "x")
+    tokenizer.check_fits(size + 64, "x")
+    with pytest.raises(ValueError, match=f"^x: the tokenizer has {size} tokens, more than vocab_size = {size - 1}$"):
+        tokenizer.check_fits(size - 1, "x")
+
+
+@pytest.mark.parametrize("name", ["bos", "eos", "pad"])
+def test_ids_beyond_the_vocabulary_are_named(tokenizer, name):
+    """Ids need not be numbered without gaps."""
+    odd = dataclasses.replace(tokenizer, **{name: 5000})
+    odd.check_fits(5001, "x")
+    with pytest.raises(ValueError, match=f"^x: {name} has the id 5000: expected below 5000, vocab_size"):
+        odd.check_fits(5000, "x")
+    dataclasses.replace(tokenizer, bos=None).check_fits(len(tokenizer), "x")
+
+
+TURNS = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}[me]{% endif %}"
+MESSAGES = [{"role": "system", "content": "Think."}, {"role": "user", "content": "So 12?"}]
+
+
+@pytest.mark.parametrize("adds_bos", [False, True])
+@pytest.mark.parametrize("template", [TURNS, "{{ bos_token }}" + TURNS], ids=["without bos", "with bos"])
+def test_a_chat_has_one_bos(tmp_path, template, adds_bos):
+    tokenizer = load_tokenizer(str(write(tmp_path, adds_bos, chat_template=template, **NAMED)))
+    assert tokenizer.chats
+    ids = tokenizer.encode_chat(MESSAGES)
+    assert ids[0] == tokenizer.bos
+    assert ids.count(tokenizer.bos) == 1
+    text = "[system] Think.\n[user] So 12?\n[me]"
+    assert tokenizer.decode(ids) == text
+    assert ids[1:] == tokenizer.encode(text)
+
+
+def test_a_chat_of_a_model_without_bos(tmp_path):
+    tokenizer = load_tokenizer(str(write(tmp_path, eos_token=EOS, chat_template=TURNS + EOS)))
+    assert tokenizer.encode_chat(MESSAGES[1:]) == [*tokenizer.encode("[user] So 12?\n[me]"), tokenizer.eos]
+
+
+def test_chat_templates_beside_the_tokenizer_are_found(tmp_path):
+    folder = write(tmp_path, **NAMED)
+    (folder / "chat_template.jinja").write_text(TURNS)
+    assert load_tokenizer(str(folder)).encode_chat(MESSAGES)[0] == 0
+
+
+def test_a_template_may_refuse_messages(tmp_path):
+    template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}" + TURNS
+    tokenizer = load_tokenizer(str(write(tmp_path, chat_template=template, **NAMED)))
+    assert tokenizer.encode_chat(MESSAGES[1:])
+    with pytest.raises(ValueError, match="chat template refuses the messages: no system turns"):
+        tokenizer.encode_chat(MESSAGES)
+
+
+def test_from_a_store(tmp_path, tokenizer):
+    root = storage.path(memory_root())
+    for file in write(tmp_path, chat_template=TURNS, **NAMED).iterdir():
+        storage.write_bytes(root / file.name, file.read_bytes())
+    found = load_tokenizer(os.fspath(root))
+    assert found.encode_chat(MESSAGES) == [0, *tokenizer.encode("[system] Think.\n[user] So 12?\n[me]")]
+    with pytest.raises(FileNotFoundError, match="^gs://.*/nothing/tokenizer.json: no such file"):
+        load_tokenizer(os.fspath(root / "nothing"))
+
+
+def test_without_a_template_there_is_no_chat(tokenizer):
+    assert not tokenizer.chats
+    with pytest.raises(ValueError, match="no chat template: expected one in tokenizer_config.json"):
+        tokenizer.encode_chat(MESSAGES)
 
 
 @pytest.mark.parametrize("label", ["LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast"])
@@ -118,6 +213,26 @@ def test_the_class_that_drops_spaces_is_replaced(tmp_path, tokenizer, old_transf
     assert repaired.encode(PROBE) == tokenizer.encode(PROBE)
     assert repaired.decode(repaired.encode(PROBE)) == PROBE
     assert (repaired.bos, repaired.eos, repaired.pad) == (0, 1, 2)
+    assert repaired.notes == ("its class, LlamaTokenizer, reads it otherwise: tokenizer.json is used as it stands",)
+
+
+def test_a_repair_keeps_the_chat_template(tmp_path, tokenizer, old_transformers):
+    repaired = load_tokenizer(str(write(tmp_path, chat_template="{{ bos_token }}" + TURNS, **NAMED)))
+    assert repaired.notes
+    assert repaired.encode_chat(MESSAGES) == tokenizer.encode_prompt("[system] Think.\n[user] So 12?\n[me]")
+
+
+@pytest.mark.parametrize("label", ["PreTrainedTokenizerFast", "LlamaTokenizerFast", None])
+def test_tokens_are_those_of_tokenizer_json(tmp_path, tokenizer, label):
+    """Beside a Qwen2 model, transformers 5.23 cuts up any tokenizer's text as Qwen2's does, and adds a token.
+
+    DeepSeek-R1-Distill-Qwen is published so. Text survives, but in tokens that the model was not trained on.
+    """
+    folder = write(tmp_path, **NAMED, **({"tokenizer_class": label} if label else {}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}))
+    found = load_tokenizer(str(folder))
+    assert found.encode(PROBE) == tokenizer.encode(PROBE)
+    assert (found.bos, found.eos, found.pad, len(found)) == (0, 1, 2, len(tokenizer))
 
 
 def test_tokens_that_the_label_invents_are_not_taken_over(tmp_path, old_transformers):

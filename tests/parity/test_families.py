@@ -25,8 +25,7 @@ LENGTH, NEW = 60, 24
 PROMPTS = ["1. ", "Question:\nMake 24 from 3, 5, 7.\n", "So 3 * 4 = 12, and 12 + 9 = 21 is not 24: go back, and try 9 - 3 = 6."]
 
 BASE = {
-    # More rows than tokens: under the model type qwen2, transformers 5.23 gives any tokenizer one token more.
-    "vocab_size": 520,
+    "vocab_size": 512,
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_hidden_layers": 3,
@@ -226,7 +225,7 @@ def test_qwens_process_reward_model(mesh1, tmp_path: pathlib.Path) -> None:
         f"score.{layer}.{part}" for layer in (0, 2) for part in ("weight", "bias")
     }
     # The published folder keeps the head of the language model that it was trained from.
-    left_behind = {"lm_head.weight": np.zeros((520, 64), np.float32)}
+    left_behind = {"lm_head.weight": np.zeros((512, 64), np.float32)}
     safetensors.numpy.save_file({**weights, **left_behind}, folder / "model.safetensors")
     fields = {**json.loads(config.to_json_string()), "architectures": ["Qwen2ForProcessRewardModel"], "dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(fields))

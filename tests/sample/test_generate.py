@@ -116,6 +116,31 @@ def test_ends_at_the_end_token_or_at_the_limit(letters: Policy) -> None:
         assert completion.finished or len(completion.tokens) == 40
 
 
+@pytest.mark.parametrize("stated", [[2, 5, 9], [5, 9], 5])
+def test_stops_at_every_end_that_the_generation_config_names(letters: Policy, stated: object) -> None:
+    """Chat models end a turn with a token of its own: each completion is the plain one, cut after the first end."""
+    chat = dataclasses.replace(letters, generation={"eos_token_id": stated, "temperature": 0.6})
+    assert chat.ends == ((2, 5, 9) if isinstance(stated, list) else (2, 5))
+    assert letters.ends == (2,)
+    assert dataclasses.replace(letters, generation={"eos_token_id": None}).ends == (2,)
+    sampling = SamplingConfig(w=16, max_tokens=24, temperature=1.5, top_p=1.0, rows=16, chunk=5)
+    stops = 0
+    for plain, found in zip(generate(letters, ["tree"], sampling)[0], generate(chat, ["tree"], sampling)[0], strict=True):
+        first = next((i for i, token in enumerate(plain.tokens) if token in chat.ends), None)
+        assert found.tokens == (plain.tokens if first is None else plain.tokens[: first + 1])
+        assert found.finished == (first is not None)
+        stops += found.finished and not plain.finished
+    assert stops > 3
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_a_reward_model_is_refused(letters: Policy, head: str) -> None:
+    config = dataclasses.replace(letters.config, head=head, labels=2)
+    judge = dataclasses.replace(letters, config=config, params=parameters.init(config, jax.random.key(0)))
+    with pytest.raises(ValueError, match=f"^random: has the head '{head}': expected a language model, to generate with"):
+        generate(judge, ["tree"])
+
+
 def test_decoding_never_writes_past_the_cache(tiny) -> None:
     """A row whose slot is past the end changes nothing, whatever the others do."""
     empty = jnp.zeros((2, 4, 4, 8))

@@ -1,0 +1,1 @@
+"""Judges: each rates a step and says in words what it saw."""

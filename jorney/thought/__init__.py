@@ -1,0 +1,1 @@
+"""Long thoughts: shortcuts and journeys derived from trees."""

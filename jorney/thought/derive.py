@@ -1,0 +1,122 @@
+"""Shortcuts and journeys from a tree (O1 Replication Journey, Part 1, section on long thoughts).
+
+A shortcut is a path of steps judged right that ends on the right answer. A journey takes the same path, and on the way walks
+wrong steps to where they fail, notices, goes back and goes on. Both come from the same trees, so that the journey is all that
+differs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import NamedTuple
+
+from jorney.tree.tree import Tree
+
+EXCURSIONS = ("sampled", "always", "one-step", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeriveConfig:
+    """How thoughts are derived.
+
+    Attributes:
+      trials: K, children of one node that a journey tries at most, the right one included; 1 makes shortcuts of journeys.
+      excursion: which wrong children are walked. "sampled": those that were sampled before the right one, so that excursions
+        are as frequent as the policy's own errors; "always": one at every node that has a wrong child, whenever it was
+        sampled; "one-step": as "sampled", but back after the wrong step itself; "none".
+      per_tree: shortcuts a tree gives at most; None takes all.
+    """
+
+    trials: int = 2
+    excursion: str = "sampled"
+    per_tree: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"derive.trials = {self.trials}: expected 1 or more")
+        if self.excursion not in EXCURSIONS:
+            raise ValueError(f"derive.excursion = {self.excursion!r}: expected one of {', '.join(EXCURSIONS)}")
+        if self.per_tree is not None and self.per_tree < 1:
+            raise ValueError(f"derive.per_tree = {self.per_tree}: expected 1 or more, or None for all")
+
+
+class Visit(NamedTuple):
+    """One stop of a walk.
+
+    Attributes:
+      node: index in the tree.
+      excursion: it lies on a wrong step that was walked.
+      back_to: the node to which the walk returns after this one; None where it goes on.
+    """
+
+    node: int
+    excursion: bool = False
+    back_to: int | None = None
+
+
+def shortcuts(tree: Tree, per_tree: int | None = None) -> list[int]:
+    """Leaves of a tree's shortcuts: the answer is right and no step was judged wrong. The likeliest first.
+
+    Likelihood is the mean log-probability of the path's tokens.
+    """
+    found = [leaf for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-correct" and tree.valid(leaf)]
+    return sorted(found, key=lambda leaf: (-_mean_log_prob(tree, leaf), leaf))[:per_tree]
+
+
+def _mean_log_prob(tree: Tree, leaf: int) -> float:
+    log_probs = [value for step in tree.path(leaf) for value in tree.nodes[step].log_probs]
+    return sum(log_probs) / len(log_probs) if log_probs else 0.0
+
+
+def walk(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> list[Visit]:
+    """The journey to a shortcut's leaf: depth first, wrong children walked before the right one.
+
+    Off the path one child is picked at random and nothing branches. What is picked depends on the seed, the tree and the leaf
+    alone.
+
+    Raises:
+      ValueError: `leaf` is not the end of a shortcut.
+    """
+    if leaf not in shortcuts(tree):
+        raise ValueError(f"tree {tree.id!r}: node {leaf}: expected the leaf of a shortcut")
+    rng = random.Random(f"{seed}/{tree.id}/{leaf}")
+    visits: list[Visit] = []
+    for step in tree.path(leaf):
+        parent = tree.nodes[step].parent
+        assert parent is not None
+        for wrong in _wrong_before(tree, parent, step, config):
+            excursion = _follow(tree, wrong, config, rng)
+            *through, last = (Visit(node, excursion=True) for node in excursion)
+            visits += [*through, last._replace(back_to=parent)]
+        visits.append(Visit(step))
+    return visits
+
+
+def _wrong_before(tree: Tree, parent: int, right: int, config: DeriveConfig) -> list[int]:
+    """The wrong children that are walked before the right one, K - 1 at most."""
+    if config.excursion == "none":
+        return []
+    wrong = [child for child in tree.children(parent) if tree.nodes[child].correct is False and _fails(tree, child)]
+    if config.excursion == "always":
+        # Followed ones first: one step shows no failure.
+        return sorted(wrong, key=lambda child: not tree.children(child))[: min(1, config.trials - 1)]
+    order = tree.nodes[right].sibling
+    return [child for child in wrong if tree.nodes[child].sibling < order][: config.trials - 1]
+
+
+def _fails(tree: Tree, node: int) -> bool:
+    """The node, or some way down from it, ends without the right answer."""
+    children = tree.children(node)
+    return any(_fails(tree, child) for child in children) if children else tree.nodes[node].status != "leaf-correct"
+
+
+def _follow(tree: Tree, node: int, config: DeriveConfig, rng: random.Random) -> list[int]:
+    """From a wrong child down to where it fails."""
+    found = [node]
+    while config.excursion != "one-step":
+        options = [child for child in tree.children(found[-1]) if _fails(tree, child)]
+        if not options:
+            break
+        found.append(rng.choice(options))
+    return found

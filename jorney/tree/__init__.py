@@ -1,0 +1,1 @@
+"""Reasoning trees: their data, their expansion and their pruning."""

@@ -1,0 +1,31 @@
+"""Random trees of the shape that expansion makes, for property tests."""
+
+from __future__ import annotations
+
+import random
+
+from jorney.tree.tree import Node, Tree
+
+
+def random_tree(seed: int) -> Tree:
+    """A tree with right and wrong steps, kept, pruned and followed ones, and leaves of every status."""
+    rng = random.Random(seed)
+    nodes = [Node(None)]
+
+    def grow(parent: int, level: int, excursion: bool) -> None:
+        for sibling in range(1 if excursion else rng.randint(1, 4)):
+            correct = rng.random() < 0.6
+            ends = level >= 3 or rng.random() < 0.2
+            follows = rng.random() < 0.5
+            status = (
+                rng.choice(("leaf-correct", "leaf-wrong", "unfinished")) if ends else "kept" if correct or follows else "pruned"
+            )
+            tokens = tuple(rng.randrange(100) for _ in range(rng.randint(1, 5)))
+            log_probs = tuple(-rng.random() for _ in tokens)
+            off = excursion or not correct
+            nodes.append(Node(parent, f"step {sibling}", tokens, log_probs, sibling, 1, correct, None, "why", status, off))
+            if status == "kept":
+                grow(len(nodes) - 1, level + 1, off)
+
+    grow(0, 0, False)
+    return Tree(f"tree-{seed}", "question", "24", "abel", tuple(nodes), sum(len(node.tokens) for node in nodes))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_trees import random_tree
+
+from jorney.tree.tree import from_json
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 10_000))
+def test_round_trip(seed) -> None:
+    tree = random_tree(seed)
+    assert from_json(json.loads(json.dumps(tree.to_json()))) == tree
+
+
+def test_paths_and_children() -> None:
+    tree = random_tree(7)
+    for index, node in enumerate(tree.nodes[1:], start=1):
+        path = tree.path(index)
+        assert path[-1] == index
+        assert tree.nodes[path[0]].parent == 0
+        assert tree.level(index) == len(path)
+        assert index in tree.children(node.parent)
+    assert tree.path(0) == []
+    siblings = [tree.nodes[child].sibling for child in tree.children(0)]
+    assert siblings == sorted(siblings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.update(version=2), "version = 2: expected 1"),
+        (lambda f: f.pop("answer"), "the field 'answer' is missing"),
+        (lambda f: f.update(more=1), "the field 'more' is unknown"),
+        (lambda f: f["nodes"][1].update(parent=5), "node 1: parent = 5: expected an index from 0 to 0"),
+        (lambda f: f["nodes"][1].update(status="lost"), "node 1: status = 'lost'"),
+        (lambda f: f["nodes"][1].update(correct="yes"), "node 1: correct = 'yes': expected bool | None"),
+        (lambda f: f["nodes"][1].update(sibling=True), "node 1: sibling = True: expected int"),
+        (lambda f: f["nodes"][1]["tokens"].append(3), "node 1: 3 tokens, 2 log_probs"),
+        (lambda f: f.update(nodes=[]), "node 0: expected the root"),
+        (lambda f: f.update(nodes=[3]), "node 0: expected an object"),
+    ],
+)
+def test_faults_are_named(change, message) -> None:
+    fields = json.loads(json.dumps(random_tree(3).to_json()))
+    fields["nodes"][1] |= {"tokens": [1, 2], "log_probs": [-1, -2]}
+    change(fields)
+    with pytest.raises(ValueError, match="tree 'tree-3': ") as error:
+        from_json(fields)
+    assert message in str(error.value)
