@@ -39,6 +39,13 @@ class StepFormat:
         lines = [self.opens(k) + step.strip() for k, step in enumerate((s for s in steps if s.strip()), start=1)]
         return "\n".join([*lines, self.answer.format(answer=answer)])
 
+    def end_of_step(self, text: str, k: int) -> int | None:
+        """Where step k ends in a text that begins with it, its opening left out: at the number of the next. None: not yet."""
+        for match in re.finditer(self.start, text, re.MULTILINE):
+            if match[1] == str(k + 1):
+                return match.start(1)
+        return None
+
     def split(self, response: str) -> list[str]:
         """The steps of a response, as written, without the space around them.
 

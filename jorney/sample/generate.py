@@ -62,6 +62,11 @@ class SamplingConfig:
             raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
 
 
+# Where a completion is over although the model would go on: (index of the prompt, text so far) -> characters to keep, or None.
+Cut = Callable[[int, str], int | None]
+Prompt = str | Sequence[int]  # a text, or the ids of one: what was sampled is never tokenised again
+
+
 @dataclasses.dataclass(frozen=True)
 class Completion:
     """One completion.
@@ -71,7 +76,8 @@ class Completion:
       tokens: as sampled; ends with one of the policy's `ends` when `finished`.
       log_probs: of each token under the model's own distribution.
       sampling_log_probs: of each token under the distribution it was drawn from.
-      finished: it ended by itself, not at the limit.
+      finished: it ended by itself or was cut, not at the limit.
+      generated: tokens that were sampled, those behind a cut counted.
     """
 
     text: str
@@ -79,6 +85,7 @@ class Completion:
     log_probs: tuple[float, ...]
     sampling_log_probs: tuple[float, ...]
     finished: bool
+    generated: int = 0
 
 
 class Generator:
@@ -102,26 +109,27 @@ class Generator:
         return self._compilations.program((name, *statics, policy.mesh), name, partial(function, *statics), **options)
 
     def generate(
-        self, prompts: Sequence[str], sampling: SamplingConfig, ids: Sequence[str] | None = None
+        self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
     ) -> list[list[Completion]]:
         """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
         found: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, ids):
+        for index, completions in self.stream(prompts, sampling, ids, cut):
             found[index] = completions
         return found
 
     def stream(
-        self, prompts: Sequence[str], sampling: SamplingConfig, ids: Sequence[str] | None = None
+        self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(index of the prompt, its completions), as batches end; prompts of similar length run together.
 
         Args:
           ids: of the prompts, for the random keys; by default the prompts themselves.
+          cut: looked at after every chunk of tokens; ids after the cut are dropped.
 
         Raises:
           ValueError: a prompt and its completions do not fit the model's positions; names the prompt.
         """
-        names = prompts if ids is None else ids
+        names = list(map(str, prompts)) if ids is None else ids
         if len(names) != len(prompts):
             raise ValueError(f"ids has {len(names)} entries: expected one for each of the {len(prompts)} prompts")
         tokens = encode_prompts(self._policy, prompts, names, sampling.max_tokens)
@@ -129,12 +137,15 @@ class Generator:
         size = sampling.rows // sampling.w
         for start in range(0, len(order), size):
             members = order[start : start + size]
-            rows = self._run([tokens[i] for i in members], [names[i] for i in members], size, sampling)
+            cut_row = (lambda row, text: cut(members[row // sampling.w], text)) if cut else None  # noqa: B023
+            rows, kept = self._run([tokens[i] for i in members], [names[i] for i in members], size, sampling, cut_row)
             for place, index in enumerate(members):
-                yield index, [self._completion(rows, place * sampling.w + j) for j in range(sampling.w)]
+                yield index, [self._completion(rows, place * sampling.w + j, kept) for j in range(sampling.w)]
 
-    def _run(self, tokens: list[list[int]], names: list[str], size: int, sampling: SamplingConfig) -> Rows:
-        """Prefills one batch and decodes it to its end; arrays of the result are numpy."""
+    def _run(
+        self, tokens: list[list[int]], names: list[str], size: int, sampling: SamplingConfig, cut: Cut | None
+    ) -> tuple[Rows, dict[int, int]]:
+        """Prefills one batch and decodes it to its end; arrays of the result are numpy. Also {row: tokens kept} of cut rows."""
         length, row_length = bucket(max(map(len, tokens))), bucket(sampling.max_tokens)
         batch, lengths = np.zeros((size, length), np.int32), np.zeros(size, np.int32)
         keys = np.zeros((size, sampling.w, 2), np.uint32)
@@ -153,26 +164,51 @@ class Generator:
                 self._params, batch, lengths, jax.random.wrap_key_data(jnp.asarray(keys.reshape(-1, 2))), limit, knobs
             )
             decode = self._program("decode", decode_chunk, sampling.chunk, donate_argnums=1)
-            while not bool(jnp.all(rows.done)):
+            kept: dict[int, int] = {}
+            while True:
+                if cut:
+                    kept |= self._cut(rows, kept, len(tokens) * sampling.w, cut)
+                    done = np.asarray(rows.done) | np.isin(np.arange(len(limit)), list(kept))
+                    rows = rows._replace(done=jax.device_put(done, rows.done.sharding))
+                if bool(jnp.all(rows.done)):
+                    break
                 rows = decode(self._params, rows, knobs)
-        return jax.device_get(rows._replace(caches=[], keys=None))
+        return jax.device_get(rows._replace(caches=[], keys=None)), kept
 
-    def _completion(self, rows: Rows, row: int) -> Completion:
-        count = int(rows.length[row])
+    def _cut(self, rows: Rows, known: dict[int, int], count: int, cut: Cut) -> dict[int, int]:
+        """{row: tokens kept} of the rows that are cut now: the most ids whose text is no longer than what is kept."""
+        found = {}
+        tokens, lengths = np.asarray(rows.tokens), np.asarray(rows.length)
+        decode = self._policy.tokenizer.decode
+        for row in range(count):
+            if row in known:
+                continue
+            ids = tokens[row, : lengths[row]].tolist()
+            characters = cut(row, decode(ids))
+            if characters is not None:
+                while ids and len(decode(ids)) > characters:
+                    ids.pop()
+                found[row] = len(ids)
+        return found
+
+    def _completion(self, rows: Rows, row: int, kept: dict[int, int]) -> Completion:
+        count = kept.get(row, int(rows.length[row]))
         ids = tuple(rows.tokens[row, :count].tolist())
         return Completion(
             text=self._policy.tokenizer.decode(ids),
             tokens=ids,
             log_probs=tuple(rows.log_probs[row, :count].tolist()),
             sampling_log_probs=tuple(rows.sampling_log_probs[row, :count].tolist()),
-            finished=bool(ids) and ids[-1] in self._policy.ends,
+            finished=row in kept or (bool(ids) and ids[-1] in self._policy.ends),
+            generated=int(rows.length[row]),
         )
 
 
-def encode_prompts(policy: Policy, prompts: Sequence[str], names: Sequence[str], max_tokens: int) -> list[list[int]]:
+def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[str], max_tokens: int) -> list[list[int]]:
     """Ids of every prompt. Raises ValueError where one leaves no room for `max_tokens` more; names it."""
     room = policy.config.positions - max_tokens
-    encoded = [policy.tokenizer.encode_prompt(prompt) for prompt in prompts]
+    encode = policy.tokenizer.encode_prompt
+    encoded = [encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
     for index, ids in enumerate(encoded):
         if not 0 < len(ids) <= room:
             raise ValueError(

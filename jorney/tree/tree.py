@@ -6,7 +6,7 @@ Trees are written as JSON lines, one tree a line; `from_json` refuses what `to_j
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 VERSION = 1
@@ -92,11 +92,7 @@ class Tree:
 
     def path(self, index: int) -> list[int]:
         """Indices from the root's child down to a node; empty for the root."""
-        found = []
-        while (parent := self.nodes[index].parent) is not None:
-            found.append(index)
-            index = parent
-        return found[::-1]
+        return path_to(self.nodes, index)
 
     def level(self, index: int) -> int:
         """Steps from the root."""
@@ -113,6 +109,15 @@ class Tree:
     def to_json(self) -> dict[str, Any]:
         """The tree as plain values."""
         return {"version": VERSION, **dataclasses.asdict(self)}
+
+
+def path_to(nodes: Sequence[Node], index: int) -> list[int]:
+    """Indices from the root's child down to a node."""
+    found = []
+    while (parent := nodes[index].parent) is not None:
+        found.append(index)
+        index = parent
+    return found[::-1]
 
 
 def from_json(fields: Mapping[str, Any]) -> Tree:

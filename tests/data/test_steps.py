@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,3 +70,20 @@ def test_splitting_loses_nothing_but_space(text):
     pieces = ABEL.split(text)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     assert all(piece == piece.strip() != "" for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "k", "kept"),
+    [
+        ("3 * 4 = 12 (left: 5, 12)\n2. 5", 1, "3 * 4 = 12 (left: 5, 12)\n"),
+        ("3 * 4 = 12 (left: 5, 12)\n2", 1, None),  # the number is not complete
+        ("two lines,\n  one step\n\n2. then", 1, "two lines,\n  one step\n\n"),
+        ("it has 2. 5 in it", 1, None),  # not where a line begins
+        ("numbers again\n1. from the start\n2. on", 1, "numbers again\n1. from the start\n"),
+        ("last\n#### 12", 2, None),
+        ("ten\n11. more", 10, "ten\n"),
+    ],
+)
+def test_a_step_ends_where_the_next_number_begins(text: str, k: int, kept: str | None) -> None:
+    end = ABEL.end_of_step(text, k)
+    assert (None if end is None else text[:end]) == kept

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -205,3 +206,32 @@ def test_cache_bytes() -> None:
 
     config = ModelConfig(vocab_size=102_400, embed=4096, layers=30, heads=32, kv_heads=32, head_dim=128, mlp=11_008)
     assert cache.nbytes(config, 1, 256, 4, 64, 2) == (256 + 4 * 64) * 480 * 1024
+
+
+def test_a_cut_drops_what_lies_behind_it(letters: Policy) -> None:
+    """The plain completion up to the cut, whatever the chunk: the letter after which it is over, and no more."""
+    sampling = SamplingConfig(w=4, max_tokens=40, temperature=1.0, seed=5, rows=8, chunk=7)
+
+    def after_e(_: int, text: str) -> int | None:
+        return text.index("e") + 1 if "e" in text else None
+
+    plain = Generator(letters).generate(PROMPTS[:3], sampling)
+    for chunk in (1, 7, 40):
+        found = Generator(letters).generate(PROMPTS[:3], dataclasses.replace(sampling, chunk=chunk), None, after_e)
+        cuts = 0
+        for whole, part in zip(itertools.chain(*plain), itertools.chain(*found), strict=True):
+            if "e" in whole.text:
+                assert part.text == whole.text[: whole.text.index("e") + 1]
+                assert part.tokens == whole.tokens[: len(part.tokens)]
+                assert part.finished
+                assert len(part.tokens) <= part.generated <= min(len(part.tokens) + chunk, 40)
+                cuts += 1
+            else:
+                assert part == whole
+        assert cuts > 3
+
+
+def test_prompts_may_be_ids(letters: Policy) -> None:
+    sampling = SamplingConfig(w=2, max_tokens=8)
+    ids = [letters.tokenizer.encode_prompt(prompt) for prompt in PROMPTS]
+    assert Generator(letters).generate(ids, sampling, PROMPTS) == Generator(letters).generate(PROMPTS, sampling)

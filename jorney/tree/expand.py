@@ -1,0 +1,220 @@
+"""Growing trees: from every node of the frontier w steps, judged and pruned level by level (the paper's beam).
+
+All trees grow together, a level at a time. A node's random numbers follow from the seed, its problem and the samples that led
+to it, so that a tree is the same whatever else grows beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+from jorney.answers import final_answer
+from jorney.data.problems import Problem
+from jorney.data.steps import StepFormat
+from jorney.judge.verifier import Rating
+from jorney.policy import Policy
+from jorney.sample.generate import Completion, Generator, SamplingConfig
+from jorney.tree.prune import Candidate, PruneConfig, prune
+from jorney.tree.tree import ROOT, Node, Tree, path_to
+
+# (problem, texts of the steps down to the one that is judged, their openings left out) -> what the judge says.
+Judge = Callable[[Problem, Sequence[str]], Rating]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpandConfig:
+    """How trees grow.
+
+    Attributes:
+      w: children of a node of the beam.
+      depth: D, levels at most.
+      step_tokens: of a step at most, its opening not counted.
+      temperature, top_p: of sampling.
+      rows: steps that are sampled together.
+      chunk: tokens a row between two looks at where steps end.
+    """
+
+    w: int = 3
+    depth: int = 10
+    step_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+    rows: int = 64
+    chunk: int = 8
+    prune: PruneConfig = dataclasses.field(default_factory=PruneConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("w", "depth", "step_tokens", "rows", "chunk"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expand.{name} = {getattr(self, name)}: expected 1 or more")
+        if self.w > self.rows:
+            raise ValueError(f"expand.w = {self.w}: expected no more than expand.rows = {self.rows}")
+
+
+class _Growing:
+    """A tree under way."""
+
+    def __init__(self, problem: Problem, prompt: list[int]) -> None:
+        self.problem = problem
+        self.prompt = prompt
+        self.nodes = [Node(None)]
+        self.steps: list[str] = [""]  # each node's text without its opening
+        self.beam = [ROOT]
+        self.followed: list[int] = []
+        self.generated_tokens = 0
+
+    def path(self, index: int) -> list[int]:
+        return path_to(self.nodes, index)
+
+    def ids(self, index: int) -> list[int]:
+        return [*self.prompt, *(token for step in self.path(index) for token in self.nodes[step].tokens)]
+
+    def name(self, index: int) -> str:
+        """Of a node's random numbers."""
+        return "/".join([self.problem.id, *(str(self.nodes[step].sibling) for step in self.path(index))])
+
+
+def expand(
+    generator: Generator,
+    policy: Policy,
+    problems: Sequence[Problem],
+    judge: Judge,
+    step_format: StepFormat,
+    config: ExpandConfig,
+    seed: int,
+    on_level: Callable[[int, int], None] = lambda level, nodes: None,
+) -> Iterator[Tree]:
+    """Grows a tree for each problem; yields them in the problems' order.
+
+    Args:
+      judge: rates every step once.
+      on_level: called after every level with its number and how many nodes it added.
+    """
+    trees = [_Growing(p, policy.tokenizer.encode_prompt(step_format.ask(p.question))) for p in problems]
+    for level in range(1, config.depth + 1):
+        before = sum(len(tree.nodes) for tree in trees)
+        fresh: list[list[int]] = [[] for _ in trees]
+        for parents, w in (([tree.beam for tree in trees], config.w), ([tree.followed for tree in trees], 1)):
+            wanted = [(index, parent) for index, own in enumerate(parents) for parent in own]
+            for (index, parent), completions in zip(
+                wanted, _sample(generator, policy, trees, wanted, step_format, level, w, config, seed), strict=True
+            ):
+                opening = _opening(trees[index], parent, step_format, level)
+                fresh[index] += _add(trees[index], parent, policy, opening, completions, judge)
+        for tree, added in zip(trees, fresh, strict=True):
+            _prune(tree, added, config, last=level == config.depth)
+        on_level(level, sum(len(tree.nodes) for tree in trees) - before)
+        if not any(tree.beam or tree.followed for tree in trees):
+            break
+    for tree in trees:
+        problem = tree.problem
+        yield Tree(problem.id, problem.question, problem.answer, step_format.name, tuple(tree.nodes), tree.generated_tokens)
+
+
+def _opening(tree: _Growing, parent: int, step_format: StepFormat, level: int) -> str:
+    """What the child's text begins with, on a line of its own.
+
+    Without the space at its end: tokenizers join a space to the word behind it, so that the model has never seen one alone.
+    """
+    text = tree.nodes[parent].text
+    return ("" if parent == ROOT or text.endswith("\n") else "\n") + step_format.opens(level).rstrip(" ")
+
+
+def _sample(
+    generator: Generator,
+    policy: Policy,
+    trees: Sequence[_Growing],
+    wanted: Sequence[tuple[int, int]],
+    step_format: StepFormat,
+    level: int,
+    w: int,
+    config: ExpandConfig,
+    seed: int,
+) -> list[list[Completion]]:
+    """w steps after each of the (tree, node) pairs."""
+    if not wanted:
+        return []
+    prompts, names = [], []
+    for index, parent in wanted:
+        opening = policy.tokenizer.encode(_opening(trees[index], parent, step_format, level))
+        prompts.append([*trees[index].ids(parent), *opening])
+        names.append(trees[index].name(parent))
+    sampling = SamplingConfig(
+        w=w,
+        max_tokens=config.step_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=seed,
+        rows=max(w, config.rows // w * w),
+        chunk=config.chunk,
+    )
+    return generator.generate(prompts, sampling, names, lambda _, text: step_format.end_of_step(text, level))
+
+
+def _add(
+    tree: _Growing, parent: int, policy: Policy, opening: str, completions: Sequence[Completion], judge: Judge
+) -> list[int]:
+    """Adds a node for each different completion; returns their indices."""
+    forced = policy.tokenizer.encode(opening)
+    path = tree.path(parent)
+    off = tree.nodes[parent].excursion
+    added: dict[str, int] = {}
+    for sibling, completion in enumerate(completions):
+        tree.generated_tokens += completion.generated
+        step = completion.text.strip()
+        if step in added:
+            known = added[step]
+            tree.nodes[known] = dataclasses.replace(tree.nodes[known], count=tree.nodes[known].count + 1)
+            continue
+        rating = judge(tree.problem, [*(tree.steps[index] for index in path), step])
+        answer = final_answer(step)
+        if answer is not None:
+            status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
+        else:
+            # It ended without an answer, or did not end: nothing can follow.
+            ended = completion.tokens and completion.tokens[-1] in policy.ends
+            status = "unfinished" if ended or not completion.finished else "pruned"
+        tokens = tuple(token for token in completion.tokens if token not in policy.ends)
+        tree.nodes.append(
+            Node(
+                parent=parent,
+                text=opening + policy.tokenizer.decode(tokens),
+                tokens=(*forced, *tokens),
+                log_probs=(*(0.0 for _ in forced), *completion.log_probs[: len(tokens)]),
+                sibling=sibling,
+                correct=rating.correct,
+                score=rating.score,
+                justification=rating.justification,
+                status=status,
+                excursion=off,
+            )
+        )
+        tree.steps.append(step)
+        added[step] = len(tree.nodes) - 1
+    return list(added.values())
+
+
+def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> None:
+    """Chooses what is expanded next, and marks it."""
+    open_nodes = [index for index in added if tree.nodes[index].status == "pruned"]
+    candidates = [_candidate(tree, index) for index in open_nodes if not tree.nodes[index].excursion]
+    beam, wrong = prune(candidates, config.prune)
+    following = [index for index in open_nodes if tree.nodes[index].excursion]
+    if last:
+        # The limit of depth: what would have gone on is not finished.
+        for index in (*beam, *following):
+            tree.nodes[index] = dataclasses.replace(tree.nodes[index], status="unfinished")
+        tree.beam, tree.followed = [], []
+        return
+    for index in (*beam, *wrong, *following):
+        tree.nodes[index] = dataclasses.replace(tree.nodes[index], status="kept")
+    for index in wrong:
+        tree.nodes[index] = dataclasses.replace(tree.nodes[index], excursion=True)
+    tree.beam, tree.followed = beam, [*following, *wrong]
+
+
+def _candidate(tree: _Growing, index: int) -> Candidate:
+    node = tree.nodes[index]
+    sampled = [value for value in node.log_probs if value != 0.0]
+    return Candidate(index, node.correct, node.score, sum(sampled) / max(1, len(sampled)))
