@@ -19,12 +19,12 @@ from jorney.data.problems import read_problems
 from jorney.policy import resolve
 
 
-def compare(model: str, problems: str, count: int, tokens: int) -> dict[str, Any]:
+def compare(model: str, problems: str, count: int, tokens: int, mesh: Any = None) -> dict[str, Any]:
     """Both sides on the first `count` questions: differences over all positions, and `tokens` greedy tokens of each."""
     import torch
     import transformers
 
-    policy = jorney.load(model)
+    policy = jorney.load(model, mesh=mesh)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(resolve(model), dtype=torch.float32)
     tokenizer = policy.tokenizer
     questions = [problem.question for problem in read_problems(problems)[:count]]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from jorney.model.config import ModelConfig, RopeScaling
+
+_QWEN = ModelConfig(family="qwen2", vocab_size=152_064, embed=3584, layers=28, heads=28, kv_heads=4, head_dim=128, mlp=18_944)
 
 PRESETS: dict[str, ModelConfig] = {
     "deepseekmath-7b": ModelConfig(
@@ -47,21 +51,8 @@ PRESETS: dict[str, ModelConfig] = {
         positions=32_768,
         window=4096,
     ),
-    "qwen2.5-math-7b": ModelConfig(
-        family="qwen2", vocab_size=152_064, embed=3584, layers=28, heads=28, kv_heads=4, head_dim=128, mlp=18_944
-    ),
-    "qwen2.5-math-prm-7b": ModelConfig(
-        family="qwen2",
-        vocab_size=152_064,
-        embed=3584,
-        layers=28,
-        heads=28,
-        kv_heads=4,
-        head_dim=128,
-        mlp=18_944,
-        head="mlp",
-        labels=2,
-    ),
+    "qwen2.5-math-7b": _QWEN,
+    "qwen2.5-math-prm-7b": dataclasses.replace(_QWEN, head="mlp", labels=2),
     "qwen3-8b": ModelConfig(
         family="qwen3",
         vocab_size=151_936,

@@ -32,8 +32,8 @@ def smollm2(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.mark.slow
-def test_twenty_questions(smollm2: pathlib.Path, gsm8k: pathlib.Path) -> None:
-    found = parity.compare(str(smollm2), str(gsm8k / "test.jsonl"), count=20, tokens=64)
+def test_twenty_questions(smollm2: pathlib.Path, gsm8k: pathlib.Path, mesh1) -> None:
+    found = parity.compare(str(smollm2), str(gsm8k / "test.jsonl"), count=20, tokens=64, mesh=mesh1)
     assert found["questions"] == 20
     assert found["positions"] > 1_500
     assert found["argmax_equal"] == found["positions"]
