@@ -88,7 +88,7 @@ def load_tokenizer(folder: str) -> Tokenizer:
 
     tokenizer.json is what a model was trained with. transformers chooses a class by the folder's labels, and some classes read
     it otherwise: one drops every space (DeepSeekMath), one cuts every text as Qwen2 does and adds a token
-    (DeepSeek-R1-Distill-Qwen). Where the class gives other ids, tokenizer.json is read as it stands.
+    (any other tokenizer beside a Qwen2 model). Where the class gives other ids, tokenizer.json is read as it stands.
 
     Raises:
       FileNotFoundError: there is no tokenizer.

@@ -226,7 +226,7 @@ def test_a_repair_keeps_the_chat_template(tmp_path, tokenizer, old_transformers)
 def test_tokens_are_those_of_tokenizer_json(tmp_path, tokenizer, label):
     """Beside a Qwen2 model, transformers 5.23 cuts up any tokenizer's text as Qwen2's does, and adds a token.
 
-    DeepSeek-R1-Distill-Qwen is published so. Text survives, but in tokens that the model was not trained on.
+    Text survives, but in tokens that the model was not trained on.
     """
     folder = write(tmp_path, **NAMED, **({"tokenizer_class": label} if label else {}))
     (folder / "config.json").write_text(json.dumps({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}))
