@@ -95,7 +95,9 @@ def write(value: Any, file: pathlib.Path, options: dict[str, Any]) -> None:
         def __new__(cls, value: object) -> str:
             return order.setdefault(value, str(len(order))) if type(value) is int else str(value)
 
-    with mock.patch.object(torch.serialization, "str", Numbered, create=True), open(file, "wb") as stream:
+    # A module's source goes into a legacy file, with its path: neither this machine's nor torch's own belongs here.
+    source = mock.patch.object(torch.serialization, "get_source_lines_and_file", return_value=(["pass\n"], 1, "module.py"))
+    with mock.patch.object(torch.serialization, "str", Numbered, create=True), source, open(file, "wb") as stream:
         torch.save(value, stream, **options)
 
 
