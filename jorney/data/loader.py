@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import grain
 import numpy as np
 
-from jorney.data.packing import Packed
+
+class Rows(Protocol):
+    """What can be batched: rows of arrays by name, and the share of their positions that is padding."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def padding(self) -> float: ...
 
 
 class Batches:
@@ -19,7 +28,7 @@ class Batches:
       padding: share of positions that hold nothing.
     """
 
-    def __init__(self, packed: Packed, batch_size: int, epochs: int, seed: int) -> None:
+    def __init__(self, packed: Rows, batch_size: int, epochs: int, seed: int) -> None:
         if len(packed) % batch_size:
             raise ValueError(f"{len(packed)} rows are no multiple of the batch size {batch_size}: pack with rows_multiple")
         source: Any = packed

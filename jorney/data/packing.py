@@ -10,17 +10,27 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """Token ids of one training example, and how many of them, from the start, are the prompt (no loss on those)."""
+    """Token ids of one training example.
+
+    Attributes:
+      tokens: prompt and completion.
+      prompt: how many of them, from the start, are the prompt; they bear no loss.
+      silent: indices of completion tokens that bear no loss either (an excursion's, where a configuration says so).
+      labels: {index of a token: what is true there, 0 to 1}; for reward models, which are read at the end of each step.
+    """
 
     tokens: tuple[int, ...]
     prompt: int = 0
+    silent: tuple[int, ...] = ()
+    labels: tuple[tuple[int, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-    """Rows [R, T] int32. A position predicts `targets`; `loss_mask` is 1 where the target is a completion token.
+    """Rows [R, T] int32. A position predicts `targets`; `loss_mask` is 1 where the target is a token that bears loss.
 
-    Segment ids count from 1 in a row, 0 is padding; positions start at 0 in every segment.
+    Segment ids count from 1 in a row, 0 is padding; positions start at 0 in every segment. `labels` [R, T] float32 holds the
+    examples' labels at the positions of their tokens, -1 elsewhere; None where no example has any.
     """
 
     tokens: np.ndarray
@@ -28,12 +38,14 @@ class Packed:
     positions: np.ndarray
     segment_ids: np.ndarray
     loss_mask: np.ndarray
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __getitem__(self, row: int) -> dict[str, np.ndarray]:
-        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: rows[row] for name, rows in fields.items() if rows is not None}
 
     @property
     def padding(self) -> float:
@@ -65,10 +77,10 @@ def plan(lengths: Sequence[int], row_length: int) -> list[list[int]]:
 def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> Packed:
     """Packs examples into rows of `row_length` positions; the number of rows is padded to a multiple of `rows_multiple`.
 
-    An example of n tokens takes n - 1 positions: its last token is only a target.
+    An example of n tokens takes n - 1 positions: its last token is only a target, and can have no label.
 
     Raises:
-      ValueError: there are no examples, or one does not fit in a row.
+      ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
     """
     if not examples:
         raise ValueError("there are no examples to pack")
@@ -76,17 +88,28 @@ def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -
     for index, length in enumerate(lengths):
         if not 1 <= length <= row_length:
             raise ValueError(f"example {index} has {length + 1} tokens: expected 2 to {row_length + 1}")
+        if any(place >= length for place, _ in examples[index].labels):
+            raise ValueError(
+                f"example {index} has a label at its last token, which is only a target: expected a token after it"
+            )
     rows = plan(lengths, row_length)
     count = -(-len(rows) // rows_multiple) * rows_multiple
     tokens, targets, positions, segment_ids, loss_mask = (np.zeros((count, row_length), np.int32) for _ in range(5))
+    labels = np.full((count, row_length), -1, np.float32) if any(example.labels for example in examples) else None
     for row, members in enumerate(rows):
         start = 0
         for segment, index in enumerate(members, start=1):
-            ids, stop = examples[index].tokens, start + lengths[index]
+            example, stop = examples[index], start + lengths[index]
+            ids = example.tokens
             tokens[row, start:stop] = ids[:-1]
             targets[row, start:stop] = ids[1:]
             positions[row, start:stop] = np.arange(lengths[index])
             segment_ids[row, start:stop] = segment
-            loss_mask[row, start + max(0, examples[index].prompt - 1) : stop] = 1
+            loss_mask[row, start + max(0, example.prompt - 1) : stop] = 1
+            for place in example.silent:
+                loss_mask[row, start + place - 1] = 0
+            for place, value in example.labels:
+                assert labels is not None
+                labels[row, start + place] = value
             start = stop
-    return Packed(tokens, targets, positions, segment_ids, loss_mask)
+    return Packed(tokens, targets, positions, segment_ids, loss_mask, labels)

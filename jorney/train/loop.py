@@ -116,6 +116,6 @@ def train(
 
 
 def put(batch: Any, mesh: Mesh) -> dict[str, jax.Array]:
-    """A host's batch {field: [B, T]} onto the mesh, rows split over data and fsdp."""
-    place = sharding.named(mesh, "batch", "length")
-    return {name: jax.make_array_from_callback(rows.shape, place, rows.__getitem__) for name, rows in batch.items()}
+    """A host's batch {field: [B] or [B, T]} onto the mesh, rows split over data and fsdp."""
+    places = {1: sharding.named(mesh, "batch"), 2: sharding.named(mesh, "batch", "length")}
+    return {name: jax.make_array_from_callback(rows.shape, places[rows.ndim], rows.__getitem__) for name, rows in batch.items()}

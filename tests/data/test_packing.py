@@ -69,6 +69,18 @@ def test_two_examples_in_a_row_by_hand():
     assert packed[0]["loss_mask"].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
 
 
+def test_silent_tokens_and_labels_by_hand():
+    first = Example((1, 10, 11, 12, 13, EOS), prompt=2, silent=(3,), labels=((2, 1.0), (4, 0.25)))
+    packed = pack([first, Example((1, 20, EOS), prompt=1)], 8)
+    assert packed[0]["targets"].tolist() == [10, 11, 12, 13, EOS, 20, EOS, 0]
+    assert packed[0]["loss_mask"].tolist() == [0, 1, 0, 1, 1, 1, 1, 0]
+    assert packed.labels is not None
+    assert packed.labels[0].tolist() == [-1, -1, 1.0, -1, 0.25, -1, -1, -1]
+    assert "labels" not in pack([Example((1, 20, EOS), prompt=1)], 8)[0]
+    with pytest.raises(ValueError, match="example 0 has a label at its last token"):
+        pack([Example((1, 20, EOS), prompt=1, labels=((2, 1.0),))], 8)
+
+
 @settings(max_examples=100)
 @given(st.lists(st.integers(1, LENGTH), min_size=1, max_size=40))
 def test_no_two_rows_would_fit_in_one(lengths):
