@@ -46,6 +46,11 @@ class Tokenizer:
         """Ids of the text alone: no bos, no eos."""
         return self.backend.encode(text, add_special_tokens=False)
 
+    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids of the text alone, and which characters (start, stop) each of them covers."""
+        found = self.backend(text, add_special_tokens=False, return_offsets_mapping=True)
+        return found["input_ids"], found["offset_mapping"]
+
     def encode_prompt(self, text: str) -> list[int]:
         """Ids of a prompt: bos once, where the model has one."""
         ids = self.encode(text)

@@ -29,6 +29,11 @@ class Rating(NamedTuple):
     score: float | None = None
 
 
+def judge(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
+    """Rates the last step of each path (see `rate`); the judge that `tree.expand` takes."""
+    return [rate(problem, steps) for problem, steps in requests]
+
+
 def rate(problem: Problem, steps: Sequence[str]) -> Rating:
     """Rates the last of a path's steps, each given without its opening ("2. "), the answer's line included.
 
@@ -54,6 +59,15 @@ def rate(problem: Problem, steps: Sequence[str]) -> Rating:
         return Rating(False, f"{answer} is not what is left" if len(numbers) == 1 else f"{len(numbers)} numbers are left", 0.0)
     reachable = paths_to(numbers)
     return Rating(target in reachable, _seen(numbers, target), float(target in reachable))
+
+
+def state(problem: Problem, steps: Sequence[str]) -> str:
+    """What stands after a path's steps, as one would write it: the numbers left. "" where that is not known."""
+    if problem.verifier != "countdown":
+        return ""
+    step = parse_step(steps[-1].partition("\n")[0]) if steps else None
+    numbers = problem.meta["numbers"] if not steps else step.left if step else ()
+    return ", ".join(map(str, numbers))
 
 
 def _seen(numbers: Numbers, target: int) -> str:

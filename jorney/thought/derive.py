@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jorney.tree.tree import Tree
@@ -91,6 +92,40 @@ def walk(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> list[Visit]:
             visits += [*through, last._replace(back_to=parent)]
         visits.append(Visit(step))
     return visits
+
+
+def placebo(tree: Tree, visits: Sequence[Visit], seed: int) -> list[Visit]:
+    """The walk with every excursion replaced by right steps, as many where the tree has them, from the same node.
+
+    A control: it goes back as often as the journey and is as long, but nothing on it ever was wrong.
+    """
+    rng = random.Random(f"{seed}/{tree.id}/placebo")
+    on_path = {visit.node for visit in visits if not visit.excursion}
+    found: list[Visit] = []
+    pending = 0
+    for visit in visits:
+        pending += visit.excursion
+        if not visit.excursion:
+            found.append(visit)
+        elif visit.back_to is not None:
+            *through, last = (Visit(node, excursion=True) for node in _right_steps(tree, visit.back_to, pending, on_path, rng))
+            found += [*through, last._replace(back_to=visit.back_to)]
+            pending = 0
+    return found
+
+
+def _right_steps(tree: Tree, parent: int, count: int, on_path: set[int], rng: random.Random) -> list[int]:
+    """Right steps down from a node, `count` of them or as many as lie below it; others than the path's where there are."""
+    ways: list[list[int]] = [[]]
+    for _ in range(count):
+        ways = [
+            [*way, child]
+            for way in ways
+            for child in tree.children(way[-1] if way else parent)
+            if tree.nodes[child].correct is not False
+        ] or ways
+    others = [way for way in ways if way[0] not in on_path]
+    return rng.choice(others or ways)
 
 
 def _wrong_before(tree: Tree, parent: int, right: int, config: DeriveConfig) -> list[int]:

@@ -18,8 +18,10 @@ from jorney.sample.generate import Completion, Generator, SamplingConfig
 from jorney.tree.prune import Candidate, PruneConfig, prune
 from jorney.tree.tree import ROOT, Node, Tree, path_to
 
-# (problem, texts of the steps down to the one that is judged, their openings left out) -> what the judge says.
-Judge = Callable[[Problem, Sequence[str]], Rating]
+# A path to judge the last step of: the problem, and the texts of the steps down to it, their openings left out.
+Request = tuple[Problem, Sequence[str]]
+# What a judge says of each, all those of a level together.
+Judge = Callable[[Sequence[Request]], Sequence[Rating]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,19 @@ class _Growing:
     def ids(self, index: int) -> list[int]:
         return [*self.prompt, *(token for step in self.path(index) for token in self.nodes[step].tokens)]
 
+    def grown(self, step_format: StepFormat) -> Tree:
+        problem = self.problem
+        return Tree(
+            problem.id,
+            problem.question,
+            problem.answer,
+            step_format.name,
+            tuple(self.nodes),
+            self.generated_tokens,
+            problem.verifier,
+            problem.meta,
+        )
+
     def name(self, index: int) -> str:
         """Of a node's random numbers."""
         return "/".join([self.problem.id, *(str(self.nodes[step].sibling) for step in self.path(index))])
@@ -94,22 +109,25 @@ def expand(
     trees = [_Growing(p, policy.tokenizer.encode_prompt(step_format.ask(p.question))) for p in problems]
     for level in range(1, config.depth + 1):
         before = sum(len(tree.nodes) for tree in trees)
-        fresh: list[list[int]] = [[] for _ in trees]
+        sampled: list[_Sample] = []
         for parents, w in (([tree.beam for tree in trees], config.w), ([tree.followed for tree in trees], 1)):
             wanted = [(index, parent) for index, own in enumerate(parents) for parent in own]
             for (index, parent), completions in zip(
                 wanted, _sample(generator, policy, trees, wanted, step_format, level, w, config, seed), strict=True
             ):
-                opening = _opening(trees[index], parent, step_format, level)
-                fresh[index] += _add(trees[index], parent, policy, opening, completions, judge)
+                sampled += _merge(trees[index], index, parent, completions)
+        ratings = judge([(trees[one.tree].problem, one.steps) for one in sampled])
+        fresh: list[list[int]] = [[] for _ in trees]
+        for one, rating in zip(sampled, ratings, strict=True):
+            opening = _opening(trees[one.tree], one.parent, step_format, level)
+            fresh[one.tree].append(_add(trees[one.tree], policy, opening, one, rating))
         for tree, added in zip(trees, fresh, strict=True):
             _prune(tree, added, config, last=level == config.depth)
         on_level(level, sum(len(tree.nodes) for tree in trees) - before)
         if not any(tree.beam or tree.followed for tree in trees):
             break
     for tree in trees:
-        problem = tree.problem
-        yield Tree(problem.id, problem.question, problem.answer, step_format.name, tuple(tree.nodes), tree.generated_tokens)
+        yield tree.grown(step_format)
 
 
 def _opening(tree: _Growing, parent: int, step_format: StepFormat, level: int) -> str:
@@ -152,47 +170,61 @@ def _sample(
     return generator.generate(prompts, sampling, names, lambda _, text: step_format.end_of_step(text, level))
 
 
-def _add(
-    tree: _Growing, parent: int, policy: Policy, opening: str, completions: Sequence[Completion], judge: Judge
-) -> list[int]:
-    """Adds a node for each different completion; returns their indices."""
-    forced = policy.tokenizer.encode(opening)
-    path = tree.path(parent)
-    off = tree.nodes[parent].excursion
-    added: dict[str, int] = {}
+@dataclasses.dataclass
+class _Sample:
+    """A step that was sampled, equal ones merged."""
+
+    tree: int
+    parent: int
+    sibling: int
+    completion: Completion
+    steps: list[str]  # down to it
+    count: int = 1
+
+
+def _merge(tree: _Growing, index: int, parent: int, completions: Sequence[Completion]) -> list[_Sample]:
+    """The different steps among the completions of one node."""
+    before = [tree.steps[step] for step in tree.path(parent)]
+    found: dict[str, _Sample] = {}
     for sibling, completion in enumerate(completions):
         tree.generated_tokens += completion.generated
         step = completion.text.strip()
-        if step in added:
-            known = added[step]
-            tree.nodes[known] = dataclasses.replace(tree.nodes[known], count=tree.nodes[known].count + 1)
-            continue
-        rating = judge(tree.problem, [*(tree.steps[index] for index in path), step])
-        answer = final_answer(step)
-        if answer is not None:
-            status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
+        if step in found:
+            found[step].count += 1
         else:
-            # It ended without an answer, or did not end: nothing can follow.
-            ended = completion.tokens and completion.tokens[-1] in policy.ends
-            status = "unfinished" if ended or not completion.finished else "pruned"
-        tokens = tuple(token for token in completion.tokens if token not in policy.ends)
-        tree.nodes.append(
-            Node(
-                parent=parent,
-                text=opening + policy.tokenizer.decode(tokens),
-                tokens=(*forced, *tokens),
-                log_probs=(*(0.0 for _ in forced), *completion.log_probs[: len(tokens)]),
-                sibling=sibling,
-                correct=rating.correct,
-                score=rating.score,
-                justification=rating.justification,
-                status=status,
-                excursion=off,
-            )
+            found[step] = _Sample(index, parent, sibling, completion, [*before, step])
+    return list(found.values())
+
+
+def _add(tree: _Growing, policy: Policy, opening: str, sample: _Sample, rating: Rating) -> int:
+    """Adds a node; returns its index."""
+    completion, step = sample.completion, sample.steps[-1]
+    answer = final_answer(step)
+    if answer is not None:
+        status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
+    else:
+        # It ended without an answer, or did not end: nothing can follow.
+        ended = completion.tokens and completion.tokens[-1] in policy.ends
+        status = "unfinished" if ended or not completion.finished else "pruned"
+    forced = policy.tokenizer.encode(opening)
+    tokens = tuple(token for token in completion.tokens if token not in policy.ends)
+    tree.nodes.append(
+        Node(
+            parent=sample.parent,
+            text=opening + policy.tokenizer.decode(tokens),
+            tokens=(*forced, *tokens),
+            log_probs=(*(0.0 for _ in forced), *completion.log_probs[: len(tokens)]),
+            sibling=sample.sibling,
+            count=sample.count,
+            correct=rating.correct,
+            score=rating.score,
+            justification=rating.justification,
+            status=status,
+            excursion=tree.nodes[sample.parent].excursion,
         )
-        tree.steps.append(step)
-        added[step] = len(tree.nodes) - 1
-    return list(added.values())
+    )
+    tree.steps.append(step)
+    return len(tree.nodes) - 1
 
 
 def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> None:

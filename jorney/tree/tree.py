@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jorney.data.problems import Problem
+
 VERSION = 1
 ROOT = 0
 STATUSES = ("kept", "pruned", "leaf-correct", "leaf-wrong", "unfinished")
@@ -60,6 +62,7 @@ class Tree:
       step_format: how its steps are written; a key of `data.steps.FORMATS`.
       nodes: parents before children, siblings in the order in which they were sampled.
       generated_tokens: how many the policy generated for it, those of merged duplicates included.
+      verifier, meta: the problem's.
     """
 
     id: str
@@ -68,6 +71,13 @@ class Tree:
     step_format: str
     nodes: tuple[Node, ...]
     generated_tokens: int = 0
+    verifier: str = "math"
+    meta: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that it was grown for, without a solution."""
+        return Problem(self.id, self.question, self.answer, None, self.verifier, self.meta)
 
     def __post_init__(self) -> None:
         where = f"tree {self.id!r}"
@@ -148,6 +158,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "None": (type(None),),
     "tuple": (list, tuple),
+    "dict": (dict,),
 }
 
 

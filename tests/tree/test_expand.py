@@ -13,7 +13,7 @@ from jorney.data.problems import Problem
 from jorney.data.steps import ABEL
 from jorney.judge.verifier import Rating, rate
 from jorney.sample.generate import Generator
-from jorney.tree.expand import ExpandConfig, expand
+from jorney.tree.expand import ExpandConfig, Request, expand
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
 
@@ -33,13 +33,17 @@ def legal(problem: Problem, steps: Sequence[str]) -> Rating:
     return Rating(ok, rating.justification, float(ok))
 
 
+def judge(requests: Sequence[Request]) -> list[Rating]:
+    return [legal(*request) for request in requests]
+
+
 @pytest.fixture(scope="module")
 def generator(policy):
     return Generator(policy)
 
 
 def _grow(generator, policy, problems, config=CONFIG, seed=0) -> list[Tree]:
-    return list(expand(generator, policy, problems, legal, ABEL, config, seed))
+    return list(expand(generator, policy, problems, judge, ABEL, config, seed))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,29 @@
+"""From thoughts to training examples."""
+
+from __future__ import annotations
+
+import itertools
+
+from jorney.data.packing import Example
+from jorney.data.steps import StepFormat
+from jorney.data.tokenizer import Tokenizer
+from jorney.thought.thought import Thought
+
+
+def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thought, excursion_loss: bool) -> Example:
+    """A thought's prompt and its text.
+
+    Args:
+      excursion_loss: whether the steps that are walked and left bear loss. Without it the model learns to notice and to go
+        back, not to err; the reflection bears loss either way.
+    """
+    head = tokenizer.encode_prompt(step_format.ask(thought.question))
+    ids, spans = tokenizer.encode_with_spans(thought.text)
+    silent: list[int] = []
+    if not excursion_loss:
+        stops = itertools.accumulate(len(piece.text) for piece in thought.pieces)
+        ranges = [(stop - len(piece.text), stop) for piece, stop in zip(thought.pieces, stops, strict=True)]
+        left = [where for where, piece in zip(ranges, thought.pieces, strict=True) if piece.kind == "excursion"]
+        # A token that begins in an excursion belongs to it.
+        silent = [len(head) + index for index, (start, _) in enumerate(spans) if any(a <= start < b for a, b in left)]
+    return Example((*head, *ids, tokenizer.eos), prompt=len(head), silent=tuple(silent))
