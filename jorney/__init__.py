@@ -3,6 +3,7 @@
 policy = jorney.load("path/or/hub-id")
 scores = jorney.logits(policy, tokens)
 completions = jorney.generate(policy, prompts, w=4)
+trees = jorney.expand(policy, problems)
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jorney.data.problems import Problem as Problem
     from jorney.policy import Policy as Policy
     from jorney.policy import load as load
     from jorney.policy import logits as logits
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from jorney.sample.generate import Completion as Completion
     from jorney.sample.generate import SamplingConfig as SamplingConfig
     from jorney.sample.generate import generate as generate
+    from jorney.tree.expand import ExpandConfig as ExpandConfig
+    from jorney.tree.expand import expand as expand
+    from jorney.tree.tree import Tree as Tree
 
 __version__ = "0.1.0"
 
@@ -30,8 +35,24 @@ _PUBLIC = {
     "Completion": "jorney.sample.generate",
     "SamplingConfig": "jorney.sample.generate",
     "generate": "jorney.sample.generate",
+    "Problem": "jorney.data.problems",
+    "Tree": "jorney.tree.tree",
+    "ExpandConfig": "jorney.tree.expand",
+    "expand": "jorney.tree.expand",
 }
-__all__ = ["Completion", "Policy", "SamplingConfig", "generate", "load", "logits", "save"]
+__all__ = [
+    "Completion",
+    "ExpandConfig",
+    "Policy",
+    "Problem",
+    "SamplingConfig",
+    "Tree",
+    "expand",
+    "generate",
+    "load",
+    "logits",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -108,13 +108,13 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
     target = problem.meta["target"]
     # The path: each state (the numbers left), and what is wrong with the line that led to it, if anything.
     trail: list[tuple[Numbers, str]] = [(tuple(sorted(problem.meta["numbers"])), "")]
-    true_equations = equations = 0
+    true_equations = all_equations = 0
     end = text.rfind("####")  # what follows the answer did not lead to it
     for line in text[: end if end >= 0 else None].splitlines():
         numbered = _NUMBERED.match(line)
-        for a, op, b, c in _EQUATION.findall(line) if numbered else ():
-            equations += 1
-            true_equations += _OPERATION[op](int(a), int(b)) == Fraction(c)
+        if numbered:
+            true, stated = equations(line)
+            true_equations, all_equations = true_equations + true, all_equations + stated
         backs = GO_BACK.findall(line)
         for back in backs:
             state, known = tuple(sorted(map(int, back.split(", ")))), [numbers for numbers, _ in trail]
@@ -136,7 +136,13 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
             note = f"ends with {len(numbers)} numbers left"
         elif answer != str(target):
             note = f"answers {_short(answer)}, not {target}"
-    return Grade(not note, answer, not error, true_equations, equations, note)
+    return Grade(not note, answer, not error, true_equations, all_equations, note)
+
+
+def equations(text: str) -> tuple[int, int]:
+    """How many of the equations `a op b = c` in a text are true, and how many there are."""
+    found = _EQUATION.findall(text)
+    return sum(_OPERATION[op](int(a), int(b)) == Fraction(c) for a, op, b, c in found), len(found)
 
 
 def _take_step(numbers: Numbers, number: str, text: str) -> tuple[Numbers, str]:

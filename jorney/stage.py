@@ -54,9 +54,10 @@ class Stages:
         return config.digest([__version__, name, reads])
 
     def complete(self, name: str, reads: Any) -> bool:
-        return (self._folder(name, reads) / MANIFEST).exists()
+        return (self.folder(name, reads) / MANIFEST).exists()
 
-    def _folder(self, name: str, reads: Any) -> storage.Path:
+    def folder(self, name: str, reads: Any) -> storage.Path:
+        """Where a stage's output lies, or will lie."""
         return self._root / "stages" / f"{name}-{self.key(name, reads)}"
 
     def run(self, name: str, reads: Any, work: Callable[[storage.Path], Any], detail: str = "") -> Done:
@@ -66,7 +67,7 @@ class Stages:
           reads: everything the result depends on: fields, keys of earlier stages, digests of files.
           work: called with the stage's folder, which may hold what an interrupted attempt left; returns JSON values.
         """
-        folder = self._folder(name, reads)
+        folder = self.folder(name, reads)
         manifest = folder / MANIFEST
         if manifest.exists():
             self._progress.say(f"{name}: already done")

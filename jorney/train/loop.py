@@ -13,13 +13,13 @@ from jax.sharding import Mesh
 
 from jorney import sharding, storage
 from jorney.checkpoint import Checkpoints
-from jorney.compiled import Compilations, Program
+from jorney.compiled import Compilations
 from jorney.data.loader import Batches
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.train import state as states
 from jorney.train.losses import LossFn
-from jorney.train.optimizer import OptimizerConfig, make_optimizer
+from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from jorney.train.step import make_train_step
 
 
@@ -74,11 +74,19 @@ def train(
     Raises:
       ValueError: the loss is not finite; names the step.
     """
-    optimizer = make_optimizer(optimizer_config, batches.steps)
+    optimizer = make_optimizer(optimizer_config)
+    rates = np.asarray(jax.vmap(make_schedule(optimizer_config, batches.steps))(jnp.arange(batches.steps)))
     where = states.state_shardings(config, mesh, optimizer)
     compilations = compilations or Compilations()
-    step_fn = make_train_step(loss_fn, optimizer, accumulate)
-    program = Program("train step", step_fn, compilations, donate_argnums=0, out_shardings=(where, None))
+    # Neither the number of steps nor the rate is part of the program: trainings of one loss and one shape share it.
+    shared = dataclasses.replace(optimizer_config, learning_rate=1.0, schedule="constant", warmup=0.0, final_fraction=0.0)
+    program = compilations.program(
+        ("train step", loss_fn, shared, accumulate, mesh),
+        "train step",
+        make_train_step(loss_fn, optimizer, accumulate),
+        donate_argnums=0,
+        out_shardings=(where, None),
+    )
     records: list[Record] = []
     waiting: list[tuple[int, dict[str, jax.Array]]] = []
 
@@ -105,7 +113,7 @@ def train(
             records.extend(record["records"])
         done = latest or 0
         for step, batch in enumerate(batches.start_at(done), start=done + 1):
-            state, metrics = program(state, put(batch, mesh))
+            state, metrics = program(state, put(batch, mesh), rates[step - 1])
             waiting.append((step, metrics))
             due = step % loop.log_every == 0 or step == batches.steps
             on_step(step, collect() if due else None)

@@ -52,6 +52,7 @@ def chunked_log_probs(
     return log_probs.swapaxes(0, 1).reshape(B, T), hits.swapaxes(0, 1).reshape(B, T)
 
 
+@functools.cache  # equal arguments give the same function, by which trainings know that they can share a program
 def sft_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512) -> LossFn:
     """Cross-entropy on completion tokens: the loss of supervised fine-tuning.
 

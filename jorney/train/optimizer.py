@@ -57,7 +57,7 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return optax.join_schedules([rise, after], [warmup])
 
 
-def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """AdamW as configured, for a run of `steps` steps."""
-    adamw = optax.adamw(make_schedule(config, steps), config.b1, config.b2, config.eps, weight_decay=config.weight_decay)
+def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
+    """AdamW as configured, at the rate 1: the step multiplies by the rate of its schedule, so that one program serves all."""
+    adamw = optax.adamw(1.0, config.b1, config.b2, config.eps, weight_decay=config.weight_decay)
     return optax.chain(optax.clip_by_global_norm(config.clip), adamw) if config.clip else adamw

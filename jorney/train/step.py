@@ -18,7 +18,7 @@ Metrics = dict[str, jax.Array]
 
 def make_train_step(
     loss_fn: LossFn, optimizer: optax.GradientTransformation, accumulate: int = 1
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Metrics]]:
     """A step for any loss of the form `LossFn`. Pure: jit it with the state donated (`train.loop` does).
 
     Args:
@@ -27,10 +27,10 @@ def make_train_step(
       accumulate: micro-batches a step; must divide the batch.
 
     Returns:
-      (state, batch) -> (state, metrics): the sums of `loss_fn` over "count", with "count" itself and "grad_norm".
+      (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of `loss_fn` over "count", with "count" itself and "grad_norm".
     """
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, rate: Any = 1.0) -> tuple[TrainState, Metrics]:
         gradient = jax.grad(loss_fn, has_aux=True)
         if accumulate == 1:
             grads, sums = gradient(state.params, batch)
@@ -54,6 +54,7 @@ def make_train_step(
         metrics = {name: value / count for name, value in sums.items() if name != "count"}
         metrics |= {"count": sums["count"], "grad_norm": optax.tree_utils.tree_norm(grads)}
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        updates = jax.tree.map(lambda leaf: leaf * jnp.asarray(rate, leaf.dtype), updates)
         return TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state), metrics
 
     return step

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from jorney.answers import final_answer
 from jorney.data.problems import Problem
-from jorney.data.steps import StepFormat
+from jorney.data.steps import FORMATS, StepFormat
+from jorney.judge import verifier
 from jorney.judge.verifier import Rating
 from jorney.policy import Policy
 from jorney.sample.generate import Completion, Generator, SamplingConfig
@@ -29,6 +31,7 @@ class ExpandConfig:
     """How trees grow.
 
     Attributes:
+      step_format: how steps are written; a key of `data.steps.FORMATS`.
       w: children of a node of the beam.
       depth: D, levels at most.
       step_tokens: of a step at most, its opening not counted.
@@ -37,6 +40,7 @@ class ExpandConfig:
       chunk: tokens a row between two looks at where steps end.
     """
 
+    step_format: str = "abel"
     w: int = 3
     depth: int = 10
     step_tokens: int = 256
@@ -47,11 +51,17 @@ class ExpandConfig:
     prune: PruneConfig = dataclasses.field(default_factory=PruneConfig)
 
     def __post_init__(self) -> None:
+        if self.step_format not in FORMATS:
+            raise ValueError(f"expand.step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
         for name in ("w", "depth", "step_tokens", "rows", "chunk"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expand.{name} = {getattr(self, name)}: expected 1 or more")
         if self.w > self.rows:
             raise ValueError(f"expand.w = {self.w}: expected no more than expand.rows = {self.rows}")
+
+    def decides(self) -> dict[str, Any]:
+        """The fields that the trees depend on; how many rows are sampled at a time is none of them."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in ("rows", "chunk")}
 
 
 class _Growing:
@@ -91,6 +101,31 @@ class _Growing:
 
 
 def expand(
+    policy: Policy,
+    problems: Sequence[Problem],
+    config: ExpandConfig | None = None,
+    judge: Judge = verifier.judge,
+    seed: int = 0,
+) -> list[Tree]:
+    """Reasoning trees of problems, sampled from the policy and judged.
+
+    Args:
+      policy: from `jorney.load`; it must write steps in the format that `config.step_format` names.
+      problems: `jorney.Problem`, or what `data.problems.read_problems` gives.
+      config: how trees grow.
+      judge: rates the last step of each path of a level; by default the exact one, for Countdown problems.
+
+    Returns:
+      A tree for each problem, in their order.
+
+    Raises:
+      ValueError: names the problem or the setting, and what was expected.
+    """
+    config = config or ExpandConfig()
+    return list(grow(Generator(policy), policy, problems, judge, FORMATS[config.step_format], config, seed))
+
+
+def grow(
     generator: Generator,
     policy: Policy,
     problems: Sequence[Problem],

@@ -30,7 +30,7 @@ def _batch(packed) -> dict[str, np.ndarray]:
 
 
 def _run(tiny, mesh, accumulate: int = 1, steps: int = 4, optimizer=None) -> tuple[list[dict[str, float]], parameters.Params]:
-    optimizer = optimizer or make_optimizer(OptimizerConfig(learning_rate=1e-2, warmup=0), steps)
+    optimizer = optimizer or make_optimizer(OptimizerConfig())
     where = states.state_shardings(tiny, mesh, optimizer)
     found = []
     with jax.set_mesh(mesh):
@@ -40,7 +40,7 @@ def _run(tiny, mesh, accumulate: int = 1, steps: int = 4, optimizer=None) -> tup
             "step", make_train_step(sft_loss(tiny), optimizer, accumulate), Compilations(), out_shardings=(where, None)
         )
         for number in range(steps):
-            state, metrics = step(state, put(_batch(_packed(seed=number)), mesh))
+            state, metrics = step(state, put(_batch(_packed(seed=number)), mesh), np.float32(1e-2))
             found.append({name: float(value) for name, value in metrics.items()})
     assert step.count == 1
     return found, state.params
@@ -71,7 +71,7 @@ def test_eight_devices_give_one_devices_losses(tiny, mesh1, sizes: dict[str, int
 
 def test_the_compiled_steps_shardings_are_the_tables(tiny) -> None:
     mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
-    optimizer = make_optimizer(OptimizerConfig(), 10)
+    optimizer = make_optimizer(OptimizerConfig())
     where = states.state_shardings(tiny, mesh, optimizer)
     with jax.set_mesh(mesh):
         fresh = jax.jit(lambda key: states.create(parameters.init(tiny, key), optimizer), out_shardings=where)
@@ -90,7 +90,7 @@ def test_sgd_step_is_the_gradient_over_the_count(tiny, mesh1) -> None:
     start = parameters.init(tiny, jax.random.key(0))
     loss_fn = sft_loss(tiny)
     gradient = jax.grad(lambda p: loss_fn(p, batch)[0] / batch["loss_mask"].sum())(start)
-    _, found = _run(tiny, mesh1, steps=1, optimizer=optax.sgd(0.5))
+    _, found = _run(tiny, mesh1, steps=1, optimizer=optax.sgd(50.0))  # at the rate 0.01
     expected = jax.tree.map(lambda p, g: p - 0.5 * g, start, gradient)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
 

@@ -13,7 +13,7 @@ from jorney.data.problems import Problem
 from jorney.data.steps import ABEL
 from jorney.judge.verifier import Rating, rate
 from jorney.sample.generate import Generator
-from jorney.tree.expand import ExpandConfig, Request, expand
+from jorney.tree.expand import ExpandConfig, Request, grow
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
 
@@ -43,7 +43,7 @@ def generator(policy):
 
 
 def _grow(generator, policy, problems, config=CONFIG, seed=0) -> list[Tree]:
-    return list(expand(generator, policy, problems, judge, ABEL, config, seed))
+    return list(grow(generator, policy, problems, judge, ABEL, config, seed))
 
 
 @pytest.fixture(scope="module")

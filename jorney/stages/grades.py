@@ -1,0 +1,41 @@
+"""Stages that measure models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.config import digest
+from jorney.data.problems import Problem
+from jorney.evaluate.benchmarks import EvaluateConfig, Graded, evaluate, read_parts, summarise
+from jorney.sample.generate import Generator
+from jorney.stage import Done
+from jorney.stages.bench import Bench, Model, Stage, generation
+
+
+def plan_evaluation(bench: Bench, name: str, model: Model, problems: Sequence[Problem], config: EvaluateConfig) -> Stage:
+    """Grades one completion of every problem."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        generator = Generator(bench.load(model), bench.compilations)
+        with bench.progress.bar("problems", len(problems)) as bar:
+            graded = evaluate(generator, problems, bench.format, config, bench.seed, folder, bar)
+        return summarise(graded, config)
+
+    # The problems whole: a file may keep its ids and change its questions.
+    reads = [model.key, digest(problems), config.decides()]
+    programs = generation(config.rows, 1, config.max_tokens, config.chunk)
+    return bench.plan(f"evaluate_{name}", reads, work, f"{len(problems):,} held-out problems", programs)
+
+
+def read_graded(folder: storage.Path, problems: Sequence[Problem]) -> list[Graded]:
+    """What `plan_evaluation` graded, in the problems' order."""
+    found = {graded.id: graded for graded in read_parts(folder / "parts")}
+    return [found[problem.id] for problem in problems]
+
+
+def accuracy_line(done: Done) -> str:
+    """An evaluation's result, for people."""
+    found = done.result
+    return f"  accuracy {found['accuracy']:.1%} ({found['ci_low']:.1%} to {found['ci_high']:.1%})"

@@ -1,0 +1,80 @@
+"""Stages that train models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.data.packing import Example
+from jorney.data.tokenizer import Tokenizer
+from jorney.policy import save
+from jorney.progress import Bar
+from jorney.stages.bench import Bench, Model, Stage
+from jorney.train import sft
+from jorney.train.loop import Record
+from jorney.train.sft import SftConfig
+
+# What a training stage learns from: made with the tokenizer, when it is needed.
+MakeExamples = Callable[[Tokenizer], Sequence[Example]]
+
+
+def plan_sft(
+    bench: Bench, name: str, model: Model, examples: MakeExamples, examples_key: Any, config: SftConfig, detail: str
+) -> Stage:
+    """Supervised fine-tuning of a model.
+
+    Args:
+      examples_key: all that the examples depend on, beside the step format.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        policy = bench.load(model)
+        made = examples(policy.tokenizer)
+        batches = sft.prepare(policy, made, config, bench.seed)
+        with bench.progress.bar("steps", batches.steps) as bar:
+            trained, records = sft.run(policy, batches, config, folder / "checkpoints", bench.compilations, follow(bar))
+        save(trained, folder / "model", bench.dtype)
+        return {
+            "steps": batches.steps,
+            "examples": len(made),
+            "tokens": config.epochs * sum(len(example.tokens) for example in made),
+            "completion_tokens": config.epochs * sum(len(example.tokens) - example.prompt for example in made),
+            "padding": batches.padding,
+            "curve": curve(records),
+        }
+
+    program = f"sft {config.batch_rows} x {config.row_length} / {config.accumulate}, {config.epochs}"
+    return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, [f"{program}, {name}"])
+
+
+def follow(bar: Bar) -> Callable[[int, Record | None], None]:
+    """Moves a bar with the steps of a training loop."""
+    shown = 0
+
+    def on_step(step: int, record: Record | None) -> None:
+        nonlocal shown
+        bar(step - shown, f"loss {record['loss']:.3f}" if record else "")
+        shown = step
+
+    return on_step
+
+
+def curve(records: Sequence[Record]) -> list[list[float]]:
+    """[step, loss, accuracy] of every step."""
+    return [[record["step"], record["loss"], record["accuracy"]] for record in records]
+
+
+def as_many_tokens(examples: Sequence[Example], more: Sequence[Example], tokens: int) -> list[Example]:
+    """Examples that hold about as many completion tokens: all of `examples`, then `more`, then all over again.
+
+    The last one may go beyond by less than its own length.
+    """
+    found: list[Example] = []
+    pool = [*examples, *more]
+    total = 0
+    while total < tokens:
+        example = pool[len(found) % len(pool)]
+        found.append(example)
+        total += len(example.tokens) - example.prompt
+    return found

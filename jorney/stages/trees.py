@@ -1,0 +1,153 @@
+"""Stages that grow trees and derive thoughts from them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.answers import equations
+from jorney.data.problems import Problem
+from jorney.judge import verifier
+from jorney.sample.generate import Generator
+from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
+from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
+from jorney.thought.refine import RefineConfig, check, compose
+from jorney.thought.thought import Thought
+from jorney.thought.thought import from_json as thought_from_json
+from jorney.tree.expand import ExpandConfig, Judge, grow
+from jorney.tree.tree import ROOT, Tree
+from jorney.tree.tree import from_json as tree_from_json
+
+PART = 128  # problems whose trees grow together, and are written together
+THOUGHTS = ("shortcut", "journey", "placebo", "more_shortcuts")
+
+
+def plan_trees(
+    bench: Bench,
+    model: Model,
+    problems: Sequence[Problem],
+    problems_key: str,
+    config: ExpandConfig,
+    judge: Callable[[], Judge] = lambda: verifier.judge,
+    judge_key: str = "verifier",
+) -> Stage:
+    """Reasoning trees for every problem, in parts; a part that is written is not grown again.
+
+    Args:
+      judge: makes the judge, when it is needed.
+      judge_key: what the judge is known by.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        groups = [problems[start : start + PART] for start in range(0, len(problems), PART)]
+        places = [folder / "parts" / f"{number:06d}.jsonl" for number in range(len(groups))]
+        open_groups = [(place, group) for place, group in zip(places, groups, strict=True) if not place.exists()]
+        if open_groups:
+            policy, asked = bench.load(model), judge()
+            generator = Generator(policy, bench.compilations)
+            done = len(problems) - sum(len(group) for _, group in open_groups)
+            with bench.progress.bar("trees", len(problems), done) as bar:
+                for place, group in open_groups:
+                    grown = list(grow(generator, policy, group, asked, bench.format, config, bench.seed))
+                    storage.write_jsonl(place, (tree.to_json() for tree in grown))
+                    bar(len(group), f"{sum(bool(shortcuts(tree, 1)) for tree in grown) / len(grown):.0%} solved")
+        return health(list(read_trees(folder)))
+
+    programs = [*generation(config.rows, config.w, config.step_tokens, config.chunk)]
+    programs += [*generation(config.rows, 1, config.step_tokens, config.chunk)] if config.prune.explore_wrong else []
+    reads = [model.key, problems_key, judge_key, config.decides()]
+    return bench.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", programs)
+
+
+def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
+    """The trees of a stage's folder, or of a .jsonl file."""
+    where = storage.path(folder)
+    if os.fspath(where).endswith(".jsonl"):
+        yield from (tree_from_json(row) for _, row in storage.read_jsonl(os.fspath(where)))
+        return
+    if not (where / "parts").exists():
+        raise FileNotFoundError(f"{where}: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)")
+    yield from (tree_from_json(row) for row in read_parts(where / "parts"))
+
+
+def health(trees: Sequence[Tree]) -> dict[str, Any]:
+    """What to look at before anything is trained on trees.
+
+    `share_wrong` counts nodes, `first_step_accuracy` counts samples (a step sampled twice counts twice), `true_equations` the
+    equations of all nodes. Healthy: 30-70% of the nodes wrong, at least 95% of the equations true, first-step accuracy 20-80%.
+    """
+    nodes = [node for tree in trees for node in tree.nodes[1:]]
+    first = [node for node in nodes if node.parent == ROOT]
+    true, stated = (sum(counts) for counts in zip(*(equations(node.text) for node in nodes), strict=True))
+    return {
+        "count": len(trees),
+        "nodes": len(nodes),
+        "share_wrong": sum(node.correct is False for node in nodes) / len(nodes),
+        "generated_tokens": sum(tree.generated_tokens for tree in trees),
+        "true_equations": true / stated if stated else None,
+        "first_step_accuracy": sum(node.count * bool(node.correct) for node in first) / sum(node.count for node in first),
+        "with_shortcut": sum(bool(shortcuts(tree, 1)) for tree in trees) / len(trees),
+    }
+
+
+def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive: DeriveConfig, refine: RefineConfig) -> Stage:
+    """Shortcuts, journeys and placebo journeys from the same trees, in files of their own.
+
+    The files are shortcut.jsonl, journey.jsonl and placebo.jsonl, row i of each from the same leaf, and more_shortcuts.jsonl
+    with the leaves beyond `derive.per_tree`.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        found: dict[str, list[Thought]] = {name: [] for name in THOUGHTS}
+        for tree in read_trees(trees):
+            leaves = shortcuts(tree)
+            count = derive.per_tree or len(leaves)
+            for leaf in leaves[:count]:
+                journey = walk(tree, leaf, derive, bench.seed)
+                walks = {
+                    "shortcut": [visit for visit in journey if not visit.excursion],
+                    "journey": journey,
+                    "placebo": placebo(tree, journey, bench.seed),
+                }
+                for kind, visits in walks.items():
+                    thought = compose(tree, visits, kind, verifier.state, refine, bench.seed)
+                    wrong = check(tree, visits, thought.text)
+                    assert wrong is None, f"tree {tree.id!r}: {wrong}"
+                    found[kind].append(thought)
+            for leaf in leaves[count:]:
+                path = walk(tree, leaf, DeriveConfig(excursion="none"), bench.seed)
+                found["more_shortcuts"].append(compose(tree, path, "shortcut", verifier.state, refine, bench.seed))
+        if not found["shortcut"]:
+            raise ValueError(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
+        for name, thoughts in found.items():
+            storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
+        return {name: describe(thoughts) for name, thoughts in found.items()}
+
+    return bench.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees")
+
+
+def read_thoughts(file: storage.PathLike) -> list[Thought]:
+    """Thoughts of a .jsonl file. Raises FileNotFoundError or ValueError that names the file, line and field."""
+    return [thought_from_json(row, f"{file}: line {number}") for number, row in storage.read_jsonl(file)]
+
+
+KEYWORDS = ("Wait", "Alternatively", "Therefore", "Let me compute", "Consider", "if", "possible", "Go back")
+
+
+def describe(thoughts: Sequence[Thought]) -> dict[str, Any]:
+    """How many thoughts, how long (lines), how often they go back, and the keywords that they hold."""
+    count = len(thoughts)
+    words: Counter[str] = Counter()
+    for thought, keyword in itertools.product(thoughts, KEYWORDS):
+        words[keyword] += thought.text.count(keyword)
+    return {
+        "count": count,
+        "mean_lines": sum(len(thought.text.splitlines()) for thought in thoughts) / max(1, count),
+        "mean_excursions": sum(thought.excursions for thought in thoughts) / max(1, count),
+        "with_excursion": sum(thought.excursions > 0 for thought in thoughts) / max(1, count),
+        "keywords": {keyword: number for keyword, number in words.items() if number},
+    }
