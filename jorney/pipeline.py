@@ -3,54 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
-import subprocess
 from typing import Any
 
 from jorney import report, storage
-from jorney.compiled import Compilations
 from jorney.config import digest
 from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
-from jorney.data.loader import Batches
 from jorney.data.packing import Example
 from jorney.data.problems import Problem, read_problems, write_problems
 from jorney.data.steps import FORMATS
-from jorney.evaluate.benchmarks import EvaluateConfig, Graded, evaluate, read_parts, summarise
-from jorney.evaluate.statistics import mcnemar
-from jorney.policy import EMBEDDED, Policy, load, resolve, save
+from jorney.data.tokenizer import Tokenizer
+from jorney.evaluate.benchmarks import EvaluateConfig
+from jorney.evaluate.resample import ResampleConfig
+from jorney.judge import verifier
+from jorney.judge.rollouts import RolloutConfig
+from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
-from jorney.report import Sample, SampleOutput
-from jorney.sample.generate import Generator, encode_prompts
-from jorney.sharding import MeshConfig, make_mesh
-from jorney.stage import Done, Stages, source_digest
+from jorney.sample.generate import encode_prompts
+from jorney.sharding import MeshConfig
+from jorney.stage import Done, source_digest
+from jorney.stages.bench import DTYPES, Bench, Model, Stage
+from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
+from jorney.stages.models import as_many_tokens, plan_sft
+from jorney.stages.preferences import plan_dpo, plan_pairs
+from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
+from jorney.stages.summary import make_report, samples
+from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
+from jorney.thought.derive import DeriveConfig
+from jorney.thought.encode import encode_thought
+from jorney.thought.refine import RefineConfig
 from jorney.train import sft
+from jorney.train.dpo import DpoConfig
+from jorney.train.optimizer import OptimizerConfig
+from jorney.train.prm import PrmConfig
 from jorney.train.sft import SftConfig
+from jorney.tree.expand import ExpandConfig
+from jorney.tree.prune import PruneConfig
 
 COUNTDOWN = "countdown"
-DTYPES = ("float32", "bfloat16")
+JUDGES = ("verifier", "prm")
+UNTIL = ("sft_phase1", "phase2", "dpo")
 
 
 @dataclasses.dataclass(frozen=True)
 class ProblemsConfig:
-    """Which problems a run trains on and is tested on.
+    """Which problems a run trains on, grows trees for and is tested on.
 
     Attributes:
-      train, test: "countdown", or a file or hub id that `data.problems.read_problems` takes; train needs solutions.
-      train_count, test_count: how many problems; None takes all of a file.
+      train, trees, test: "countdown", or a file or hub id that `data.problems.read_problems` takes; train needs solutions.
+      train_count, trees_count, test_count: how many problems; None takes all of a file.
       countdown: which Countdown problems are drawn.
     """
 
     train: str = COUNTDOWN
+    trees: str = COUNTDOWN
     test: str = COUNTDOWN
     train_count: int | None = 10_000
+    trees_count: int | None = 2_000
     test_count: int | None = 1_000
     countdown: Countdown = dataclasses.field(default_factory=Countdown)
 
     def __post_init__(self) -> None:
-        for name in ("train", "test"):
+        for name in ("train", "trees", "test"):
             count = getattr(self, f"{name}_count")
             if count is not None and count < 1:
                 raise ValueError(f"problems.{name}_count = {count}: expected 1 or more, or None for all")
@@ -69,6 +84,12 @@ class RunConfig:
       step_format: how prompts and steps are written; a key of `data.steps.FORMATS`.
       dtype: of the computation, "float32" or "bfloat16"; master weights are float32.
       seed: of everything random.
+      until: the last part that runs: "sft_phase1", "phase2" (trees, thoughts and the models trained on them) or "dpo" (all).
+      judge: of the steps in trees: "verifier" (exact, Countdown) or "prm" (trained on rollouts of phase 1).
+      share: of the tree problems that rollouts and preference pairs are sampled for.
+      long_tokens: limit of a completion of models that were trained on journeys; the others' is `evaluate.max_tokens`.
+      excursion_loss: whether the excursions of journeys bear loss.
+      sft, phase2: training on solutions, and on thoughts.
     """
 
     name: str = "quickstart"
@@ -77,16 +98,40 @@ class RunConfig:
     step_format: str = "abel"
     dtype: str = "float32"
     seed: int = 0
+    until: str = "dpo"
+    judge: str = "verifier"
+    share: float = 0.1
+    long_tokens: int = 2048
+    excursion_loss: bool = True
     problems: ProblemsConfig = dataclasses.field(default_factory=ProblemsConfig)
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
     sft: SftConfig = dataclasses.field(default_factory=SftConfig)
+    expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
+    derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
+    refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
+    phase2: SftConfig = dataclasses.field(default_factory=lambda: SftConfig(epochs=3))
+    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
+    prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
+    dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
+    resample: ResampleConfig = dataclasses.field(default_factory=ResampleConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        if self.step_format not in FORMATS:
-            raise ValueError(f"step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
+        for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", JUDGES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if self.expand.step_format != self.step_format:
+            raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
+        if not 0 < self.share <= 0.5:
+            raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
+        if self.long_tokens < 1:
+            raise ValueError(f"long_tokens = {self.long_tokens}: expected 1 or more")
+        if self.judge == "verifier" and self.until != "sft_phase1" and self.problems.trees != COUNTDOWN:
+            raise ValueError("judge = 'verifier': expected 'prm', since only Countdown's steps can be verified")
+
+    def long(self) -> EvaluateConfig:
+        """How models that were trained on journeys are evaluated."""
+        return dataclasses.replace(self.evaluate, max_tokens=self.long_tokens)
 
 
 class Run:
@@ -95,13 +140,12 @@ class Run:
     def __init__(self, config: RunConfig, progress: Progress) -> None:
         self.config = config
         self._progress = progress
-        self._compilations = Compilations(announce=progress.announce)
-        self._format = FORMATS[config.step_format]
-        self._mesh = make_mesh(config.mesh)
         # Read before any folder is made: a wrong path or a bad line leaves nothing behind.
         self._model = resolve(config.model)
         config_json.read(self._model)
-        self._stages = Stages(config.output, progress)
+        self._bench = Bench(config.output, config.mesh, config.dtype, config.step_format, config.seed, progress)
+        self._stages: dict[str, Stage] = {}
+        self._done: dict[str, Done] = {}
 
     def run(self) -> dict[str, Any]:
         """All stages; returns the report.
@@ -110,163 +154,147 @@ class Run:
           FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
             folder is made, so that nothing is left behind.
         """
-        config = self.config
-        train, test = self._read_problems()
-        policy = self._load(self._model)
-        examples = encode_solutions(policy.tokenizer, self._format, train, config.problems.train)
-        batches = sft.prepare(policy, examples, config.sft, config.seed)
-        prompts = [self._format.ask(problem.question) for problem in test]
-        encode_prompts(policy, prompts, [problem.id for problem in test], config.evaluate.max_tokens)
-
-        drawn = self._write_problems(train, test)
-        common = [drawn.key, self._format, config.dtype, config.seed]
-        model_key = source_digest(self._model)
-        base_reads = [model_key, config.evaluate.decides(), *common]
-        sft_reads = [model_key, config.sft.decides(), *common]
-        after_reads = [self._stages.key("sft_phase1", sft_reads), config.evaluate.decides(), *common]
-        planned = [("evaluate_base", base_reads), ("sft_phase1", sft_reads), ("evaluate_sft_phase1", after_reads)]
-        open_stages = {name for name, reads in planned if not self._stages.complete(name, reads)}
-        # Both evaluations run the same two programs.
-        self._compilations.expected = ("sft_phase1" in open_stages) + 2 * bool(open_stages - {"sft_phase1"})
-
-        done = {"problems": drawn, "evaluate_base": self._evaluate("base", base_reads, policy, test)}
-        policy, done["sft_phase1"] = self._sft(sft_reads, policy, examples, batches)
-        done["evaluate_sft_phase1"] = self._evaluate("sft_phase1", after_reads, policy, test)
-        graded = {name: self._graded(done[f"evaluate_{name}"], test) for name in ("base", "sft_phase1")}
-        made = {
-            "name": config.name,
-            "seed": config.seed,
-            "problems": {"train": len(train), "test": len(test)},
-            "models": {name: done[f"evaluate_{name}"].result for name in graded},
-            "comparisons": [compare("sft_phase1", "base", graded)],
-            "training": {"sft_phase1": done["sft_phase1"].result},
-            "environment": environment(),
-            "seconds": {name: round(stage.seconds, 1) for name, stage in done.items()},
-        }
-        report.write(config.output, made, samples(test, graded))
+        config, bench = self.config, self._bench
+        problems = self._read_problems()
+        base = Model(self._model, source_digest(self._model))
+        self._check(base, problems)
+        self._plan(base, problems)
+        bench.expect(list(self._stages.values()))
+        for name, stage in self._stages.items():
+            self._done[name] = bench.run(stage)
+            if name.startswith("evaluate_"):
+                self._progress.say(accuracy_line(self._done[name]))
+        made = make_report(config.name, config.seed, problems, self._done)
+        report.write(config.output, made, samples(problems["test"], self._done))
         return made
 
-    def _read_problems(self) -> tuple[list[Problem], list[Problem]]:
-        """The problems to train on and those to test on."""
+    def _read_problems(self) -> dict[str, list[Problem]]:
+        """The problems to train on, to grow trees for and to test on, by the set's name."""
         wanted = self.config.problems
 
-        def read(split: str, source: str, count: int | None) -> list[Problem]:
+        def read(name: str) -> list[Problem]:
+            source, count = getattr(wanted, name), getattr(wanted, f"{name}_count")
             if source != COUNTDOWN:
                 return read_problems(source, count)
-            assert count is not None
-            return sample_problems(wanted.countdown, split, count, self.config.seed)
+            return sample_problems(wanted.countdown, name, count, self.config.seed)
 
-        train = read("train", wanted.train, wanted.train_count)
-        test = read("test", wanted.test, wanted.test_count)
-        shared = {problem.question for problem in train} & {problem.question for problem in test}
-        if shared:
-            raise ValueError(f"problems.train and problems.test share {len(shared)} questions, such as {min(shared)!r}")
-        return train, test
+        found = {name: read(name) for name in ("train", "trees", "test") if name != "trees" or self.config.until != UNTIL[0]}
+        for name in found.keys() - {"test"}:
+            shared = {problem.question for problem in found[name]} & {problem.question for problem in found["test"]}
+            if shared:
+                raise ValueError(f"problems.{name} and problems.test share {len(shared)} questions, such as {min(shared)!r}")
+        return found
 
-    def _write_problems(self, train: list[Problem], test: list[Problem]) -> Done:
+    def _check(self, base: Model, problems: dict[str, list[Problem]]) -> None:
+        """That prompts and solutions fit the model, before anything is written."""
+        config, policy = self.config, self._bench.load(base)
+        sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
+        for name in problems.keys() - {"train"}:
+            prompts = [self._bench.format.ask(problem.question) for problem in problems[name]]
+            limit = config.evaluate.max_tokens if config.until == UNTIL[0] else config.long_tokens
+            encode_prompts(policy, prompts, [problem.id for problem in problems[name]], limit)
+
+    def _solutions(self, tokenizer: Tokenizer, train: list[Problem]) -> list[Example]:
+        return encode_solutions(tokenizer, self._bench.format, train, self.config.problems.train)
+
+    def _add(self, stage: Stage) -> Stage:
+        self._stages[stage.name] = stage
+        return stage
+
+    def _plan(self, base: Model, problems: dict[str, list[Problem]]) -> None:
+        """All stages, in the order in which they run."""
+        config, bench = self.config, self._bench
+        train, test = problems["train"], problems["test"]
+        self._add(self._plan_problems(problems))
+        self._add(plan_evaluation(bench, "base", base, test, config.evaluate))
+        sizes = f"{len(train):,} solutions"
+        solutions = plan_sft(bench, "sft_phase1", base, lambda t: self._solutions(t, train), digest(train), config.sft, sizes)
+        phase1 = self._add(solutions).model
+        self._add(plan_evaluation(bench, "sft_phase1", phase1, test, config.evaluate))
+        if config.until != "sft_phase1":
+            self._plan_phase2(phase1, problems["trees"], test)
+
+    def _plan_problems(self, problems: dict[str, list[Problem]]) -> Stage:
         def work(folder: storage.Path) -> dict[str, int]:
-            write_problems(folder / "train.jsonl", train)
-            write_problems(folder / "test.jsonl", test)
-            return {"train": len(train), "test": len(test)}
+            for name, members in problems.items():
+                write_problems(folder / f"{name}.jsonl", members)
+            return {name: len(members) for name, members in problems.items()}
 
-        reads = {name: digest(members) for name, members in (("train", train), ("test", test))}
-        return self._stages.run("problems", reads, work, f"{len(train):,} to train on, {len(test):,} held out")
+        texts = ", ".join(f"{name} {len(members):,}" for name, members in problems.items())
+        return self._bench.plan("problems", [{name: digest(members) for name, members in problems.items()}], work, texts)
 
-    def _load(self, folder: str) -> Policy:
-        return load(folder, mesh=self._mesh, dtype=self.config.dtype, param_dtype="float32")
+    def _plan_phase2(self, phase1: Model, problems: list[Problem], test: list[Problem]) -> None:
+        config, bench = self.config, self._bench
+        tenth = max(1, round(config.share * len(problems)))
+        sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
+        rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
+        prm = self._add(plan_prm(bench, phase1, rollouts, sampled, held_out, config.rollouts, config.prm))
 
-    def _evaluate(self, name: str, reads: Any, policy: Policy, test: list[Problem]) -> Done:
-        config = self.config
+        if config.judge == "prm":
+            trees = plan_trees(
+                bench, phase1, problems, digest(problems), config.expand, lambda: prm_judge(bench, prm.model), prm.key
+            )
+        else:
+            trees = plan_trees(bench, phase1, problems, digest(problems), config.expand, lambda: verifier.judge, "verifier")
+        self._add(trees)
+        thoughts = self._add(plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine))
 
-        def work(folder: storage.Path) -> dict[str, Any]:
-            generator = Generator(policy, self._compilations)
-            with self._progress.bar("problems", len(test)) as bar:
-                graded = evaluate(generator, test, self._format, config.evaluate, config.seed, folder, bar)
-            return summarise(graded, config.evaluate)
+        def phase2(name: str, file: str, detail: str) -> Model:
+            return self._add(
+                plan_sft(
+                    bench,
+                    name,
+                    phase1,
+                    lambda tokenizer: self._thoughts(tokenizer, thoughts, file),
+                    [thoughts.key, file, config.excursion_loss],
+                    config.phase2,
+                    detail,
+                )
+            ).model
 
-        done = self._stages.run(f"evaluate_{name}", reads, work, f"{len(test):,} held-out problems")
-        found = done.result
-        self._progress.say(f"  accuracy {found['accuracy']:.1%} ({found['ci_low']:.1%} to {found['ci_high']:.1%})")
-        return done
+        shortcut = phase2("phase2_shortcut", "shortcut", "from shortcuts")
+        self._add(plan_evaluation(bench, "phase2_shortcut", shortcut, test, config.evaluate))
+        journey = phase2("phase2_journey", "journey", "from journeys of the same trees")
+        journey_grades = self._add(plan_evaluation(bench, "phase2_journey", journey, test, config.long()))
 
-    def _graded(self, done: Done, test: list[Problem]) -> list[Graded]:
-        found = {graded.id: graded for graded in read_parts(done.folder / "parts")}
-        return [found[problem.id] for problem in test]
+        self._add(plan_resampling(bench, shortcut, test, config.evaluate, config.resample, journey_grades))
+        matched = phase2("shortcut_token_matched", "matched", "control: shortcuts, as many tokens as the journeys")
+        self._add(plan_evaluation(bench, "shortcut_token_matched", matched, test, config.evaluate))
+        swapped = phase2("placebo_journey", "placebo", "control: journeys whose excursions are right steps")
+        self._add(plan_evaluation(bench, "placebo_journey", swapped, test, config.long()))
 
-    def _sft(self, reads: Any, policy: Policy, examples: list[Example], batches: Batches) -> tuple[Policy, Done]:
-        config = self.config
+        if config.until == "dpo":
+            pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
+            dpo = self._add(plan_dpo(bench, journey, pairs, config.dpo)).model
+            self._add(plan_evaluation(bench, "dpo", dpo, test, config.long()))
 
-        def work(folder: storage.Path) -> dict[str, Any]:
-            with self._progress.bar("steps", batches.steps) as bar:
-                shown = 0
+    def _thoughts(self, tokenizer: Tokenizer, thoughts: Stage, name: str) -> list[Example]:
+        """The training examples of one kind of thoughts; "matched" are shortcuts with as many tokens as the journeys."""
 
-                def on_step(step: int, record: sft.Record | None) -> None:
-                    nonlocal shown
-                    bar(step - shown, f"loss {record['loss']:.3f}" if record else "")
-                    shown = step
+        def read(file: str) -> list[Example]:
+            found = read_thoughts(thoughts.folder / f"{file}.jsonl")
+            return [encode_thought(tokenizer, self._bench.format, one, self.config.excursion_loss) for one in found]
 
-                trained, records = sft.run(policy, batches, config.sft, folder / "checkpoints", self._compilations, on_step)
-            save(trained, folder / "model", config.dtype)
-            return {
-                "steps": batches.steps,
-                "examples": len(examples),
-                "tokens": config.sft.epochs * sum(len(example.tokens) for example in examples),
-                "completion_tokens": config.sft.epochs * sum(len(example.tokens) - example.prompt for example in examples),
-                "padding": batches.padding,
-                "curve": [[record["step"], record["loss"], record["accuracy"]] for record in records],
-            }
-
-        done = self._stages.run("sft_phase1", reads, work, f"{len(examples):,} solutions, {batches.steps:,} steps")
-        return self._load(os.fspath(done.folder / "model")), done
-
-
-def compare(a: str, b: str, graded: dict[str, list[Graded]]) -> dict[str, Any]:
-    """Two models on the same problems: the difference of accuracies and McNemar's exact test with its counts."""
-    paired = mcnemar([one.correct for one in graded[a]], [one.correct for one in graded[b]])
-    counts = {"only_a": paired.only_a, "only_b": paired.only_b}
-    return {"a": a, "b": b, "difference": paired.difference, "mcnemar_p": paired.p, **counts}
-
-
-def samples(test: list[Problem], graded: dict[str, list[Graded]], count: int = 6) -> list[Sample]:
-    """The first few held-out problems, with what each model wrote."""
-    return [
-        Sample(
-            question=problem.question,
-            answer=problem.answer,
-            outputs={
-                name: SampleOutput(text=answers[index].text, correct=answers[index].correct, note=answers[index].note)
-                for name, answers in graded.items()
-            },
-        )
-        for index, problem in enumerate(test[:count])
-    ]
-
-
-def environment() -> dict[str, str]:
-    """What the run ran on; not part of what must be reproducible."""
-    import jax
-
-    from jorney import __version__
-
-    here = os.path.dirname(__file__)
-    git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    devices = jax.devices()
-    return {
-        "jorney": __version__,
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
-        "git": git.stdout.strip() if git.returncode == 0 else "unknown",
-    }
+        if name != "matched":
+            return read(name)
+        tokens = sum(len(example.tokens) - example.prompt for example in read("journey"))
+        return as_many_tokens(read("shortcut"), read("more_shortcuts"), tokens)
 
 
 def quickstart() -> RunConfig:
     """The whole pipeline on a laptop: the embedded model, Countdown, minutes on two cores."""
-    from jorney.train.optimizer import OptimizerConfig
-
+    # Small batches: the step from a rule learned to a plan made takes many updates. A rate much above this one unlearns the
+    # base model's arithmetic, and the model writes the target as the result of whatever stands there.
+    phase1 = SftConfig(batch_rows=4, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=5e-4, warmup=0.05))
     return RunConfig(
+        problems=ProblemsConfig(trees_count=600),
         evaluate=EvaluateConfig(max_tokens=64, rows=128, chunk=16),
-        # Small batches: the step from a rule learned to a plan made takes many updates. A rate much above this one unlearns the
-        # base model's arithmetic, and the model writes the target as the result of whatever stands there.
-        sft=SftConfig(batch_rows=4, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=5e-4, warmup=0.05)),
+        long_tokens=192,
+        sft=phase1,
+        expand=ExpandConfig(w=4, depth=4, step_tokens=32, rows=256, prune=PruneConfig(keep=4)),
+        derive=DeriveConfig(trials=4, per_tree=1),
+        phase2=dataclasses.replace(phase1, epochs=3, row_length=256, batch_rows=2),
+        rollouts=RolloutConfig(max_tokens=64, rows=128, chunk=16),
+        prm=PrmConfig(epochs=3, batch_rows=4, row_length=128, optimizer=OptimizerConfig(learning_rate=3e-4, warmup=0.05)),
+        dpo=DpoConfig(batch_pairs=8, head_chunk=128, optimizer=OptimizerConfig(learning_rate=2e-5, warmup=0.1)),
     )

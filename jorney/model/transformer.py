@@ -184,7 +184,19 @@ def hidden_states(
 
     A token attends to earlier tokens of its own segment; segment 0 is padding.
     """
-    mask = causal_mask(segment_ids, config.window)
+    return masked_hidden_states(config, params, tokens, positions, causal_mask(segment_ids, config.window), dtype, remat)
+
+
+def masked_hidden_states(
+    config: ModelConfig,
+    params: Params,
+    tokens: jax.Array,
+    positions: jax.Array,
+    mask: jax.Array,
+    dtype: Any = jnp.float32,
+    remat: str = "none",
+) -> jax.Array:
+    """`hidden_states` with any mask [B, T, T] bool of which tokens (last axis) a token sees."""
     model = Transformer(config, dtype=dtype, remat=remat)
     hidden, _ = model.apply({"params": params}, tokens, positions, lambda k, v: ((Segment(k, v, mask),), None))
     return hidden

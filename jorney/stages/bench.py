@@ -107,6 +107,10 @@ class Bench:
             self._loaded = model, load(model.folder, mesh=self.mesh, dtype=self.dtype, param_dtype="float32")
         return self._loaded[1]
 
+    def load_beside(self, model: Model) -> Policy:
+        """The model on the mesh, beside the one that `load` keeps: a judge beside its policy."""
+        return load(model.folder, mesh=self.mesh, dtype=self.dtype)
+
 
 def generation(rows: int, w: int, tokens: int, chunk: int) -> list[str]:
     """Labels of the programs that sample `w` completions a prompt of up to `tokens` tokens; prompts of one bucket."""

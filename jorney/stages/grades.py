@@ -9,6 +9,13 @@ from jorney import storage
 from jorney.config import digest
 from jorney.data.problems import Problem
 from jorney.evaluate.benchmarks import EvaluateConfig, Graded, evaluate, read_parts, summarise
+from jorney.evaluate.resample import (
+    ResampleConfig,
+    pass_at_n,
+    resampled_until_target,
+    sample_attempts,
+    summarise_spent,
+)
 from jorney.sample.generate import Generator
 from jorney.stage import Done
 from jorney.stages.bench import Bench, Model, Stage, generation
@@ -39,3 +46,35 @@ def accuracy_line(done: Done) -> str:
     """An evaluation's result, for people."""
     found = done.result
     return f"  accuracy {found['accuracy']:.1%} ({found['ci_low']:.1%} to {found['ci_high']:.1%})"
+
+
+def plan_resampling(
+    bench: Bench,
+    model: Model,
+    problems: Sequence[Problem],
+    limits: EvaluateConfig,
+    config: ResampleConfig,
+    spent_by: Stage,
+) -> Stage:
+    """The controls that spend another model's tokens on independent attempts of this one (`evaluate.resample`).
+
+    Args:
+      limits: of an attempt.
+      spent_by: the evaluation whose mean tokens a problem are spent.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        generator = Generator(bench.load(model), bench.compilations)
+        with bench.progress.bar("problems", len(problems)) as bar:
+            attempts = sample_attempts(generator, problems, bench.format, limits, config, bench.seed, folder, bar)
+        tokens = [graded.tokens for graded in read_graded(spent_by.folder, problems)]
+        budget = sum(tokens) / len(tokens)
+        controls = {"resampled_until_target": resampled_until_target, "pass_at_n": pass_at_n}
+        found = {name: control(problems, attempts, budget) for name, control in controls.items()}
+        storage.write_json(folder / "correct.json", {name: spent.correct for name, spent in found.items()})
+        return {name: summarise_spent(spent) for name, spent in found.items()}
+
+    reads = [model.key, digest(problems), limits.decides(), config, spent_by.key]
+    rows = max(config.attempts, limits.rows // config.attempts * config.attempts)
+    programs = generation(rows, config.attempts, limits.max_tokens, limits.chunk)
+    return bench.plan("resampling", reads, work, f"{config.attempts} attempts of the shortcut model a problem", programs)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jorney.model.attention import within
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import hidden_states, read_out
+from jorney.model.transformer import hidden_states, masked_hidden_states, read_out
 
 Batch = Mapping[str, jax.Array]
 # (parameters, batch) -> (sum of the loss, {name: sum}); the entry "count" is what every sum is divided by.
@@ -65,5 +67,74 @@ def sft_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none",
         mask = batch["loss_mask"].astype(jnp.float32)
         total = -jnp.sum(log_probs * mask)
         return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
+
+    return loss
+
+
+@functools.cache
+def prm_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none") -> LossFn:
+    """Cross-entropy of a reward model's two labels at the end of every step (Math-Shepherd, arXiv 2312.08935, section 3.3).
+
+    The batch holds what `sft_loss` takes, and labels [B, T] float32: how true a step is, 0 to 1; below 0 where no step ends.
+    """
+
+    def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        hidden = hidden_states(config, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, remat)
+        log_probs = jax.nn.log_softmax(read_out(config, params, hidden))
+        labels = batch["labels"]
+        mask = (labels >= 0).astype(jnp.float32)
+        right = jnp.clip(labels, 0, 1)
+        total = -jnp.sum(mask * (right * log_probs[..., 1] + (1 - right) * log_probs[..., 0]))
+        hits = (log_probs[..., 1] > log_probs[..., 0]) == (labels > 0.5)
+        return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
+
+    return loss
+
+
+def preference_log_probs(
+    config: ModelConfig, params: Params, batch: Batch, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512
+) -> tuple[jax.Array, jax.Array]:
+    """[B] log-probabilities of the chosen and of the rejected completions, in one forward that reads the prompt once.
+
+    The batch is of `data.preferences`: tokens, positions and parts [B, P + 2L], prompt_lengths [B], chosen_mask and
+    rejected_mask [B, L].
+    """
+    parts, positions, tokens = batch["parts"], batch["positions"], batch["tokens"]
+    L = batch["chosen_mask"].shape[1]
+    P = tokens.shape[1] - 2 * L
+    # A completion sees the prompt and itself, never the other one. Positions go on from the prompt in both.
+    own = (parts[:, :, None] == parts[:, None, :]) | (parts[:, None, :] == 1)
+    mask = within(positions, positions, config.window) & own & (parts[:, None, :] > 0)
+    hidden = masked_hidden_states(config, params, tokens, positions, mask, dtype, remat)
+    # Both first tokens are predicted where the prompt ends.
+    last = jnp.take_along_axis(hidden, batch["prompt_lengths"][:, None, None] - 1, axis=1)
+    chunk = head_chunk if head_chunk >= L else math.gcd(head_chunk, L)
+    found = []
+    for name, start in (("chosen_mask", P), ("rejected_mask", P + L)):
+        predicting = jnp.concatenate([last, hidden[:, start : start + L - 1]], axis=1)
+        log_probs, _ = chunked_log_probs(config, params, predicting, tokens[:, start : start + L], chunk)
+        found.append(jnp.sum(log_probs * batch[name], axis=1))
+    return found[0], found[1]
+
+
+@functools.cache
+def dpo_loss(config: ModelConfig, beta: float, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512) -> LossFn:
+    """Direct preference optimisation (arXiv 2305.18290, equation 7).
+
+    The batch holds what `preference_log_probs` takes, the reference's reference_chosen and reference_rejected [B], and
+    pair_mask [B]: 0 for a row that only fills the batch. Metrics: accuracy is the share of pairs in which the chosen
+    completion has the higher reward, margin the mean difference of the rewards.
+    """
+
+    def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chosen, rejected = preference_log_probs(config, params, batch, dtype, remat, head_chunk)
+        chosen_reward = beta * (chosen - batch["reference_chosen"])
+        rejected_reward = beta * (rejected - batch["reference_rejected"])
+        margin = chosen_reward - rejected_reward
+        pairs = batch["pair_mask"].astype(jnp.float32)
+        total = -jnp.sum(jax.nn.log_sigmoid(margin) * pairs)
+        sums = {"loss": total, "accuracy": (margin > 0) * pairs, "margin": margin * pairs}
+        sums |= {"chosen_reward": chosen_reward * pairs, "rejected_reward": rejected_reward * pairs, "count": pairs}
+        return total, {name: jnp.sum(value) for name, value in sums.items()}
 
     return loss

@@ -27,7 +27,8 @@ def make_train_step(
       accumulate: micro-batches a step; must divide the batch.
 
     Returns:
-      (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of `loss_fn` over "count", with "count" itself and "grad_norm".
+      (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of
+      `loss_fn` over "count", with "count" itself and "grad_norm".
     """
 
     def step(state: TrainState, batch: Batch, rate: Any = 1.0) -> tuple[TrainState, Metrics]:

@@ -1,0 +1,101 @@
+"""Preference pairs: two completions of one prompt in a row that holds the prompt once."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+_MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
+
+
+@dataclasses.dataclass(frozen=True)
+class Preference:
+    """Token ids of a prompt and of two completions, each with its end token where it ended by itself."""
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreferenceRows:
+    """Rows of P + 2L positions: prompt, chosen, rejected, each padded on the right.
+
+    Attributes:
+      tokens: [R, P + 2L] int32.
+      positions: [R, P + 2L] int32; both completions go on from the prompt's end.
+      parts: [R, P + 2L] int32; 1 prompt, 2 chosen, 3 rejected, 0 padding.
+      prompt_lengths: [R] int32.
+      chosen_mask, rejected_mask: [R, L] int32, 1 for a completion's tokens.
+      pair_mask: [R] int32, 0 for a row that only fills the batch.
+      reference_chosen, reference_rejected: [R] float32, log-probabilities under the reference.
+    """
+
+    tokens: np.ndarray
+    positions: np.ndarray
+    parts: np.ndarray
+    prompt_lengths: np.ndarray
+    chosen_mask: np.ndarray
+    rejected_mask: np.ndarray
+    pair_mask: np.ndarray
+    reference_chosen: np.ndarray
+    reference_rejected: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
+        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
+
+    @property
+    def padding(self) -> float:
+        """Share of positions that hold nothing."""
+        return float((self.parts == 0).mean())
+
+
+def lay_out(preferences: Sequence[Preference], rows_multiple: int = 1) -> PreferenceRows:
+    """Rows for all pairs, as long as the longest prompt and completion need; rows that hold nothing fill the last batch.
+
+    Raises:
+      ValueError: there are no pairs, or a prompt or a completion is empty.
+    """
+    if not preferences:
+        raise ValueError("there are no preference pairs: expected at least one")
+    for index, one in enumerate(preferences):
+        if not (one.prompt and one.chosen and one.rejected):
+            raise ValueError(f"preference {index}: expected a prompt and two completions, none of them empty")
+    P = _round_up(max(len(one.prompt) for one in preferences))
+    L = _round_up(max(max(len(one.chosen), len(one.rejected)) for one in preferences))
+    R = -(-len(preferences) // rows_multiple) * rows_multiple
+    tokens, positions, parts = (np.zeros((R, P + 2 * L), np.int32) for _ in range(3))
+    masks = {2: np.zeros((R, L), np.int32), 3: np.zeros((R, L), np.int32)}
+    lengths, pairs = np.ones(R, np.int32), np.zeros(R, np.int32)
+    for row, one in enumerate(preferences):
+        lengths[row], pairs[row] = len(one.prompt), 1
+        for part, ids, start, first in (
+            (1, one.prompt, 0, 0),
+            (2, one.chosen, P, len(one.prompt)),
+            (3, one.rejected, P + L, len(one.prompt)),
+        ):
+            where = slice(start, start + len(ids))
+            tokens[row, where], parts[row, where] = ids, part
+            positions[row, where] = first + np.arange(len(ids))
+            if part > 1:
+                masks[part][row, : len(ids)] = 1
+    nothing = np.zeros(R, np.float32)
+    return PreferenceRows(tokens, positions, parts, lengths, masks[2], masks[3], pairs, nothing, nothing)
+
+
+def _round_up(length: int) -> int:
+    return -(-length // _MULTIPLE) * _MULTIPLE
+
+
+def choose_pairs(right: Sequence[T], wrong: Sequence[T], limit: int, rng: random.Random) -> list[tuple[T, T]]:
+    """(chosen, rejected): as many pairs as the scarcer side and `limit` allow, drawn at random, nothing twice."""
+    count = min(len(right), len(wrong), limit)
+    return list(zip(rng.sample(right, count), rng.sample(wrong, count), strict=True))

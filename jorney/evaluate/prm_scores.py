@@ -1,0 +1,61 @@
+"""How well a reward model finds wrong steps: the F1 of ReasonEval (arXiv 2404.05692) and of ProcessBench (arXiv 2412.06559)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def macro_f1(labels: Sequence[bool], predicted: Sequence[bool]) -> float:
+    """The mean of the F1 of the right and of the wrong class; a class that is neither there nor predicted counts 1.
+
+    Raises:
+      ValueError: there are no labels.
+    """
+    if not labels:
+        raise ValueError("there are no labels: expected at least one")
+    scores = []
+    for kind in (True, False):
+        hits = sum(a == b == kind for a, b in zip(labels, predicted, strict=True))
+        there, said = sum(label == kind for label in labels), sum(one == kind for one in predicted)
+        scores.append(2 * hits / (there + said) if there + said else 1.0)
+    return sum(scores) / 2
+
+
+def first_error(labels: Sequence[bool]) -> int | None:
+    """Index of the first wrong step; None where all are right."""
+    return next((index for index, label in enumerate(labels) if not label), None)
+
+
+def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
+    """Macro-F1 over steps: right up to the one before the first error, wrong at it; later steps are ignored.
+
+    Args:
+      labels: of every step of every solution.
+      scores: the model's, alike; above the threshold is "right".
+    """
+    counted, predicted = [], []
+    for own, given in zip(labels, scores, strict=True):
+        error = first_error(own)
+        stop = len(own) if error is None else error + 1
+        counted += list(own[:stop])
+        predicted += [score > threshold for score in given[:stop]]
+    return macro_f1(counted, predicted)
+
+
+def solution_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
+    """Macro-F1 over solutions; one is said to be right where its lowest score is above the threshold."""
+    return macro_f1([all(own) for own in labels], [min(given) > threshold for given in scores])
+
+
+def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
+    """Harmonic mean of two accuracies: wrong solutions whose first error is found exactly, right ones in which none is found.
+
+    0 where one of the kinds is missing.
+    """
+    hits: dict[bool, list[bool]] = {True: [], False: []}
+    for own, given in zip(labels, scores, strict=True):
+        hits[all(own)].append(first_error(own) == first_error([score > threshold for score in given]))
+    if not hits[True] or not hits[False]:
+        return 0.0
+    right, wrong = (sum(found) / len(found) for found in hits.values())
+    return 2 * right * wrong / (right + wrong) if right + wrong else 0.0

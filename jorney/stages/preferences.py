@@ -1,0 +1,128 @@
+"""Stages of preference training: samples of a policy, graded and paired; DPO."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.answers import Grader
+from jorney.config import digest
+from jorney.data.preferences import Preference, choose_pairs
+from jorney.data.problems import Problem
+from jorney.evaluate.benchmarks import EvaluateConfig
+from jorney.policy import Policy, save
+from jorney.sample.generate import Completion, Generator, SamplingConfig
+from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
+from jorney.stages.models import curve, follow
+from jorney.train import dpo
+from jorney.train.dpo import DpoConfig
+
+
+def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: EvaluateConfig, config: DpoConfig) -> Stage:
+    """Samples of every problem, split by whether they are right, and pairs of them; in parts."""
+    rows = max(config.samples, limits.rows // config.samples * config.samples)
+    size = max(1, rows // config.samples)
+    sampling = SamplingConfig(
+        w=config.samples,
+        max_tokens=limits.max_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=bench.seed,
+        rows=rows,
+        chunk=limits.chunk,
+    )
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        groups = {start: problems[start : start + size] for start in range(0, len(problems), size)}
+        waiting = {start: group for start, group in groups.items() if not _part(folder, start).exists()}
+        if waiting:
+            policy = bench.load(model)
+            generator = Generator(policy, bench.compilations)
+            done = len(problems) - sum(map(len, waiting.values()))
+            with bench.progress.bar("problems", len(problems), done) as bar, Grader(limits.grading_seconds) as grader:
+                for start, group in waiting.items():
+                    prompts = [bench.format.ask(problem.question) for problem in group]
+                    sampled = generator.generate(prompts, sampling, [problem.id for problem in group])
+                    made = [
+                        _pair(policy, grader, problem, prompt, own, config, bench.seed)
+                        for problem, prompt, own in zip(group, prompts, sampled, strict=True)
+                    ]
+                    storage.write_jsonl(_part(folder, start), made)
+                    bar(len(group), f"{sum(len(row['pairs']) for row in made)} pairs")
+        found = list(read_parts(folder / "parts"))
+        return {
+            "problems": len(found),
+            "samples": config.samples * len(found),
+            "right": sum(row["right"] for row in found) / (config.samples * len(found)),
+            "pairs": sum(len(row["pairs"]) for row in found),
+        }
+
+    chosen = {name: getattr(config, name) for name in ("samples", "pairs", "temperature", "top_p")}
+    reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen]
+    programs = generation(rows, config.samples, limits.max_tokens, limits.chunk)
+    return bench.plan("pairs", reads, work, f"{len(problems):,} problems, {config.samples} samples each", programs)
+
+
+def _part(folder: storage.Path, start: int) -> storage.Path:
+    return folder / "parts" / f"{start:06d}.jsonl"
+
+
+def _pair(
+    policy: Policy,
+    grader: Grader,
+    problem: Problem,
+    prompt: str,
+    completions: Sequence[Completion],
+    config: DpoConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """A line of a part: the prompt's ids, and the chosen and rejected ids of each pair."""
+    sides: dict[bool, list[Completion]] = {True: [], False: []}
+    for completion in completions:
+        sides[grader.grade(problem, completion.text).correct].append(completion)
+    pairs = choose_pairs(sides[True], sides[False], config.pairs, random.Random(f"{seed}/{problem.id}"))
+    return {
+        "id": problem.id,
+        "right": len(sides[True]),
+        "prompt": policy.tokenizer.encode_prompt(prompt),
+        "pairs": [[list(chosen.tokens), list(rejected.tokens)] for chosen, rejected in pairs],
+    }
+
+
+def read_preferences(folder: storage.Path) -> list[Preference]:
+    """The pairs of a stage."""
+    rows = read_parts(folder / "parts")
+    return [
+        Preference(tuple(row["prompt"]), tuple(chosen), tuple(rejected)) for row in rows for chosen, rejected in row["pairs"]
+    ]
+
+
+def plan_dpo(bench: Bench, model: Model, pairs: Stage, config: DpoConfig) -> Stage:
+    """DPO of a model on pairs of its own samples; the model is the reference."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        preferences = read_preferences(pairs.folder)
+        if not preferences:
+            raise ValueError(
+                "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples"
+            )
+        steps = config.epochs * -(-len(preferences) // config.batch_pairs)
+        with bench.progress.bar("steps", steps) as bar:
+            trained, records = dpo.run(
+                bench.load(model), preferences, config, bench.seed, folder / "checkpoints", bench.compilations, follow(bar)
+            )
+        save(trained, folder / "model", bench.dtype)
+        tokens = sum(len(one.prompt) + len(one.chosen) + len(one.rejected) for one in preferences)
+        return {
+            "steps": len(records),
+            "examples": len(preferences),
+            "tokens": config.epochs * tokens,
+            "completion_tokens": config.epochs * (tokens - sum(len(one.prompt) for one in preferences)),
+            "margin": records[-1]["margin"],
+            "curve": curve(records),
+        }
+
+    programs = ["reference log-probs", "dpo step"]
+    return bench.plan("dpo", [model.key, pairs.key, config.decides()], work, "pairs of the journey model's samples", programs)

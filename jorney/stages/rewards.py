@@ -1,0 +1,146 @@
+"""Stages of process reward models: labels from rollouts, training, and how well the model finds wrong steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.config import digest
+from jorney.data.problems import Problem
+from jorney.evaluate.prm_scores import processbench_f1, solution_f1, step_f1
+from jorney.judge import rollouts, verifier
+from jorney.judge.prm import PrmJudge
+from jorney.judge.rollouts import Labelled, RolloutConfig
+from jorney.policy import save
+from jorney.sample.generate import Generator
+from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
+from jorney.stages.models import curve, follow
+from jorney.train import prm
+from jorney.train.prm import PrmConfig
+
+PART = 32  # problems whose solutions are labelled together, and written together
+
+
+def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
+    """Solutions of the model with labels from its own completions, in parts."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        starts = range(0, len(problems), PART)
+        waiting = [start for start in starts if not _part(folder, start).exists()]
+        if waiting:
+            policy = bench.load(model)
+            generator = Generator(policy, bench.compilations)
+            done = len(problems) - sum(len(problems[start : start + PART]) for start in waiting)
+            with bench.progress.bar("problems", len(problems), done) as bar:
+                for start in waiting:
+                    group = problems[start : start + PART]
+                    made = rollouts.label(generator, policy, group, bench.format, config, bench.seed)
+                    storage.write_jsonl(_part(folder, start), map(dataclasses.asdict, made))
+                    bar(len(group), f"{len(made)} solutions")
+        found = read_labelled(folder)
+        return {
+            "solutions": len(found),
+            "steps": sum(len(one.steps) for one in found),
+            "agreement": _agreement(found, problems),
+        }
+
+    programs = {
+        *generation(config.rows, config.solutions, config.max_tokens, config.chunk),
+        *generation(config.rows, config.completions, config.max_tokens, config.chunk),
+    }
+    detail = f"{len(problems):,} problems, {config.solutions} solutions each, {config.completions} completions of every prefix"
+    return bench.plan("rollouts", [model.key, digest(problems), config.decides()], work, detail, sorted(programs))
+
+
+def _part(folder: storage.Path, start: int) -> storage.Path:
+    return folder / "parts" / f"{start:06d}.jsonl"
+
+
+def read_labelled(folder: storage.Path) -> list[Labelled]:
+    """The labelled solutions of a stage."""
+    rows = read_parts(folder / "parts")
+    return [Labelled(row["id"], tuple(row["steps"]), tuple(row["labels"])) for row in rows]
+
+
+def _verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
+    """The exact verdict on every step of a solution."""
+    bare = [step.partition(". ")[2] for step in steps]
+    return [verifier.rate(problem, bare[: count + 1]).correct for count in range(len(bare))]
+
+
+def _agreement(found: Sequence[Labelled], problems: Sequence[Problem]) -> float | None:
+    """Share of the labels that the exact judge agrees with; None where there is none."""
+    known = {problem.id: problem for problem in problems if problem.verifier == "countdown"}
+    pairs = [
+        (label > 0.5) == verdict
+        for one in found
+        if one.id in known
+        for label, verdict in zip(one.labels, _verified(known[one.id], one.steps), strict=True)
+    ]
+    return sum(pairs) / len(pairs) if pairs else None
+
+
+def plan_prm(
+    bench: Bench,
+    model: Model,
+    labelled: Stage,
+    train: Sequence[Problem],
+    held_out: Sequence[Problem],
+    sampling: RolloutConfig,
+    config: PrmConfig,
+) -> Stage:
+    """A process reward model from a policy and its labelled solutions, measured on held-out problems.
+
+    Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        policy = bench.load(model)
+        questions = {problem.id: problem.question for problem in train}
+        rows = read_labelled(labelled.folder)
+        tokenizer = policy.tokenizer
+        examples = [prm.labelled_example(tokenizer, bench.format, questions[row.id], row.steps, row.labels) for row in rows]
+        fresh = prm.as_reward_model(policy, bench.seed)
+        steps = prm.batches(examples, config, bench.seed).steps
+        with bench.progress.bar("steps", steps) as bar:
+            where = folder / "checkpoints"
+            trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, follow(bar))
+        save(trained, folder / "model", bench.dtype)
+        found = _measure(bench, policy, PrmJudge(trained, bench.format, bench.compilations), held_out, sampling)
+        tokens = config.epochs * sum(len(example.tokens) for example in examples)
+        return {**found, "steps": steps, "examples": len(examples), "tokens": tokens, "curve": curve(records)}
+
+    reads = [model.key, labelled.key, digest(held_out), sampling.decides(), config.decides()]
+    detail = f"trained on the rollouts, measured on {len(held_out):,} held-out problems"
+    programs = [f"prm {config.batch_rows} x {config.row_length}", "reward model"]
+    return bench.plan("prm", reads, work, detail, programs)
+
+
+def _measure(
+    bench: Bench, policy: Any, judge: PrmJudge, held_out: Sequence[Problem], sampling: RolloutConfig
+) -> dict[str, Any]:
+    generator = Generator(policy, bench.compilations)
+    if all(problem.verifier == "countdown" for problem in held_out):
+        solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
+        pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
+        labels = [_verified(problem, steps) for problem, steps in pairs]
+    else:
+        by_id = {problem.id: problem for problem in held_out}
+        rows = rollouts.label(generator, policy, held_out, bench.format, sampling, bench.seed)
+        pairs = [(by_id[row.id], row.steps) for row in rows]
+        labels = [[value > 0.5 for value in row.labels] for row in rows]
+    scores = judge.score(pairs)
+    return {
+        "f1_step": step_f1(labels, scores),
+        "f1_solution": solution_f1(labels, scores),
+        "processbench_f1": processbench_f1(labels, scores),
+        "held_out_solutions": len(pairs),
+        "held_out_right": sum(all(own) for own in labels) / len(labels),
+    }
+
+
+def prm_judge(bench: Bench, model: Model) -> PrmJudge:
+    """The trained reward model as a judge of trees."""
+    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations)
