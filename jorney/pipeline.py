@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 from jorney import report, storage
@@ -28,7 +29,7 @@ from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
 from jorney.stages.models import as_many_tokens, plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
-from jorney.stages.summary import make_report, samples
+from jorney.stages.summary import make_report, samples, show_thoughts, show_tree
 from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.encode import encode_thought
@@ -165,7 +166,14 @@ class Run:
             if name.startswith("evaluate_"):
                 self._progress.say(accuracy_line(self._done[name]))
         made = make_report(config.name, config.seed, problems, self._done)
-        report.write(config.output, made, samples(problems["test"], self._done))
+        shown = config.until != "sft_phase1"
+        report.write(
+            config.output,
+            made,
+            samples(problems["test"], self._done),
+            tree=show_tree(self._done["trees"]) if shown else None,
+            thoughts=show_thoughts(self._done["thoughts"]) if shown else None,
+        )
         return made
 
     def _read_problems(self) -> dict[str, list[Problem]]:
@@ -269,16 +277,26 @@ class Run:
             self._add(plan_evaluation(bench, "dpo", dpo, test, config.long()))
 
     def _thoughts(self, tokenizer: Tokenizer, thoughts: Stage, name: str) -> list[Example]:
-        """The training examples of one kind of thoughts; "matched" are shortcuts with as many tokens as the journeys."""
+        """The training examples of one kind of thoughts; "matched" are shortcuts with as many tokens as the journeys.
+
+        A leaf whose journey or placebo is longer than a row is left out of every kind, so that all learn from the same leaves.
+        """
+        room = self.config.phase2.row_length + 1
 
         def read(file: str) -> list[Example]:
             found = read_thoughts(thoughts.folder / f"{file}.jsonl")
             return [encode_thought(tokenizer, self._bench.format, one, self.config.excursion_loss) for one in found]
 
+        kinds = {file: read(file) for file in ("shortcut", "journey", "placebo")}
+        fits = [all(len(example.tokens) <= room for example in of_leaf) for of_leaf in zip(*kinds.values(), strict=True)]
+        if not any(fits):
+            raise ValueError(f"phase2.row_length = {room - 1}: expected more, no journey fits in a row")
+        kinds = {file: list(itertools.compress(examples, fits)) for file, examples in kinds.items()}
         if name != "matched":
-            return read(name)
-        tokens = sum(len(example.tokens) - example.prompt for example in read("journey"))
-        return as_many_tokens(read("shortcut"), read("more_shortcuts"), tokens)
+            return kinds[name]
+        tokens = sum(len(example.tokens) - example.prompt for example in kinds["journey"])
+        more = [example for example in read("more_shortcuts") if len(example.tokens) <= room]
+        return as_many_tokens(kinds["shortcut"], more, tokens)
 
 
 def quickstart() -> RunConfig:
@@ -289,7 +307,7 @@ def quickstart() -> RunConfig:
     return RunConfig(
         problems=ProblemsConfig(trees_count=600),
         evaluate=EvaluateConfig(max_tokens=64, rows=128, chunk=16),
-        long_tokens=192,
+        long_tokens=256,
         sft=phase1,
         expand=ExpandConfig(w=4, depth=4, step_tokens=32, rows=256, prune=PruneConfig(keep=4)),
         derive=DeriveConfig(trials=4, per_tree=1),

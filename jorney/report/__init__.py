@@ -16,16 +16,27 @@ from jorney.report.samples import Sample, SampleOutput
 if TYPE_CHECKING:
     from etils import epath
 
+    from jorney.thought.thought import Thought
+    from jorney.tree.tree import Tree
+
 __all__ = ["Sample", "SampleOutput", "write"]
 
 
-def write(folder: epath.PathLike, report: Mapping[str, Any], samples: Sequence[Sample] = ()) -> None:
+def write(
+    folder: epath.PathLike,
+    report: Mapping[str, Any],
+    samples: Sequence[Sample] = (),
+    tree: Tree | None = None,
+    thoughts: tuple[Thought, Thought] | None = None,
+) -> None:
     """Writes report.json, report.md and report.html into `folder` (local or gs://); equal input gives equal bytes.
 
     Args:
       folder: made where it does not exist; files of an earlier report are replaced.
       report: JSON values only. Keys that the page does not know stay in report.json and change nothing else.
       samples: what each model wrote for a handful of problems; in report.md and report.html only.
+      tree: one to draw, in report.html only.
+      thoughts: a journey and its shortcut, to be read side by side; in report.md and report.html only.
 
     Raises:
       TypeError: a value is none of JSON's. Nothing has been written then.
@@ -37,8 +48,8 @@ def write(folder: epath.PathLike, report: Mapping[str, Any], samples: Sequence[S
     # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
     files = {
         "report.json": json.dumps(_json_value(report), indent=2, allow_nan=False) + "\n",
-        "report.md": markdown.document(report, samples),
-        "report.html": page.document(report, samples),
+        "report.md": markdown.document(report, samples, thoughts),
+        "report.html": page.document(report, samples, tree, thoughts),
     }
     root = storage.path(folder)
     for name, text in files.items():

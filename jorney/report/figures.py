@@ -27,6 +27,8 @@ _PIXELS = 72  # to the inch: matplotlib's SVG counts in points, which the page t
 _TEXT = 12.5
 _ROW = 48  # of the accuracy figure
 _PANEL = 150  # of the training figure
+_TOKENS = 240  # of the token figure
+_NUMBER = 14  # the side of the square that a number takes there
 
 _STYLE: Any = {
     # matplotlib's defaults whatever the user's matplotlibrc says: equal reports are equal bytes. The backend is left alone,
@@ -57,18 +59,25 @@ class Bar:
     accuracy: float
     interval: tuple[float, float] | None
     n: str
+    control: bool = False
 
 
 def accuracy_bars(report: tables.Report) -> list[Bar]:
-    """What the accuracy figure shows: one bar for each model that has an accuracy."""
+    """What the accuracy figure shows: one bar for each model, then for each control, that has an accuracy."""
     bars = []
-    for name, model in tables.entries(report, "models").items():
+    for name, model, control in _measured(report):
         accuracy, low, high = (formats.number(model.get(key)) for key in ("accuracy", "ci_low", "ci_high"))
         if accuracy is not None:
             # Rounding may put a bound a hair on the wrong side of an accuracy of 0 or 1.
             interval = None if low is None or high is None else (min(low, accuracy), max(high, accuracy))
-            bars.append(Bar(formats.label(name), accuracy, interval, formats.count(model.get("n"))))
+            bars.append(Bar(formats.label(name), accuracy, interval, formats.count(model.get("n")), control))
     return bars
+
+
+def _measured(report: tables.Report) -> list[tuple[str, tables.Report, bool]]:
+    """(name, numbers, whether it is a control) of all models and controls."""
+    models = [(name, model, False) for name, model in tables.entries(report, "models").items()]
+    return models + [(name, control, True) for name, control in tables.entries(report, "controls").items()]
 
 
 def accuracy_text(bars: Sequence[Bar]) -> str:
@@ -81,12 +90,12 @@ def accuracy_text(bars: Sequence[Bar]) -> str:
 
 
 def draw_accuracy(bars: Sequence[Bar], width: int) -> Figure:
-    """Horizontal bars, the name and the numbers above each; the first model is the quiet one, the rest are in the accent."""
+    """Horizontal bars, the name and the numbers above each; the first model and the controls are the quiet ones."""
     with matplotlib.rc_context(_STYLE):
         figure, (axes,) = _panels(width, (len(bars) * _ROW,), columns=1, left=2, right=2)
         scale = _limit(max(max(bar.interval or (bar.accuracy,)) for bar in bars))
         for i, bar in enumerate(bars):
-            axes.barh(i, bar.accuracy, height=0.36, color=ACCENT if i else QUIET, alpha=0.6)
+            axes.barh(i, bar.accuracy, height=0.36, color=ACCENT if i and not bar.control else QUIET, alpha=0.6)
             if bar.interval is not None:
                 errors = [[bar.accuracy - bar.interval[0]], [bar.interval[1] - bar.accuracy]]
                 axes.errorbar(bar.accuracy, i, xerr=errors, color=INK, linewidth=1.4, capsize=4, capthick=1.4)
@@ -103,6 +112,71 @@ def draw_accuracy(bars: Sequence[Bar], width: int) -> Figure:
         axes.get_xticklabels()[0].set_horizontalalignment("left")
         axes.get_xticklabels()[-1].set_horizontalalignment("right")
         return figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One model or control in the token figure: mean tokens a problem, accuracy and its interval."""
+
+    label: str
+    tokens: float
+    accuracy: float
+    interval: tuple[float, float]
+    control: bool
+
+
+def token_points(report: tables.Report) -> list[Point]:
+    """What the token figure shows: models first, then controls, that have all the numbers."""
+    points = []
+    for name, model, control in _measured(report):
+        values = [formats.number(model.get(key)) for key in ("mean_tokens", "accuracy", "ci_low", "ci_high")]
+        if None not in values:
+            tokens, accuracy, low, high = (float(value) for value in values if value is not None)
+            points.append(Point(formats.label(name), tokens, accuracy, (min(low, accuracy), max(high, accuracy)), control))
+    return points
+
+
+def token_key(points: Sequence[Point]) -> str:
+    """Which number is which point."""
+    return "; ".join(f"{number} {point.label}" for number, point in enumerate(points, start=1)) + "."
+
+
+def token_text(points: Sequence[Point]) -> str:
+    """The token figure in words."""
+    texts = [f"{p.label} {formats.percent(p.accuracy)} with {formats.decimal(p.tokens)} tokens" for p in points]
+    return f"Accuracy against mean tokens: {'; '.join(texts)}."
+
+
+def draw_tokens(points: Sequence[Point], width: int) -> Figure:
+    """A numbered point with its interval for each; controls are hollow. Numbers never lie over one another."""
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _panels(width, (_TOKENS,), columns=1, left=42, right=16, top=8, bottom=44)
+        for point in points:
+            errors = [[point.accuracy - point.interval[0]], [point.interval[1] - point.accuracy]]
+            axes.errorbar(point.tokens, point.accuracy, yerr=errors, color=QUIET, linewidth=1, alpha=0.7)
+            face = "none" if point.control else ACCENT
+            axes.plot(point.tokens, point.accuracy, marker="o", markersize=7, color=ACCENT, markerfacecolor=face)
+        axes.set_xlim(0, 1.12 * max(point.tokens for point in points))
+        axes.set_ylim(0, _limit(max(point.interval[1] for point in points)))
+        axes.set_xlabel("Mean tokens a problem")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
+        axes.grid(axis="y", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        taken: list[tuple[float, float]] = []
+        for number, point in enumerate(points, start=1):
+            x, y = axes.transData.transform((point.tokens, point.accuracy))
+            # Right of the point, or left, or ever further off, where no number stands yet.
+            spots = [(x + dx, y + dy) for far in (0, 1, 2, 3) for dx in (13, -13) for dy in (far * _NUMBER, -far * _NUMBER)]
+            spot = next((one for one in spots if not _near(one, taken)), spots[0])
+            taken.append(spot)
+            place = axes.transData.inverted().transform(spot)
+            axes.text(float(place[0]), float(place[1]), str(number), ha="center", va="center", fontsize=10.5, clip_on=False)
+        return figure
+
+
+def _near(spot: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
+    return any(abs(spot[0] - x) < _NUMBER and abs(spot[1] - y) < _NUMBER for x, y in taken)
 
 
 @dataclasses.dataclass(frozen=True)

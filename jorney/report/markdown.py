@@ -5,16 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from jorney.report import formats, tables
+from jorney.report import findings, formats, tables
 from jorney.report.samples import Sample, visible
+from jorney.thought.thought import Thought
 
 
-def document(report: tables.Report, samples: Sequence[Sample]) -> str:
+def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[Thought, Thought] | None = None) -> str:
     """The whole file."""
     blocks = [f"# {escape(tables.title(report))}", escape(tables.headline(report)), escape(tables.facts(report))]
     blocks += ["## Accuracy" if tables.models_table(report) else "", *_table(tables.models_table(report))]
-    blocks += [f"- {escape(sentence)}" for sentence in tables.comparison_sentences(report)]
-    blocks += ["## Training" if tables.training_table(report) else "", *_table(tables.training_table(report))]
+    blocks += [escape(sentence) for sentence in tables.comparison_sentences(report)[:1]]
+    blocks += _table(findings.comparisons_table(report))
+    for heading, table in (
+        ("Controls", findings.controls_table(report)),
+        ("Behaviour", findings.behaviour_table(report)),
+        ("Trees", findings.trees_table(report)),
+        ("Thoughts", findings.thoughts_table(report)),
+        ("Keywords", findings.keywords_table(report)),
+        ("Reward model", findings.prm_table(report)),
+        ("Training", tables.training_table(report)),
+    ):
+        blocks += [f"## {heading}" if table else "", *_table(table)]
+    if thoughts:
+        journey, shortcut = thoughts
+        blocks += ["## A long thought", fenced(journey.question), "The journey:", fenced(journey.text)]
+        blocks += ["Its shortcut:", fenced(shortcut.text)]
     blocks += ["## What the models wrote" if samples else ""]
     for number, sample in enumerate(samples, start=1):
         blocks += _sample(number, sample)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 
-from jorney.report import figures, formats, tables
+from jorney.report import exhibits, figures, findings, formats, tables
 from jorney.report.samples import Sample, SampleOutput, visible
 from jorney.report.style import CSS
+from jorney.thought.thought import Thought
+from jorney.tree.tree import Tree
 
 # Each figure is drawn twice and the page shows the one that fits: scaled down to a phone, its text could not be read.
 _WIDTHS = {"wide": 720, "narrow": 328}
@@ -18,7 +20,12 @@ _WIDTHS = {"wide": 720, "narrow": 328}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def document(report: tables.Report, samples: Sequence[Sample]) -> str:
+def document(
+    report: tables.Report,
+    samples: Sequence[Sample],
+    tree: Tree | None = None,
+    thoughts: tuple[Thought, Thought] | None = None,
+) -> str:
     """The whole page."""
     title = escape(tables.title(report))
     facts = tables.facts(report)
@@ -27,6 +34,13 @@ def document(report: tables.Report, samples: Sequence[Sample]) -> str:
         f'<p class="lead">{escape(tables.headline(report))}</p>',
         f'<p class="facts">{escape(facts)}</p>' if facts else "",
         _section("Accuracy", _accuracy(report)),
+        _section("Controls", _table(findings.controls_table(report))),
+        _section("Behaviour", _table(findings.behaviour_table(report))),
+        _section("A reasoning tree", exhibits.tree_section(tree) if tree else ""),
+        _section("All trees", _table(findings.trees_table(report))),
+        _section("A long thought", exhibits.thoughts_section(*thoughts) if thoughts else ""),
+        _section("All thoughts", _table(findings.thoughts_table(report)) + _table(findings.keywords_table(report))),
+        _section("Reward model", _table(findings.prm_table(report))),
         _section("Training", _training(report)),
         _section("What the models wrote", "\n".join(_sample(i, sample) for i, sample in enumerate(samples, start=1))),
         _pair(
@@ -79,8 +93,14 @@ def _accuracy(report: tables.Report) -> str:
         caption = "Share of the problems answered right. The thin lines are 95% Wilson intervals."
         text = figures.accuracy_text(bars)
         parts.append(_figure("accuracy", lambda width: figures.draw_accuracy(bars, width), text, caption))
+    points = figures.token_points(report)
+    if len({point.tokens for point in points}) > 1:
+        caption = f"Accuracy against the tokens that a problem took on average. {figures.token_key(points)}"
+        text = figures.token_text(points)
+        parts.append(_figure("tokens", lambda width: figures.draw_tokens(points, width), text, caption))
     parts.append(_table(tables.models_table(report)))
-    parts += [f"<p>{escape(sentence)}</p>" for sentence in tables.comparison_sentences(report)]
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in tables.comparison_sentences(report)[:1]]
+    parts.append(_table(findings.comparisons_table(report)))
     return "\n".join(filter(None, parts))
 
 

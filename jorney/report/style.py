@@ -13,6 +13,9 @@ LIGHT = {
     "accent": "#1f6391",
     "right": "#1c6b3d",
     "wrong": "#a5281f",
+    "right-fill": "#cfe8d8",
+    "wrong-fill": "#f4cfcb",
+    "neutral-fill": "#fbf3c4",
 }
 DARK = {
     "paper": "#17181a",
@@ -24,6 +27,9 @@ DARK = {
     "accent": "#74b3de",
     "right": "#82cb9c",
     "wrong": "#f19b91",
+    "right-fill": "#24523a",
+    "wrong-fill": "#66312c",
+    "neutral-fill": "#5a5226",
 }
 
 
@@ -68,6 +74,7 @@ th { font-weight: 400; }
 thead th { color: var(--muted); font-size: .875rem; }
 th:first-child { padding-left: 0; }
 .numeric :is(th, td) { white-space: nowrap; }
+.numeric thead th { white-space: normal; }
 .numeric :is(th, td):not(:first-child) { text-align: right; }
 .pair { display: grid; gap: 0 3rem; }
 .pair > section { min-width: 0; }
@@ -84,6 +91,25 @@ pre {
   margin: 0; padding: .6rem .75rem; max-height: 24rem; overflow: auto; background: var(--tint); white-space: pre-wrap;
   overflow-wrap: anywhere; font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
 }
+.tree { display: block; font-size: 9px; }
+.tree text { fill: var(--ink); }
+.tree .edge { stroke: var(--muted); stroke-width: 1; }
+.tree .node { stroke: var(--ink); stroke-width: 1.2; }
+.tree .inner { fill: none; stroke: var(--ink); stroke-width: .8; }
+.tree .node.right { fill: var(--right-fill); }
+.tree .node.wrong { fill: var(--wrong-fill); }
+.tree .node.neutral { fill: var(--neutral-fill); }
+details { margin: .75rem 0; }
+summary { cursor: pointer; }
+.thought {
+  padding: .4rem 0; background: var(--tint); overflow-wrap: anywhere; white-space: pre-wrap;
+  font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
+}
+.piece { display: grid; grid-template-columns: 1.6rem 1fr; border-left: 4px solid transparent; }
+.mark { text-align: center; }
+.piece.excursion { background: var(--wrong-fill); border-left-color: var(--wrong); }
+.piece.reflection { background: var(--neutral-fill); border-left-color: var(--ink); }
+.piece.conclusion { border-left-color: var(--right); }
 footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 @media print { pre { max-height: none; } section { break-inside: avoid-page; } }

@@ -211,5 +211,5 @@ def terminal_table(report: Report) -> RenderableType:
         for row in table.rows:
             grid.add_row(*map(Text, row))
         parts.append(grid)
-    parts += [Text(sentence) for sentence in comparison_sentences(report)]
+    parts += [Text(sentence) for sentence in comparison_sentences(report)[:1]]
     return Constrain(Group(*parts), TERMINAL_WIDTH)

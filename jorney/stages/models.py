@@ -40,6 +40,7 @@ def plan_sft(
             "examples": len(made),
             "tokens": config.epochs * sum(len(example.tokens) for example in made),
             "completion_tokens": config.epochs * sum(len(example.tokens) - example.prompt for example in made),
+            "mean_tokens": sum(len(example.tokens) - example.prompt for example in made) / len(made),
             "padding": batches.padding,
             "curve": curve(records),
         }

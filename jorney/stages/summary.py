@@ -60,6 +60,10 @@ def make_report(name: str, seed: int, problems: Mapping[str, Sequence[Problem]],
     for part in ("prm", "trees", "thoughts"):
         if part in done:
             made[part] = done[part].result
+    # Of the thoughts that were trained on; counted there, where the tokenizer was.
+    for kind, stage in (("shortcut", "phase2_shortcut"), ("journey", "phase2_journey"), ("placebo", "placebo_journey")):
+        if stage in done:
+            made["thoughts"][kind]["mean_tokens"] = done[stage].result["mean_tokens"]
     made["training"] = {stage: one.result for stage, one in done.items() if "curve" in one.result}
     made["environment"] = environment()
     made["seconds"] = {stage: round(one.seconds, 1) for stage, one in done.items()}
