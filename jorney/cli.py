@@ -15,6 +15,11 @@ USAGE = """usage: jorney COMMAND [OPTIONS]
 commands:
   quickstart           the whole pipeline on a laptop, with the embedded model
   run CONFIG.py        the pipeline of a configuration file
+  expand               reasoning trees of problems, judged and pruned
+  derive               shortcuts and journeys from trees
+  sft                  supervised fine-tuning on thoughts or solutions
+  prm                  a process reward model from rollouts
+  dpo                  preference training on a model's own samples
   evaluate             a model's accuracy on problems
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
@@ -27,7 +32,7 @@ jorney COMMAND --help lists a command's options."""
 def _quickstart(arguments: Sequence[str]) -> None:
     from jorney.pipeline import quickstart
 
-    _pipeline(quickstart(), arguments, "jorney quickstart", "SFT phase 1 of a base model, evaluated before and after.")
+    _pipeline(quickstart(), arguments, "jorney quickstart", "The whole pipeline on a laptop.")
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -55,17 +60,25 @@ def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: st
     progress.say(f"report: {os.path.join(chosen.output, 'report.html')}")
 
 
-def _evaluate(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.evaluate import command
+def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
+    """A stage as a command."""
 
-    chosen = config.override(command.EvaluateCommand(), arguments, "jorney evaluate", "A model's accuracy on problems.")
-    _use_jax()
-    from jorney.progress import Progress
+    def run(arguments: Sequence[str]) -> None:
+        from jorney import config
+        from jorney.stages import command
 
-    progress = Progress()
-    for name, value in command.run(chosen, progress).items():
-        progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+        default = command.COMMANDS[kind]()
+        chosen = config.override(default, arguments, f"jorney {kind}", (default.__doc__ or "").split("\n")[0])
+        _use_jax()
+        from jorney.progress import Progress
+
+        progress = Progress()
+        done = command.run(chosen, progress)
+        for name, value in command.plain(done.result).items():
+            progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+        progress.say(f"{kind}: {done.folder}")
+
+    return run
 
 
 def _generate(arguments: Sequence[str]) -> None:
@@ -130,7 +143,7 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    "evaluate": _evaluate,
+    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,

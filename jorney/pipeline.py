@@ -214,11 +214,11 @@ class Run:
         config, bench = self.config, self._bench
         train, test = problems["train"], problems["test"]
         self._add(self._plan_problems(problems))
-        self._add(plan_evaluation(bench, "base", base, test, config.evaluate))
+        self._add(plan_evaluation(bench, "evaluate_base", base, test, config.evaluate))
         sizes = f"{len(train):,} solutions"
         solutions = plan_sft(bench, "sft_phase1", base, lambda t: self._solutions(t, train), digest(train), config.sft, sizes)
         phase1 = self._add(solutions).model
-        self._add(plan_evaluation(bench, "sft_phase1", phase1, test, config.evaluate))
+        self._add(plan_evaluation(bench, "evaluate_sft_phase1", phase1, test, config.evaluate))
         if config.until != "sft_phase1":
             self._plan_phase2(phase1, problems["trees"], test)
 
@@ -236,7 +236,7 @@ class Run:
         tenth = max(1, round(config.share * len(problems)))
         sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
         rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
-        prm = self._add(plan_prm(bench, phase1, rollouts, sampled, held_out, config.rollouts, config.prm))
+        prm = self._add(plan_prm(bench, phase1, rollouts, held_out, config.rollouts, config.prm))
 
         if config.judge == "prm":
             trees = plan_trees(
@@ -261,20 +261,20 @@ class Run:
             ).model
 
         shortcut = phase2("phase2_shortcut", "shortcut", "from shortcuts")
-        self._add(plan_evaluation(bench, "phase2_shortcut", shortcut, test, config.evaluate))
+        self._add(plan_evaluation(bench, "evaluate_phase2_shortcut", shortcut, test, config.evaluate))
         journey = phase2("phase2_journey", "journey", "from journeys of the same trees")
-        journey_grades = self._add(plan_evaluation(bench, "phase2_journey", journey, test, config.long()))
+        journey_grades = self._add(plan_evaluation(bench, "evaluate_phase2_journey", journey, test, config.long()))
 
         self._add(plan_resampling(bench, shortcut, test, config.evaluate, config.resample, journey_grades))
         matched = phase2("shortcut_token_matched", "matched", "control: shortcuts, as many tokens as the journeys")
-        self._add(plan_evaluation(bench, "shortcut_token_matched", matched, test, config.evaluate))
+        self._add(plan_evaluation(bench, "evaluate_shortcut_token_matched", matched, test, config.evaluate))
         swapped = phase2("placebo_journey", "placebo", "control: journeys whose excursions are right steps")
-        self._add(plan_evaluation(bench, "placebo_journey", swapped, test, config.long()))
+        self._add(plan_evaluation(bench, "evaluate_placebo_journey", swapped, test, config.long()))
 
         if config.until == "dpo":
             pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
             dpo = self._add(plan_dpo(bench, journey, pairs, config.dpo)).model
-            self._add(plan_evaluation(bench, "dpo", dpo, test, config.long()))
+            self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
 
     def _thoughts(self, tokenizer: Tokenizer, thoughts: Stage, name: str) -> list[Example]:
         """The training examples of one kind of thoughts; "matched" are shortcuts with as many tokens as the journeys.

@@ -68,12 +68,13 @@ class Labelled:
     """A solution with a label for each of its steps; a line of a part.
 
     Attributes:
-      id: of the problem.
+      id, question: of the problem.
       steps: as written, openings included.
       labels: 0 to 1.
     """
 
     id: str
+    question: str
     steps: tuple[str, ...]
     labels: tuple[float, ...]
 
@@ -123,5 +124,5 @@ def label(
             for steps in own:
                 right = float(grader.grade(problems[index], "\n".join(steps)).correct)
                 values = [labels[index, steps[:count]] for count in range(1, len(steps))]
-                made.append(Labelled(problems[index].id, steps, (*values, right)))
+                made.append(Labelled(problems[index].id, problems[index].question, steps, (*values, right)))
     return made

@@ -33,7 +33,7 @@ def plan_evaluation(bench: Bench, name: str, model: Model, problems: Sequence[Pr
     # The problems whole: a file may keep its ids and change its questions.
     reads = [model.key, digest(problems), config.decides()]
     programs = generation(config.rows, 1, config.max_tokens, config.chunk)
-    return bench.plan(f"evaluate_{name}", reads, work, f"{len(problems):,} held-out problems", programs)
+    return bench.plan(name, reads, work, f"{len(problems):,} held-out problems", programs)
 
 
 def read_graded(folder: storage.Path, problems: Sequence[Problem]) -> list[Graded]:

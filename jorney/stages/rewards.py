@@ -61,7 +61,7 @@ def _part(folder: storage.Path, start: int) -> storage.Path:
 def read_labelled(folder: storage.Path) -> list[Labelled]:
     """The labelled solutions of a stage."""
     rows = read_parts(folder / "parts")
-    return [Labelled(row["id"], tuple(row["steps"]), tuple(row["labels"])) for row in rows]
+    return [Labelled(row["id"], row["question"], tuple(row["steps"]), tuple(row["labels"])) for row in rows]
 
 
 def _verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
@@ -86,7 +86,6 @@ def plan_prm(
     bench: Bench,
     model: Model,
     labelled: Stage,
-    train: Sequence[Problem],
     held_out: Sequence[Problem],
     sampling: RolloutConfig,
     config: PrmConfig,
@@ -98,10 +97,9 @@ def plan_prm(
 
     def work(folder: storage.Path) -> dict[str, Any]:
         policy = bench.load(model)
-        questions = {problem.id: problem.question for problem in train}
         rows = read_labelled(labelled.folder)
         tokenizer = policy.tokenizer
-        examples = [prm.labelled_example(tokenizer, bench.format, questions[row.id], row.steps, row.labels) for row in rows]
+        examples = [prm.labelled_example(tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
         steps = prm.batches(examples, config, bench.seed).steps
         with bench.progress.bar("steps", steps) as bar:
