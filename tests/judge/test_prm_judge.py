@@ -1,0 +1,54 @@
+"""A reward model's scores do not depend on what is read beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jorney.data.countdown import Countdown, sample_problems
+from jorney.data.steps import ABEL
+from jorney.judge.prm import PrmJudge, solution_score
+from jorney.train.prm import as_reward_model
+
+
+@pytest.fixture(scope="module")
+def judge(policy):
+    return PrmJudge(as_reward_model(policy, 0), ABEL, rows=4)
+
+
+@pytest.fixture(scope="module")
+def paths():
+    problems = sample_problems(Countdown(), "test", 9, 0)
+    return [(problem, ABEL.split(problem.solution)) for problem in problems]
+
+
+def test_alone_beside_others_and_as_a_prefix(judge, paths) -> None:
+    together = judge.score(paths)
+    assert [len(own) for own in together] == [3] * 9
+    assert len({round(score, 6) for own in together for score in own}) > 20
+    for (problem, steps), own in zip(paths, together, strict=True):
+        np.testing.assert_allclose(judge.score([(problem, steps)])[0], own, atol=1e-5)
+        np.testing.assert_allclose(judge.score([(problem, steps[:2])])[0], own[:2], atol=1e-5)
+
+
+def test_as_a_judge_of_trees_it_rates_the_last_step(judge, paths) -> None:
+    bare = [(problem, [step.partition(". ")[2] for step in steps]) for problem, steps in paths]
+    for rating, own in zip(judge(bare), judge.score(paths), strict=True):
+        assert rating.score == pytest.approx(own[-1], abs=1e-5)
+        assert rating.correct == (own[-1] > 0.5)
+        assert rating.justification == ""
+
+
+def test_only_reward_models_judge(policy) -> None:
+    with pytest.raises(ValueError, match="expected a reward model with two labels a token"):
+        PrmJudge(policy, ABEL)
+
+
+@pytest.mark.parametrize(("how", "expected"), [("min", 0.2), ("product", 0.08), ("last", 0.5), ("mean", 0.5)])
+def test_scores_of_solutions(how, expected) -> None:
+    assert solution_score([0.8, 0.2, 0.5], how) == pytest.approx(expected)
+
+
+def test_an_unknown_way_is_named() -> None:
+    with pytest.raises(ValueError, match="how = 'sum': expected one of min, product, last, mean"):
+        solution_score([0.5], "sum")
