@@ -18,7 +18,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(BIN)/jorney quickstart
+	$(BIN)/python tools/measure.py $(BIN)/jorney quickstart
 
 test: $(READY)
 	$(BIN)/python -m pytest

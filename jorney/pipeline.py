@@ -199,7 +199,7 @@ class Run:
         sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
         for name in problems.keys() - {"train"}:
             prompts = [self._bench.format.ask(problem.question) for problem in problems[name]]
-            limit = config.evaluate.max_tokens if config.until == UNTIL[0] else config.long_tokens
+            limit = max(config.evaluate.max_tokens, config.long_tokens if config.until != UNTIL[0] else 0)
             encode_prompts(policy, prompts, [problem.id for problem in problems[name]], limit)
 
     def _solutions(self, tokenizer: Tokenizer, train: list[Problem]) -> list[Example]:

@@ -75,7 +75,7 @@ class Stages:
             folder.mkdir(parents=True, exist_ok=True)
             with self._progress.stage(name, detail):
                 start = time.perf_counter()
-                result = work(folder)
+                result = self._attempt(work, folder)
                 seconds = time.perf_counter() - start
                 storage.write_json(
                     manifest, {"name": name, "reads": json.loads(config.to_json(reads)), "seconds": seconds, "result": result}
@@ -83,6 +83,17 @@ class Stages:
         self._link(name, folder)
         found = storage.read_json(manifest)
         return Done(folder, self.key(name, reads), found["result"], found["seconds"])
+
+    @staticmethod
+    def _attempt(work: Callable[[storage.Path], Any], folder: storage.Path) -> Any:
+        """Calls `work`; input that it refuses before it wrote anything leaves no folder behind."""
+        try:
+            return work(folder)
+        except ValueError:
+            while not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
+            raise
 
     def _link(self, name: str, folder: storage.Path) -> None:
         """A readable name beside the hashes: a symbolic link, or a file with the path where there are none."""

@@ -76,11 +76,27 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["quickstart", "--step-format", "latex"], "step_format = 'latex': expected one of abel"),
         (["evaluate", "--evaluate.rows", "0"], "rows = 0: expected 1 or more"),
         (["evaluate", "--limit", "0"], "limit = 0"),
+        (["evaluate", "--dtype", "int8"], "dtype = 'int8': expected one of float32, bfloat16"),
+        (["evaluate", "--model", "/nowhere"], "/nowhere: no such folder"),
+        (["quickstart", "--until", "trees"], "until = 'trees': expected one of sft_phase1, phase2, dpo"),
+        (["quickstart", "--judge", "me"], "judge = 'me': expected one of verifier, prm"),
+        (["quickstart", "--share", "0.6"], "share = 0.6: expected above 0, 0.5 at most"),
+        (["quickstart", "--expand.prune.keep", "0"], "prune.keep = 0: expected 1 or more"),
+        (["quickstart", "--derive.excursion", "often"], "derive.excursion = 'often': expected one of sampled, always"),
+        (["quickstart", "--dpo.beta", "0"], "dpo.beta = 0.0: expected a number above 0"),
+        (["quickstart", "--long-tokens", "2000"], "expected 1 to"),
+        (["expand", "--expand.w", "0"], "expand.w = 0: expected 1 or more"),
+        (["expand", "--judge", "/nowhere"], "/nowhere: no such folder"),
+        (["derive", "--trees", "/nowhere/trees"], "/nowhere/trees: no such file or folder"),
+        (["sft", "--data", "/nowhere/thoughts.jsonl"], "/nowhere/thoughts.jsonl: no such file"),
+        (["sft", "--limit", "8", "--sft.row-length", "32"], "expected 2 to 33"),
+        (["prm", "--rollouts.completions", "0"], "rollouts.completions = 0: expected 1 or more"),
+        (["dpo", "--dpo.pairs", "0"], "dpo.pairs = 0: expected 1 or more"),
         (["generate", "--prompts", "a", "--sampling.w", "0"], "w = 0: expected 1 or more"),
         (["generate"], "--prompts: expected at least one text"),
         (["run"], "expected a configuration file"),
         (["run", "nowhere.py"], "nowhere.py: no such file"),
-        (["journey"], "unknown command 'journey': expected one of quickstart, run, evaluate, generate"),
+        (["journey"], "unknown command 'journey': expected one of quickstart, run, expand, derive, sft"),
     ],
 )
 def test_fields(fails, arguments: list[str], message: str) -> None:
@@ -121,7 +137,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("command", ["quickstart", "evaluate", "generate"])
+@pytest.mark.parametrize("command", ["quickstart", "evaluate", "generate", "expand", "derive", "sft", "prm", "dpo"])
 def test_options_are_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])

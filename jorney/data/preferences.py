@@ -58,19 +58,27 @@ class PreferenceRows:
         return float((self.parts == 0).mean())
 
 
-def lay_out(preferences: Sequence[Preference], rows_multiple: int = 1) -> PreferenceRows:
-    """Rows for all pairs, as long as the longest prompt and completion need; rows that hold nothing fill the last batch.
+def lay_out(
+    preferences: Sequence[Preference],
+    rows_multiple: int = 1,
+    prompt_length: int | None = None,
+    completion_length: int | None = None,
+) -> PreferenceRows:
+    """Rows for all pairs; rows that hold nothing fill the last batch.
+
+    Args:
+      prompt_length, completion_length: P and L, tokens; by default as the longest need, rounded up to a multiple of 32.
 
     Raises:
-      ValueError: there are no pairs, or a prompt or a completion is empty.
+      ValueError: there are no pairs, a prompt or a completion is empty, or one does not fit in the lengths given.
     """
     if not preferences:
         raise ValueError("there are no preference pairs: expected at least one")
     for index, one in enumerate(preferences):
         if not (one.prompt and one.chosen and one.rejected):
             raise ValueError(f"preference {index}: expected a prompt and two completions, none of them empty")
-    P = _round_up(max(len(one.prompt) for one in preferences))
-    L = _round_up(max(max(len(one.chosen), len(one.rejected)) for one in preferences))
+    P = _length("prompt_length", prompt_length, [len(one.prompt) for one in preferences])
+    L = _length("completion_length", completion_length, [max(len(one.chosen), len(one.rejected)) for one in preferences])
     R = -(-len(preferences) // rows_multiple) * rows_multiple
     tokens, positions, parts = (np.zeros((R, P + 2 * L), np.int32) for _ in range(3))
     masks = {2: np.zeros((R, L), np.int32), 3: np.zeros((R, L), np.int32)}
@@ -91,8 +99,14 @@ def lay_out(preferences: Sequence[Preference], rows_multiple: int = 1) -> Prefer
     return PreferenceRows(tokens, positions, parts, lengths, masks[2], masks[3], pairs, nothing, nothing)
 
 
-def _round_up(length: int) -> int:
-    return -(-length // _MULTIPLE) * _MULTIPLE
+def _length(name: str, given: int | None, needed: Sequence[int]) -> int:
+    """The length given, or the longest needed, rounded up."""
+    longest = max(needed)
+    if given is None:
+        return -(-longest // _MULTIPLE) * _MULTIPLE
+    if longest > given:
+        raise ValueError(f"preference {needed.index(longest)} needs {longest} tokens: expected at most {name} = {given}")
+    return given
 
 
 def choose_pairs(right: Sequence[T], wrong: Sequence[T], limit: int, rng: random.Random) -> list[tuple[T, T]]:

@@ -26,6 +26,18 @@ def first_error(labels: Sequence[bool]) -> int | None:
     return next((index for index, label in enumerate(labels) if not label), None)
 
 
+def _solutions(
+    labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]]
+) -> list[tuple[Sequence[bool], Sequence[float]]]:
+    """Labels and scores of each solution. Raises ValueError unless there is one score for each label, and a label at all."""
+    if len(labels) != len(scores):
+        raise ValueError(f"labels of {len(labels)} solutions, scores of {len(scores)}: expected as many")
+    for index, (own, given) in enumerate(zip(labels, scores, strict=True)):
+        if not own or len(own) != len(given):
+            raise ValueError(f"solution {index} has {len(own)} labels and {len(given)} scores: expected as many, 1 or more")
+    return list(zip(labels, scores, strict=True))
+
+
 def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
     """Macro-F1 over steps: right up to the one before the first error, wrong at it; later steps are ignored.
 
@@ -34,7 +46,7 @@ def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]],
       scores: the model's, alike; above the threshold is "right".
     """
     counted, predicted = [], []
-    for own, given in zip(labels, scores, strict=True):
+    for own, given in _solutions(labels, scores):
         error = first_error(own)
         stop = len(own) if error is None else error + 1
         counted += list(own[:stop])
@@ -44,7 +56,8 @@ def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]],
 
 def solution_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
     """Macro-F1 over solutions; one is said to be right where its lowest score is above the threshold."""
-    return macro_f1([all(own) for own in labels], [min(given) > threshold for given in scores])
+    pairs = _solutions(labels, scores)
+    return macro_f1([all(own) for own, _ in pairs], [min(given) > threshold for _, given in pairs])
 
 
 def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
@@ -53,7 +66,7 @@ def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[
     0 where one of the kinds is missing.
     """
     hits: dict[bool, list[bool]] = {True: [], False: []}
-    for own, given in zip(labels, scores, strict=True):
+    for own, given in _solutions(labels, scores):
         hits[all(own)].append(first_error(own) == first_error([score > threshold for score in given]))
     if not hits[True] or not hits[False]:
         return 0.0

@@ -13,6 +13,7 @@ from jorney.compiled import Compilations
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.judge.verifier import Rating
+from jorney.model.params import Params
 from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
 from jorney.sample.generate import bucket
@@ -44,12 +45,23 @@ class PrmJudge:
         return [Rating(scores[-1] > 0.5, "", scores[-1]) for scores in self.score(paths)]
 
     def score(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
-        """The probability that each step is right, for every step of each path, steps given with their openings."""
-        encoded = []
+        """The probability that each step is right, for every step of each path, steps given with their openings.
+
+        Raises:
+          ValueError: a path is longer than the model's positions; names its problem.
+        """
+        encoded: list[tuple[list[int], list[int]]] = []
+        room = self._model.config.positions
         for problem, steps in paths:
-            ended = final_answer(steps[-1]) is not None
-            encoded.append(encode_steps(self._model.tokenizer, self._format, problem.question, steps, goes_on=not ended))
-        order = sorted(range(len(paths)), key=lambda index: len(encoded[index][0]))
+            ended = bool(steps) and final_answer(steps[-1]) is not None
+            ids, ends = encode_steps(self._model.tokenizer, self._format, problem.question, steps, goes_on=not ended)
+            if len(ids) > room:  # attention grows with the square of the length: it would take all memory first
+                raise ValueError(
+                    f"problem {problem.id!r}: a path of {len(steps)} steps has {len(ids)} tokens: "
+                    f"expected at most the reward model's {room} positions"
+                )
+            encoded.append((ids, ends))
+        order = sorted((index for index, (_, ends) in enumerate(encoded) if ends), key=lambda index: len(encoded[index][0]))
         found: list[list[float]] = [[] for _ in paths]
         for start in range(0, len(order), self._rows):
             members = order[start : start + self._rows]
@@ -66,12 +78,14 @@ class PrmJudge:
         for row, ids in enumerate(rows):
             tokens[row, : len(ids)], segments[row, : len(ids)] = ids, 1
 
-        def probabilities(params: object, tokens: jax.Array, segments: jax.Array) -> jax.Array:
-            positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-            hidden = hidden_states(model.config, params, tokens, segments, positions, model.dtype)  # type: ignore[arg-type]
-            return jax.nn.softmax(read_out(model.config, params, hidden))[..., 1]  # type: ignore[arg-type]
+        config, dtype = model.config, model.dtype  # programs outlive the model: they must not hold on to its parameters
 
-        key = ("reward", model.config, model.dtype, model.mesh)
+        def probabilities(params: Params, tokens: jax.Array, segments: jax.Array) -> jax.Array:
+            positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+            hidden = hidden_states(config, params, tokens, segments, positions, dtype)
+            return jax.nn.softmax(read_out(config, params, hidden))[..., 1]
+
+        key = ("reward", config, dtype, model.mesh)
         program = self._compilations.program(key, "reward model", probabilities)
         with jax.set_mesh(model.mesh):
             return np.asarray(jax.device_get(program(model.params, tokens, segments)))
@@ -82,7 +96,12 @@ def solution_score(scores: Sequence[float], how: str = "min") -> float:
 
     Args:
       how: "min" (Math-Shepherd), "product" (Lightman), "last" (search-and-learn) or "mean" (RLHFlow).
+
+    Raises:
+      ValueError: there are no scores, or `how` is unknown.
     """
+    if not scores:
+        raise ValueError("there are no scores: expected one for each step")
     if how not in AGGREGATES:
         raise ValueError(f"how = {how!r}: expected one of {', '.join(AGGREGATES)}")
     if how == "product":

@@ -19,8 +19,8 @@ class Segment(NamedTuple):
     prompt), and read it in one matrix product.
 
     Attributes:
-      keys: [P, S, K, H].
-      values: [P, S, K, H].
+      keys, values: [P, K, S, H]; heads come before positions, the order in which the products read them: any other would
+        be copied into it at every token.
       mask: [B or 1, T, S] bool, True where a query may look.
     """
 
@@ -74,21 +74,25 @@ def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
       [B, T, N, H] of the query's dtype; scores and softmax are float32.
     """
     B, T, N, H = query.shape
-    K = segments[0].keys.shape[2]
+    K = segments[0].keys.shape[1]
+    G = N // K
+    grouped = query.reshape(B, T, K, G, H)
     scores = []
     for keys, _, mask in segments:
         P = keys.shape[0]
-        folded = query.reshape(P, B // P * T, K, N // K, H)
-        products = jnp.einsum("ptkgh,pskh->ptkgs", folded, keys, preferred_element_type=jnp.float32)
-        products = products.reshape(B, T, K, N // K, -1) * H**-0.5
-        scores.append(jnp.where(mask[:, :, None, None, :], products, jnp.finfo(jnp.float32).min))
+        # The queries of the B/P rows that share a segment are one matrix: [P, K, B/P x T x G, H].
+        folded = grouped.reshape(P, B // P, T, K, G, H).transpose(0, 3, 1, 2, 4, 5).reshape(P, K, -1, H)
+        products = jnp.einsum("pkqh,pksh->pkqs", folded, keys, preferred_element_type=jnp.float32)
+        products = products.reshape(P, K, B // P, T, G, -1).transpose(0, 2, 1, 3, 4, 5).reshape(B, K, T, G, -1)
+        scores.append(jnp.where(mask[:, None, :, None, :], products * H**-0.5, jnp.finfo(jnp.float32).min))
     weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1) if len(scores) > 1 else scores[0], axis=-1)
     weights = weights.astype(query.dtype)
     output, start = None, 0
     for _, values, _ in segments:
-        P, S = values.shape[:2]
-        part = weights[..., start : start + S].reshape(P, B // P * T, K, N // K, S)
-        read = jnp.einsum("ptkgs,pskh->ptkgh", part, values).reshape(B, T, N, H)
+        P, _, S, _ = values.shape
+        part = weights[..., start : start + S].reshape(P, B // P, K, T, G, S).transpose(0, 2, 1, 3, 4, 5).reshape(P, K, -1, S)
+        read = jnp.einsum("pkqs,pksh->pkqh", part, values)
+        read = read.reshape(P, K, B // P, T, G, H).transpose(0, 2, 3, 1, 4, 5).reshape(B, T, N, H)
         output = read if output is None else output + read
         start += S
     assert output is not None

@@ -18,7 +18,7 @@ from jorney.model.config import ModelConfig
 from jorney.model.params import LAYERS, Params
 from jorney.sharding import constrain
 
-# A layer's memory of earlier tokens. Given a layer's fresh keys and values [B, T, K, H] it returns the segments to attend
+# A layer's memory of earlier tokens. Given a layer's fresh keys and values [B, K, T, H] it returns the segments to attend
 # to and whatever the caller wants back from the layer (its updated cache).
 Memory = Callable[[jax.Array, jax.Array], tuple[Sequence[Segment], Any]]
 
@@ -67,7 +67,7 @@ class Attention(nn.Module):
         q = constrain(q, "batch", "length", "heads", "head_dim")
         k = constrain(k, "batch", "length", "kv_heads", "head_dim")
         v = constrain(v, "batch", "length", "kv_heads", "head_dim")
-        segments, kept = memory(k, v)
+        segments, kept = memory(k.swapaxes(1, 2), v.swapaxes(1, 2))
         return jnp.einsum("btnh,nhd->btd", attend(q, segments), wo.astype(x.dtype)), kept
 
 

@@ -19,8 +19,8 @@ class Cache(NamedTuple):
     """One layer's keys and values.
 
     Attributes:
-      prompt_keys, prompt_values: [P, S, K, H]; read only while decoding.
-      keys, values: [R, L, K, H]; slot i holds a row's i-th generated token.
+      prompt_keys, prompt_values: [P, K, S, H]; read only while decoding.
+      keys, values: [R, K, L, H]; slot i holds a row's i-th generated token.
     """
 
     prompt_keys: jax.Array
@@ -60,8 +60,8 @@ def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, win
       slots: [R] where the token of each row is written; a slot of L or more writes nothing.
       window: of the attention (`ModelConfig.window`).
     """
-    P, S = cache.prompt_keys.shape[:2]
-    R, L = cache.keys.shape[:2]
+    P, _, S, _ = cache.prompt_keys.shape
+    R, _, L, _ = cache.keys.shape
     lengths = jnp.repeat(prompt_lengths, R // P)
     sees_prompt = jnp.arange(S) < lengths[:, None, None]
     if window is not None:
@@ -71,8 +71,8 @@ def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, win
 
     def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], Cache]:
         written = cache._replace(
-            keys=cache.keys.at[rows, slots].set(keys[:, 0], mode="drop"),
-            values=cache.values.at[rows, slots].set(values[:, 0], mode="drop"),
+            keys=cache.keys.at[rows, :, slots].set(keys[:, :, 0], mode="drop"),
+            values=cache.values.at[rows, :, slots].set(values[:, :, 0], mode="drop"),
         )
         prompt = Segment(cache.prompt_keys, cache.prompt_values, sees_prompt)
         return (prompt, Segment(written.keys, written.values, sees_row)), written

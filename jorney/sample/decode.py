@@ -83,7 +83,7 @@ def prefill(
     memory = prefill_memory(lengths, S, config.window)
     hidden, kept = run_layers(config, dtype, params, tokens, positions, [memory] * config.layers)
     last = jnp.take_along_axis(hidden, jnp.maximum(lengths - 1, 0)[:, None, None], axis=1)[:, 0]
-    empty = jnp.zeros((R, row_length, config.kv_heads, config.head_dim), dtype)
+    empty = jnp.zeros((R, config.kv_heads, row_length, config.head_dim), dtype)
     rows = Rows(
         caches=[Cache(k, v, empty, empty) for k, v in kept],
         prompt_lengths=lengths,

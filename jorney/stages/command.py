@@ -63,8 +63,9 @@ class StageCommand:
         for field, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES)):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} = {getattr(self, field)!r}: expected one of {', '.join(allowed)}")
-        if (getattr(self, "limit", None) or 1) < 1:
-            raise ValueError(f"limit = {self.limit}: expected 1 or more, or None for all")  # type: ignore[attr-defined]
+        limit = getattr(self, "limit", None)
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit = {limit}: expected 1 or more, or None for all")
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         """The stages of this command, the last of them its result."""

@@ -18,6 +18,7 @@ from jorney.model.transformer import hidden_states, masked_hidden_states, read_o
 Batch = Mapping[str, jax.Array]
 # (parameters, batch) -> (sum of the loss, {name: sum}); the entry "count" is what every sum is divided by.
 LossFn = Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]
+PREFERENCE_LOSSES = ("sigmoid", "ipo")
 
 
 def chunked_log_probs(
@@ -118,21 +119,42 @@ def preference_log_probs(
 
 
 @functools.cache
-def dpo_loss(config: ModelConfig, beta: float, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512) -> LossFn:
-    """Direct preference optimisation (arXiv 2305.18290, equation 7).
+def dpo_loss(
+    config: ModelConfig,
+    beta: float,
+    dtype: Any = jnp.float32,
+    remat: str = "none",
+    head_chunk: int = 512,
+    label_smoothing: float = 0.0,
+    kind: str = "sigmoid",
+) -> LossFn:
+    """Direct preference optimisation (arXiv 2305.18290, equation 7), or IPO (arXiv 2310.12036, equation 17).
 
     The batch holds what `preference_log_probs` takes, the reference's reference_chosen and reference_rejected [B], and
     pair_mask [B]: 0 for a row that only fills the batch. Metrics: accuracy is the share of pairs in which the chosen
     completion has the higher reward, margin the mean difference of the rewards.
+
+    Args:
+      label_smoothing: share of the pairs that are taken to be the wrong way round (conservative DPO); "sigmoid" only.
+      kind: "sigmoid", or "ipo", whose log-probabilities are means over a completion's tokens, as TRL's are.
     """
+    if kind not in PREFERENCE_LOSSES:
+        raise ValueError(f"kind = {kind!r}: expected one of {', '.join(PREFERENCE_LOSSES)}")
 
     def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
         chosen, rejected = preference_log_probs(config, params, batch, dtype, remat, head_chunk)
         chosen_reward = beta * (chosen - batch["reference_chosen"])
         rejected_reward = beta * (rejected - batch["reference_rejected"])
+        if kind == "ipo":  # without the mean a long completion would be held to the same distance as a short one
+            chosen_reward /= jnp.maximum(jnp.sum(batch["chosen_mask"], axis=1), 1)
+            rejected_reward /= jnp.maximum(jnp.sum(batch["rejected_mask"], axis=1), 1)
         margin = chosen_reward - rejected_reward
+        if kind == "ipo":
+            losses = jnp.square(margin / beta - 1 / (2 * beta))
+        else:
+            losses = -(1 - label_smoothing) * jax.nn.log_sigmoid(margin) - label_smoothing * jax.nn.log_sigmoid(-margin)
         pairs = batch["pair_mask"].astype(jnp.float32)
-        total = -jnp.sum(jax.nn.log_sigmoid(margin) * pairs)
+        total = jnp.sum(losses * pairs)
         sums = {"loss": total, "accuracy": (margin > 0) * pairs, "margin": margin * pairs}
         sums |= {"chosen_reward": chosen_reward * pairs, "rejected_reward": rejected_reward * pairs, "count": pairs}
         return total, {name: jnp.sum(value) for name, value in sums.items()}

@@ -20,6 +20,7 @@ from jorney.train import loop as loops
 from jorney.train.loop import LoopConfig, Record
 from jorney.train.losses import prm_loss
 from jorney.train.optimizer import OptimizerConfig
+from jorney.train.state import param_shardings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +60,11 @@ class PrmConfig:
 def as_reward_model(policy: Policy, seed: int) -> Policy:
     """The policy's trunk with a fresh head of two labels a token, wrong and right."""
     config = dataclasses.replace(policy.config, head="linear", labels=2, head_bias=True, tie_embeddings=False)
-    fresh = parameters.init(config, jax.random.key(seed))
-    trunk = {name: leaf for name, leaf in policy.params.items() if name in fresh}
-    params = {**trunk, "score": jax.tree.map(lambda leaf: leaf.astype(policy.params["embedding"].dtype), fresh["score"])}
-    return dataclasses.replace(policy, config=config, params=params, generation={})
+    places, dtype = param_shardings(config, policy.mesh), policy.params["embedding"].dtype
+    # Jitted for the head alone: the rest of a fresh model is never made, and would not fit beside a large policy.
+    head = jax.jit(lambda key: parameters.init(config, key, dtype)["score"], out_shardings=places["score"])
+    trunk = {name: leaf for name, leaf in policy.params.items() if name in places}
+    return dataclasses.replace(policy, config=config, params={**trunk, "score": head(jax.random.key(seed))}, generation={})
 
 
 def encode_steps(
@@ -76,7 +78,7 @@ def encode_steps(
     """
     head = tokenizer.encode_prompt(step_format.ask(question))
     lines = [step + "\n" for step in steps]
-    if not goes_on:
+    if steps and not goes_on:
         lines[-1] = steps[-1]
     ids, spans = tokenizer.encode_with_spans("".join(lines))
     ends, stop, token = [], 0, 0
@@ -97,7 +99,9 @@ def labelled_example(
 
 
 def batches(examples: Sequence[Example], config: PrmConfig, seed: int) -> Batches:
-    """Packs the examples and lays out all batches."""
+    """Packs the examples and lays out all batches. Raises ValueError where no example has a label, or one fits no row."""
+    if examples and not any(example.labels for example in examples):
+        raise ValueError("no example has a label: expected at least one labelled step")
     return Batches(pack(examples, config.row_length, config.batch_rows), config.batch_rows, config.epochs, seed)
 
 
@@ -110,7 +114,15 @@ def run(
     compilations: Compilations | None = None,
     on_step: Callable[[int, Record | None], None] = lambda step, record: None,
 ) -> tuple[Policy, list[Record]]:
-    """Trains a reward model (`as_reward_model`) on labelled examples; resumes from `folder`."""
+    """Trains a reward model (`as_reward_model`) on labelled examples; resumes from `folder`.
+
+    Raises:
+      ValueError: rows are longer than the model's positions; or as `batches`.
+    """
+    if config.row_length > reward_model.config.positions:
+        raise ValueError(
+            f"prm.row_length = {config.row_length}: expected at most the model's {reward_model.config.positions} positions"
+        )
     params, records = loops.train(
         reward_model.config,
         reward_model.params,

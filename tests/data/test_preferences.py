@@ -52,3 +52,14 @@ def test_every_token_is_somewhere() -> None:
     for row, pair in enumerate(pairs):
         for part, ids in ((1, pair.prompt), (2, pair.chosen), (3, pair.rejected)):
             assert tuple(np.asarray(rows[row]["tokens"])[rows[row]["parts"] == part].tolist()) == ids
+
+
+def test_lengths_that_are_given() -> None:
+    pairs = [Preference((1, 5), (7, 8, 2), (9,)), Preference((1,), (4,), (6,) * 5)]
+    row = lay_out(pairs, prompt_length=2, completion_length=5)[0]
+    assert row["tokens"].tolist() == [1, 5, 7, 8, 2, 0, 0, 9, 0, 0, 0, 0]
+    assert row["positions"].tolist() == [0, 1, 2, 3, 4, 0, 0, 2, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="preference 0 needs 2 tokens: expected at most prompt_length = 1"):
+        lay_out(pairs, prompt_length=1)
+    with pytest.raises(ValueError, match="preference 1 needs 5 tokens: expected at most completion_length = 4"):
+        lay_out(pairs, completion_length=4)

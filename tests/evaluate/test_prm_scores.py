@@ -49,3 +49,13 @@ def test_nothing_to_count() -> None:
     assert first_error([True, False, False]) == 1
     with pytest.raises(ValueError, match="there are no labels"):
         macro_f1([], [])
+
+
+@pytest.mark.parametrize("measure", [step_f1, solution_f1, processbench_f1])
+def test_labels_and_scores_must_fit(measure) -> None:
+    with pytest.raises(ValueError, match="solution 1 has 2 labels and 1 scores"):
+        measure([[True], [True, False]], [[0.9], [0.9]])
+    with pytest.raises(ValueError, match="solution 0 has 0 labels and 0 scores"):
+        measure([[]], [[]])
+    with pytest.raises(ValueError, match="labels of 1 solutions, scores of 2"):
+        measure([[True]], [[0.9], [0.1]])

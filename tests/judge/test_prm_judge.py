@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
+from jorney.compiled import Compilations
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.steps import ABEL
 from jorney.judge.prm import PrmJudge, solution_score
@@ -52,3 +56,24 @@ def test_scores_of_solutions(how, expected) -> None:
 def test_an_unknown_way_is_named() -> None:
     with pytest.raises(ValueError, match="how = 'sum': expected one of min, product, last, mean"):
         solution_score([0.5], "sum")
+
+
+def test_paths_that_cannot_be_read(judge, paths) -> None:
+    problem, steps = paths[0]
+    assert judge.score([(problem, []), (problem, steps)])[0] == []
+    with pytest.raises(
+        ValueError, match=r"a path of 1 steps has \d{4} tokens: expected at most the reward model's 1024 positions"
+    ):
+        judge.score([(problem, ["1. " + "3 + 4 " * 400])])
+    with pytest.raises(ValueError, match="there are no scores"):
+        solution_score([])
+
+
+def test_a_compiled_program_lets_the_model_go(policy, paths) -> None:
+    model, compilations = as_reward_model(policy, 0), Compilations()
+    PrmJudge(model, ABEL, compilations, rows=4).score(paths[:1])
+    seen = weakref.ref(model)
+    del model
+    gc.collect()
+    assert compilations.names == ["reward model"]
+    assert seen() is None

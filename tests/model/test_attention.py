@@ -30,10 +30,15 @@ def _random(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+def _heads(x: np.ndarray) -> jax.Array:
+    """[P, S, K, H] -> [P, K, S, H]."""
+    return jnp.array(x).swapaxes(1, 2)
+
+
 def test_one_segment_is_plain_attention() -> None:
     query, keys, values = _random(2, 5, 8, 4), _random(2, 5, 2, 4, seed=1), _random(2, 5, 2, 4, seed=2)
     mask = np.array(causal_mask(jnp.array([[1, 1, 1, 2, 2], [1, 2, 2, 2, 3]])))
-    found = attend(query, [Segment(keys, values, mask)])
+    found = attend(query, [Segment(_heads(keys), _heads(values), mask)])
     np.testing.assert_allclose(found, _plain(query, keys, values, mask), atol=1e-5)
 
 
@@ -44,7 +49,11 @@ def test_segments_join_under_one_softmax() -> None:
     prompt_keys, prompt_values = _random(2, 4, 2, 4, seed=1), _random(2, 4, 2, 4, seed=2)
     keys, values = _random(6, 3, 2, 4, seed=4), _random(6, 3, 2, 4, seed=5)
     joined = attend(
-        query, [Segment(prompt_keys, prompt_values, mask[..., :4]), Segment(jnp.array(keys), jnp.array(values), mask[..., 4:])]
+        query,
+        [
+            Segment(_heads(prompt_keys), _heads(prompt_values), mask[..., :4]),
+            Segment(_heads(keys), _heads(values), mask[..., 4:]),
+        ],
     )
     dense_keys = np.concatenate([np.repeat(prompt_keys, 3, 0), keys], axis=1)
     dense_values = np.concatenate([np.repeat(prompt_values, 3, 0), values], axis=1)
@@ -85,6 +94,6 @@ def test_causal_mask_counts() -> None:
 
 def test_bfloat16_keeps_its_dtype() -> None:
     x, turns = jnp.asarray(_random(1, 3, 4, 4), jnp.bfloat16), frequencies(_config(head_dim=4))
-    assert attend(x, [Segment(x, x, jnp.ones((1, 3, 3), bool))]).dtype == jnp.bfloat16
+    assert attend(x, [Segment(x.swapaxes(1, 2), x.swapaxes(1, 2), jnp.ones((1, 3, 3), bool))]).dtype == jnp.bfloat16
     assert rotate(x, jnp.zeros((1, 3), jnp.int32), turns).dtype == jnp.bfloat16
     assert jax.eval_shape(lambda: rotate(x, jnp.zeros((1, 3), jnp.int32), turns)).shape == (1, 3, 4, 4)

@@ -116,7 +116,7 @@ def generated(family: str) -> jax.Array:
         positions = jnp.broadcast_to(jnp.arange(size), ids.shape)
         memory = prefill_memory(known, size, config.window)
         hidden, kept = run(ids, positions, [memory] * config.layers)
-        empty = jnp.zeros((len(ids), STEPS, config.kv_heads, config.head_dim))
+        empty = jnp.zeros((len(ids), config.kv_heads, STEPS, config.head_dim))
         return hidden[jnp.arange(len(ids)), known - 1], [Cache(keys, values, empty, empty) for keys, values in kept]
 
     @jax.jit

@@ -88,7 +88,7 @@ def test_page_is_accessible(parsed):
     assert len(parsed.all("table")) == len(parsed.all("caption")) == 4
     assert all(attributes["scope"] in ("col", "row") for attributes in parsed.all("th"))
     drawings = parsed.all("svg")
-    assert [a["class"] for a in drawings] == ["wide", "narrow"] * 2
+    assert [a["class"] for a in drawings] == ["wide", "narrow"] * 3
     assert all(a["role"] == "img" and a["aria-label"].endswith(".") for a in drawings)
     assert "SFT phase 1 41.3% (38.3% to 44.4%, n = 1,000)" in drawings[0]["aria-label"]
 

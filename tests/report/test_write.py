@@ -85,7 +85,7 @@ def test_no_shape_of_a_part_breaks_the_page(tmp_path, report, value):
 
 def test_unknown_keys_stay_in_the_json_only(tmp_path, report, samples):
     write(tmp_path / "known", report, samples)
-    report["prm"] = {"f1_step": 0.5}
+    report["weather"] = {"rain": 0.5}
     report["models"]["base"]["entropy"] = [1, 2]
     report["training"]["sft_phase1"]["optimizer"] = {"name": "adamw"}
     report["comparisons"][0]["note"] = "new"

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import random
+import weakref
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jorney.compiled import Compilations
 from jorney.data.preferences import Preference, lay_out
 from jorney.model import params as parameters
 from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
+from jorney.sharding import MeshConfig, make_mesh
 from jorney.train import dpo
 from jorney.train.dpo import DpoConfig
+from jorney.train.loop import LoopConfig
 from jorney.train.losses import dpo_loss, preference_log_probs
 from jorney.train.optimizer import OptimizerConfig
+from jorney.train.state import param_shardings
 
 
 def _pairs(count: int = 5, seed: int = 0) -> list[Preference]:
@@ -113,8 +119,114 @@ def test_a_pair_longer_than_the_model_is_refused(tiny, mesh1, policy, tmp_path) 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("samples", 0), ("pairs", 0), ("beta", 0.0), ("temperature", 0.0), ("top_p", 0.0), ("remat", "some"), ("accumulate", 3)],
+    [
+        *(
+            ("samples", 0),
+            ("pairs", 0),
+            ("beta", 0.0),
+            ("temperature", 0.0),
+            ("top_p", 0.0),
+            ("remat", "some"),
+            ("accumulate", 3),
+        ),
+        *(("kind", "hinge"), ("label_smoothing", 0.5), ("label_smoothing", -0.1), ("prompt_length", 0)),
+    ],
 )
 def test_settings_out_of_range_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"dpo.{field} = |accumulate = 3"):
         DpoConfig(**{field: value})
+
+
+def test_ipo_has_no_smoothing() -> None:
+    with pytest.raises(ValueError, match="dpo.label_smoothing = 0.1: expected 0 with dpo.kind = 'ipo'"):
+        DpoConfig(kind="ipo", label_smoothing=0.1)
+
+
+def test_labels_that_may_be_wrong(tiny, mesh1, policy) -> None:
+    """With smoothing e the loss is (1 - e) times its own and e times that of the pairs turned round."""
+    start, config = _policy(tiny, mesh1, policy), DpoConfig(batch_pairs=5)
+    pairs = _pairs()
+    turned = [Preference(one.prompt, one.rejected, one.chosen) for one in pairs]
+    other = parameters.init(tiny, jax.random.key(1))
+    batches = [_batch(dpo.with_reference(start, lay_out(own, 5, 32, 64), config)) for own in (pairs, turned)]
+    own, round_ = (float(dpo_loss(tiny, 0.01)(other, batch)[0]) for batch in batches)
+    smoothed = float(dpo_loss(tiny, 0.01, label_smoothing=0.25)(other, batches[0])[0])
+    assert own != pytest.approx(round_, rel=1e-2)
+    assert smoothed == pytest.approx(0.75 * own + 0.25 * round_, rel=1e-5)
+
+
+def test_ipo_starts_at_its_distance(tiny, mesh1, policy) -> None:
+    """(0 - 1 / (2 beta))^2 where policy and reference are one; lengths do not matter."""
+    start = _policy(tiny, mesh1, policy)
+    rows = dpo.with_reference(start, lay_out(_pairs(), 8), DpoConfig(batch_pairs=8))
+    loss, sums = dpo_loss(tiny, 0.1, kind="ipo")(start.params, _batch(rows))
+    assert float(loss) / float(sums["count"]) == pytest.approx(25, rel=1e-4)
+    with pytest.raises(ValueError, match="kind = 'hinge': expected one of sigmoid, ipo"):
+        dpo_loss(tiny, 0.1, kind="hinge")
+
+
+def test_a_reference_counts_completion_tokens_only(tiny, mesh1, policy) -> None:
+    """What stands in the padding, and how much of it there is, changes nothing."""
+    start, config = _policy(tiny, mesh1, policy), DpoConfig(batch_pairs=5)
+    narrow, wide = lay_out(_pairs(), 5), lay_out(_pairs(), 5, 96, 128)
+    wide.tokens[wide.parts == 0] = 7
+    one, other = (dpo.with_reference(start, rows, config) for rows in (narrow, wide))
+    np.testing.assert_allclose(one.reference_chosen, other.reference_chosen, rtol=1e-5)
+    np.testing.assert_allclose(one.reference_rejected, other.reference_rejected, rtol=1e-5)
+    assert float(one.reference_chosen.max()) < 0
+
+
+def test_training_goes_on_with_the_reference_it_started_with(tiny, mesh1, policy, tmp_path) -> None:
+    start = _policy(tiny, mesh1, policy)
+    config = DpoConfig(batch_pairs=5, epochs=4, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
+    whole, records = dpo.run(start, _pairs(), config, 0, tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    def stop(step: int, record: object) -> None:
+        if step == 3:
+            raise Stop
+
+    often = dataclasses.replace(config, loop=LoopConfig(save_every=2))
+    with pytest.raises(Stop):
+        dpo.run(start, _pairs(), often, 0, tmp_path / "parts", on_step=stop)
+    written = (tmp_path / "parts" / "reference.npz").read_bytes()
+    compilations = Compilations()
+    again, resumed = dpo.run(start, _pairs(), often, 0, tmp_path / "parts", compilations)
+    assert "reference log-probs" not in compilations.names  # read, not computed
+    assert (tmp_path / "parts" / "reference.npz").read_bytes() == written
+    assert resumed == records
+    jax.tree.map(np.testing.assert_array_equal, again.params, whole.params)
+    with pytest.raises(ValueError, match="reference.npz: belongs to other preference pairs"):
+        dpo.run(start, _pairs(seed=1), often, 0, tmp_path / "parts")
+
+
+def test_rows_that_are_no_whole_batches_are_refused(tiny, mesh1, policy) -> None:
+    with pytest.raises(ValueError, match="5 rows are no multiple of dpo.batch_pairs = 2"):
+        dpo.with_reference(_policy(tiny, mesh1, policy), lay_out(_pairs()), DpoConfig(batch_pairs=2))
+
+
+def test_a_compiled_program_lets_the_reference_go(tiny, mesh1, policy) -> None:
+    """Its parameters would stay on the devices for as long as the run lasts."""
+    start, compilations = _policy(tiny, mesh1, policy), Compilations()
+    dpo.with_reference(start, lay_out(_pairs(), 5), DpoConfig(batch_pairs=5), compilations)
+    seen = weakref.ref(start)
+    del start
+    gc.collect()
+    assert compilations.names == ["reference log-probs"]
+    assert seen() is None
+
+
+def test_eight_devices_give_one_devices_loss(tiny, mesh1, policy, tmp_path) -> None:
+    config = DpoConfig(batch_pairs=8, epochs=2, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    spread = dataclasses.replace(_policy(tiny, mesh, policy), params=_spread(tiny, mesh))
+    _, expected = dpo.run(_policy(tiny, mesh1, policy), _pairs(), config, 0, tmp_path / "one")
+    _, found = dpo.run(spread, _pairs(), config, 0, tmp_path / "eight")
+    assert found[-1]["loss"] < 0.9 * math.log(2)
+    assert [record["loss"] for record in found] == pytest.approx([record["loss"] for record in expected], rel=1e-3)
+
+
+def _spread(tiny, mesh):
+    return jax.device_put(parameters.init(tiny, jax.random.key(0)), param_shardings(tiny, mesh))

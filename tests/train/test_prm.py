@@ -15,10 +15,12 @@ from jorney.data.steps import ABEL
 from jorney.judge.prm import PrmJudge
 from jorney.model import params as parameters
 from jorney.model.transformer import hidden_states, read_out
+from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.train import prm
 from jorney.train.losses import prm_loss
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.prm import PrmConfig, as_reward_model, encode_steps, labelled_example
+from jorney.train.state import param_shardings
 
 STEPS = ["1. 3 * 4 = 12 (left: 5, 9, 12)", "2. 9 - 5 = 4\nsince 4 + 5 is 9 (left: 4, 12)", "3. 12 + 4 = 16 (left: 16)\n#### 16"]
 
@@ -109,3 +111,25 @@ def test_saved_and_loaded_it_scores_alike(trained, mesh1, tmp_path) -> None:
 def test_settings_out_of_range_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"prm.{field} = |accumulate = 3"):
         PrmConfig(**{field: value})
+
+
+def test_a_fresh_head_lies_where_the_table_says(policy) -> None:
+    """On the policy's mesh, beside a trunk that is the policy's own; the same whatever the mesh."""
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    spread = dataclasses.replace(policy, mesh=mesh, params=jax.device_put(policy.params, param_shardings(policy.config, mesh)))
+    one, other = as_reward_model(policy, 3), as_reward_model(spread, 3)
+    assert other.params["score"]["out"].sharding == named(mesh, "weight_embed", "labels")
+    np.testing.assert_allclose(one.params["score"]["out"], other.params["score"]["out"], atol=1e-7)
+    assert one.params["layers"] is policy.params["layers"]
+    assert set(one.params) == {"embedding", "layers", "final_norm", "score"}
+    assert 0.5 < float(np.std(one.params["score"]["out"])) / policy.config.init_scale < 2
+    assert not np.any(one.params["score"]["out_bias"])
+    assert not np.array_equal(one.params["score"]["out"], as_reward_model(policy, 4).params["score"]["out"])
+
+
+def test_what_cannot_be_trained_on_is_named(policy, tmp_path) -> None:
+    fresh = as_reward_model(policy, 0)
+    with pytest.raises(ValueError, match="no example has a label: expected at least one labelled step"):
+        prm.run(fresh, [Example((5, 6, 2))], PrmConfig(batch_rows=1, row_length=32), 0, tmp_path)
+    with pytest.raises(ValueError, match="prm.row_length = 2048: expected at most the model's 1024 positions"):
+        prm.run(fresh, [Example((5, 6, 2), labels=((1, 1.0),))], PrmConfig(batch_rows=1, row_length=2048), 0, tmp_path)
