@@ -24,7 +24,7 @@ from jorney.data.problems import Problem
 VERIFIERS = ("countdown", "math")  # the values of Problem.verifier
 GO_BACK = re.compile(r"Go back to (\d{1,9}(?:, \d{1,9})*)")  # anywhere in a line: "Wait, 17 is not 24. Go back to 5, 9, 12."
 
-_NUMBERED = re.compile(r"\s*(\d+)\.\s+(.*)")
+NUMBERED = re.compile(r"\s*(\d+)\.\s+(.*)")
 _EQUATION = re.compile(r"(?<![-+*/\d.])(?<![-+*/] )(\d{1,18}) ?([-+*/]) ?(\d{1,18}) ?= ?(-?\d{1,18}(?:\.\d{1,18})?)(?!\d)")
 _LONGEST_LINE = 500  # characters of a step; a model that repeats itself writes numbers too long for int()
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)")
@@ -111,7 +111,7 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
     true_equations = all_equations = 0
     end = text.rfind("####")  # what follows the answer did not lead to it
     for line in text[: end if end >= 0 else None].splitlines():
-        numbered = _NUMBERED.match(line)
+        numbered = NUMBERED.match(line)
         if numbered:
             true, stated = equations(line)
             true_equations, all_equations = true_equations + true, all_equations + stated
@@ -123,7 +123,7 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
             else:
                 trail.append((state, f"goes back to {_short(back)}, which is not on the path"))
         if numbered and not backs:
-            trail.append(_take_step(trail[-1][0], *numbered.groups()))
+            trail.append(take_step(trail[-1][0], *numbered.groups()))
 
     numbers, answer = trail[-1][0], final_answer(text)
     note = error = next((error for _, error in trail if error), "")
@@ -145,7 +145,7 @@ def equations(text: str) -> tuple[int, int]:
     return sum(_OPERATION[op](int(a), int(b)) == Fraction(c) for a, op, b, c in found), len(found)
 
 
-def _take_step(numbers: Numbers, number: str, text: str) -> tuple[Numbers, str]:
+def take_step(numbers: Numbers, number: str, text: str) -> tuple[Numbers, str]:
     """The state that a step claims to leave, and what is wrong with the step."""
     step = parse_step(text) if len(text) <= _LONGEST_LINE else None
     if step is None:

@@ -16,10 +16,11 @@ from places import CACHE
 
 # Enough training that trees hold right paths; everything else as small as it can be.
 OPTIONS = {
+    "phase2.optimizer.learning-rate": 5e-5,
     "problems.train-count": 640,
     "problems.trees-count": 20,
     "problems.test-count": 16,
-    "share": 0.2,
+    "share": 0.5,
     "long-tokens": 128,
     "evaluate.rows": 16,
     "evaluate.max-tokens": 48,
