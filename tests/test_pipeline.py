@@ -17,7 +17,7 @@ from places import CACHE
 # Enough training that trees hold right paths; everything else as small as it can be.
 OPTIONS = {
     "phase2.optimizer.learning-rate": 5e-5,
-    "problems.train-count": 640,
+    "problems.train-count": 1280,
     "problems.trees-count": 20,
     "problems.test-count": 16,
     "share": 0.5,
@@ -33,7 +33,7 @@ OPTIONS = {
     "rollouts.completions": 4,
     "rollouts.max-tokens": 48,
     "prm.epochs": 1,
-    "dpo.samples": 8,
+    "dpo.samples": 20,
     "dpo.batch-pairs": 4,
     "resample.attempts": 2,
 }
@@ -77,7 +77,7 @@ def undisturbed(tmp_path_factory) -> tuple[pathlib.Path, str]:
 
 def test_report_is_complete(undisturbed: tuple[pathlib.Path, str]) -> None:
     report = _report(undisturbed[0])
-    assert report["problems"] == {"train": 640, "trees": 20, "test": 16}
+    assert report["problems"] == {"train": 1280, "trees": 20, "test": 16}
     assert tuple(report["models"]) == MODELS
     assert tuple(report["controls"]) == CONTROLS
     for name, found in (report["models"] | report["controls"]).items():

@@ -106,7 +106,8 @@ def plan_dpo(bench: Bench, model: Model, pairs: Stage, config: DpoConfig) -> Sta
         preferences = read_preferences(pairs.folder)
         if not preferences:
             raise ValueError(
-                "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples"
+                "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples "
+                "(--until phase2 reports what is done so far)"
             )
         steps = config.epochs * -(-len(preferences) // config.batch_pairs)
         with bench.progress.bar("steps", steps) as bar:
