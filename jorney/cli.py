@@ -168,6 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             COMMANDS[arguments[0]](arguments[1:])
+    except BrokenPipeError:  # the reader, `head` say, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds no broken pipe
+        return 141  # as a program that SIGPIPE ended
     except KeyboardInterrupt:
         print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
