@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import itertools
 import os
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 USAGE = """usage: jorney COMMAND [OPTIONS]
@@ -165,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if arguments[0] not in COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: expected one of {', '.join(COMMANDS)}")
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _interrupts_are_heard():
             warnings.showwarning = _show_warning
             COMMANDS[arguments[0]](arguments[1:])
     except BrokenPipeError:  # the reader, `head` say, has read enough
@@ -185,6 +188,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"jorney: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+@contextlib.contextmanager
+def _interrupts_are_heard() -> Iterator[None]:
+    """Sends a Ctrl-C again that struck where Python drops exceptions: in a finaliser or in a callback of the collector."""
+    report = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            report(unraisable)
+            return
+        again = threading.Timer(0.05, _thread.interrupt_main)  # later: here it would be dropped again
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

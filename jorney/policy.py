@@ -54,15 +54,19 @@ class Policy:
 
 
 def resolve(path_or_hub_id: str) -> str:
-    """A local folder for "embedded", a folder, a gs:// folder or a hub id.
+    """A local folder for "embedded", a folder, a gs:// folder or a hub id; of a training stage's local folder, the model in it.
 
     Raises:
       FileNotFoundError: none of these.
     """
     if path_or_hub_id == EMBEDDED:
         return os.path.join(os.path.dirname(__file__), "embedded")
-    if not storage.is_local(path_or_hub_id) or storage.path(path_or_hub_id).exists():
-        return os.fspath(storage.path(path_or_hub_id))
+    place = storage.path(path_or_hub_id)
+    if not storage.is_local(path_or_hub_id):
+        return os.fspath(place)
+    if place.exists():
+        trained = (place / "model" / "config.json").exists() and not (place / "config.json").exists()
+        return os.fspath(place / "model" if trained else place)
     if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
         raise FileNotFoundError(f"{path_or_hub_id}: no such folder (a hub id has the form owner/name)")
     import huggingface_hub

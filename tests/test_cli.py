@@ -7,10 +7,12 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
+import time
 
 import pytest
 
-from jorney import cli
+from jorney import cli, policy
 
 
 @pytest.fixture
@@ -155,3 +157,37 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ValueError, match="Expecting property name"):
         cli.main(["generate"])
     assert os.environ.get("JORNEY_TRACEBACK") is None
+
+
+def test_an_interrupt_in_a_finaliser_is_heard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def command(_: object) -> None:
+        Dropped()
+        time.sleep(5)
+        pytest.fail("the interrupt was lost")
+
+    monkeypatch.setitem(cli.COMMANDS, "generate", command)
+    assert cli.main(["generate"]) == 130
+    assert capsys.readouterr().err == "\njorney: interrupted; the same command goes on from here\n"
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    line = f"{sys.executable} -m jorney.cli expand --help | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert done.returncode in (0, 141)  # 0 where all of it fitted into the pipe
+    assert done.stderr == ""
+
+
+def test_a_folder_without_a_model_is_refused_first(fails, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "config.json: no such file" in fails("prm", "--model", str(tmp_path / "empty"))
+
+
+def test_a_training_stages_folder_is_its_model(tmp_path: pathlib.Path) -> None:
+    embedded = pathlib.Path(policy.resolve("embedded"))
+    shutil.copytree(embedded, tmp_path / "sft" / "model")
+    assert policy.resolve(str(tmp_path / "sft")) == str(tmp_path / "sft" / "model")
+    assert policy.resolve(str(tmp_path / "sft" / "model")) == str(tmp_path / "sft" / "model")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import digest
+from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
 from jorney.data.packing import Example
@@ -268,6 +269,7 @@ def run(command: StageCommand, progress: Progress) -> Done:
 
 def _model(place: str) -> Model:
     folder = resolve(place)
+    config_json.read(folder)  # so that a folder without a model is refused before anything runs
     return Model(folder, source_digest(folder))
 
 
