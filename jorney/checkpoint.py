@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import shutil
@@ -41,14 +42,17 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, record: Mapping[str, Any]) -> None:
-        """Starts writing; returns as soon as the state may be donated. A step that is there already is left alone.
+        """Starts writing; returns as soon as the state may be donated and the record changed. A step already there stays.
 
         Raises:
           OSError: the disk has no room for it. Asked beforehand: orbax finds out midway, in another thread, and prints pages.
         """
         if step != self.latest():
             check_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-            arguments = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(dict(record)))
+            # Orbax copies the state before it returns, but reads the record in its thread, when the caller has gone on.
+            arguments = ocp.args.Composite(
+                state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(copy.deepcopy(dict(record)))
+            )
             self._manager.save(step, args=arguments)
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:

@@ -60,6 +60,16 @@ def test_the_state_may_be_donated_after_save(tmp_path: pathlib.Path) -> None:
     np.testing.assert_array_equal(found["x"], np.arange(1_000_000, dtype=np.float32))
 
 
+def test_the_record_may_be_changed_after_save(tmp_path: pathlib.Path) -> None:
+    """A training's record grows while its checkpoint is written: resumed, it held steps that the checkpoint did not."""
+    record: dict = {"losses": [1.0]}
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, _state(), record)
+        record["losses"].append(2.0)
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.restore(1, _like(_state()))[1] == {"losses": [1.0]}
+
+
 def test_every_leaf_that_does_not_fit_is_named(tmp_path: pathlib.Path) -> None:
     """Orbax alone names none and casts silently."""
     with Checkpoints(tmp_path / "c") as checkpoints:
