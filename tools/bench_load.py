@@ -1,10 +1,13 @@
-"""Loads a checkpoint beside reading its files with cat: time and memory, alternating, medians.
+"""Loads a checkpoint beside reading its files with cat, and beside touching as much memory: alternating, medians.
 
     python tools/make_random_checkpoint.py /tmp/deepseekmath --format bin
     python tools/bench_load.py /tmp/deepseekmath --runs 5
 
 Every load is a process of its own with simulated devices. Before each side the page cache is emptied where that is allowed
-(root), so that both read from the disk; the output says which it was.
+(root), so that both read from the disk; the output says which it was. Where the parameters lie must be memory that no
+process holds, and on a virtual machine whose host takes idle memory back the first touch of it can take longer than the
+reading: "touch" is that alone, one byte a page of as many bytes by one thread a core, and no loader can do with less. It
+waits five seconds first, since a load's memory, too, has been idle while the process started.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from jorney.convert import hf
 
@@ -48,6 +54,20 @@ def load(folder: str, devices: int) -> None:
     print(json.dumps(found))
 
 
+def touch(nbytes: int) -> None:
+    """The child: writes to every page of new memory, then prints how long it took."""
+    time.sleep(5)
+    start = time.perf_counter()
+    cores = os.cpu_count() or 1
+
+    def write(part: np.ndarray) -> None:
+        part[::4096] = 1
+
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(write, np.array_split(np.empty(nbytes, np.uint8), cores)))
+    print(json.dumps({"touch": time.perf_counter() - start}))
+
+
 def drop_cache() -> bool:
     """Empties the page cache; False where that is not allowed."""
     os.sync()
@@ -60,15 +80,19 @@ def drop_cache() -> bool:
 
 
 def run(folder: str, devices: int) -> dict[str, float]:
-    """One round: cat, then a load in a process of its own; seconds of both, and the load's memory in bytes."""
+    """One round: cat, touch, load, the last two in processes of their own; seconds, and the load's memory in bytes."""
     cold = drop_cache()
+    size = sum(os.path.getsize(file) for file in hf.weight_files(folder))
     start = time.perf_counter()
     subprocess.run(["cat", *hf.weight_files(folder)], stdout=subprocess.DEVNULL, check=True)
     cat = time.perf_counter() - start
-    drop_cache()
-    command = [sys.executable, __file__, folder, "--child", "--devices", str(devices)]
-    child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return {**json.loads(child.stdout.splitlines()[-1]), "cat": cat, "cold": cold}
+    found = {"cat": cat, "cold": cold}
+    for child in (["touch", "--bytes", str(size)], ["load", "--devices", str(devices)]):
+        drop_cache()
+        command = [sys.executable, __file__, folder, "--child", *child]
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        found |= json.loads(output.splitlines()[-1])
+    return found
 
 
 def main() -> None:
@@ -76,10 +100,11 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--devices", type=int, default=8)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=("load", "touch"), help=argparse.SUPPRESS)
+    parser.add_argument("--bytes", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
-        load(chosen.folder, chosen.devices)
+        load(chosen.folder, chosen.devices) if chosen.child == "load" else touch(chosen.bytes)
         return
     files = hf.weight_files(chosen.folder)
     size = sum(os.path.getsize(file) for file in files)
@@ -89,14 +114,17 @@ def main() -> None:
         found.append(run(chosen.folder, chosen.devices))
         last = found[-1]
         print(
-            f"run {number + 1}: cat {last['cat']:.1f} s, load {last['seconds']:.1f} s ({last['cpu_seconds']:.1f} of a core), "
+            f"run {number + 1}: cat {last['cat']:.1f} s, touch {last['touch']:.1f} s, load {last['seconds']:.1f} s "
+            f"({last['cpu_seconds']:.1f} of a core), "
             f"peak {last['peak'] / 1e9:.2f} GB of which {last['before'] / 1e9:.2f} before",
             flush=True,
         )
-    cat, seconds = (statistics.median(one[name] for one in found) for name in ("cat", "seconds"))
+    cat, seconds, touched = (statistics.median(one[name] for one in found) for name in ("cat", "seconds", "touch"))
     peak, params = max(one["peak"] for one in found) / 1e9, found[0]["bytes"] / 1e9
     print(f"page cache emptied before each: {'yes' if found[0]['cold'] else 'no'}")
-    print(f"time: load {seconds:.1f} s / cat {cat:.1f} s = {seconds / cat:.2f} (medians of {chosen.runs}; bar: 2)")
+    print(
+        f"time: load {seconds:.1f} s / cat {cat:.1f} s = {seconds / cat:.2f} (medians of {chosen.runs}; bar: 2); touch alone {touched:.1f} s"
+    )
     print(f"memory: peak {peak:.2f} GB; bar: parameters {params:.2f} GB x 1.1 + 1 GB = {1.1 * params + 1:.2f} GB")
 
 
