@@ -122,10 +122,8 @@ def main() -> None:
     cat, seconds, touched = (statistics.median(one[name] for one in found) for name in ("cat", "seconds", "touch"))
     peak, params = max(one["peak"] for one in found) / 1e9, found[0]["bytes"] / 1e9
     print(f"page cache emptied before each: {'yes' if found[0]['cold'] else 'no'}")
-    print(
-        f"time: load {seconds:.1f} s / cat {cat:.1f} s = {seconds / cat:.2f} (medians of {chosen.runs}; bar: 2)"
+    print(f"time: load {seconds:.1f} s / cat {cat:.1f} s = {seconds / cat:.2f} (medians of {chosen.runs}; bar: 2)")
     print(f"touching {size / 1e9:.2f} GB of new memory alone: {touched:.1f} s")
-    )
     print(f"memory: peak {peak:.2f} GB; bar: parameters {params:.2f} GB x 1.1 + 1 GB = {1.1 * params + 1:.2f} GB")
 
 
