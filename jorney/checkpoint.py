@@ -1,34 +1,46 @@
-"""Checkpoints of training, by orbax: asynchronous, kept to the newest few, restored onto any mesh."""
+"""Checkpoints of training, by orbax: asynchronous, the newest few and the best kept, restored onto any mesh."""
 
 from __future__ import annotations
 
-import copy
 import errno
 import os
 import shutil
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as policy_of
 
 from jorney import storage
 
+_LOSS = "held_out_loss"
+
 
 class Checkpoints:
-    """Training states and a JSON record beside each, by step.
+    """Training states by step. Of several processes all call the same, and each writes its shards.
 
     Args:
       folder: local (made absolute) or gs://.
       keep: how many of the newest stay.
+      best: the one of the lowest held-out loss stays too.
     """
 
-    def __init__(self, folder: storage.PathLike, keep: int = 2) -> None:
+    def __init__(self, folder: storage.PathLike, keep: int = 2, best: bool = False) -> None:
         where = storage.path(folder)
         self._folder = where.absolute() if storage.is_local(where) else where
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=True)
+        policies: list[Any] = [policy_of.LatestN(keep)]
+        if best:  # the last of them in descending order
+            policies.append(policy_of.BestN(get_metric_fn=_loss, reverse=True, n=1, keep_checkpoints_without_metrics=False))
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy_of.AnyPreservationPolicy(policies),
+            best_fn=_loss if best else None,
+            best_mode="min",
+            create=True,
+            cleanup_tmp_directories=True,  # what a kill left half-written
+            enable_async_checkpointing=True,
+        )
         # Named ahead, so that the metadata of a step can be read before anything of it is restored.
-        handlers: dict[str, Any] = {"state": ocp.StandardCheckpointHandler(), "record": ocp.JsonCheckpointHandler()}
+        handlers: Any = {"state": ocp.StandardCheckpointHandler()}
         self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
 
     def __enter__(self) -> Checkpoints:
@@ -41,22 +53,24 @@ class Checkpoints:
         """The newest complete step, or None."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: Any, record: Mapping[str, Any]) -> None:
-        """Starts writing; returns as soon as the state may be donated and the record changed. A step already there stays.
+    def best(self) -> int | None:
+        """The step of the lowest held-out loss among those kept, or None."""
+        self._manager.wait_until_finished()
+        return self._manager.best_step()
+
+    def save(self, step: int, state: Any, held_out_loss: float | None = None) -> None:
+        """Starts writing; returns as soon as the state may be donated. A step already there stays.
 
         Raises:
           OSError: the disk has no room for it. Asked beforehand: orbax finds out midway, in another thread, and prints pages.
         """
         if step != self.latest():
             check_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-            # Orbax copies the state before it returns, but reads the record in its thread, when the caller has gone on.
-            arguments = ocp.args.Composite(
-                state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(copy.deepcopy(dict(record)))
-            )
-            self._manager.save(step, args=arguments)
+            metrics = None if held_out_loss is None else {_LOSS: held_out_loss}
+            self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)), metrics=metrics)
 
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """The state and record of a step.
+    def restore(self, step: int, like: Any) -> Any:
+        """The state of a step.
 
         Args:
           like: ShapeDtypeStructs with shardings, in the form of the state.
@@ -67,13 +81,15 @@ class Checkpoints:
         """
         metadata = self._manager.item_metadata(step)["state"]
         check_leaves(getattr(metadata, "tree", metadata), like, os.fspath(self._folder / str(step)))
-        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(like), record=ocp.args.JsonRestore())
-        found = self._manager.restore(step, args=arguments)
-        return found["state"], found["record"]
+        return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
 
     def close(self) -> None:
         """Waits until everything is written."""
         self._manager.close()
+
+
+def _loss(metrics: Any) -> float:
+    return metrics[_LOSS]
 
 
 def check_room(folder: storage.PathLike, needed: int) -> None:

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from jorney.train.stopping import Stopped
+
 USAGE = """usage: jorney COMMAND [OPTIONS]
 
 commands:
@@ -20,16 +22,18 @@ commands:
   run CONFIG.py        the pipeline of a configuration file
   expand               reasoning trees of problems, judged and pruned
   derive               shortcuts and journeys from trees
-  sft                  supervised fine-tuning on thoughts or solutions
+  sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
-  dpo                  preference training on a model's own samples
+  dpo                  preference training on given pairs, or on pairs of samples
   evaluate             a model's accuracy on problems
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
   export MODEL DIR     a checkpoint -> a Hugging Face folder
+  bench train          throughput and memory of a training step
 
-jorney COMMAND --help lists a command's options."""
+jorney COMMAND --help lists a command's options. From expand to evaluate, a
+configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
 
 
 def _quickstart(arguments: Sequence[str]) -> None:
@@ -67,21 +71,43 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
     """A stage as a command."""
 
     def run(arguments: Sequence[str]) -> None:
-        from jorney import config
+        from jorney import config, devices, distributed
         from jorney.stages import command
 
-        default = command.COMMANDS[kind]()
-        chosen = config.override(default, arguments, f"jorney {kind}", (default.__doc__ or "").split("\n")[0])
+        default, prog = command.COMMANDS[kind](), f"jorney {kind}"
+        if arguments and not arguments[0].startswith("-"):
+            default, prog = config.read(arguments[0], command.COMMANDS[kind]), f"{prog} {arguments[0]}"
+            arguments = arguments[1:]
+        chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
         _use_jax()
+        if isinstance(chosen, command.TrainCommand):
+            devices.keep_freed_memory()
+            distributed.initialize(chosen.distributed)
         from jorney.progress import Progress
 
-        progress = Progress()
+        progress = Progress(quiet=not distributed.is_main())
         done = command.run(chosen, progress)
         for name, value in command.plain(done.result).items():
             progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
         progress.say(f"{kind}: {done.folder}")
 
     return run
+
+
+def _bench(arguments: Sequence[str]) -> None:
+    from jorney import config, devices
+    from jorney.bench import train
+    from jorney.progress import Progress
+
+    if arguments[:1] != ["train"] and "--help" not in arguments and "-h" not in arguments:
+        raise ValueError("jorney bench: expected what to measure: jorney bench train [OPTIONS]")
+    default = train.TrainBench()
+    chosen = config.override(default, arguments[1:], "jorney bench train", (default.__doc__ or "").split("\n")[0])
+    _use_jax()
+    devices.keep_freed_memory()
+    progress = Progress()
+    for name, value in train.run(chosen, progress.say).items():
+        progress.say(f"{name:28} {value:,.4g}" if isinstance(value, float) else f"{name:28} {value}")
 
 
 def _generate(arguments: Sequence[str]) -> None:
@@ -151,11 +177,12 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "inspect": _inspect,
     "convert": _convert,
     "export": _export,
+    "bench": _bench,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 when interrupted."""
+    """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 or 143 when told to stop."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
@@ -174,6 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds no broken pipe
         return 141  # as a program that SIGPIPE ended
+    except Stopped as stop:
+        print(f"jorney: {stop}; the same command goes on from there", file=sys.stderr)
+        return 128 + stop.signal
     except KeyboardInterrupt:
         print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

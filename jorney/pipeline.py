@@ -24,6 +24,7 @@ from jorney.progress import Progress
 from jorney.sample.generate import encode_prompts
 from jorney.sharding import MeshConfig
 from jorney.stage import Done, source_digest
+from jorney.stages import preferences, rewards
 from jorney.stages.bench import DTYPES, Bench, Model, Stage
 from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
 from jorney.stages.models import as_many_tokens, plan_sft
@@ -236,7 +237,7 @@ class Run:
         tenth = max(1, round(config.share * len(problems)))
         sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
         rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
-        prm = self._add(plan_prm(bench, phase1, rollouts, held_out, config.rollouts, config.prm))
+        prm = self._add(plan_prm(bench, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
 
         if config.judge == "prm":
             trees = plan_trees(
@@ -273,7 +274,7 @@ class Run:
 
         if config.until == "dpo":
             pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
-            dpo = self._add(plan_dpo(bench, journey, pairs, config.dpo)).model
+            dpo = self._add(plan_dpo(bench, journey, preferences.sampled(pairs), pairs.key, config.dpo)).model
             self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
 
     def _thoughts(self, tokenizer: Tokenizer, thoughts: Stage, name: str) -> list[Example]:

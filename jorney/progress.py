@@ -15,12 +15,16 @@ class Bar(Protocol):
 
 
 class Progress:
-    """Bars on a terminal; elsewhere plain lines: the start and end of each stage, and every quarter between."""
+    """Bars on a terminal; elsewhere plain lines: the start and end of each stage, and every quarter between.
 
-    def __init__(self) -> None:
+    Args:
+      quiet: says nothing: of several processes one speaks.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
-        self.console: Any = Console(highlight=False, soft_wrap=True)
+        self.console: Any = Console(highlight=False, soft_wrap=True, quiet=quiet)
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)

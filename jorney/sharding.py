@@ -7,6 +7,7 @@ import math
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 MESH_AXES = ("data", "fsdp", "context", "tensor")
@@ -62,8 +63,11 @@ class MeshConfig:
 def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:
     """The mesh that every program of a run uses.
 
+    Devices that lie close together are neighbours on the inner axes. Slices of a multi-slice machine, between which the
+    network is slow, are replicas: they share out `data` alone, which is the outermost axis.
+
     Raises:
-      ValueError: the sizes do not multiply to the number of devices.
+      ValueError: the sizes do not multiply to the number of devices, or the slices cannot be replicas.
     """
     config = config or MeshConfig()
     found = jax.devices() if devices is None else devices
@@ -75,6 +79,11 @@ def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None
         raise ValueError(f"mesh: {stated} does not divide the {len(found)} devices there are")
     # Auto, not the default Explicit: shardings are stated at a few places and XLA propagates them from there.
     types = (AxisType.Auto,) * len(MESH_AXES)
+    if (slices := len({getattr(device, "slice_index", 0) for device in found})) > 1:
+        if sizes[0] % slices:
+            raise ValueError(f"mesh.data = {sizes[0]}: expected a multiple of the {slices} slices, which are replicas")
+        within = [sizes[0] // slices, *sizes[1:]]
+        return Mesh(mesh_utils.create_hybrid_device_mesh(within, [slices, 1, 1, 1], found), MESH_AXES, axis_types=types)
     if devices is None:
         return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=types)
     return Mesh(np.asarray(found).reshape(sizes), MESH_AXES, axis_types=types)
@@ -114,6 +123,13 @@ def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
     if jax.sharding.get_abstract_mesh().empty:
         return x
     return jax.lax.with_sharding_constraint(x, spec(*axes))
+
+
+def ways(axis: str) -> int:
+    """Into how many parts the mesh that is set splits a logical axis; 1 without a mesh."""
+    part, sizes = TABLE[axis], jax.sharding.get_abstract_mesh().shape
+    names = (part,) if isinstance(part, str) else part or ()
+    return math.prod(sizes.get(name, 1) for name in names)
 
 
 def check_divides(mesh: Mesh, shape: tuple[int, ...], axes: tuple[str, ...], name: str) -> None:

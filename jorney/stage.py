@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jorney import __version__, config, storage
+from jorney import __version__, config, distributed, storage
 from jorney.progress import Progress
 
 MANIFEST = "manifest.json"
@@ -61,7 +61,7 @@ class Stages:
         return self._root / "stages" / f"{name}-{self.key(name, reads)}"
 
     def run(self, name: str, reads: Any, work: Callable[[storage.Path], Any], detail: str = "") -> Done:
-        """Runs a stage, or takes it as it stands when its manifest is there.
+        """Runs a stage, or takes it as it stands when its manifest is there. Of several processes all call the same.
 
         Args:
           reads: everything the result depends on: fields, keys of earlier stages, digests of files.
@@ -69,7 +69,8 @@ class Stages:
         """
         folder = self.folder(name, reads)
         manifest = folder / MANIFEST
-        if manifest.exists():
+        # Asked once, for all: a process that came late would find what the first has written since.
+        if distributed.from_main(manifest.exists, f"{name} begins"):
             self._progress.say(f"{name}: already done")
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -77,11 +78,13 @@ class Stages:
                 start = time.perf_counter()
                 result = self._attempt(work, folder)
                 seconds = time.perf_counter() - start
-                storage.write_json(
-                    manifest, {"name": name, "reads": json.loads(config.to_json(reads)), "seconds": seconds, "result": result}
-                )
-        self._link(name, folder)
-        found = storage.read_json(manifest)
+                distributed.barrier(f"{name} ends")  # before the manifest says that all have written
+                if distributed.is_main():
+                    about = {"name": name, "reads": json.loads(config.to_json(reads)), "seconds": seconds, "result": result}
+                    storage.write_json(manifest, about)
+        if distributed.is_main():
+            self._link(name, folder)
+        found = distributed.from_main(lambda: storage.read_json(manifest), f"{name} is done")
         return Done(folder, self.key(name, reads), found["result"], found["seconds"])
 
     @staticmethod
@@ -90,7 +93,7 @@ class Stages:
         try:
             return work(folder)
         except ValueError:
-            while not any(folder.iterdir()):
+            while distributed.is_main() and not any(folder.iterdir()):
                 folder.rmdir()
                 folder = folder.parent
             raise

@@ -20,15 +20,14 @@ def _like(state: dict) -> dict:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), state)
 
 
-def test_state_and_record_come_back(tmp_path: pathlib.Path) -> None:
+def test_a_state_comes_back(tmp_path: pathlib.Path) -> None:
     with Checkpoints(tmp_path / "c") as checkpoints:
         assert checkpoints.latest() is None
-        checkpoints.save(3, _state(0.5), {"loss": [1.5, 1.25]})
+        checkpoints.save(3, _state(0.5))
     with Checkpoints(tmp_path / "c") as checkpoints:
         assert checkpoints.latest() == 3
-        state, record = checkpoints.restore(3, _like(_state()))
+        state = checkpoints.restore(3, _like(_state()))
     jax.tree.map(np.testing.assert_array_equal, state, _state(0.5))
-    assert record == {"loss": [1.5, 1.25]}
 
 
 def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: pathlib.Path, monkeypatch) -> None:
@@ -36,7 +35,7 @@ def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: pathl
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=47))
     with Checkpoints(tmp_path / "c") as checkpoints:
         with pytest.raises(OSError, match="a checkpoint needs 48 bytes: No space left on device") as error:
-            checkpoints.save(1, _state(), {})
+            checkpoints.save(1, _state())
         assert error.value.filename == str(tmp_path / "c")
         assert checkpoints.latest() is None
 
@@ -44,7 +43,7 @@ def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: pathl
 def test_only_the_newest_are_kept(tmp_path: pathlib.Path) -> None:
     with Checkpoints(tmp_path / "c", keep=2) as checkpoints:
         for step in (1, 2, 3, 4):
-            checkpoints.save(step, _state(step), {})
+            checkpoints.save(step, _state(step))
     assert sorted(int(p.name) for p in (tmp_path / "c").iterdir() if p.name.isdigit()) == [3, 4]
 
 
@@ -53,27 +52,41 @@ def test_the_state_may_be_donated_after_save(tmp_path: pathlib.Path) -> None:
     state = {"x": jnp.arange(1_000_000, dtype=jnp.float32)}
     step = jax.jit(lambda s: {"x": s["x"] * 0 - 1}, donate_argnums=0)
     with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, {})
+        checkpoints.save(1, state)
         jax.block_until_ready(step(state))
     with Checkpoints(tmp_path / "c") as checkpoints:
-        found, _ = checkpoints.restore(1, _like({"x": jnp.zeros(1_000_000)}))
+        found = checkpoints.restore(1, _like({"x": jnp.zeros(1_000_000)}))
     np.testing.assert_array_equal(found["x"], np.arange(1_000_000, dtype=np.float32))
 
 
-def test_the_record_may_be_changed_after_save(tmp_path: pathlib.Path) -> None:
-    """A training's record grows while its checkpoint is written: resumed, it held steps that the checkpoint did not."""
-    record: dict = {"losses": [1.0]}
+def test_the_best_stays_beside_the_newest(tmp_path: pathlib.Path) -> None:
+    with Checkpoints(tmp_path / "c", keep=1, best=True) as checkpoints:
+        for step, loss in enumerate((3.0, 1.0, 2.0, 2.5), start=1):
+            checkpoints.save(step, _state(step), loss)
+        assert checkpoints.best() == 2
+    assert sorted(int(p.name) for p in (tmp_path / "c").iterdir() if p.name.isdigit()) == [2, 4]
+    with Checkpoints(tmp_path / "c", keep=1, best=True) as checkpoints:
+        assert (checkpoints.best(), checkpoints.latest()) == (2, 4)
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(tmp_path: pathlib.Path) -> None:
     with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, _state(), record)
-        record["losses"].append(2.0)
+        checkpoints.save(1, _state())
+    half = tmp_path / "c" / "2.orbax-checkpoint-tmp"
+    half.mkdir()
+    (half / "part").write_bytes(b"x" * 1000)
     with Checkpoints(tmp_path / "c") as checkpoints:
-        assert checkpoints.restore(1, _like(_state()))[1] == {"losses": [1.0]}
+        assert checkpoints.latest() == 1
+        checkpoints.save(2, _state(2.0))
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        np.testing.assert_array_equal(checkpoints.restore(2, _like(_state()))["weights"]["up"], np.full((4, 2), 2.0))
+    assert not half.exists()
 
 
 def test_every_leaf_that_does_not_fit_is_named(tmp_path: pathlib.Path) -> None:
     """Orbax alone names none and casts silently."""
     with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, _state(), {})
+        checkpoints.save(1, _state())
     other = {"weights": {"up": jnp.zeros((4, 3), jnp.bfloat16), "down": jnp.zeros(2)}, "moments": (jnp.zeros(3),)}
     with Checkpoints(tmp_path / "c") as checkpoints, pytest.raises(ValueError, match="3 leaves do not fit") as error:
         checkpoints.restore(1, _like(other))

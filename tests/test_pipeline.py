@@ -122,7 +122,7 @@ def test_what_a_run_leaves(undisturbed: tuple[pathlib.Path, str]) -> None:
         assert (output / file).stat().st_size > 0, file
     for stage in ("sft_phase1", "phase2_journey", "dpo", "prm"):
         assert (output / stage / "model" / "model.safetensors").exists()
-        assert list((output / stage / "checkpoints").iterdir())
+        assert list((output / stage / "training" / "checkpoints").iterdir())
     page = (output / "report.html").read_text()
     assert 'class="tree"' in page
     assert 'class="piece reflection"' in page

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -47,3 +49,32 @@ def test_constrain_shards_under_a_mesh() -> None:
         out = jax.jit(lambda x: sharding.constrain(x * 1, "batch", "length", "mlp"))(jnp.ones((8, 3, 4)))
     assert out.addressable_shards[0].data.shape == (2, 3, 2)
     assert sharding.constrain(jnp.ones((2, 3)), "batch", "length").shape == (2, 3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """What is asked of a device when it is given its place."""
+
+    id: int
+    slice_index: int
+    process_index: int
+    platform: str = "cpu"
+    device_kind: str = "cpu"
+
+
+def _slices(count: int, each: int) -> list[Device]:
+    """Devices of a multi-slice machine, in no order."""
+    listed = [Device(i, i % count, i % count) for i in range(count * each)]
+    return [*listed[1::2], *listed[::2]]
+
+
+def test_slices_are_replicas_on_the_outermost_axis() -> None:
+    mesh = make_mesh(MeshConfig(data=-1, fsdp=2, tensor=2), _slices(2, 8))
+    assert dict(mesh.shape) == {"data": 4, "fsdp": 2, "context": 1, "tensor": 2}
+    for replica in range(4):  # the first slice's replicas, then the second's: none spans both
+        assert {device.slice_index for device in mesh.devices[replica].flatten()} == {replica // 2}
+
+
+def test_a_replica_that_would_span_slices_is_refused() -> None:
+    with pytest.raises(ValueError, match="mesh.data = 1: expected a multiple of the 2 slices, which are replicas"):
+        make_mesh(MeshConfig(data=1, fsdp=-1), _slices(2, 8))

@@ -18,6 +18,7 @@ import platform
 import random
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,7 +34,8 @@ from jorney.data.steps import ABEL
 from jorney.data.tokenizer import load_tokenizer
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
-from jorney.train.loop import LoopConfig, train
+from jorney.model.flops import packed_row
+from jorney.train.loop import LoopConfig, Training, train
 from jorney.train.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
@@ -110,7 +112,7 @@ class Walks:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, steps: int, seed: int) -> None:
         self._tokenizer, self.steps, self._seed = tokenizer, steps, seed
-        self.padding = 0.0
+        self.padding, self.digest = 0.0, f"walks of seed {seed}"
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
         rows, length = LONG if step % 4 == 3 else SHORT
@@ -144,17 +146,17 @@ def main() -> None:
             values = ", ".join(f"{name} {value:.4f}" for name, value in record.items() if name in ("loss", "accuracy"))
             print(f"{step} of {options.steps}: {values}, {time.time() - started:.0f} s", flush=True)
 
+    adamw = OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05)
+    batches: Any = walks
     params, _ = train(
-        CONFIG,
+        # Every fourth batch is long; throughput is counted as if all were short.
+        Training(CONFIG, sft_loss(CONFIG), batches, packed_row(SHORT[1]), adamw, {"seed": options.seed}),
         parameters.init(CONFIG, jax.random.key(options.seed)),
-        sft_loss(CONFIG),
-        walks,  # type: ignore[arg-type]
-        OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05),
-        LoopConfig(save_every=200, log_every=50),
         sharding.make_mesh(),
-        os.path.join(options.out, "checkpoints"),
-        compilations=Compilations(announce=print),
-        on_step=on_step,
+        os.path.join(options.out, "training"),
+        LoopConfig(save_every=200, log_every=50),
+        Compilations(announce=print),
+        on_step,
     )
     hf.save(model, CONFIG, params, tokenizer, "bfloat16")
     tokens = sum(np.prod(LONG if step % 4 == 3 else SHORT) for step in range(options.steps))

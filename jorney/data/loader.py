@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+import dataclasses
+import hashlib
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import grain
 import numpy as np
 
+T = TypeVar("T")
+
 
 class Rows(Protocol):
-    """What can be batched: rows of arrays by name, and the share of their positions that is padding."""
+    """What can be batched: a dataclass of arrays whose rows are read by name, and the share of padding in them."""
 
     def __len__(self) -> int: ...
 
@@ -36,12 +41,41 @@ class Batches:
         self._batches = rows.batch(batch_size, drop_remainder=True)
         self.steps = len(self._batches)
         self.padding = packed.padding
+        self._packed: Any = packed
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
         """The batch of a step: {field: [B, T]}."""
         return self._batches[step]
 
+    @property
+    def digest(self) -> str:
+        """Of all that is in the rows: what a training that goes on must find again."""
+        total = hashlib.blake2b(digest_size=16)
+        for field in dataclasses.fields(self._packed):
+            if (value := getattr(self._packed, field.name)) is not None:
+                total.update(f"{field.name} {value.dtype} {value.shape}".encode())
+                total.update(np.ascontiguousarray(value).data.cast("B"))
+        return total.hexdigest()
+
     def start_at(self, step: int) -> Iterator[Mapping[str, np.ndarray]]:
         """The batches from `step` on, prefetched by grain's threads."""
         options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
         return iter(self._batches.slice(slice(step, None)).to_iter_dataset(options))
+
+
+def hold_out(members: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
+    """(those to train on, those held out), drawn at random; the order stays.
+
+    Raises:
+      ValueError: nothing would be left to train on.
+    """
+    if not share:
+        return list(members), []
+    count = max(1, round(share * len(members)))
+    if count >= len(members):
+        raise ValueError(f"held_out = {share} of {len(members)} examples leaves none to train on: expected more examples")
+    chosen = set(random.Random(f"held out/{seed}").sample(range(len(members)), count))
+    parts: tuple[list[T], list[T]] = ([], [])
+    for index, member in enumerate(members):
+        parts[index in chosen].append(member)
+    return parts

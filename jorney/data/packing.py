@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,8 @@ class Example:
     Attributes:
       tokens: prompt and completion.
       prompt: how many of them, from the start, are the prompt; they bear no loss.
-      silent: indices of completion tokens that bear no loss either (an excursion's, where a configuration says so).
+      silent: indices of tokens after the prompt that bear no loss either: an excursion's where a configuration says so, and
+        in a chat what others say between the assistant's turns.
       labels: {index of a token: what is true there, 0 to 1}; for reward models, which are read at the end of each step.
     """
 
@@ -23,6 +25,60 @@ class Example:
     prompt: int = 0
     silent: tuple[int, ...] = ()
     labels: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def bearing(self) -> int:
+        """How many tokens bear loss. The first token never does: nothing predicts it."""
+        return len(self.tokens) - max(1, self.prompt) - len(self.silent)
+
+    def first(self, count: int) -> Example:
+        """The first `count` tokens of it."""
+        silent = tuple(index for index in self.silent if index < count)
+        labels = tuple((index, value) for index, value in self.labels if index < count - 1)
+        return Example(self.tokens[:count], min(self.prompt, count), silent, labels)
+
+
+TOO_LONG = ("error", "drop", "truncate")
+
+
+def fit(examples: Sequence[Example], row_length: int, too_long: str, places: Sequence[str], source: str) -> list[Example]:
+    """The examples that fit in rows of `row_length` positions, which hold `row_length` + 1 tokens.
+
+    Args:
+      too_long: what becomes of longer ones: "error" refuses them, "drop" leaves them out, "truncate" keeps their beginning (and
+        leaves out those of which nothing that bears loss is kept). What was left out or cut is told as a warning.
+      places: where each example comes from, and `source` all of them, for messages.
+
+    Raises:
+      ValueError: an example is too long, or none is left.
+    """
+    most = row_length + 1
+    kept: list[Example] = []
+    long = cut = 0
+    for example, place in zip(examples, places, strict=True):
+        if len(example.tokens) <= most:
+            kept.append(example)
+            continue
+        if too_long == "error":
+            raise ValueError(
+                f"{place}: {len(example.tokens)} tokens: expected 2 to {most}, which a row holds (row_length = {row_length}); "
+                "too_long = 'drop' leaves longer examples out, 'truncate' keeps their beginning"
+            )
+        long += 1
+        if too_long == "truncate" and (short := example.first(most)).bearing > 0:
+            kept.append(short)
+            cut += 1
+    if not kept:
+        raise ValueError(f"{source}: no example is left with too_long = {too_long!r}: expected a row_length above {row_length}")
+    if long:
+        ends = {"cut there": cut, "left out": long - cut}
+        became = " and ".join(f"{count:,} {end}" for end, count in ends.items() if count)
+        warnings.warn(
+            f"{source}: {long:,} of {len(examples):,} examples have more than {most:,} tokens: {became} "
+            f"(too_long = {too_long!r})",
+            stacklevel=2,
+        )
+    return kept
 
 
 @dataclasses.dataclass(frozen=True)

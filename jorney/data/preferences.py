@@ -24,13 +24,14 @@ class Preference:
 
 @dataclasses.dataclass(frozen=True)
 class PreferenceRows:
-    """Rows of P + 2L positions: prompt, chosen, rejected, each padded on the right.
+    """Rows of P + 2L positions: the prompt, padded on the left, then chosen and rejected, padded on the right.
+
+    So the prompt ends where both completions go on, and distances in a row are distances in the text.
 
     Attributes:
       tokens: [R, P + 2L] int32.
       positions: [R, P + 2L] int32; both completions go on from the prompt's end.
       parts: [R, P + 2L] int32; 1 prompt, 2 chosen, 3 rejected, 0 padding.
-      prompt_lengths: [R] int32.
       chosen_mask, rejected_mask: [R, L] int32, 1 for a completion's tokens.
       pair_mask: [R] int32, 0 for a row that only fills the batch.
       reference_chosen, reference_rejected: [R] float32, log-probabilities under the reference.
@@ -39,7 +40,6 @@ class PreferenceRows:
     tokens: np.ndarray
     positions: np.ndarray
     parts: np.ndarray
-    prompt_lengths: np.ndarray
     chosen_mask: np.ndarray
     rejected_mask: np.ndarray
     pair_mask: np.ndarray
@@ -82,11 +82,11 @@ def lay_out(
     R = -(-len(preferences) // rows_multiple) * rows_multiple
     tokens, positions, parts = (np.zeros((R, P + 2 * L), np.int32) for _ in range(3))
     masks = {2: np.zeros((R, L), np.int32), 3: np.zeros((R, L), np.int32)}
-    lengths, pairs = np.ones(R, np.int32), np.zeros(R, np.int32)
+    pairs = np.zeros(R, np.int32)
     for row, one in enumerate(preferences):
-        lengths[row], pairs[row] = len(one.prompt), 1
+        pairs[row] = 1
         for part, ids, start, first in (
-            (1, one.prompt, 0, 0),
+            (1, one.prompt, P - len(one.prompt), 0),
             (2, one.chosen, P, len(one.prompt)),
             (3, one.rejected, P + L, len(one.prompt)),
         ):
@@ -96,7 +96,7 @@ def lay_out(
             if part > 1:
                 masks[part][row, : len(ids)] = 1
     nothing = np.zeros(R, np.float32)
-    return PreferenceRows(tokens, positions, parts, lengths, masks[2], masks[3], pairs, nothing, nothing)
+    return PreferenceRows(tokens, positions, parts, masks[2], masks[3], pairs, nothing, nothing)
 
 
 def _length(name: str, given: int | None, needed: Sequence[int]) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from jorney import storage
+from jorney.data.sources import read_rows
 from jorney.data.steps import ABEL
 
 
@@ -42,14 +44,13 @@ _CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's annotations: <<48/2=24>>
 
 
 def read_problems(source: str, limit: int | None = None) -> list[Problem]:
-    """Problems from a JSON-lines file (local or gs://), or from anything `datasets` reads.
+    """Problems of anything that `data.sources.read_rows` reads.
 
     A row needs a question (or problem) and an answer. GSM8K's answers, a worked solution with `#### 72` at its end, are
     taken apart; MATH's solution is kept beside its answer.
 
     Args:
-      source: a path that ends in .jsonl; a .parquet or .csv path; or a hub id, `name[:configuration][@split]`, split
-        "train" unless given (`openai/gsm8k:main@test`).
+      source: a path that ends in .jsonl, .parquet or .csv; a hub id (`openai/gsm8k:main@test`); or `tfds:NAME`.
       limit: read no more than this many.
 
     Raises:
@@ -57,16 +58,19 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit = {limit}: expected 1 or more")
+    return problems_of(itertools.islice(read_rows(source), limit), source)
+
+
+def problems_of(rows: Iterable[tuple[str, dict[str, Any]]], source: str) -> list[Problem]:
+    """The problems of (place, row) pairs; raises as `read_problems` does."""
     problems: list[Problem] = []
     seen: dict[str, str] = {}
-    for place, row in _rows(source):
+    for place, row in rows:
         problem = _from_row(row, place)
         if problem.id in seen:
             raise ValueError(f"{place}: the id {problem.id!r} was already used by {seen[problem.id]}")
         seen[problem.id] = place
         problems.append(problem)
-        if len(problems) == limit:
-            break
     if not problems:
         raise ValueError(f"{source}: holds no problems: expected at least one")
     return problems
@@ -75,39 +79,6 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
 def write_problems(where: storage.PathLike, problems: Iterable[Problem]) -> None:
     """Writes a JSON-lines file that `read_problems` reads back equal."""
     storage.write_jsonl(where, (dataclasses.asdict(problem) for problem in problems))
-
-
-def _rows(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, row) pairs; the place names file and line for error messages."""
-    if storage.path(source).is_dir():
-        raise ValueError(f"{source}: a folder: expected a file that ends in .jsonl, .parquet or .csv, or a hub id")
-    if source.endswith((".jsonl", ".json")):
-        for number, row in storage.read_jsonl(source):
-            yield f"{source}: line {number}", row
-        return
-    suffix = source.rsplit(".", 1)[-1]
-    if suffix in ("parquet", "csv"):
-        if not storage.path(source).exists():
-            raise FileNotFoundError(f"{source}: no such file")
-        import datasets
-
-        try:
-            data: Any = datasets.load_dataset(suffix, data_files=source, split="train")
-        except (ValueError, datasets.exceptions.DatasetsError) as error:
-            raise ValueError(f"{source}: expected a {suffix} file, {error.__cause__ or error}") from None
-    else:
-        if source.startswith((".", "/", "~")) or storage.path(source).exists():
-            raise ValueError(f"{source}: expected a file that ends in .jsonl, .parquet or .csv, or a hub id")
-        import datasets
-
-        name, _, split = source.partition("@")
-        name, _, configuration = name.partition(":")
-        try:
-            data = datasets.load_dataset(name, configuration or None, split=split or "train")
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-            raise FileNotFoundError(f"{source}: neither a file here nor a data set that can be fetched ({error})") from None
-    for number, row in enumerate(data):
-        yield f"{source}: row {number}", dict(row)
 
 
 def _from_row(row: dict[str, Any], place: str) -> Problem:

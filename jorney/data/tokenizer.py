@@ -65,11 +65,20 @@ class Tokenizer:
         """Ids of `render_chat`: bos once, whether or not the template writes it."""
         return self.encode_prompt(self.render_chat(messages))
 
-    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def render_chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        speak: bool = True,
+    ) -> str:
         """A chat as text, up to where the assistant is to speak.
 
         Args:
           messages: of "role" and "content".
+          tools: that the assistant may call, as JSON schemas.
+          options: more variables for the template.
+          speak: whether the assistant is to speak next; without it the text ends with the last message.
 
         Raises:
           ValueError: there is no chat template, or it refuses the messages.
@@ -78,9 +87,11 @@ class Tokenizer:
             raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
         import jinja2
 
+        # None for an empty list: Llama's template has a preamble for any list.
+        more = {"tools": list(tools) if tools else None, **(options or {})}
         try:
-            return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-        except jinja2.TemplateError as error:  # templates refuse roles and orders they were not written for
+            return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=speak, **more)
+        except (jinja2.TemplateError, TypeError) as error:  # templates refuse roles and orders they were not written for
             raise ValueError(f"the tokenizer's chat template refuses the messages: {error}") from None
 
     def decode(self, ids: Sequence[int]) -> str:

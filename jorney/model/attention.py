@@ -45,21 +45,20 @@ def frequencies(config: ModelConfig) -> np.ndarray:
     return (keep * plain + (1 - keep) * slowed).astype(np.float32)
 
 
-def rotate(x: jax.Array, positions: jax.Array, frequencies: np.ndarray) -> jax.Array:
-    """Rotary position embedding in Hugging Face's layout: the two halves of a head form the pairs.
+# Sines and cosines [B, T, 1, H/2], float32, by which the tokens' queries and keys are turned.
+Turns = tuple[jax.Array, jax.Array]
 
-    Args:
-      x: [B, T, N, H].
-      positions: [B, T] int, tokens from the start of the sequence.
-      frequencies: [H/2].
 
-    Returns:
-      [B, T, N, H] of x's dtype; the angles are computed in float32.
-    """
-    half = x.shape[-1] // 2
-    angles = positions[:, :, None, None].astype(jnp.float32) * frequencies
-    sin, cos = jnp.sin(angles), jnp.cos(angles)
-    first, second = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
+def turns(config: ModelConfig, positions: jax.Array) -> Turns:
+    """positions [B, T] int, tokens from the start of the sequence -> how far each token is turned, in all layers."""
+    angles = positions[:, :, None, None].astype(jnp.float32) * frequencies(config)
+    return jnp.sin(angles), jnp.cos(angles)
+
+
+def rotate(x: jax.Array, turned: Turns) -> jax.Array:
+    """Rotary position embedding of x [B, T, N, H] in Hugging Face's layout: the two halves of a head form the pairs."""
+    sin, cos = turned
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
 
 
@@ -103,12 +102,3 @@ def within(queries: jax.Array, keys: jax.Array, window: int | None) -> jax.Array
     """Positions of queries [..., T] and keys [..., S] -> [..., T, S] bool: at or before the query, within its window."""
     distance = queries[..., :, None] - keys[..., None, :]
     return (distance >= 0) if window is None else (distance >= 0) & (distance < window)
-
-
-def causal_mask(segment_ids: jax.Array, window: int | None = None) -> jax.Array:
-    """[B, T] segment ids -> [B, T, T] bool: a token looks at itself and earlier tokens of its own segment.
-
-    A segment's tokens stand side by side, so their distance in the row is their distance in the text.
-    """
-    order = jnp.arange(segment_ids.shape[1])
-    return within(order, order, window) & (segment_ids[:, :, None] == segment_ids[:, None, :])

@@ -11,21 +11,28 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
-from jorney.model.attention import Segment, attend, causal_mask, frequencies, rotate
+from jorney.model.attention import Turns, rotate, turns
+from jorney.model.blockwise import causal_attention
 from jorney.model.config import ModelConfig
+from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.model.params import LAYERS, Params
 from jorney.sharding import constrain
 
-# A layer's memory of earlier tokens. Given a layer's fresh keys and values [B, K, T, H] it returns the segments to attend
-# to and whatever the caller wants back from the layer (its updated cache).
-Memory = Callable[[jax.Array, jax.Array], tuple[Sequence[Segment], Any]]
+# A layer's attention. Given its queries [B, T, N, H] and its fresh keys and values [B, T, K, H] it returns what they read,
+# [B, T, N, H], and whatever the caller wants back from the layer (its updated cache).
+Attend = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, Any]]
 
+_save = jax.checkpoint_policies.save_only_these_names
+# What of a layer is kept for the backward pass, from the most to the least; the rest is computed again from the layer's input.
 REMAT_POLICIES: dict[str, Any] = {
-    "none": None,
+    "none": None,  # all that the backward pass reads
+    "dots": _save("query", "key", "value", "attended", "gate", "up"),  # not the norms and what precedes them
+    "attention": _save("query", "key", "value", "attended"),  # not the MLP, the largest part
+    "attended": _save("attended"),  # what attention read, its dearest result for its size
     "full": jax.checkpoint_policies.nothing_saveable,
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
 }
 
 
@@ -37,38 +44,33 @@ def _table_params(module: nn.Module, config: ModelConfig, prefix: tuple[str, ...
     return [module.param(name, lambda _, s=shape: jnp.zeros(s)) for name, shape in zip(names, shapes, strict=True)]
 
 
-def rms_norm(x: jax.Array, scale: jax.Array, eps: float) -> jax.Array:
-    """x [..., D] over its root mean square, in float32, times scale [D]."""
-    wide = x.astype(jnp.float32)
-    normed = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + eps)
-    return normed.astype(x.dtype) * scale.astype(x.dtype)
-
-
 class Attention(nn.Module):
     """Grouped-query attention with rotary positions."""
 
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array, memory: Memory) -> tuple[jax.Array, Any]:
+    def __call__(self, x: jax.Array, turned: Turns, attend: Attend) -> tuple[jax.Array, Any]:
         config, prefix = self.config, (LAYERS, "attention")
         wq, wk, wv, wo = _table_params(self, config, prefix, ("query", "key", "value", "out"))
-        q = jnp.einsum("btd,dnh->btnh", x, wq.astype(x.dtype))
-        k = jnp.einsum("btd,dkh->btkh", x, wk.astype(x.dtype))
-        v = jnp.einsum("btd,dkh->btkh", x, wv.astype(x.dtype))
+        q, k, v = (_project(x, w) for w in (wq, wk, wv))
         if config.qkv_bias:
             biases = _table_params(self, config, prefix, ("query_bias", "key_bias", "value_bias"))
             q, k, v = (y + b.astype(x.dtype) for y, b in zip((q, k, v), biases, strict=True))
         if config.qk_norm:
             scales = _table_params(self, config, prefix, ("query_norm", "key_norm"))
             q, k = (rms_norm(y, scale, config.rms_eps) for y, scale in zip((q, k), scales, strict=True))
-        turns = frequencies(config)
-        q, k = rotate(q, positions, turns), rotate(k, positions, turns)
-        q = constrain(q, "batch", "length", "heads", "head_dim")
-        k = constrain(k, "batch", "length", "kv_heads", "head_dim")
-        v = constrain(v, "batch", "length", "kv_heads", "head_dim")
-        segments, kept = memory(k.swapaxes(1, 2), v.swapaxes(1, 2))
-        return jnp.einsum("btnh,nhd->btd", attend(q, segments), wo.astype(x.dtype)), kept
+        q, k = rotate(q, turned), rotate(k, turned)
+        q = checkpoint_name(constrain(q, "batch", "length", "heads", "head_dim"), "query")
+        k = checkpoint_name(constrain(k, "batch", "length", "kv_heads", "head_dim"), "key")
+        v = checkpoint_name(constrain(v, "batch", "length", "kv_heads", "head_dim"), "value")
+        read, kept = attend(q, k, v)
+        return linear(read.reshape(*x.shape[:2], -1), wo.astype(x.dtype).reshape(-1, x.shape[2])), kept
+
+
+def _project(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """x [B, T, D], weight [D, heads, H] -> [B, T, heads, H]."""
+    return linear(x, weight.astype(x.dtype).reshape(x.shape[2], -1)).reshape(*x.shape[:2], *weight.shape[1:])
 
 
 class Mlp(nn.Module):
@@ -79,8 +81,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         gate, up, down = _table_params(self, self.config, (LAYERS, "mlp"), ("gate", "up", "down"))
-        hidden = jax.nn.silu(x @ gate.astype(x.dtype)) * (x @ up.astype(x.dtype))
-        return constrain(hidden, "batch", "length", "mlp") @ down.astype(x.dtype)
+        return gated_mlp(x, *(weight.astype(x.dtype) for weight in (gate, up, down)))
 
 
 class Block(nn.Module):
@@ -89,10 +90,10 @@ class Block(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array, memory: Memory) -> tuple[jax.Array, Any]:
+    def __call__(self, x: jax.Array, turned: Turns, attend: Attend) -> tuple[jax.Array, Any]:
         attention_norm, mlp_norm = _table_params(self, self.config, (LAYERS,), ("attention_norm", "mlp_norm"))
         eps = self.config.rms_eps
-        y, kept = Attention(self.config, name="attention")(rms_norm(x, attention_norm, eps), positions, memory)
+        y, kept = Attention(self.config, name="attention")(rms_norm(x, attention_norm, eps), turned, attend)
         x = x + y
         x = x + Mlp(self.config, name="mlp")(rms_norm(x, mlp_norm, eps))
         return constrain(x, "batch", "length", "embed"), kept
@@ -113,35 +114,36 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: jax.Array, positions: jax.Array, memories: Memory | Sequence[Memory]
+        self, tokens: jax.Array, positions: jax.Array, attends: Attend | Sequence[Attend]
     ) -> tuple[jax.Array, list[Any]]:
         """Runs the decoder.
 
         Args:
           tokens: [B, T] int32.
           positions: [B, T] int32, from the start of each sequence.
-          memories: one memory for all layers: parameters are stacked and the layers scanned (training); or a sequence,
+          attends: one attention for all layers: parameters are stacked and the layers scanned (training); or a sequence,
             one a layer: parameters are a subtree a layer and the layers unrolled (the engine).
 
         Returns:
-          [B, T, D] final hidden states, and what the memories kept (a list, one a layer; empty when scanned).
+          [B, T, D] final hidden states, and what the attentions kept (a list, one a layer; empty when scanned).
         """
         config = self.config
         embedding, final_norm = _table_params(self, config, (), ("embedding", "final_norm"))
         x = constrain(jnp.take(embedding, tokens, axis=0).astype(self.dtype), "batch", "length", "embed")
+        turned = turns(config, positions)
         kept: list[Any] = []
-        if callable(memories):
+        if callable(attends):
             policy = REMAT_POLICIES[self.remat]
             block = Block if policy is None else nn.remat(Block, policy=policy, prevent_cse=False, static_argnums=(3,))
 
             def layer(module: nn.Module, x: jax.Array) -> tuple[jax.Array, None]:
-                return module(x, positions, memories)[0], None
+                return module(x, turned, attends)[0], None
 
             scan = nn.scan(layer, variable_axes={"params": 0}, split_rngs={"params": True}, length=config.layers)
             x, _ = scan(block(config, name=LAYERS), x)
         else:
-            for i, memory in enumerate(memories):
-                x, cache = Block(config, name=f"{LAYERS}_{i}")(x, positions, memory)
+            for i, attend in enumerate(attends):
+                x, cache = Block(config, name=f"{LAYERS}_{i}")(x, turned, attend)
                 kept.append(cache)
         return rms_norm(x, final_norm, config.rms_eps), kept
 
@@ -152,10 +154,10 @@ def run_layers(
     params: Params,
     tokens: jax.Array,
     positions: jax.Array,
-    memories: Memory | Sequence[Memory],
+    attends: Attend | Sequence[Attend],
 ) -> tuple[jax.Array, list[Any]]:
     """`Transformer` as a function of its parameters: the engine's forward (see `Transformer.__call__`)."""
-    found: Any = Transformer(config, dtype).apply({"params": params}, tokens, positions, memories)
+    found: Any = Transformer(config, dtype).apply({"params": params}, tokens, positions, attends)
     return found
 
 
@@ -184,22 +186,48 @@ def hidden_states(
 
     A token attends to earlier tokens of its own segment; segment 0 is padding.
     """
-    return masked_hidden_states(config, params, tokens, positions, causal_mask(segment_ids, config.window), dtype, remat)
+
+    def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
+        return causal_attention(q, k, v, segment_ids, segment_ids, config.window), None
+
+    return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 
 
-def masked_hidden_states(
+def preference_hidden_states(
     config: ModelConfig,
     params: Params,
     tokens: jax.Array,
+    parts: jax.Array,
     positions: jax.Array,
-    mask: jax.Array,
+    length: int,
     dtype: Any = jnp.float32,
     remat: str = "none",
 ) -> jax.Array:
-    """`hidden_states` with any mask [B, T, T] bool of which tokens (last axis) a token sees."""
-    model = Transformer(config, dtype=dtype, remat=remat)
-    hidden, _ = model.apply({"params": params}, tokens, positions, lambda k, v: ((Segment(k, v, mask),), None))
-    return hidden
+    """`hidden_states` of rows [B, P + 2L]: a prompt that ends at P - 1, and two branches of `length` L that go on from it.
+
+    Everything but attention runs once on P + 2L tokens; attention is two calls: the prompt on itself, and the branches
+    [2B, L] on keys [2B, P + L].
+
+    Args:
+      parts: [B, P + 2L] int32, 0 for padding: before the prompt, after a branch.
+    """
+    B, P = tokens.shape[0], tokens.shape[1] - 2 * length
+    real = (parts > 0).astype(jnp.int32)
+
+    def branches(x: jax.Array) -> jax.Array:
+        """[B, P + 2L, ...] -> [2B, L, ...]."""
+        return x[:, P:].reshape(2 * B, length, *x.shape[2:])
+
+    def with_prompt(x: jax.Array) -> jax.Array:
+        """[B, P + 2L, ...] -> [2B, P + L, ...]: each branch after its prompt."""
+        return jnp.concatenate([jnp.repeat(x[:, :P], 2, axis=0), branches(x)], axis=1)
+
+    def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
+        first = causal_attention(q[:, :P], k[:, :P], v[:, :P], real[:, :P], real[:, :P], config.window)
+        both = causal_attention(branches(q), with_prompt(k), with_prompt(v), branches(real), with_prompt(real), config.window)
+        return jnp.concatenate([first, both.reshape(B, 2 * length, *q.shape[2:])], axis=1), None
+
+    return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 
 
 def logits(config: ModelConfig, params: Params, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jorney.model.attention import Segment, within
+from jorney.model.attention import Segment, attend, within
+from jorney.model.blockwise import causal_attention
 from jorney.model.config import ModelConfig
-from jorney.model.transformer import Memory
+from jorney.model.transformer import Attend
 
 
 class Cache(NamedTuple):
@@ -35,7 +36,7 @@ def nbytes(config: ModelConfig, prompts: int, prompt_length: int, rows: int, row
     return 2 * config.layers * config.kv_heads * config.head_dim * itemsize * tokens
 
 
-def prefill_memory(lengths: jax.Array, size: int, window: int | None) -> Memory:
+def prefill_attend(lengths: jax.Array, size: int, window: int | None) -> Attend:
     """Causal attention within right-padded prompts; keeps their keys and values.
 
     Args:
@@ -43,16 +44,16 @@ def prefill_memory(lengths: jax.Array, size: int, window: int | None) -> Memory:
       size: S.
       window: of the attention (`ModelConfig.window`).
     """
-    order = jnp.arange(size)
-    mask = within(order, order, window)[None] & (order[None, None, :] < lengths[:, None, None])
+    real = (jnp.arange(size) < lengths[:, None]).astype(jnp.int32)
 
-    def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], tuple[jax.Array, jax.Array]]:
-        return (Segment(keys, values, mask),), (keys, values)
+    def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        found = causal_attention(query, keys, values, real, real, window)
+        return found, (keys.swapaxes(1, 2), values.swapaxes(1, 2))
 
-    return memory
+    return read
 
 
-def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, window: int | None) -> Memory:
+def decode_attend(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, window: int | None) -> Attend:
     """One new token a row: written at its slot, attending to the row's prompt and to its own slots up to there.
 
     Args:
@@ -69,12 +70,12 @@ def decode_memory(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, win
     sees_row = within(slots[:, None], jnp.arange(L), window)
     rows = jnp.arange(R)
 
-    def memory(keys: jax.Array, values: jax.Array) -> tuple[tuple[Segment, ...], Cache]:
+    def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Cache]:
         written = cache._replace(
-            keys=cache.keys.at[rows, :, slots].set(keys[:, :, 0], mode="drop"),
-            values=cache.values.at[rows, :, slots].set(values[:, :, 0], mode="drop"),
+            keys=cache.keys.at[rows, :, slots].set(keys[:, 0], mode="drop"),
+            values=cache.values.at[rows, :, slots].set(values[:, 0], mode="drop"),
         )
         prompt = Segment(cache.prompt_keys, cache.prompt_values, sees_prompt)
-        return (prompt, Segment(written.keys, written.values, sees_row)), written
+        return attend(query, (prompt, Segment(written.keys, written.values, sees_row))), written
 
-    return memory
+    return read

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
-from jorney.sample.cache import Cache, decode_memory, prefill_memory
+from jorney.sample.cache import Cache, decode_attend, prefill_attend
 from jorney.sample.sampling import Knobs, sample
 
 
@@ -80,8 +80,8 @@ def prefill(
     P, S = tokens.shape
     R = keys.shape[0]
     positions = jnp.broadcast_to(jnp.arange(S), tokens.shape)
-    memory = prefill_memory(lengths, S, config.window)
-    hidden, kept = run_layers(config, dtype, params, tokens, positions, [memory] * config.layers)
+    attend = prefill_attend(lengths, S, config.window)
+    hidden, kept = run_layers(config, dtype, params, tokens, positions, [attend] * config.layers)
     last = jnp.take_along_axis(hidden, jnp.maximum(lengths - 1, 0)[:, None, None], axis=1)[:, 0]
     empty = jnp.zeros((R, config.kv_heads, row_length, config.head_dim), dtype)
     rows = Rows(
@@ -117,8 +117,8 @@ def decode_chunk(
         per_prompt = rows.length.shape[0] // rows.prompt_lengths.shape[0]
         positions = jnp.repeat(rows.prompt_lengths, per_prompt) + last
         slots = jnp.where(rows.done, rows.tokens.shape[1], last)
-        memories = [decode_memory(cache, rows.prompt_lengths, slots, config.window) for cache in rows.caches]
-        hidden, caches = run_layers(config, dtype, params, tokens, positions[:, None], memories)
+        attends = [decode_attend(cache, rows.prompt_lengths, slots, config.window) for cache in rows.caches]
+        hidden, caches = run_layers(config, dtype, params, tokens, positions[:, None], attends)
         logits = read_out(config, params, hidden[:, 0])
         return count + 1, _add_token(rows._replace(caches=caches), logits, knobs, ends)
 

@@ -11,12 +11,14 @@ from jorney import storage
 from jorney.compiled import Compilations
 from jorney.data.steps import FORMATS
 from jorney.policy import Policy, load
-from jorney.progress import Progress
+from jorney.progress import Bar, Progress
 from jorney.sample.generate import bucket
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.stage import Done, Stages
+from jorney.train.metrics import Record
 
 DTYPES = ("float32", "bfloat16")
+TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +69,20 @@ class Bench:
       dtype: of the computation; parameters are loaded in float32.
       step_format: a key of `data.steps.FORMATS`.
       seed: of everything random.
+      lines: whether a training says each of its records.
     """
 
-    def __init__(self, output: str, mesh: MeshConfig, dtype: str, step_format: str, seed: int, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(
+        self,
+        output: str,
+        mesh: MeshConfig,
+        dtype: str,
+        step_format: str,
+        seed: int,
+        progress: Progress,
+        lines: bool = False,
+    ) -> None:
+        self.progress, self._lines = progress, lines
         self.mesh = make_mesh(mesh)
         self.dtype, self.seed = dtype, seed
         self.format = FORMATS[step_format]
@@ -100,6 +112,19 @@ class Bench:
         """Runs a stage, or takes it as it stands where it is complete."""
         return self._stages.run(stage.name, stage.reads, stage.work, stage.detail)
 
+    def follow(self, bar: Bar) -> Callable[[int, Record | None], None]:
+        """Moves a bar with the steps of a training loop; in the training commands each record is a line, too."""
+        shown = 0
+
+        def on_step(step: int, record: Record | None) -> None:
+            nonlocal shown
+            bar(step - shown, f"loss {record['loss']:.3f}" if record and not self._lines else "")
+            shown = step
+            if record and self._lines:
+                self.progress.say(training_line(record))
+
+        return on_step
+
     def load(self, model: Model) -> Policy:
         """The model on the mesh; the one loaded last is kept."""
         if self._loaded is None or self._loaded[0] != model:
@@ -107,9 +132,27 @@ class Bench:
             self._loaded = model, load(model.folder, mesh=self.mesh, dtype=self.dtype, param_dtype="float32")
         return self._loaded[1]
 
+    def take(self, model: Model) -> Policy:
+        """The model on the mesh, to be trained: its parameters are the caller's to give away."""
+        policy = self.load(model)
+        self._loaded = None
+        return policy
+
     def load_beside(self, model: Model) -> Policy:
         """The model on the mesh, beside the one that `load` keeps: a judge beside its policy."""
         return load(model.folder, mesh=self.mesh, dtype=self.dtype)
+
+
+def training_line(record: Record) -> str:
+    """A record of a training on one line of a terminal."""
+    parts = [f"{record['step']:6,.0f}", f"loss {record['loss']:.4f}", f"grad {record['grad_norm']:.2f}"]
+    if "held_out_loss" in record:
+        parts.append(f"held out {record['held_out_loss']:.4f}")
+    parts.append(f"{record['tokens_per_second_per_chip']:,.0f} tok/s/chip")
+    if "mfu_full" in record:
+        parts.append(f"MFU {record['mfu_full']:.0%} ({record['mfu_causal']:.0%} causal)")
+    parts += [f"{record['memory_gb']:.1f} GB", f"pad {record['padding']:.0%}", f"good {record['goodput']:.0%}"]
+    return "  ".join(parts)
 
 
 def generation(rows: int, w: int, tokens: int, chunk: int) -> list[str]:

@@ -1,19 +1,18 @@
-"""The stages as commands: `jorney expand`, `derive`, `sft`, `rollouts`, `prm`, `dpo`, `evaluate`."""
+"""The stages as commands: `jorney expand`, `derive`, `sft`, `prm`, `dpo`, `evaluate`."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any, ClassVar
 
-from jorney import storage
+from jorney import distributed, storage
 from jorney.config import digest
 from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.encode import encode_solutions
-from jorney.data.packing import Example
+from jorney.data.packing import TOO_LONG
 from jorney.data.problems import Problem, read_problems
 from jorney.data.steps import FORMATS
-from jorney.data.tokenizer import Tokenizer
+from jorney.distributed import DistributedConfig
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.judge import verifier
 from jorney.judge.rollouts import RolloutConfig
@@ -21,14 +20,14 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
 from jorney.stage import Done, source_digest
+from jorney.stages import inputs, preferences, rewards
 from jorney.stages.bench import DTYPES, Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
-from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
+from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
-from jorney.thought.encode import encode_thought
 from jorney.thought.refine import RefineConfig
 from jorney.train.dpo import DpoConfig
 from jorney.train.prm import PrmConfig
@@ -64,16 +63,16 @@ class StageCommand:
         for field, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES)):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} = {getattr(self, field)!r}: expected one of {', '.join(allowed)}")
-        limit = getattr(self, "limit", None)
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit = {limit}: expected 1 or more, or None for all")
+        for field in ("limit", "data_limit"):
+            if (limit := getattr(self, field, None)) is not None and limit < 1:
+                raise ValueError(f"{field} = {limit}: expected 1 or more, or None for all")
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         """The stages of this command, the last of them its result."""
         raise NotImplementedError
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
-        """Problems, by name, file or hub id."""
+        """Problems, by name, file, hub id or tfds:NAME."""
         if source == COUNTDOWN:
             return sample_problems(Countdown(), self.split, limit or 1000, self.seed)
         return read_problems(source, limit)
@@ -84,7 +83,7 @@ class ExpandCommand(StageCommand):
     """Reasoning trees of problems, judged and pruned.
 
     Attributes:
-      problems: "countdown" (its set "trees"), a file or a hub id with questions and answers.
+      problems: "countdown" (its set "trees"), a file, a hub id or tfds:NAME with questions and answers.
       limit: how many problems; None takes all of a file.
       judge: "verifier" (exact, Countdown), or a reward model that `jorney prm` made.
     """
@@ -133,12 +132,27 @@ class DeriveCommand(StageCommand):
 
 
 @dataclasses.dataclass(frozen=True)
-class SftCommand(StageCommand):
-    """Supervised fine-tuning on thoughts, or on problems with solutions.
+class TrainCommand(StageCommand):
+    """What commands take whose training several processes can share: each starts the same command.
 
     Attributes:
-      data: a .jsonl file of thoughts (`jorney derive`), or problems with solutions: "countdown", a file or a hub id.
-      limit: how many of them; None takes all of a file.
+      distributed: how the processes find each other. Sampling is not shared: every host does its own.
+    """
+
+    distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class SftCommand(TrainCommand):
+    """Supervised fine-tuning on thoughts, problems with solutions, chats, prompts with completions, or texts.
+
+    Attributes:
+      data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
+        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), or pieces (thoughts
+        of `jorney derive`).
+      limit: how many rows; None takes all.
+      too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
       excursion_loss: whether the excursions of journeys bear loss.
     """
 
@@ -148,36 +162,35 @@ class SftCommand(StageCommand):
     output: str = "runs/sft"
     data: str = COUNTDOWN
     limit: int | None = None
+    too_long: str = "error"
     excursion_loss: bool = True
     sft: SftConfig = dataclasses.field(default_factory=SftConfig)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.too_long not in TOO_LONG:
+            raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
+
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        make = self._thoughts if self._holds_thoughts() else self._solutions
-        key = source_digest(self.data) if self.data != COUNTDOWN else COUNTDOWN
-        reads = [key, self.limit, self.excursion_loss]
-        return [plan_sft(bench, "sft", model, lambda tokenizer: make(bench, tokenizer), reads, self.sft, self.data)]
-
-    def _holds_thoughts(self) -> bool:
-        if not self.data.endswith(".jsonl"):
-            return False
-        first = next(iter(storage.read_jsonl(self.data)), (0, {}))[1]
-        return "pieces" in first
-
-    def _thoughts(self, bench: Bench, tokenizer: Tokenizer) -> list[Example]:
-        thoughts = read_thoughts(self.data)[: self.limit]
-        return [encode_thought(tokenizer, bench.format, thought, self.excursion_loss) for thought in thoughts]
-
-    def _solutions(self, bench: Bench, tokenizer: Tokenizer) -> list[Example]:
-        return encode_solutions(tokenizer, bench.format, self.read(self.data, self.limit), self.data)
+        if self.data == COUNTDOWN:
+            found = inputs.solutions(self.read(COUNTDOWN, self.limit), bench.format, COUNTDOWN)
+        else:
+            found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
+        make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
+        reads = [found.key, self.excursion_loss, self.too_long]
+        return [plan_sft(bench, "sft", model, make, reads, self.sft, self.data)]
 
 
 @dataclasses.dataclass(frozen=True)
 class PrmCommand(StageCommand):
-    """A process reward model from rollouts of a policy.
+    """A process reward model from rollouts of a policy, or from labelled steps.
 
     Attributes:
-      problems: to sample solutions for and to label their steps: "countdown", a file or a hub id.
+      problems: to sample solutions for and to label their steps: "countdown", a file, a hub id or tfds:NAME.
       limit: how many of them; None takes all of a file.
+      data: labelled steps in place of rollouts: rows of prompt (the question), completions (the steps) and labels, from a
+        file, a hub id or tfds:NAME.
+      data_limit: how many of those rows; None takes all.
       held_out: problems on which the reward model is measured; for "countdown" others than `problems`.
       held_out_limit: how many of those.
     """
@@ -187,28 +200,37 @@ class PrmCommand(StageCommand):
     output: str = "runs/prm"
     problems: str = COUNTDOWN
     limit: int | None = 100
+    data: str = ""
+    data_limit: int | None = None
     held_out: str = COUNTDOWN
     held_out_limit: int | None = 100
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        problems = self.read(self.problems, self.limit)
         if self.held_out == COUNTDOWN:
             held_out = sample_problems(Countdown(), "tuning", self.held_out_limit or 100, self.seed)
         else:
             held_out = read_problems(self.held_out, self.held_out_limit)
-        labelled = plan_rollouts(bench, model, problems, self.rollouts)
-        return [labelled, plan_prm(bench, model, labelled, held_out, self.rollouts, self.prm)]
+        if self.data:
+            rows = inputs.read_stepwise(self.data, self.data_limit)
+            key = digest(rows)
+            return [plan_prm(bench, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
+        labelled = plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)
+        found = rewards.sampled(labelled)
+        return [labelled, plan_prm(bench, model, found, labelled.key, held_out, self.rollouts, self.prm)]
 
 
 @dataclasses.dataclass(frozen=True)
-class DpoCommand(StageCommand):
-    """Direct preference optimisation on pairs of the model's own samples.
+class DpoCommand(TrainCommand):
+    """Direct preference optimisation on pairs of the model's own samples, or on given ones.
 
     Attributes:
-      problems: to sample for: "countdown", a file or a hub id with questions and answers.
+      problems: to sample for: "countdown", a file, a hub id or tfds:NAME with questions and answers.
       limit: how many of them; None takes all of a file.
+      data: pairs in place of samples: rows of chosen and rejected, with prompt or with a beginning in common, texts or
+        messages; from a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+      data_limit: how many of those pairs; None takes all.
       evaluate: limits of a sample, and how many are decoded together.
     """
 
@@ -217,12 +239,21 @@ class DpoCommand(StageCommand):
     output: str = "runs/dpo"
     problems: str = COUNTDOWN
     limit: int | None = 100
+    data: str = ""
+    data_limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        if self.data:
+            given = inputs.read_pairs(self.data, self.data_limit)
+            return [plan_dpo(bench, model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+        if self.distributed.coordinator:
+            raise ValueError(
+                "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
+            )
         pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
-        return [pairs, plan_dpo(bench, model, pairs, self.dpo)]
+        return [pairs, plan_dpo(bench, model, preferences.sampled(pairs), pairs.key, self.dpo)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +261,7 @@ class EvaluateCommand(StageCommand):
     """A model's accuracy on problems.
 
     Attributes:
-      problems: "countdown" (its test set), a file or a hub id with questions and answers.
+      problems: "countdown" (its test set), a file, a hub id or tfds:NAME with questions and answers.
       limit: how many problems; None takes all of a file.
     """
 
@@ -259,11 +290,13 @@ def run(command: StageCommand, progress: Progress) -> Done:
       FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
     """
     model = _model(command.model)
-    bench = Bench(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress)
+    trains = isinstance(command, TrainCommand | PrmCommand)
+    bench = Bench(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=trains)
     stages = command.plan(bench, model)
     bench.expect(stages)
     done = [bench.run(stage) for stage in stages]
-    storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
+    if distributed.is_main():
+        storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
     return done[-1]
 
 

@@ -9,10 +9,9 @@ from jorney import storage
 from jorney.data.packing import Example
 from jorney.data.tokenizer import Tokenizer
 from jorney.policy import save
-from jorney.progress import Bar
-from jorney.stages.bench import Bench, Model, Stage
+from jorney.stages.bench import TRAINING, Bench, Model, Stage
 from jorney.train import sft
-from jorney.train.loop import Record
+from jorney.train.metrics import Record
 from jorney.train.sft import SftConfig
 
 # What a training stage learns from: made with the tokenizer, when it is needed.
@@ -29,11 +28,14 @@ def plan_sft(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        policy = bench.load(model)
+        policy = bench.take(model)
         made = examples(policy.tokenizer)
-        batches = sft.prepare(policy, made, config, bench.seed)
+        data = sft.prepare(policy, made, config, bench.seed)
+        batches = data.batches
         with bench.progress.bar("steps", batches.steps) as bar:
-            trained, records = sft.run(policy, batches, config, folder / "checkpoints", bench.compilations, follow(bar))
+            trained, records = sft.run(
+                policy, data, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar), donate=True
+            )
         save(trained, folder / "model", bench.dtype)
         return {
             "steps": batches.steps,
@@ -47,18 +49,6 @@ def plan_sft(
 
     program = f"sft {config.batch_rows} x {config.row_length} / {config.accumulate}, {config.epochs}"
     return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, [f"{program}, {name}"])
-
-
-def follow(bar: Bar) -> Callable[[int, Record | None], None]:
-    """Moves a bar with the steps of a training loop."""
-    shown = 0
-
-    def on_step(step: int, record: Record | None) -> None:
-        nonlocal shown
-        bar(step - shown, f"loss {record['loss']:.3f}" if record else "")
-        shown = step
-
-    return on_step
 
 
 def curve(records: Sequence[Record]) -> list[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jorney import storage
@@ -11,11 +11,12 @@ from jorney.answers import Grader
 from jorney.config import digest
 from jorney.data.preferences import Preference, choose_pairs
 from jorney.data.problems import Problem
+from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.policy import Policy, save
 from jorney.sample.generate import Completion, Generator, SamplingConfig
-from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
-from jorney.stages.models import curve, follow
+from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
+from jorney.stages.models import curve
 from jorney.train import dpo
 from jorney.train.dpo import DpoConfig
 
@@ -99,20 +100,54 @@ def read_preferences(folder: storage.Path) -> list[Preference]:
     ]
 
 
-def plan_dpo(bench: Bench, model: Model, pairs: Stage, config: DpoConfig) -> Stage:
-    """DPO of a model on pairs of its own samples; the model is the reference."""
+# What preference training learns from: made with the tokenizer, when it is needed.
+MakePreferences = Callable[[Tokenizer], Sequence[Preference]]
 
-    def work(folder: storage.Path) -> dict[str, Any]:
+
+def sampled(pairs: Stage) -> MakePreferences:
+    """The pairs of a stage, once it has run. They are tokens already."""
+
+    def make(_: Tokenizer) -> list[Preference]:
         preferences = read_preferences(pairs.folder)
         if not preferences:
             raise ValueError(
                 "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples "
                 "(--until phase2 reports what is done so far)"
             )
+        return preferences
+
+    return make
+
+
+def plan_dpo(
+    bench: Bench,
+    model: Model,
+    pairs: MakePreferences,
+    pairs_key: str,
+    config: DpoConfig,
+    detail: str = "pairs of its own samples",
+) -> Stage:
+    """DPO of a model on pairs; the model is the reference.
+
+    Args:
+      pairs: `sampled`, or those of `stages.inputs.read_pairs`.
+      pairs_key: all that the pairs depend on.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        policy = bench.take(model)
+        preferences = pairs(policy.tokenizer)
         steps = config.epochs * -(-len(preferences) // config.batch_pairs)
         with bench.progress.bar("steps", steps) as bar:
             trained, records = dpo.run(
-                bench.load(model), preferences, config, bench.seed, folder / "checkpoints", bench.compilations, follow(bar)
+                policy,
+                preferences,
+                config,
+                bench.seed,
+                folder / TRAINING,
+                bench.compilations,
+                bench.follow(bar),
+                donate=True,
             )
         save(trained, folder / "model", bench.dtype)
         tokens = sum(len(one.prompt) + len(one.chosen) + len(one.rejected) for one in preferences)
@@ -126,4 +161,4 @@ def plan_dpo(bench: Bench, model: Model, pairs: Stage, config: DpoConfig) -> Sta
         }
 
     programs = ["reference log-probs", "dpo step"]
-    return bench.plan("dpo", [model.key, pairs.key, config.decides()], work, "pairs of the journey model's samples", programs)
+    return bench.plan("dpo", [model.key, pairs_key, config.decides()], work, detail, programs)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jorney import storage
@@ -15,8 +16,8 @@ from jorney.judge.prm import PrmJudge
 from jorney.judge.rollouts import Labelled, RolloutConfig
 from jorney.policy import save
 from jorney.sample.generate import Generator
-from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
-from jorney.stages.models import curve, follow
+from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
+from jorney.stages.models import curve
 from jorney.train import prm
 from jorney.train.prm import PrmConfig
 
@@ -64,6 +65,11 @@ def read_labelled(folder: storage.Path) -> list[Labelled]:
     return [Labelled(row["id"], row["question"], tuple(row["steps"]), tuple(row["labels"])) for row in rows]
 
 
+def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
+    """The labelled solutions of a stage, once it has run."""
+    return lambda: read_labelled(rollouts.folder)
+
+
 def _verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
     """The exact verdict on every step of a solution."""
     bare = [step.partition(". ")[2] for step in steps]
@@ -85,33 +91,40 @@ def _agreement(found: Sequence[Labelled], problems: Sequence[Problem]) -> float 
 def plan_prm(
     bench: Bench,
     model: Model,
-    labelled: Stage,
+    labelled: Callable[[], Sequence[Labelled]],
+    labelled_key: str,
     held_out: Sequence[Problem],
     sampling: RolloutConfig,
     config: PrmConfig,
+    trained_on: str = "the rollouts",
 ) -> Stage:
-    """A process reward model from a policy and its labelled solutions, measured on held-out problems.
+    """A process reward model from a policy and labelled solutions, measured on held-out problems.
 
     Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts.
+
+    Args:
+      labelled: `sampled`, or those of `stages.inputs.read_stepwise`.
+      labelled_key: all that they depend on.
+      trained_on: what they are, in words.
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
         policy = bench.load(model)
-        rows = read_labelled(labelled.folder)
+        rows = labelled()
         tokenizer = policy.tokenizer
         examples = [prm.labelled_example(tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
         steps = prm.batches(examples, config, bench.seed).steps
         with bench.progress.bar("steps", steps) as bar:
-            where = folder / "checkpoints"
-            trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, follow(bar))
+            where = folder / TRAINING
+            trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, bench.follow(bar))
         save(trained, folder / "model", bench.dtype)
         found = _measure(bench, policy, PrmJudge(trained, bench.format, bench.compilations), held_out, sampling)
         tokens = config.epochs * sum(len(example.tokens) for example in examples)
         return {**found, "steps": steps, "examples": len(examples), "tokens": tokens, "curve": curve(records)}
 
-    reads = [model.key, labelled.key, digest(held_out), sampling.decides(), config.decides()]
-    detail = f"trained on the rollouts, measured on {len(held_out):,} held-out problems"
+    reads = [model.key, labelled_key, digest(held_out), sampling.decides(), config.decides()]
+    detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
     programs = [f"prm {config.batch_rows} x {config.row_length}", "reward model"]
     return bench.plan("prm", reads, work, detail, programs)
 
@@ -129,6 +142,9 @@ def _measure(
         rows = rollouts.label(generator, policy, held_out, bench.format, sampling, bench.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
         labels = [[value > 0.5 for value in row.labels] for row in rows]
+    if not pairs:  # the trained model is there all the same
+        warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
+        return {"held_out_solutions": 0}
     scores = judge.score(pairs)
     return {
         "f1_step": step_f1(labels, scores),

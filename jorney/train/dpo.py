@@ -5,25 +5,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import numpy as np
 
-from jorney import storage
+from jorney import distributed, sharding, storage
 from jorney.compiled import Compilations
-from jorney.data.loader import Batches
+from jorney.data.loader import Batches, hold_out
 from jorney.data.preferences import Preference, PreferenceRows, lay_out
+from jorney.model.flops import preference_row
 from jorney.policy import Policy
-from jorney.train import loop as loops
-from jorney.train.loop import LoopConfig, Record, put
+from jorney.train.loop import put
 from jorney.train.losses import PREFERENCE_LOSSES, dpo_loss, preference_log_probs
+from jorney.train.metrics import Record
 from jorney.train.optimizer import OptimizerConfig
+from jorney.train.training import OnStep, TrainingConfig, fit, no_one
 
 
 @dataclasses.dataclass(frozen=True)
-class DpoConfig:
+class DpoConfig(TrainingConfig):
     """How pairs are sampled and a policy is trained on them.
 
     Attributes:
@@ -34,12 +36,12 @@ class DpoConfig:
       kind: "sigmoid" (DPO) or "ipo".
       label_smoothing: share of the pairs that are taken to be the wrong way round; with "sigmoid".
       prompt_length, completion_length: tokens of a row's prompt and of each completion; None for what the longest need.
-      epochs: passes over the pairs.
       batch_pairs: pairs a step, over all devices.
-      accumulate: micro-batches a step.
-      head_chunk: positions whose logits are held at a time.
-      remat: what the backward pass recomputes: "none", "dots" or "full".
+      head_chunk: tokens of a device whose logits are held at a time.
     """
+
+    name: ClassVar[str] = "dpo"
+    batch: ClassVar[str] = "batch_pairs"
 
     samples: int = 20
     pairs: int = 5
@@ -50,18 +52,13 @@ class DpoConfig:
     label_smoothing: float = 0.0
     prompt_length: int | None = None
     completion_length: int | None = None
-    epochs: int = 1
     batch_pairs: int = 64
-    accumulate: int = 1
     head_chunk: int = 512
-    remat: str = "none"
     optimizer: OptimizerConfig = dataclasses.field(default_factory=lambda: OptimizerConfig(learning_rate=1e-6))
-    loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
-        for name in ("samples", "pairs", "epochs", "batch_pairs", "accumulate", "head_chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"dpo.{name} = {getattr(self, name)}: expected 1 or more")
+        super().__post_init__()
+        self._expect_at_least(1, "samples", "pairs", "head_chunk")
         for name in ("temperature", "beta"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"dpo.{name} = {getattr(self, name)}: expected a number above 0")
@@ -76,14 +73,6 @@ class DpoConfig:
             raise ValueError(f"dpo.label_smoothing = {self.label_smoothing}: expected 0 or more, below 0.5")
         if self.label_smoothing and self.kind == "ipo":
             raise ValueError(f"dpo.label_smoothing = {self.label_smoothing}: expected 0 with dpo.kind = 'ipo'")
-        if self.remat not in ("none", "dots", "full"):
-            raise ValueError(f"dpo.remat = {self.remat!r}: expected 'none', 'dots' or 'full'")
-        if self.batch_pairs % self.accumulate:
-            raise ValueError(f"dpo.batch_pairs = {self.batch_pairs}: expected a multiple of dpo.accumulate = {self.accumulate}")
-
-    def decides(self) -> dict[str, Any]:
-        """The fields that the trained parameters depend on."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "loop"}
 
 
 def with_reference(
@@ -103,6 +92,7 @@ def with_reference(
         ("reference", model, dtype, chunk, policy.mesh),
         "reference log-probs",
         lambda params, batch: preference_log_probs(model, params, batch, dtype, "none", chunk),
+        out_shardings=sharding.named(policy.mesh, None),  # every process reads all of them
     )
     found = []
     with jax.set_mesh(policy.mesh):
@@ -120,26 +110,28 @@ def stored_reference(
     config: DpoConfig,
     folder: storage.PathLike,
     compilations: Compilations | None = None,
+    name: str = "reference",
 ) -> PreferenceRows:
-    """`with_reference`, read from `folder`/reference.npz where that holds these rows', else computed and written there.
+    """`with_reference`, read from `folder`/`name`.npz where that holds these rows', else computed and written there.
 
     A training that goes on elsewhere, on another mesh or another machine, keeps the very numbers that it started with.
 
     Raises:
       ValueError: the file belongs to other rows.
     """
-    file = storage.path(folder) / "reference.npz"
+    file = storage.path(folder) / f"{name}.npz"
     fields = (rows.tokens, rows.positions, rows.parts)
     known = hashlib.blake2b(b"".join(np.ascontiguousarray(field).tobytes() for field in fields), digest_size=16).digest()
-    if file.exists():
+    if distributed.from_main(file.exists, name):
         with np.load(io.BytesIO(file.read_bytes())) as stored:
             if stored["rows"].tobytes() != known:
                 raise ValueError(f"{file}: belongs to other preference pairs: expected those that training started with")
             return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
     found = with_reference(policy, rows, config, compilations)
-    with storage.open_whole(file) as out:
-        digest = np.frombuffer(known, np.uint8)
-        np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
+    if distributed.is_main():
+        with storage.open_whole(file) as out:
+            digest = np.frombuffer(known, np.uint8)
+            np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
     return found
 
 
@@ -150,9 +142,13 @@ def run(
     seed: int,
     folder: storage.PathLike,
     compilations: Compilations | None = None,
-    on_step: Callable[[int, Record | None], None] = lambda step, record: None,
+    on_step: OnStep = no_one,
+    donate: bool = False,
 ) -> tuple[Policy, list[Record]]:
     """Trains a policy on pairs; it is its own reference. Resumes from `folder` when that holds a checkpoint.
+
+    Args:
+      folder, on_step, donate: see `train.loop.train`.
 
     Returns:
       The trained policy, and the metrics of every step.
@@ -160,26 +156,31 @@ def run(
     Raises:
       ValueError: there are no pairs, one does not fit, or `folder` holds a training on others.
     """
+    train, held = hold_out(preferences, config.held_out, seed)
+    rows = _rows(policy, train, config, folder, "reference", compilations)
+    batches = Batches(rows, config.batch_pairs, config.epochs, seed)
+    held_out = None
+    if held:
+        held_rows = _rows(policy, held, config, folder, "held_out_reference", compilations)
+        held_out = Batches(held_rows, config.batch_pairs, 1, seed)
+    loss_fn = dpo_loss(
+        policy.config, config.beta, policy.dtype, config.remat, config.head_chunk, config.label_smoothing, config.kind
+    )
+    L = rows.chosen_mask.shape[1]
+    row = preference_row(rows.tokens.shape[1] - 2 * L, L)
+    return fit(policy, loss_fn, row, batches, held_out, config, seed, folder, compilations, on_step, donate)
+
+
+def _rows(
+    policy: Policy,
+    preferences: Sequence[Preference],
+    config: DpoConfig,
+    folder: storage.PathLike,
+    name: str,
+    compilations: Compilations | None,
+) -> PreferenceRows:
     rows = lay_out(preferences, config.batch_pairs, config.prompt_length, config.completion_length)
     longest = int(rows.positions.max()) + 1
     if longest > policy.config.positions:
         raise ValueError(f"a preference pair needs {longest} positions: expected at most the model's {policy.config.positions}")
-    rows = stored_reference(policy, rows, config, folder, compilations)
-    batches = Batches(rows, config.batch_pairs, config.epochs, seed)
-    loss_fn = dpo_loss(
-        policy.config, config.beta, policy.dtype, config.remat, config.head_chunk, config.label_smoothing, config.kind
-    )
-    params, records = loops.train(
-        policy.config,
-        policy.params,
-        loss_fn,
-        batches,
-        config.optimizer,
-        config.loop,
-        policy.mesh,
-        folder,
-        config.accumulate,
-        compilations,
-        on_step,
-    )
-    return dataclasses.replace(policy, params=params, source=str(folder)), records
+    return stored_reference(policy, rows, config, folder, compilations, name)

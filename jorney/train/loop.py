@@ -2,128 +2,276 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
-from jorney import sharding, storage
+from jorney import distributed, sharding, storage
 from jorney.checkpoint import Checkpoints
-from jorney.compiled import Compilations
+from jorney.compiled import Compilations, Program
 from jorney.data.loader import Batches
 from jorney.model.config import ModelConfig
+from jorney.model.flops import RowShape
 from jorney.model.params import Params
+from jorney.train import provenance, stopping
 from jorney.train import state as states
 from jorney.train.losses import LossFn
+from jorney.train.metrics import Metrics, Record
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
+from jorney.train.state import TrainState
 from jorney.train.step import make_train_step
+from jorney.train.throughput import Throughput
+
+_PROFILED_AFTER = 2  # steps: compilation, and the first step's allocations
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig:
-    """How often a training loop looks, logs and saves. Changes nothing about what is learned.
+    """How often a training loop looks, logs and saves. Changes nothing about what is learned, but which step is the best.
 
     Attributes:
-      save_every: steps between checkpoints.
-      keep: checkpoints that stay.
+      save_every: steps between checkpoints, at which a held-out set is measured.
+      keep: checkpoints that stay: the newest, and beside them the best where there is a held-out set.
       log_every: steps between two looks at the metrics.
+      profile: steps of which a trace is written, beside the checkpoints, for xprof or TensorBoard; 0 for none.
     """
 
     save_every: int = 50
     keep: int = 2
     log_every: int = 10
+    profile: int = 0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(f"loop.{field.name} = {getattr(self, field.name)}: expected 1 or more")
+        for name, least in (("save_every", 1), ("keep", 1), ("log_every", 1), ("profile", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"loop.{name} = {getattr(self, name)}: expected {least} or more")
 
 
-# One row of the training record: metrics by name, with "step" (from 1).
-Record = dict[str, float]
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What is learned, and from what.
+
+    Attributes:
+      model: the architecture.
+      loss_fn: of a batch.
+      batches: all of them, in order.
+      row: what a row of a batch asks of the model; for throughput.
+      optimizer: its settings.
+      decides: all else that the result depends on, by name; recorded, and held against a training that goes on.
+      accumulate: micro-batches a step.
+      held_out: batches whose loss is measured at every checkpoint.
+      best: the parameters returned are those of the checkpoint with the lowest loss on `held_out`, not the last.
+    """
+
+    model: ModelConfig
+    loss_fn: LossFn
+    batches: Batches
+    row: RowShape
+    optimizer: OptimizerConfig
+    decides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    accumulate: int = 1
+    held_out: Batches | None = None
+    best: bool = False
 
 
 def train(
-    config: ModelConfig,
+    training: Training,
     params: Params,
-    loss_fn: LossFn,
-    batches: Batches,
-    optimizer_config: OptimizerConfig,
-    loop: LoopConfig,
     mesh: Mesh,
     folder: storage.PathLike,
-    accumulate: int = 1,
+    loop: LoopConfig | None = None,
     compilations: Compilations | None = None,
     on_step: Callable[[int, Record | None], None] = lambda step, record: None,
+    donate: bool = False,
 ) -> tuple[Params, list[Record]]:
     """Trains until the batches end. Killed and called again with equal arguments it ends with equal parameters.
 
+    Of several processes each calls it; `folder` is one that all of them see.
+
     Args:
-      params: the training tree to start from; copied, since the step donates its state.
-      folder: of the checkpoints; when it holds one, training goes on from there.
-      accumulate: micro-batches a step.
+      params: the training tree to start from.
+      folder: of the checkpoints, the metrics and training.json; when it holds a checkpoint, training goes on from there.
       on_step: called after each step with the steps done, and its record every `log_every` steps.
+      donate: the memory of `params` is taken over; otherwise they are copied and stay usable.
 
     Returns:
-      The trained parameters, and the metrics of every step.
+      The trained parameters, and the metrics of every step, without those that depend on the machine.
 
     Raises:
-      ValueError: the loss is not finite; names the step.
+      ValueError: the loss or the gradient is not finite (names the step and where its batch is saved), or `folder` holds a
+        training that was started otherwise.
+      stopping.Stopped: SIGTERM or Ctrl-C; what was learned is saved.
     """
-    optimizer = make_optimizer(optimizer_config)
-    rates = np.asarray(jax.vmap(make_schedule(optimizer_config, batches.steps))(jnp.arange(batches.steps)))
-    where = states.state_shardings(config, mesh, optimizer)
-    compilations = compilations or Compilations()
+    loop, compilations, batches = loop or LoopConfig(), compilations or Compilations(), training.batches
+    optimizer = make_optimizer(training.optimizer)
+    where = states.state_shardings(training.model, mesh, optimizer)
+    rates = np.asarray(jax.vmap(make_schedule(training.optimizer, batches.steps))(jnp.arange(batches.steps)), np.float32)
+    decides = {**training.decides, "model": dataclasses.asdict(training.model), "steps": batches.steps}
+    notes = {"loop": loop, "mesh": dict(mesh.shape), "processes": jax.process_count()}
+    started = provenance.begin(folder, decides, notes)
+    metrics = Metrics(folder, distributed.is_main())
+    with (
+        jax.set_mesh(mesh),
+        Checkpoints(storage.path(folder) / "checkpoints", loop.keep, best=training.held_out is not None) as checkpoints,
+        stopping.listening() as request,
+    ):
+        state, done = _begin(training, params, optimizer, where, checkpoints, donate)
+        metrics.resume(done)
+        program = _step_program(training, optimizer, where, mesh, compilations)
+        clock = Throughput(training.model, training.row, mesh, compilations, started, metrics.kept_seconds)
+        waiting: list[tuple[int, float, Any]] = []
+
+        def look() -> Record:
+            """Moves the metrics that wait on the devices to the host: one transfer for many steps."""
+            for number, padding, found in jax.device_get(waiting):
+                row = {name: float(value) for name, value in found.items()}
+                _check_finite(number, row, batches, folder, checkpoints)
+                metrics.add({"step": number, **row, "learning_rate": float(rates[number - 1]), "padding": padding})
+            waiting.clear()
+            return metrics.time(clock.measure())
+
+        with _profile(loop.profile, folder) as profile:
+            for step, batch in enumerate(batches.start_at(done), start=done + 1):
+                profile(step - done, state)
+                padding = clock.count(batch)
+                state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"])
+                waiting.append((step, padding, found))
+                stops, last = request.reached(step), step == batches.steps
+                saves = stops or last or step % loop.save_every == 0
+                record = look() if saves or step % loop.log_every == 0 else None
+                # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
+                if (last or step % loop.save_every == 0) and training.held_out is not None:
+                    metrics.time({"held_out_loss": _measure(training, state.params, mesh, compilations)})
+                on_step(step, record)
+                if saves:
+                    metrics.write()  # first: a checkpoint without its rows would leave a gap
+                    checkpoints.save(step, state, record.get("held_out_loss") if record else None)
+                    clock.restart()
+                if stops and not last:
+                    assert request.signal is not None
+                    raise stopping.Stopped(step, request.signal)
+        if training.best and (best := checkpoints.best()) not in (None, batches.steps):
+            state = checkpoints.restore(best, _like(state, where))
+        return state.params, metrics.learned
+
+
+def _begin(
+    training: Training,
+    params: Params,
+    optimizer: optax.GradientTransformation,
+    where: TrainState,
+    checkpoints: Checkpoints,
+    donate: bool,
+) -> tuple[TrainState, int]:
+    """The state to go on from, and the steps done."""
+    dtype = jnp.dtype(training.optimizer.master)
+    same = all(leaf.dtype == dtype for leaf in jax.tree.leaves(params))
+
+    def create(tree: Params) -> TrainState:
+        # Never the caller's own arrays unless they are donated: the step donates its state.
+        held = tree if donate and same else jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), tree)
+        return states.create(held, optimizer)
+
+    latest = checkpoints.latest()
+    if latest is None:
+        state = jax.jit(create, out_shardings=where, donate_argnums=(0,) if donate and same else ())(params)
+    else:
+        like = _like(jax.eval_shape(create, params), where)
+    if donate:
+        for leaf in jax.tree.leaves(params):
+            leaf.delete()
+    return (state, 0) if latest is None else (checkpoints.restore(latest, like), latest)
+
+
+def _like(state: Any, where: TrainState) -> Any:
+    """What a checkpoint of the state is restored into."""
+    return jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), state, where)
+
+
+def _step_program(
+    training: Training, optimizer: optax.GradientTransformation, where: TrainState, mesh: Mesh, compilations: Compilations
+) -> Program:
     # Neither the number of steps nor the rate is part of the program: trainings of one loss and one shape share it.
-    shared = dataclasses.replace(optimizer_config, learning_rate=1.0, schedule="constant", warmup=0.0, final_fraction=0.0)
-    program = compilations.program(
-        ("train step", loss_fn, shared, accumulate, mesh),
+    shared = dataclasses.replace(training.optimizer, learning_rate=1.0, schedule="constant", warmup=0.0, final_fraction=0.0)
+    return compilations.program(
+        ("train step", training.loss_fn, shared, training.accumulate, mesh),
         "train step",
-        make_train_step(loss_fn, optimizer, accumulate),
+        make_train_step(training.loss_fn, optimizer, training.accumulate),
         donate_argnums=0,
         out_shardings=(where, None),
     )
-    records: list[Record] = []
-    waiting: list[tuple[int, dict[str, jax.Array]]] = []
-
-    def collect() -> Record | None:
-        """Moves the metrics that wait on the devices to the host: one transfer for many steps."""
-        for number, metrics in jax.device_get(waiting):
-            records.append({"step": number, **{name: float(value) for name, value in metrics.items()}})
-            if not np.isfinite(records[-1]["loss"]):
-                raise ValueError(
-                    f"step {number}: the loss is {records[-1]['loss']}: expected a finite number (try a lower rate)"
-                )
-        waiting.clear()
-        return records[-1] if records else None
-
-    with jax.set_mesh(mesh), Checkpoints(folder, loop.keep) as checkpoints:
-        create = jax.jit(lambda tree: states.create(jax.tree.map(jnp.copy, tree), optimizer), out_shardings=where)
-        latest = checkpoints.latest()
-        if latest is None:
-            state = create(params)
-        else:
-            shapes = jax.eval_shape(create, params)
-            like = jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), shapes, where)
-            state, record = checkpoints.restore(latest, like)
-            records.extend(record["records"])
-        done = latest or 0
-        for step, batch in enumerate(batches.start_at(done), start=done + 1):
-            state, metrics = program(state, put(batch, mesh), rates[step - 1])
-            waiting.append((step, metrics))
-            due = step % loop.log_every == 0 or step == batches.steps
-            on_step(step, collect() if due else None)
-            if step % loop.save_every == 0 or step == batches.steps:
-                collect()
-                checkpoints.save(step, state, {"records": records})
-        return state.params, records
 
 
-def put(batch: Any, mesh: Mesh) -> dict[str, jax.Array]:
-    """A host's batch {field: [B] or [B, T]} onto the mesh, rows split over data and fsdp."""
-    places = {1: sharding.named(mesh, "batch"), 2: sharding.named(mesh, "batch", "length")}
-    return {name: jax.make_array_from_callback(rows.shape, places[rows.ndim], rows.__getitem__) for name, rows in batch.items()}
+def _check_finite(step: int, row: Record, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> None:
+    """Raises ValueError where a step went wrong, after its batch was saved; nothing of it reaches a checkpoint."""
+    wrong = [f"the {name} is {row[name]}" for name in ("loss", "grad_norm") if not np.isfinite(row[name])]
+    if not wrong:
+        return
+    file = storage.path(folder) / f"not_finite_{step:08d}.npz"
+    if distributed.is_main():
+        with storage.open_whole(file) as out:
+            np.savez(out, allow_pickle=False, **dict(batches[step - 1]))
+    latest = checkpoints.latest()
+    kept = f"the checkpoint of step {latest} stays" if latest else "there is no checkpoint yet"
+    raise ValueError(
+        f"step {step}: {' and '.join(wrong)}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
+    )
+
+
+def _measure(training: Training, params: Params, mesh: Mesh, compilations: Compilations) -> float:
+    """The loss on the held-out batches."""
+    assert training.held_out is not None
+    loss_fn = training.loss_fn
+    program = compilations.program(
+        ("held-out loss", loss_fn, mesh), "held-out loss", lambda params, batch: loss_fn(params, batch)[1]
+    )
+    found = jax.device_get([program(params, put(batch, mesh)) for batch in training.held_out.start_at(0)])
+    return float(sum(sums["loss"] for sums in found) / max(1.0, sum(sums["count"] for sums in found)))
+
+
+@contextlib.contextmanager
+def _profile(steps: int, folder: storage.PathLike) -> Iterator[Callable[[int, Any], None]]:
+    """Gives a function to be called before each step, counted from 1, which starts and ends a trace of `steps` of them."""
+    running = False
+
+    def before(step: int, state: Any) -> None:
+        nonlocal running
+        if steps and step == _PROFILED_AFTER + 1:
+            jax.block_until_ready(state)
+            jax.profiler.start_trace(f"{storage.path(folder)}/profile")
+            running = True
+        elif running and step == _PROFILED_AFTER + 1 + steps:
+            end(state)
+
+    def end(state: Any) -> None:
+        nonlocal running
+        jax.block_until_ready(state)
+        jax.profiler.stop_trace()
+        running = False
+
+    try:
+        yield before
+    finally:
+        if running:
+            end(None)
+
+
+def put(batch: Mapping[str, Any], mesh: Mesh) -> dict[str, jax.Array]:
+    """A batch {field: [], [B] or [B, T]} that every host holds whole onto the mesh, rows split over data and fsdp."""
+    axes = ((), ("batch",), ("batch", "length"))
+    places = [sharding.named(mesh, *names) for names in axes]
+
+    def one(rows: Any) -> jax.Array:
+        place = places[rows.ndim]
+        # An explicit transfer to each of this process's devices; other ways are implicit, or ask all hosts for equality.
+        shards = [jax.device_put(rows[part], d) for d, part in place.addressable_devices_indices_map(rows.shape).items()]
+        return jax.make_array_from_single_device_arrays(rows.shape, place, shards)
+
+    return {name: one(rows) for name, rows in batch.items()}

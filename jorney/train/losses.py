@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jorney.model.attention import within
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import hidden_states, masked_hidden_states, read_out
+from jorney.model.transformer import hidden_states, preference_hidden_states, read_out
+from jorney.train.cross_entropy import cross_entropy, log_probs
 
 Batch = Mapping[str, jax.Array]
 # (parameters, batch) -> (sum of the loss, {name: sum}); the entry "count" is what every sum is divided by.
 LossFn = Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]
 PREFERENCE_LOSSES = ("sigmoid", "ipo")
-
-
-def chunked_log_probs(
-    config: ModelConfig, params: Params, hidden: jax.Array, targets: jax.Array, chunk: int
-) -> tuple[jax.Array, jax.Array]:
-    """Log-probabilities of `targets`, the head applied to `chunk` positions at a time.
-
-    The logits of a whole sequence are never held: neither forward nor backward, where each chunk's are recomputed.
-
-    Args:
-      hidden: [B, T, D]; T must be a multiple of `chunk` (a smaller T is one chunk).
-      targets: [B, T] int32.
-
-    Returns:
-      [B, T] float32 log-probabilities, and [B, T] bool: the target was the most likely token.
-    """
-    B, T, D = hidden.shape
-    chunk = min(chunk, T)
-    if T % chunk:
-        raise ValueError(f"a length of {T} tokens is not a multiple of the head's chunk of {chunk}")
-
-    @functools.partial(jax.checkpoint, prevent_cse=False)
-    def one(carry: None, piece: tuple[jax.Array, jax.Array]) -> tuple[None, tuple[jax.Array, jax.Array]]:
-        h, t = piece
-        scores = read_out(config, params, h)
-        chosen = jnp.take_along_axis(scores, t[..., None], axis=-1)[..., 0]
-        return carry, (chosen - jax.nn.logsumexp(scores, axis=-1), jnp.argmax(scores, axis=-1) == t)
-
-    if chunk == T:
-        _, (log_probs, hits) = one(None, (hidden, targets))
-        return log_probs, hits
-    pieces = hidden.reshape(B, T // chunk, chunk, D).swapaxes(0, 1), targets.reshape(B, T // chunk, chunk).swapaxes(0, 1)
-    _, (log_probs, hits) = jax.lax.scan(one, None, pieces)
-    return log_probs.swapaxes(0, 1).reshape(B, T), hits.swapaxes(0, 1).reshape(B, T)
 
 
 @functools.cache  # equal arguments give the same function, by which trainings know that they can share a program
@@ -64,9 +29,8 @@ def sft_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none",
 
     def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
         hidden = hidden_states(config, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, remat)
-        log_probs, hits = chunked_log_probs(config, params, hidden, batch["targets"], head_chunk)
         mask = batch["loss_mask"].astype(jnp.float32)
-        total = -jnp.sum(log_probs * mask)
+        total, hits = cross_entropy(config, params, hidden, batch["targets"], mask, head_chunk)
         return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
 
     return loss
@@ -81,12 +45,13 @@ def prm_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none")
 
     def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
         hidden = hidden_states(config, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, remat)
-        log_probs = jax.nn.log_softmax(read_out(config, params, hidden))
+        labels_log_probs = jax.nn.log_softmax(read_out(config, params, hidden))
         labels = batch["labels"]
         mask = (labels >= 0).astype(jnp.float32)
         right = jnp.clip(labels, 0, 1)
-        total = -jnp.sum(mask * (right * log_probs[..., 1] + (1 - right) * log_probs[..., 0]))
-        hits = (log_probs[..., 1] > log_probs[..., 0]) == (labels > 0.5)
+        wrong_log_prob, right_log_prob = labels_log_probs[..., 0], labels_log_probs[..., 1]
+        total = -jnp.sum(mask * (right * right_log_prob + (1 - right) * wrong_log_prob))
+        hits = (right_log_prob > wrong_log_prob) == (labels > 0.5)
         return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
 
     return loss
@@ -97,25 +62,17 @@ def preference_log_probs(
 ) -> tuple[jax.Array, jax.Array]:
     """[B] log-probabilities of the chosen and of the rejected completions, in one forward that reads the prompt once.
 
-    The batch is of `data.preferences`: tokens, positions and parts [B, P + 2L], prompt_lengths [B], chosen_mask and
-    rejected_mask [B, L].
+    The batch is of `data.preferences`: tokens, positions and parts [B, P + 2L], chosen_mask and rejected_mask [B, L]. The
+    head reads completion tokens only.
     """
-    parts, positions, tokens = batch["parts"], batch["positions"], batch["tokens"]
-    L = batch["chosen_mask"].shape[1]
+    tokens, L = batch["tokens"], batch["chosen_mask"].shape[1]
     P = tokens.shape[1] - 2 * L
-    # A completion sees the prompt and itself, never the other one. Positions go on from the prompt in both.
-    own = (parts[:, :, None] == parts[:, None, :]) | (parts[:, None, :] == 1)
-    mask = within(positions, positions, config.window) & own & (parts[:, None, :] > 0)
-    hidden = masked_hidden_states(config, params, tokens, positions, mask, dtype, remat)
-    # Both first tokens are predicted where the prompt ends.
-    last = jnp.take_along_axis(hidden, batch["prompt_lengths"][:, None, None] - 1, axis=1)
-    chunk = head_chunk if head_chunk >= L else math.gcd(head_chunk, L)
-    found = []
-    for name, start in (("chosen_mask", P), ("rejected_mask", P + L)):
-        predicting = jnp.concatenate([last, hidden[:, start : start + L - 1]], axis=1)
-        log_probs, _ = chunked_log_probs(config, params, predicting, tokens[:, start : start + L], chunk)
-        found.append(jnp.sum(log_probs * batch[name], axis=1))
-    return found[0], found[1]
+    hidden = preference_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, dtype, remat)
+    last = hidden[:, P - 1 : P]  # prompts end here; both first tokens are predicted from it
+    predicting = jnp.concatenate([last, hidden[:, P : P + L - 1], last, hidden[:, P + L : -1]], axis=1)
+    found, _ = log_probs(config, params, predicting, tokens[:, P:], head_chunk)
+    chosen, rejected = found[:, :L] * batch["chosen_mask"], found[:, L:] * batch["rejected_mask"]
+    return jnp.sum(chosen, axis=1), jnp.sum(rejected, axis=1)
 
 
 @functools.cache

@@ -1,10 +1,15 @@
-"""The optimizer: AdamW with warm-up, a cosine or constant schedule, and clipping by global norm."""
+"""The optimizer: AdamW with warm-up, a cosine or constant schedule, clipping by global norm, and the dtypes it is held in."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
+
+DTYPES = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +24,8 @@ class OptimizerConfig:
       b1, b2, eps: Adam's decay rates and denominator term.
       weight_decay: decoupled; on every parameter.
       clip: largest global norm of the gradient; 0 for none.
+      master: dtype in which parameters are held, "float32" or "bfloat16"; updates of the latter are rounded stochastically.
+      moments: dtype in which Adam's two moments are held; the arithmetic is float32.
     """
 
     learning_rate: float = 1e-5
@@ -30,6 +37,8 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip: float = 1.0
+    master: str = "float32"
+    moments: str = "float32"
 
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
@@ -39,8 +48,17 @@ class OptimizerConfig:
         for name in ("warmup", "final_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"optimizer.{name} = {getattr(self, name)}: expected a share from 0 to 1")
+        for name in ("b1", "b2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"optimizer.{name} = {getattr(self, name)}: expected 0 or more, below 1")
         if self.clip < 0:
             raise ValueError(f"optimizer.clip = {self.clip}: expected 0 (no clipping) or more")
+        for name in ("master", "moments"):
+            if getattr(self, name) not in DTYPES:
+                raise ValueError(f"optimizer.{name} = {getattr(self, name)!r}: expected one of {', '.join(DTYPES)}")
+        if self.moments == "bfloat16" and max(self.b1, self.b2) > 0.99:
+            # A change of less than 2^-9 of the value is rounded away, and with it everything that is new.
+            raise ValueError("optimizer.moments = 'bfloat16': expected b1 and b2 of 0.99 at most, or moments = 'float32'")
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
@@ -60,4 +78,49 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
     """AdamW as configured, at the rate 1: the step multiplies by the rate of its schedule, so that one program serves all."""
     adamw = optax.adamw(1.0, config.b1, config.b2, config.eps, weight_decay=config.weight_decay)
-    return optax.chain(optax.clip_by_global_norm(config.clip), adamw) if config.clip else adamw
+    held = _held_in(jnp.dtype(config.moments), adamw)
+    return optax.chain(optax.clip_by_global_norm(config.clip), held) if config.clip else held
+
+
+def _held_in(dtype: Any, inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """`inner`, whose state is kept in `dtype` between its updates."""
+
+    def cast(state: Any, to: Any) -> Any:
+        def one(leaf: Any) -> Any:
+            # Optax also builds states of placeholders, to see which leaves belong to parameters.
+            return leaf.astype(to) if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+        return jax.tree.map(one, state)
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        updates, state = inner.update(grads, cast(state, jnp.float32), params)
+        return updates, cast(state, dtype)
+
+    return optax.GradientTransformation(lambda params: cast(inner.init(params), dtype), update)
+
+
+def apply(params: Any, updates: Any, key: jax.Array) -> Any:
+    """params + updates, in the parameters' dtype.
+
+    bfloat16 parameters are rounded stochastically: an update is most often below half of the distance to the next bfloat16,
+    and rounding to the nearest would leave the parameter where it is, for ever.
+
+    Args:
+      updates: float32, in the form of the parameters.
+      key: of the rounding.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    found = []
+    for index, (leaf, update) in enumerate(zip(leaves, jax.tree.leaves(updates), strict=True)):
+        exact = leaf.astype(jnp.float32) + update
+        rounds = leaf.dtype == jnp.bfloat16
+        found.append(round_stochastically(exact, jax.random.fold_in(key, index)) if rounds else exact.astype(leaf.dtype))
+    return jax.tree.unflatten(structure, found)
+
+
+def round_stochastically(x: jax.Array, key: jax.Array) -> jax.Array:
+    """float32 -> one of the two bfloat16 values around it, the nearer the likelier: on average x itself."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
+    noise = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.uint32)
+    kept = (bits + noise) & jnp.uint32(0xFFFF0000)
+    return jax.lax.bitcast_convert_type(kept, jnp.float32).astype(jnp.bfloat16)

@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 
 from jorney import storage
 from jorney.compiled import Compilations
-from jorney.data.loader import Batches
+from jorney.data.loader import Batches, hold_out
 from jorney.data.packing import Example, pack
 from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
 from jorney.model import params as parameters
+from jorney.model.flops import packed_row
 from jorney.policy import Policy
-from jorney.train import loop as loops
-from jorney.train.loop import LoopConfig, Record
 from jorney.train.losses import prm_loss
-from jorney.train.optimizer import OptimizerConfig
+from jorney.train.metrics import Record
 from jorney.train.state import param_shardings
+from jorney.train.training import OnStep, TrainingConfig, fit, no_one
 
 
 @dataclasses.dataclass(frozen=True)
-class PrmConfig:
+class PrmConfig(TrainingConfig):
     """How a reward model is trained.
 
     Attributes:
-      epochs: passes over the labelled solutions.
       batch_rows: packed rows a step, over all devices.
       row_length: tokens a row.
-      accumulate: micro-batches a step.
-      remat: what the backward pass recomputes: "none", "dots" or "full".
     """
 
-    epochs: int = 1
+    name: ClassVar[str] = "prm"
+    batch: ClassVar[str] = "batch_rows"
+
     batch_rows: int = 64
     row_length: int = 4096
-    accumulate: int = 1
-    remat: str = "none"
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_rows", "row_length", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"prm.{name} = {getattr(self, name)}: expected 1 or more")
-        if self.remat not in ("none", "dots", "full"):
-            raise ValueError(f"prm.remat = {self.remat!r}: expected 'none', 'dots' or 'full'")
-        if self.batch_rows % self.accumulate:
-            raise ValueError(f"prm.batch_rows = {self.batch_rows}: expected a multiple of prm.accumulate = {self.accumulate}")
-
-    def decides(self) -> dict[str, Any]:
-        """The fields that the trained parameters depend on."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "loop"}
+        super().__post_init__()
+        self._expect_at_least(1, "row_length")
 
 
 def as_reward_model(policy: Policy, seed: int) -> Policy:
@@ -98,11 +84,11 @@ def labelled_example(
     return Example((*ids, tokenizer.eos), labels=tuple(zip(ends, labels, strict=True)))
 
 
-def batches(examples: Sequence[Example], config: PrmConfig, seed: int) -> Batches:
+def batches(examples: Sequence[Example], config: PrmConfig, seed: int, epochs: int | None = None) -> Batches:
     """Packs the examples and lays out all batches. Raises ValueError where no example has a label, or one fits no row."""
     if examples and not any(example.labels for example in examples):
         raise ValueError("no example has a label: expected at least one labelled step")
-    return Batches(pack(examples, config.row_length, config.batch_rows), config.batch_rows, config.epochs, seed)
+    return Batches(pack(examples, config.row_length, config.batch_rows), config.batch_rows, epochs or config.epochs, seed)
 
 
 def run(
@@ -112,7 +98,7 @@ def run(
     seed: int,
     folder: storage.PathLike,
     compilations: Compilations | None = None,
-    on_step: Callable[[int, Record | None], None] = lambda step, record: None,
+    on_step: OnStep = no_one,
 ) -> tuple[Policy, list[Record]]:
     """Trains a reward model (`as_reward_model`) on labelled examples; resumes from `folder`.
 
@@ -123,17 +109,10 @@ def run(
         raise ValueError(
             f"prm.row_length = {config.row_length}: expected at most the model's {reward_model.config.positions} positions"
         )
-    params, records = loops.train(
-        reward_model.config,
-        reward_model.params,
-        prm_loss(reward_model.config, reward_model.dtype, config.remat),
-        batches(examples, config, seed),
-        config.optimizer,
-        config.loop,
-        reward_model.mesh,
-        folder,
-        config.accumulate,
-        compilations,
-        on_step,
+    train, held = hold_out(examples, config.held_out, seed)
+    loss_fn = prm_loss(reward_model.config, reward_model.dtype, config.remat)
+    held_out = batches(held, config, seed, 1) if held else None
+    row = packed_row(config.row_length)
+    return fit(
+        reward_model, loss_fn, row, batches(train, config, seed), held_out, config, seed, folder, compilations, on_step, False
     )
-    return dataclasses.replace(reward_model, params=params, source=str(folder)), records

@@ -3,96 +3,83 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
 
 from jorney import storage
 from jorney.compiled import Compilations
-from jorney.data.loader import Batches
+from jorney.data.loader import Batches, hold_out
 from jorney.data.packing import Example, pack
+from jorney.model.flops import packed_row
 from jorney.policy import Policy
-from jorney.train import loop as loops
-from jorney.train.loop import LoopConfig, Record
 from jorney.train.losses import sft_loss
-from jorney.train.optimizer import OptimizerConfig
+from jorney.train.metrics import Record
+from jorney.train.training import OnStep, TrainingConfig, fit, no_one
 
 
 @dataclasses.dataclass(frozen=True)
-class SftConfig:
+class SftConfig(TrainingConfig):
     """How a policy is fine-tuned.
 
     Attributes:
-      epochs: passes over the examples.
       batch_rows: packed rows a step, over all devices.
       row_length: tokens a row.
-      accumulate: micro-batches a step.
-      head_chunk: positions whose logits are held at a time.
-      remat: what the backward pass recomputes: "none", "dots" or "full".
+      head_chunk: tokens of a device whose logits are held at a time.
     """
 
-    epochs: int = 1
+    name: ClassVar[str] = "sft"
+    batch: ClassVar[str] = "batch_rows"
+
     batch_rows: int = 64
     row_length: int = 4096
-    accumulate: int = 1
     head_chunk: int = 512
-    remat: str = "none"
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_rows", "row_length", "accumulate", "head_chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"sft.{name} = {getattr(self, name)}: expected 1 or more")
-        if self.remat not in ("none", "dots", "full"):
-            raise ValueError(f"sft.remat = {self.remat!r}: expected 'none', 'dots' or 'full'")
-        if self.batch_rows % self.accumulate:
-            raise ValueError(f"sft.batch_rows = {self.batch_rows}: expected a multiple of sft.accumulate = {self.accumulate}")
-
-    def decides(self) -> dict[str, Any]:
-        """The fields that the trained parameters depend on."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "loop"}
+        super().__post_init__()
+        self._expect_at_least(1, "row_length", "head_chunk")
 
 
-def prepare(policy: Policy, examples: Sequence[Example], config: SftConfig, seed: int) -> Batches:
+@dataclasses.dataclass(frozen=True)
+class SftData:
+    """All batches of a training, and those of the examples that are held out."""
+
+    batches: Batches
+    held_out: Batches | None
+
+
+def prepare(policy: Policy, examples: Sequence[Example], config: SftConfig, seed: int) -> SftData:
     """Packs the examples and lays out all batches. Raises ValueError where an example is longer than a row."""
     if config.row_length > policy.config.positions:
         raise ValueError(
             f"sft.row_length = {config.row_length}: expected at most the model's {policy.config.positions} positions"
         )
-    packed = pack(examples, config.row_length, config.batch_rows)
-    return Batches(packed, config.batch_rows, config.epochs, seed)
+    train, held = hold_out(examples, config.held_out, seed)
+
+    def batches(members: Sequence[Example], epochs: int) -> Batches:
+        return Batches(pack(members, config.row_length, config.batch_rows), config.batch_rows, epochs, seed)
+
+    return SftData(batches(train, config.epochs), batches(held, 1) if held else None)
 
 
 def run(
     policy: Policy,
-    batches: Batches,
+    data: SftData,
     config: SftConfig,
+    seed: int,
     folder: storage.PathLike,
     compilations: Compilations | None = None,
-    on_step: Callable[[int, Record | None], None] = lambda step, record: None,
+    on_step: OnStep = no_one,
+    donate: bool = False,
 ) -> tuple[Policy, list[Record]]:
     """Fine-tunes a policy; resumes from `folder` when it holds a checkpoint.
 
     Args:
-      batches: from `prepare`.
-      folder: of the checkpoints.
-      on_step: see `train.loop.train`.
+      data: from `prepare`, with the same seed.
+      folder, on_step, donate: see `train.loop.train`.
 
     Returns:
       The trained policy, and the metrics of every step.
     """
     loss_fn = sft_loss(policy.config, policy.dtype, config.remat, config.head_chunk)
-    params, records = loops.train(
-        policy.config,
-        policy.params,
-        loss_fn,
-        batches,
-        config.optimizer,
-        config.loop,
-        policy.mesh,
-        folder,
-        config.accumulate,
-        compilations,
-        on_step,
-    )
-    return dataclasses.replace(policy, params=params, source=str(folder)), records
+    row = packed_row(config.row_length)
+    return fit(policy, loss_fn, row, data.batches, data.held_out, config, seed, folder, compilations, on_step, donate)

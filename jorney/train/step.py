@@ -11,6 +11,7 @@ import optax
 
 from jorney.sharding import constrain
 from jorney.train.losses import Batch, LossFn
+from jorney.train.optimizer import apply
 from jorney.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
@@ -24,7 +25,7 @@ def make_train_step(
     Args:
       loss_fn: returns sums; gradients and metrics are divided by its "count" once, over the whole batch, so that the
         result does not depend on how the batch is cut.
-      accumulate: micro-batches a step; must divide the batch.
+      accumulate: micro-batches a step; must divide the batch. Their gradients are added in float32.
 
     Returns:
       (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of
@@ -48,14 +49,16 @@ def make_train_step(
                 return jax.tree.map(jnp.add, total, gradient(state.params, piece)), None
 
             shapes = jax.eval_shape(gradient, state.params, jax.tree.map(lambda leaf: leaf[0], micro))
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
             (grads, sums), _ = jax.lax.scan(add, zeros, micro)
         count = jnp.maximum(sums["count"], 1.0)
-        grads = jax.tree.map(lambda leaf: leaf / count.astype(leaf.dtype), grads)
+        grads = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / count, grads)
         metrics = {name: value / count for name, value in sums.items() if name != "count"}
         metrics |= {"count": sums["count"], "grad_norm": optax.tree_utils.tree_norm(grads)}
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         updates = jax.tree.map(lambda leaf: leaf * jnp.asarray(rate, leaf.dtype), updates)
-        return TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state), metrics
+        # The step's own key: a training that goes on rounds as one that never stopped.
+        params = apply(state.params, updates, jax.random.fold_in(jax.random.key(0), state.step))
+        return TrainState(state.step + 1, params, opt_state), metrics
 
     return step

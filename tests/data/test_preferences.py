@@ -17,10 +17,9 @@ def test_a_row_by_hand() -> None:
     assert len(rows) == 4
     row = rows[0]
     assert row["tokens"].shape == (64 + 2 * 32,)
-    assert row["tokens"][[0, 1, 2, 64, 65, 66, 67, 96, 97]].tolist() == [1, 5, 0, 7, 8, 2, 0, 9, 0]
-    assert row["positions"][[0, 1, 64, 65, 66, 96]].tolist() == [0, 1, 2, 3, 4, 2]
-    assert row["parts"][[0, 1, 2, 64, 66, 67, 96, 97]].tolist() == [1, 1, 0, 2, 2, 0, 3, 0]
-    assert row["prompt_lengths"] == 2
+    assert row["tokens"][[61, 62, 63, 64, 65, 66, 67, 96, 97]].tolist() == [0, 1, 5, 7, 8, 2, 0, 9, 0]
+    assert row["positions"][[62, 63, 64, 65, 66, 96]].tolist() == [0, 1, 2, 3, 4, 2]
+    assert row["parts"][[62, 63, 61, 64, 66, 67, 96, 97]].tolist() == [1, 1, 0, 2, 2, 0, 3, 0]
     assert row["chosen_mask"].sum() == 3
     assert row["rejected_mask"].sum() == 1
     assert [int(rows[i]["pair_mask"]) for i in range(4)] == [1, 1, 0, 0]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.model.attention import Segment, attend, causal_mask, frequencies, rotate
+from jorney.model.attention import Segment, attend, frequencies, rotate, turns, within
 from jorney.model.config import ModelConfig, RopeScaling
 
 
@@ -37,7 +37,8 @@ def _heads(x: np.ndarray) -> jax.Array:
 
 def test_one_segment_is_plain_attention() -> None:
     query, keys, values = _random(2, 5, 8, 4), _random(2, 5, 2, 4, seed=1), _random(2, 5, 2, 4, seed=2)
-    mask = np.array(causal_mask(jnp.array([[1, 1, 1, 2, 2], [1, 2, 2, 2, 3]])))
+    segments = np.array([[1, 1, 1, 2, 2], [1, 2, 2, 2, 3]])
+    mask = np.tri(5, dtype=bool) & (segments[:, :, None] == segments[:, None, :])
     found = attend(query, [Segment(_heads(keys), _heads(values), mask)])
     np.testing.assert_allclose(found, _plain(query, keys, values, mask), atol=1e-5)
 
@@ -61,10 +62,9 @@ def test_segments_join_under_one_softmax() -> None:
 
 
 def test_rotation_depends_on_distance_alone() -> None:
-    query, key, turns = _random(1, 1, 1, 8), _random(1, 1, 1, 8, seed=1), frequencies(_config())
-    dot = lambda i, j: float(  # noqa: E731
-        jnp.sum(rotate(query, jnp.array([[i]]), turns) * rotate(key, jnp.array([[j]]), turns))
-    )
+    query, key = _random(1, 1, 1, 8), _random(1, 1, 1, 8, seed=1)
+    turned = lambda x, position: rotate(x, turns(_config(), jnp.array([[position]])))  # noqa: E731
+    dot = lambda i, j: float(jnp.sum(turned(query, i) * turned(key, j)))  # noqa: E731
     assert abs(dot(3, 1) - dot(103, 101)) < 1e-4
     assert abs(dot(3, 1) - dot(3, 2)) > 1e-3
 
@@ -83,17 +83,25 @@ def test_frequencies() -> None:
     assert frequencies(_config()).dtype == np.float32
 
 
-def test_causal_mask_counts() -> None:
-    segments = jnp.array([[1, 1, 2, 2, 2, 0]])
-    assert causal_mask(segments).sum(-1).tolist() == [[1, 2, 1, 2, 3, 1]]
+def test_rotation_turns_the_two_halves_of_a_head() -> None:
+    """Pair i of a head is its entries i and i + H/2; it turns by the position times its frequency."""
+    x, position = _random(1, 1, 2, 8), 5
+    pairs = (x[..., :4] + 1j * x[..., 4:]) * np.exp(1j * position * frequencies(_config()))
+    found = rotate(x, turns(_config(), jnp.array([[position]])))
+    np.testing.assert_allclose(found, np.concatenate([pairs.real, pairs.imag], axis=-1), atol=1e-5)
+
+
+def test_within_counts_from_the_query_backwards() -> None:
+    order = jnp.arange(5)
+    assert within(order, order, None).sum(-1).tolist() == [1, 2, 3, 4, 5]
     # A window of two: a token and the one before it.
-    mask = causal_mask(segments, window=2)
-    assert mask.sum(-1).tolist() == [[1, 2, 1, 2, 2, 1]]
-    assert mask[0, 4].tolist() == [False, False, False, True, True, False]
+    assert within(order, order, 2).sum(-1).tolist() == [1, 2, 2, 2, 2]
+    assert within(order, order, 2)[4].tolist() == [False, False, False, True, True]
 
 
 def test_bfloat16_keeps_its_dtype() -> None:
-    x, turns = jnp.asarray(_random(1, 3, 4, 4), jnp.bfloat16), frequencies(_config(head_dim=4))
+    x, turned = jnp.asarray(_random(1, 3, 4, 4), jnp.bfloat16), turns(_config(head_dim=4), jnp.zeros((1, 3), jnp.int32))
     assert attend(x, [Segment(x.swapaxes(1, 2), x.swapaxes(1, 2), jnp.ones((1, 3, 3), bool))]).dtype == jnp.bfloat16
-    assert rotate(x, jnp.zeros((1, 3), jnp.int32), turns).dtype == jnp.bfloat16
-    assert jax.eval_shape(lambda: rotate(x, jnp.zeros((1, 3), jnp.int32), turns)).shape == (1, 3, 4, 4)
+    assert [angles.dtype for angles in turned] == [jnp.float32, jnp.float32]
+    assert rotate(x, turned).dtype == jnp.bfloat16
+    assert jax.eval_shape(lambda: rotate(x, turned)).shape == (1, 3, 4, 4)

@@ -22,7 +22,7 @@ from jorney.convert.hf import expected_tensors
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.config import ModelConfig
-from jorney.sample.cache import Cache, decode_memory, prefill_memory
+from jorney.sample.cache import Cache, decode_attend, prefill_attend
 
 GOLDEN = ROOT / "tests" / "golden" / "families.npz"
 LENGTH, PROMPTS = 24, (3, 9)
@@ -108,22 +108,22 @@ def generated(family: str) -> jax.Array:
     config, ids, known, size = from_hf(fields(family, "ForCausalLM")), jnp.asarray(tokens()), jnp.array(PROMPTS), max(PROMPTS)
     split = parameters.unstack(draw_params(config), config.layers)
 
-    def run(ids: jax.Array, positions: jax.Array, memories: list[Any]) -> tuple[jax.Array, list[Any]]:
-        return transformer.run_layers(config, jnp.float32, split, ids, positions, memories)
+    def run(ids: jax.Array, positions: jax.Array, attends: list[Any]) -> tuple[jax.Array, list[Any]]:
+        return transformer.run_layers(config, jnp.float32, split, ids, positions, attends)
 
     @jax.jit
     def prefill(ids: jax.Array) -> tuple[jax.Array, list[Cache]]:
         positions = jnp.broadcast_to(jnp.arange(size), ids.shape)
-        memory = prefill_memory(known, size, config.window)
-        hidden, kept = run(ids, positions, [memory] * config.layers)
+        attend = prefill_attend(known, size, config.window)
+        hidden, kept = run(ids, positions, [attend] * config.layers)
         empty = jnp.zeros((len(ids), config.kv_heads, STEPS, config.head_dim))
         return hidden[jnp.arange(len(ids)), known - 1], [Cache(keys, values, empty, empty) for keys, values in kept]
 
     @jax.jit
     def step(caches: list[Cache], slot: jax.Array) -> tuple[jax.Array, list[Cache]]:
         at = known + slot
-        memories = [decode_memory(cache, known, jnp.full_like(known, slot), config.window) for cache in caches]
-        hidden, caches = run(jnp.take_along_axis(ids, at[:, None], axis=1), at[:, None], memories)
+        attends = [decode_attend(cache, known, jnp.full_like(known, slot), config.window) for cache in caches]
+        hidden, caches = run(jnp.take_along_axis(ids, at[:, None], axis=1), at[:, None], attends)
         return hidden[:, 0], caches
 
     # What stands behind a shorter prompt must not matter.

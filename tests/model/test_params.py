@@ -51,12 +51,12 @@ def test_init_has_the_stated_scale(tiny: ModelConfig) -> None:
 def test_linen_takes_exactly_the_tables_parameters(tiny: ModelConfig) -> None:
     """What Linen would declare is the table, in both forms of the tree."""
     tokens = np.zeros((1, 4), np.int32)
-    segments = lambda k, v: ((transformer.Segment(k, v, np.ones((1, 4, 4), bool)),), None)  # noqa: E731
-    for memories in (segments, [segments] * tiny.layers):
+    attend = lambda q, k, v: (q, None)  # noqa: E731
+    for attends in (attend, [attend] * tiny.layers):
         model = transformer.Transformer(tiny)
-        declared = jax.eval_shape(lambda m=memories, model=model: model.init(jax.random.key(0), tokens, tokens, m))["params"]
+        declared = jax.eval_shape(lambda a=attends, model=model: model.init(jax.random.key(0), tokens, tokens, a))["params"]
         expected = parameters.abstract(tiny)
-        if not callable(memories):
+        if not callable(attends):
             expected = jax.eval_shape(lambda: parameters.unstack(parameters.init(tiny, jax.random.key(0)), tiny.layers))
         # All but the head, which is a function of its own (`read_out`).
         shapes = lambda tree: {path: leaf.shape for path, leaf in parameters.flatten(tree) if path[0] != "head"}  # noqa: E731

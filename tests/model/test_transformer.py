@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.model.attention import Segment, causal_mask
+from jorney.model.attention import Segment, attend, within
+from jorney.model.blockwise import causal_attention
 from jorney.model.config import ModelConfig
 
 
@@ -39,12 +42,37 @@ def test_future_tokens_change_nothing(tiny: ModelConfig, params: parameters.Para
 def test_scanned_and_unrolled_agree(tiny: ModelConfig, params: parameters.Params) -> None:
     tokens = _tokens(2, 9)
     positions = jnp.broadcast_to(jnp.arange(9), tokens.shape)
-    mask = causal_mask(jnp.ones_like(tokens))
-    memory = lambda k, v: ((Segment(k, v, mask),), None)  # noqa: E731
-    scanned, _ = transformer.Transformer(tiny).apply({"params": params}, tokens, positions, memory)
+    one = jnp.ones_like(tokens)
+    read = lambda q, k, v: (causal_attention(q, k, v, one, one), k)  # noqa: E731
+    scanned, nothing = transformer.Transformer(tiny).apply({"params": params}, tokens, positions, read)
     split = parameters.unstack(params, tiny.layers)
-    unrolled, _ = transformer.Transformer(tiny).apply({"params": split}, tokens, positions, [memory] * tiny.layers)
+    unrolled, kept = transformer.Transformer(tiny).apply({"params": split}, tokens, positions, [read] * tiny.layers)
     np.testing.assert_allclose(scanned, unrolled, atol=1e-5)
+    assert (nothing, [keys.shape for keys in kept]) == ([], [(2, 9, 4, 8)] * 2)
+
+
+def _with_full_mask(config: ModelConfig, params: parameters.Params, tokens: jax.Array, segment_ids: jax.Array) -> jax.Array:
+    """The forward with attention as the textbook has it: the engine's, over one segment under a mask of whole rows."""
+    order = jnp.arange(tokens.shape[1])
+    mask = within(order, order, config.window) & (segment_ids[:, :, None] == segment_ids[:, None, :])
+    read = lambda q, k, v: (attend(q, [Segment(k.swapaxes(1, 2), v.swapaxes(1, 2), mask)]), None)  # noqa: E731
+    return transformer.Transformer(config).apply({"params": params}, tokens, jnp.broadcast_to(order, tokens.shape), read)[0]
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_the_training_forward_and_its_gradients_are_those_of_masked_attention(
+    tiny: ModelConfig, params: parameters.Params, window: int | None
+) -> None:
+    config = dataclasses.replace(tiny, window=window, family="mistral")
+    tokens, segments = _tokens(2, 12), jnp.array([[1] * 7 + [2] * 5, [1] * 4 + [2] * 4 + [0] * 4])
+    positions = jnp.broadcast_to(jnp.arange(12), tokens.shape)
+    one, other = (
+        lambda p: transformer.hidden_states(config, p, tokens, segments, positions),
+        lambda p: _with_full_mask(config, p, tokens, segments),
+    )
+    np.testing.assert_allclose(one(params), other(params), atol=2e-5)
+    found, expected = (jax.grad(lambda p, f=f: jnp.sum(jnp.sin(f(p))))(params) for f in (one, other))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4 * float(jnp.abs(b).max())), found, expected)
 
 
 @pytest.mark.parametrize("remat", list(transformer.REMAT_POLICIES))

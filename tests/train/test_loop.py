@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import pathlib
+import signal
 
 import jax
 import numpy as np
@@ -11,9 +15,11 @@ from jorney.compiled import Compilations
 from jorney.data.loader import Batches
 from jorney.data.packing import Example, pack
 from jorney.model import params as parameters
-from jorney.train.loop import LoopConfig, train
+from jorney.model.flops import packed_row
+from jorney.train.loop import LoopConfig, Training, train
 from jorney.train.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
+from jorney.train.stopping import Stopped
 
 
 class Stop(Exception):
@@ -32,17 +38,19 @@ def _train(tiny, mesh, folder: pathlib.Path, stop_at: int | None = None, compila
             raise Stop
 
     return train(
-        tiny,
+        _training(tiny),
         parameters.init(tiny, jax.random.key(0)),
-        sft_loss(tiny),
-        _batches(),
-        OptimizerConfig(learning_rate=1e-2),
-        LoopConfig(save_every=3, log_every=2),
         mesh,
         folder,
-        compilations=compilations,
-        on_step=on_step,
+        LoopConfig(save_every=3, log_every=2),
+        compilations,
+        on_step,
     )
+
+
+def _training(tiny, **changes) -> Training:
+    made = Training(tiny, sft_loss(tiny), _batches(), packed_row(64), OptimizerConfig(learning_rate=1e-2))
+    return dataclasses.replace(made, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +100,8 @@ def test_resumes_on_another_mesh(tiny, mesh1, tmp_path: pathlib.Path, undisturbe
 
 
 def test_a_checkpoint_of_another_model_names_its_leaves(tiny, mesh1, tmp_path: pathlib.Path) -> None:
-    import dataclasses
-
     _train(tiny, mesh1, tmp_path)
+    (tmp_path / "training.json").unlink()
     with pytest.raises(ValueError, match="leaves do not fit") as error:
         _train(dataclasses.replace(tiny, mlp=128), mesh1, tmp_path)
     text = str(error.value)
@@ -106,16 +113,145 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(tiny, mesh1, tmp_path: pa
     broken = parameters.init(tiny, jax.random.key(0))
     broken["final_norm"] = broken["final_norm"].at[0].set(np.nan)
     with pytest.raises(ValueError, match="step 1: the loss is nan"):
-        train(tiny, broken, sft_loss(tiny), _batches(), OptimizerConfig(), LoopConfig(), mesh1, tmp_path)
+        train(_training(tiny), broken, mesh1, tmp_path)
+    with np.load(tmp_path / "not_finite_00000001.npz") as saved:
+        first = _batches()[0]
+        assert set(saved) == set(first)
+        np.testing.assert_array_equal(saved["tokens"], first["tokens"])
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
 
 
 def test_parameters_passed_in_survive(tiny, mesh1, tmp_path: pathlib.Path) -> None:
     """The step donates its state; the caller's policy must stay usable."""
     params = parameters.init(tiny, jax.random.key(0))
-    train(tiny, params, sft_loss(tiny), _batches(), OptimizerConfig(), LoopConfig(), mesh1, tmp_path)
+    train(_training(tiny), params, mesh1, tmp_path)
     assert np.isfinite(np.asarray(params["embedding"])).all()
 
 
 def test_settings_out_of_range_are_named() -> None:
     with pytest.raises(ValueError, match="loop.save_every = 0: expected 1 or more"):
         LoopConfig(save_every=0)
+    with pytest.raises(ValueError, match="loop.profile = -1: expected 0 or more"):
+        LoopConfig(profile=-1)
+
+
+def test_donated_parameters_give_the_same_result(tiny, mesh1, tmp_path: pathlib.Path, undisturbed) -> None:
+    params = parameters.init(tiny, jax.random.key(0))
+    found, records = train(_training(tiny), params, mesh1, tmp_path, LoopConfig(save_every=3, log_every=2), donate=True)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(params))
+    jax.tree.map(np.testing.assert_array_equal, found, undisturbed[0])
+    assert records == undisturbed[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops(tiny, mesh1, tmp_path: pathlib.Path, undisturbed, number: int) -> None:
+    before = signal.getsignal(number)
+
+    def on_step(step: int, record: object) -> None:
+        if step == 4:
+            os.kill(os.getpid(), number)
+
+    params = parameters.init(tiny, jax.random.key(0))
+    loop = LoopConfig(save_every=100)
+    with pytest.raises(Stopped, match="stopped after step 5, which is saved") as stop:
+        train(_training(tiny), params, mesh1, tmp_path, loop, on_step=on_step)
+    assert (stop.value.step, stop.value.signal) == (5, number)
+    assert signal.getsignal(number) == before
+    seen = []
+    found, records = train(_training(tiny), params, mesh1, tmp_path, loop, on_step=lambda step, _: seen.append(step))
+    assert seen == [6, 7, 8, 9]
+    jax.tree.map(np.testing.assert_array_equal, found, undisturbed[0])
+    assert records == undisturbed[1]
+
+
+def test_what_was_started_otherwise_is_refused_by_the_fields_name(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    params = parameters.init(tiny, jax.random.key(0))
+    train(_training(tiny, decides={"sft": {"optimizer": {"learning_rate": 1e-2}}}), params, mesh1, tmp_path)
+    other = _training(tiny, decides={"sft": {"optimizer": {"learning_rate": 2e-2}}})
+    with pytest.raises(ValueError, match="started otherwise: sft.optimizer.learning_rate was 0.01, is 0.02: expected the same"):
+        train(other, params, mesh1, tmp_path)
+
+
+def test_what_a_training_was_started_with_stands_beside_it(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    _train(tiny, mesh1, tmp_path)
+    about = json.loads((tmp_path / "training.json").read_text())
+    assert about["decides"]["model"]["mlp"] == 64
+    assert about["mesh"] == {"data": 1, "fsdp": 1, "context": 1, "tensor": 1}
+    assert about["versions"]["jax"] == jax.__version__
+    assert about["git"] is None or len(about["git"].split("+")[0]) == 40
+    assert about["loop"]["save_every"] == 3
+
+
+def test_every_step_has_a_row_in_the_parts_and_in_tensorboard(tiny, mesh1, tmp_path: pathlib.Path, undisturbed) -> None:
+    with pytest.raises(Stop):
+        _train(tiny, mesh1, tmp_path, 5)
+    _train(tiny, mesh1, tmp_path)
+    parts = sorted((tmp_path / "metrics").glob("*.jsonl"))
+    assert [part.stem for part in parts] == ["00000003", "00000006", "00000009"]
+    rows = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 10))
+    assert [row["loss"] for row in rows] == [row["loss"] for row in undisturbed[1]]
+    timed = [row["step"] for row in rows if "seconds" in row]
+    assert timed == [2, 3, 4, 6, 8, 9]
+    assert all(0 < row["goodput"] <= 1 for row in rows if "goodput" in row)
+    events = sorted(path.name for path in (tmp_path / "tensorboard").iterdir())
+    assert events == [f"events.out.tfevents.{part.stem}" for part in parts]
+    losses = [row["loss"] for row in rows]
+    found = {step: value for name in events for step, tag, value in _scalars(tmp_path / "tensorboard" / name) if tag == "loss"}
+    assert found == {step: pytest.approx(loss, rel=1e-6) for step, loss in enumerate(losses, start=1)}
+
+
+def _scalars(file: pathlib.Path):
+    """(step, tag, value) of a TensorBoard file: records of a length, its checksum, an event and its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    data, at = file.read_bytes(), 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 8], "little")
+        event = Event.FromString(data[at + 12 : at + 12 + length])
+        yield from ((event.step, value.tag, value.simple_value) for value in event.summary.value)
+        at += 16 + length
+
+
+def test_a_trace_is_written(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    params = parameters.init(tiny, jax.random.key(0))
+    train(_training(tiny), params, mesh1, tmp_path, LoopConfig(profile=2))
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
+def test_the_loop_moves_nothing_unasked(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    """Host to device by the guard. On CPU the guard does not see reads, so that those are counted: one a look."""
+    compilations = Compilations()
+    first = _training(tiny)
+    train(first, parameters.init(tiny, jax.random.key(0)), mesh1, tmp_path / "compiles", compilations=compilations)
+    params, read = parameters.init(tiny, jax.random.key(0)), []
+
+    def guarded(step: int, record: object) -> None:
+        read.append(record is not None)
+        jax.config.update("jax_transfer_guard_host_to_device", "disallow" if step < 8 else "allow")
+
+    reads = _count_reads(
+        lambda: train(
+            first, params, mesh1, tmp_path / "guarded", LoopConfig(save_every=100, log_every=4), compilations, guarded
+        )
+    )
+    assert read == [False, False, False, True, False, False, False, True, True]
+    # Nine metrics of nine steps each, in three reads; the schedule of rates; nothing else.
+    assert reads["device_get"] == 3
+
+
+def _count_reads(work) -> dict[str, int]:
+    counts = {"device_get": 0}
+    original = jax.device_get
+
+    def counted(*args, **kwargs):
+        counts["device_get"] += 1
+        return original(*args, **kwargs)
+
+    jax.device_get = counted
+    try:
+        work()
+    finally:
+        jax.device_get = original
+        jax.config.update("jax_transfer_guard_host_to_device", "allow")
+    return counts

@@ -9,9 +9,11 @@ import pytest
 import jorney
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
+from jorney.data.loader import hold_out
 from jorney.data.steps import ABEL
 from jorney.train import sft
 from jorney.train.loop import LoopConfig
+from jorney.train.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.sft import SftConfig
 
@@ -25,7 +27,7 @@ def examples(policy: jorney.Policy):
 
 
 def test_two_solutions_fill_a_row(policy: jorney.Policy, examples) -> None:
-    batches = sft.prepare(policy, examples, CONFIG, seed=0)
+    batches = sft.prepare(policy, examples, CONFIG, seed=0).batches
     assert batches.steps == 4
     assert batches.padding < 0.12
 
@@ -35,7 +37,7 @@ def test_fine_tuning_lowers_the_loss_and_leaves_the_start_alone(
 ) -> None:
     before = np.asarray(policy.params["embedding"]).copy()
     config = dataclasses.replace(CONFIG, epochs=3)
-    trained, records = sft.run(policy, sft.prepare(policy, examples, config, 0), config, tmp_path)
+    trained, records = sft.run(policy, sft.prepare(policy, examples, config, 0), config, 0, tmp_path)
     assert len(records) == 12
     assert records[-1]["loss"] < records[0]["loss"] / 2
     np.testing.assert_array_equal(policy.params["embedding"], before)
@@ -61,3 +63,46 @@ def test_settings_out_of_range_are_named(field: str, value: int) -> None:
 def test_looking_more_often_is_no_other_result() -> None:
     assert dataclasses.replace(CONFIG, loop=LoopConfig(log_every=1)).decides() == CONFIG.decides()
     assert dataclasses.replace(CONFIG, epochs=2).decides() != CONFIG.decides()
+
+
+def test_held_out_examples_are_measured_and_never_trained_on(policy: jorney.Policy, examples, tmp_path: pathlib.Path) -> None:
+    config = dataclasses.replace(CONFIG, held_out=0.25, epochs=2, loop=LoopConfig(save_every=2, log_every=1))
+    data = sft.prepare(policy, examples, config, 0)
+    assert data.held_out is not None
+    trained, records = sft.run(policy, data, config, 0, tmp_path)
+    measured = [record["held_out_loss"] for record in records if "held_out_loss" in record]
+    assert len(measured) == data.batches.steps // 2
+    assert measured[-1] < measured[0]
+    # The last figure is the loss of the parameters that came out.
+    alone = sft.prepare(trained, [one for one in examples if one not in _trained_on(data, examples)], CONFIG, 0).batches
+    sums = [sft_loss(policy.config)(trained.params, batch)[1] for batch in alone.start_at(0)]
+    again = sum(float(one["loss"]) for one in sums) / sum(float(one["count"]) for one in sums)
+    assert measured[-1] == pytest.approx(again, rel=1e-5)
+
+
+def _trained_on(data: sft.SftData, examples) -> list:
+    train, held = hold_out(examples, 0.25, 0)
+    assert (len(train), len(held)) == (48, 16)
+    assert not {one.tokens for one in train} & {one.tokens for one in held}
+    return train
+
+
+def test_the_best_checkpoint_is_the_result(policy: jorney.Policy, examples, tmp_path: pathlib.Path) -> None:
+    """A rate at which the model goes astray: the last parameters are not the best."""
+    wild = dataclasses.replace(
+        CONFIG,
+        held_out=0.25,
+        epochs=3,
+        best=True,
+        optimizer=OptimizerConfig(learning_rate=5e-2, schedule="constant", warmup=0, clip=0),
+        loop=LoopConfig(save_every=1, keep=1),
+    )
+    data = sft.prepare(policy, examples, wild, 0)
+    trained, records = sft.run(policy, data, wild, 0, tmp_path / "best")
+    measured = [record["held_out_loss"] for record in records]
+    assert min(measured) < measured[-1]
+    found = [sft_loss(policy.config)(trained.params, batch)[1] for batch in data.held_out.start_at(0)]
+    loss = sum(float(one["loss"]) for one in found) / sum(float(one["count"]) for one in found)
+    assert loss == pytest.approx(min(measured), rel=1e-5)
+    kept = {int(path.name) for path in (tmp_path / "best" / "checkpoints").iterdir() if path.name.isdigit()}
+    assert kept == {int(np.argmin(measured)) + 1, len(measured)}

@@ -1,0 +1,1 @@
+"""Throughput of the programs that cost: how fast, what share of the machine, how much memory."""

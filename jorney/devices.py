@@ -1,0 +1,66 @@
+"""What is known of the devices that programs run on: their peak, how many make a chip, the memory in use."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import resource
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+
+# device_kind -> dense bfloat16 operations a second of a chip, as the vendors state them.
+PEAK: dict[str, float] = {
+    "TPU v4": 275e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5e": 197e12,
+    "TPU v5": 459e12,
+    "TPU v5p": 459e12,
+    "TPU v6 lite": 918e12,
+    "TPU v6e": 918e12,
+    "TPU7x": 2307e12,
+    "NVIDIA A100-SXM4-40GB": 312e12,
+    "NVIDIA A100-SXM4-80GB": 312e12,
+    "NVIDIA H100 80GB HBM3": 989e12,
+    "NVIDIA H200": 989e12,
+}
+
+
+def chips(devices: Iterable[Any]) -> int:
+    """How many chips the devices are; on some TPUs a chip shows as two devices, at one place."""
+    places = [(device.process_index, *(getattr(device, "coords", None) or (device.id,))) for device in devices]
+    return len(set(places))
+
+
+def peak(device: Any) -> float | None:
+    """bfloat16 operations a second of the device's chip, or None where no figure is known (CPUs)."""
+    return PEAK.get(device.device_kind)
+
+
+def memory_in_use() -> float:
+    """The most bytes in use so far: the largest of this process's devices, or of the process where devices do not tell."""
+    found = [stats.get("peak_bytes_in_use", 0) for device in jax.local_devices() if (stats := device.memory_stats())]
+    if found and max(found):
+        return max(found)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(most if sys.platform == "darwin" else 1024 * most)
+
+
+def keep_freed_memory() -> None:
+    """On a CPU: has the process keep the memory that it frees. To be called before jax asks for its devices.
+
+    XLA allocates what a step needs afresh, some gigabytes, and the C library gives them back after each: on the next step the
+    kernel has to clear and map every page again, an eighth of the time of SmolLM2-135M's step on two cores. Threads that
+    allocated before the call go on as they were, and so does any C library but glibc.
+    """
+    elsewhere = any(importlib.util.find_spec(name) for name in ("libtpu", "jax_cuda12_plugin", "jax_cuda13_plugin"))
+    if sys.platform != "linux" or (elsewhere and os.environ.get("JAX_PLATFORMS") != "cpu"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        # glibc's malloc.h: one arena for all threads (M_ARENA_MAX), from the heap (M_MMAP_MAX), never trimmed.
+        for name, value in ((-8, 1), (-4, 0), (-1, -1)):
+            mallopt(name, value)

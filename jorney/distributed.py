@@ -1,0 +1,124 @@
+"""Several processes that train together: starting, waiting for each other, and agreeing.
+
+Training is one program over all processes' devices. What they must agree on is decided by process 0 and sent to the others;
+generation needs none of this, for every host runs it alone.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+BARRIER_SECONDS = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributedConfig:
+    """How processes find each other.
+
+    Attributes:
+      coordinator: "" for a process alone; "auto" where the surroundings tell (a TPU pod, Slurm, Open MPI, Kubernetes); else
+        HOST:PORT of process 0.
+      processes, process: how many there are, and which of them this is, from 0; with HOST:PORT only.
+    """
+
+    coordinator: str = ""
+    processes: int | None = None
+    process: int | None = None
+
+    def __post_init__(self) -> None:
+        stated = self.processes is not None or self.process is not None
+        if self.coordinator in ("", "auto"):
+            if stated:
+                raise ValueError(
+                    f"distributed.processes and distributed.process belong to a coordinator HOST:PORT, got {self.coordinator!r}"
+                )
+            return
+        if not re.fullmatch(r".+:\d+", self.coordinator):
+            raise ValueError(f"distributed.coordinator = {self.coordinator!r}: expected HOST:PORT, 'auto' or ''")
+        if self.processes is None or self.process is None or not 0 <= self.process < self.processes:
+            raise ValueError(
+                f"distributed.processes = {self.processes}, distributed.process = {self.process}: "
+                "expected a number of processes, and one of 0 to that number less one"
+            )
+
+
+def initialize(config: DistributedConfig) -> None:
+    """Joins the other processes. Called before anything asks jax for its devices; a process alone does nothing."""
+    if not config.coordinator:
+        return
+    if config.coordinator == "auto":
+        jax.distributed.initialize()
+    else:
+        jax.distributed.initialize(config.coordinator, config.processes, config.process)
+
+
+def is_main() -> bool:
+    """Whether this process writes and prints for all."""
+    return jax.process_index() == 0
+
+
+_passed: collections.Counter[str] = collections.Counter()
+
+
+def barrier(name: str, seconds: int = BARRIER_SECONDS) -> None:
+    """Waits until every process has come here.
+
+    Raises:
+      TimeoutError: some did not within the time; names them.
+    """
+    if jax.process_count() == 1:
+        return
+    import orbax.checkpoint as ocp
+
+    _passed[name] += 1  # the service wants a name of its own for every meeting
+    key = f"jorney {name} {_passed[name]}"
+    try:
+        ocp.multihost.sync_global_processes(key, timeout=seconds, processes=set(range(jax.process_count())))
+    except Exception as error:
+        missing = _timed_out(str(error))
+        if not missing:
+            raise
+        who = ", ".join(map(str, missing))
+        raise TimeoutError(
+            f"barrier {name!r}: waited {seconds} s in vain for process {who} of {jax.process_count()}: "
+            "expected all of them to be running the same command; look at its log"
+        ) from None
+
+
+def _timed_out(message: str) -> list[int]:
+    """The processes that did not come, by the coordination service's message: one a line, after this title."""
+    names = message.partition("timed out task names:")[2].strip().partition("\n\n")[0]
+    return sorted({int(found[1]) for line in names.splitlines() if (found := re.search(r"(\d+)\D*$", line))})
+
+
+def from_main(decide: Callable[[], Any], name: str = "decision") -> Any:
+    """What `decide` returns on process 0 (JSON values), in every process; it is not called in the others.
+
+    Raises:
+      ValueError, OSError: `decide` raised one; in every process.
+    """
+    if jax.process_count() == 1:
+        return decide()
+    from jax.experimental import multihost_utils
+
+    barrier(name)  # a collective has no time limit, so that all must be known to be there
+    sent = b""
+    if is_main():
+        try:
+            sent = json.dumps({"value": decide()}).encode()
+        except (ValueError, OSError) as error:
+            sent = json.dumps({"error": str(error), "of_system": isinstance(error, OSError)}).encode()
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(sent))))
+    padded = np.frombuffer(sent.ljust(length), np.uint8)
+    received = json.loads(bytes(multihost_utils.broadcast_one_to_all(padded[:length])))
+    if "error" in received:
+        raise (OSError if received["of_system"] else ValueError)(received["error"])
+    return received["value"]

@@ -1,0 +1,71 @@
+"""Chips, peaks and memory of devices."""
+
+from __future__ import annotations
+
+import types
+
+import jax
+import numpy as np
+import pytest
+
+from jorney import devices
+
+
+def _device(number: int, **stated: object) -> types.SimpleNamespace:
+    return types.SimpleNamespace(**{"id": number, "process_index": 0, **stated})
+
+
+def test_a_cpus_devices_are_chips_of_their_own() -> None:
+    assert devices.chips(jax.devices()) == 8
+    assert devices.chips(jax.devices()[:1]) == 1
+
+
+def test_two_devices_at_one_place_are_one_chip() -> None:
+    """As TPU v4 and 7x list them: two cores at the same coordinates."""
+    cores = [_device(n, coords=(n // 4, n // 2 % 2, 0), core_on_chip=n % 2) for n in range(8)]
+    assert devices.chips(cores) == 4
+    assert devices.chips(cores[:1]) == devices.chips(cores[:2]) == 1
+    assert devices.chips(cores[1:3]) == 2
+
+
+def test_devices_without_coordinates_are_told_apart_by_number_and_process() -> None:
+    assert devices.chips([_device(n, coords=None) for n in range(3)]) == 3
+    assert devices.chips([_device(0), _device(1), _device(1, process_index=1)]) == 3
+    assert devices.chips(iter([_device(0), _device(0)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "peak"),
+    [
+        ("TPU v4", 275e12),
+        ("TPU v5 lite", 197e12),
+        ("TPU v5", 459e12),
+        ("TPU v6 lite", 918e12),
+        ("TPU7x", 2307e12),
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("cpu", None),
+        ("TPU v9", None),
+    ],
+)
+def test_the_peak_of_a_chip(kind: str, peak: float | None) -> None:
+    assert devices.peak(_device(0, device_kind=kind)) == peak
+
+
+def test_one_chip_under_two_names_has_one_peak() -> None:
+    for one, other in (("TPU v5 lite", "TPU v5e"), ("TPU v5", "TPU v5p"), ("TPU v6 lite", "TPU v6e")):
+        assert devices.PEAK[one] == devices.PEAK[other]
+    assert devices.peak(jax.devices()[0]) is None
+
+
+def test_memory_is_the_processs_where_devices_do_not_tell() -> None:
+    before = devices.memory_in_use()
+    held = np.ones(int(before) // 8)  # as much again
+    assert devices.memory_in_use() > 1.5 * before > 2**24  # bytes, not kilobytes
+    del held
+
+
+def test_memory_is_the_fullest_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    stats = [{"peak_bytes_in_use": 3}, {"peak_bytes_in_use": 7}, {}, None]
+    told = [types.SimpleNamespace(memory_stats=lambda one=one: one) for one in stats]
+    monkeypatch.setattr(devices.jax, "local_devices", lambda: told)
+    assert devices.memory_in_use() == 7

@@ -1,0 +1,415 @@
+"""Training steps of Jorney beside TRL and a bare torch loop, on this machine's CPU, in float32.
+
+    python tools/bench_trl.py MODEL step                                  # SFT, 4 rows of 512 tokens
+    python tools/bench_trl.py MODEL gsm8k --problems gsm8k_train.jsonl    # SFT on real examples
+    python tools/bench_trl.py MODEL dpo                                   # prompts of 512 tokens, completions of 128
+
+MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-Instruct.
+
+Every side is a process of its own that trains by its public entry point (`train.sft.run`, `SFTTrainer.train`, ...). They take
+turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios of the
+medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run) the
+needed products come to. Needs torch, accelerate and trl: `make parity`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+ROWS, LENGTH = 4, 512  # of "step", and of a step of "gsm8k" with packing
+PAIRS, PROMPT, COMPLETION = 2, 512, 128  # of "dpo"
+SIDES = {"step": ("jorney", "trl", "torch"), "gsm8k": ("jorney", "trl_packing", "trl_default"), "dpo": ("jorney", "trl")}
+STEPS = {"step": 1, "gsm8k": 3, "dpo": 1}  # a round
+WARM_UP = 2  # steps: compilation, first allocations
+EXAMPLES = 1024  # of GSM8K
+SEED = 0
+
+
+class Turns:
+    """Of a worker: counts the work of its steps, and waits for its turn between rounds."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._done, self._started = steps, 0, (0.0, 0.0)
+        self.work = [0, 0]  # tokens and examples that steps have been given
+
+    def after_step(self) -> bool:
+        """Called when a step has wholly finished; returns False when there are no more turns."""
+        self._done += 1
+        if self._done < WARM_UP or (self._done - WARM_UP) % self._steps:
+            return True
+        if self._done > WARM_UP:
+            seconds, cpu = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+            say({"seconds": seconds, "cpu": cpu, "tokens": self.work[0], "examples": self.work[1]})
+        else:
+            say("ready")
+        if sys.stdin.readline().strip() != "go":
+            return False
+        self.work = [0, 0]
+        self._started = time.perf_counter(), time.process_time()
+        return True
+
+
+def say(value: Any) -> None:
+    """A line to the parent, which reads the descriptor that was stdout."""
+    os.write(int(os.environ["BENCH_OUT"]), json.dumps(value).encode() + b"\n")
+
+
+def step_tokens() -> Any:
+    """[rows, LENGTH + 1] ids, the same for every side."""
+    import numpy as np
+
+    return np.random.default_rng(SEED).integers(100, 40_000, (64 * ROWS, LENGTH + 1))
+
+
+def preference_tokens() -> tuple[Any, Any, Any]:
+    """Ids of prompts [pairs, PROMPT], chosen and rejected completions [pairs, COMPLETION]."""
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    shapes = ((64 * PAIRS, PROMPT), (64 * PAIRS, COMPLETION), (64 * PAIRS, COMPLETION))
+    prompts, chosen, rejected = (rng.integers(100, 40_000, shape) for shape in shapes)
+    return prompts, chosen, rejected
+
+
+def gsm8k_texts(file: str) -> list[tuple[str, str]]:
+    """(prompt, completion) of the first problems."""
+    from jorney.data.problems import read_problems
+    from jorney.data.steps import ABEL
+
+    return [(ABEL.ask(problem.question), str(problem.solution)) for problem in read_problems(file, EXAMPLES)]
+
+
+# --- Jorney
+
+
+def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
+    """By `sft.run` and `dpo.run`."""
+    import jorney
+    from jorney.compiled import use_persistent_cache
+    from jorney.data.encode import encode_example
+    from jorney.data.packing import Example
+    from jorney.data.preferences import Preference
+    from jorney.devices import keep_freed_memory
+    from jorney.train import dpo, sft
+    from jorney.train.loop import LoopConfig
+    from jorney.train.optimizer import OptimizerConfig
+
+    use_persistent_cache()
+    keep_freed_memory()  # as `jorney sft` and `jorney dpo` do
+    policy = jorney.load(model)
+    adamw, loop = OptimizerConfig(learning_rate=1e-5), LoopConfig(save_every=10**6, log_every=1)
+
+    class NoMoreTurns(Exception):
+        pass
+
+    def follow(data: Any, work: Callable[[Any], tuple[int, int]]) -> Callable[[int, Any], None]:
+        def on_step(step: int, record: Any) -> None:
+            assert record is not None, "looked at, and so finished"
+            if not turns.after_step():
+                raise NoMoreTurns
+            tokens, examples = work(data[step % data.steps])  # of the step to come
+            turns.work[0] += tokens
+            turns.work[1] += examples
+
+        return on_step
+
+    def rows_work(batch: Any) -> tuple[int, int]:
+        return int((batch["segment_ids"] > 0).sum()), int((batch["positions"] == 0)[batch["segment_ids"] > 0].sum())
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if case == "dpo":
+                pairs = [Preference(*(tuple(map(int, ids)) for ids in pair)) for pair in zip(*preference_tokens(), strict=True)]
+                config = dpo.DpoConfig(batch_pairs=PAIRS, epochs=100, optimizer=adamw, loop=loop)
+                every = [[PAIRS * (PROMPT + 2 * COMPLETION), PAIRS]]
+
+                class Same:
+                    steps = 1
+
+                    def __getitem__(self, step: int) -> Any:
+                        return every[0]
+
+                dpo.run(policy, pairs, config, SEED, folder, on_step=follow(Same(), tuple), donate=True)
+            else:
+                if case == "step":
+                    examples = [Example(tuple(map(int, row))) for row in step_tokens()]
+                else:
+                    examples = [encode_example(policy.tokenizer, *texts) for texts in gsm8k_texts(problems)]
+                config = sft.SftConfig(batch_rows=ROWS, row_length=LENGTH, epochs=100, optimizer=adamw, loop=loop)
+                data = sft.prepare(policy, examples, config, SEED)
+                sft.run(policy, data, config, SEED, folder, on_step=follow(data.batches, rows_work), donate=True)
+        except NoMoreTurns:
+            return
+
+
+# --- torch and TRL
+
+
+def torch_model(model: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(SEED)
+    return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+
+
+def run_torch(case: str, model: str, turns: Turns, problems: str) -> None:
+    """The bare loop: forward, backward, clip, AdamW."""
+    import torch
+
+    net = torch_model(model).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-5, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    rows = torch.tensor(step_tokens())
+    for step in range(10**6):
+        at = step * ROWS % len(rows)
+        batch = rows[at : at + ROWS]
+        logits = net(input_ids=batch[:, :-1]).logits
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch[:, 1:].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()
+        turns.work[0] += ROWS * LENGTH
+        turns.work[1] += ROWS
+        if not turns.after_step():
+            return
+
+
+def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | None = None) -> None:
+    """SFTTrainer and DPOTrainer with their defaults, but for float32, no recomputation and no logging."""
+    import datasets
+    from transformers import AutoTokenizer, TrainerCallback
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    class Callback(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            control.should_training_stop = not turns.after_step()
+            return control
+
+    def counted(collate: Any) -> Any:
+        def counting(rows: Any) -> Any:
+            batch = collate(rows)
+            if case == "dpo":
+                turns.work[0] += PAIRS * (PROMPT + 2 * COMPLETION)
+            elif "attention_mask" in batch:
+                turns.work[0] += int(batch["attention_mask"].sum())
+            else:
+                turns.work[0] += batch["input_ids"].numel()
+            turns.work[1] += int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(rows)
+            return batch
+
+        return counting
+
+    common: dict[str, Any] = {
+        "use_cpu": True,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "logging_strategy": "no",
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "max_steps": 10**6,
+        "dataloader_pin_memory": False,
+        "learning_rate": 1e-5,
+        "adam_beta2": 0.95,
+        "lr_scheduler_type": "cosine",
+    }
+    tokenizer, net = AutoTokenizer.from_pretrained(model), torch_model(model)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer: Any
+        if case == "dpo":
+            prompts, chosen, rejected = preference_tokens()
+            texts = {name: [str(row) for row in range(len(prompts))] for name in ("prompt", "chosen", "rejected")}
+
+            class OfIds(DPOTrainer):
+                """Given the ids themselves, so that lengths are exact."""
+
+                def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+                    ids = {"prompt_ids": prompts, "chosen_ids": chosen, "rejected_ids": rejected}
+                    return datasets.Dataset.from_dict({name: rows.tolist() for name, rows in ids.items()})
+
+            config = DPOConfig(
+                output_dir=folder, per_device_train_batch_size=PAIRS, precompute_ref_log_probs=True, max_length=None, **common
+            )
+            trainer = OfIds(net, args=config, train_dataset=datasets.Dataset.from_dict(texts), processing_class=tokenizer)
+        else:
+            if case == "step":
+                rows = datasets.Dataset.from_dict({"input_ids": step_tokens()[:, :-1].tolist()})
+            else:
+                pairs = gsm8k_texts(problems)
+                rows = datasets.Dataset.from_dict(
+                    {"prompt": [prompt for prompt, _ in pairs], "completion": [completion for _, completion in pairs]}
+                )
+            batch = {} if packing is False else {"per_device_train_batch_size": ROWS}  # 8 is the default
+            config = SFTConfig(output_dir=folder, packing=bool(packing), max_length=LENGTH, **batch, **common)
+            trainer = SFTTrainer(net, args=config, train_dataset=rows, processing_class=tokenizer)
+        trainer.data_collator = counted(trainer.data_collator)
+        trainer.add_callback(Callback())
+        trainer.train()
+
+
+# --- the machine's own product
+
+
+def run_peak(library: str, turns: Turns) -> None:
+    """Products of matrices of 2,048 rows; each step is one, of 2 x 2048^3 operations."""
+    n = 2048
+    if library == "torch":
+        import torch
+
+        torch.set_num_threads(os.cpu_count() or 1)
+        left, right = torch.randn(n, n), torch.randn(n, n)
+        product: Callable[[], Any] = lambda: left @ right  # noqa: E731
+    else:
+        import jax
+
+        a, b = jax.random.normal(jax.random.key(0), (2, n, n))
+        dot = jax.jit(lambda a, b: a @ b)
+        product = lambda: dot(a, b).block_until_ready()  # noqa: E731
+    while True:
+        product()
+        if not turns.after_step():
+            return
+
+
+# --- the parent
+
+
+class Worker:
+    """A side in a process of its own."""
+
+    def __init__(self, options: argparse.Namespace, side: str) -> None:
+        reads, writes = os.pipe()
+        environment = {**os.environ, "BENCH_OUT": str(writes), "TOKENIZERS_PARALLELISM": "false", "JAX_PLATFORMS": "cpu"}
+        arguments = [options.model, options.case, "--problems", options.problems, "--side", side]
+        log: Any = None if options.verbose else subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            pass_fds=[writes],
+            text=True,
+        )
+        os.close(writes)
+        self._answers = os.fdopen(reads)
+        self.rounds: list[dict[str, float]] = []
+        self._side = side
+        self._answer()
+
+    def _answer(self) -> Any:
+        line = self._answers.readline()
+        if not line:
+            raise SystemExit(f"the side {self._side!r} ended with {self._process.wait()}: run with --verbose")
+        return json.loads(line)
+
+    def round(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.rounds.append(self._answer())
+
+    def median(self, value: Callable[[dict[str, float]], float]) -> float:
+        return statistics.median(value(one) for one in self.rounds)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def operations(case: str, model: str, tokens: float, read: float) -> float:
+    """What the products of a training on so many tokens need, causal, by Jorney's own count of a row."""
+    from jorney.convert import config_json
+    from jorney.model import flops
+
+    config, _ = config_json.read(model)
+    if case == "dpo":
+        return flops.training(config, flops.preference_row(PROMPT, COMPLETION), PAIRS, 2 * COMPLETION * PAIRS, "causal")
+    return flops.training(config, flops.packed_row(LENGTH), tokens / LENGTH, read, "causal")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a Hugging Face folder")
+    parser.add_argument("case", choices=SIDES)
+    parser.add_argument("--problems", default="", help="GSM8K's train.jsonl, for the case gsm8k")
+    parser.add_argument("--runs", type=int, default=7, help="rounds of each side")
+    parser.add_argument("--sides", nargs="*", help="some of them only")
+    parser.add_argument("--verbose", action="store_true", help="show what the sides print")
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case == "gsm8k" and not os.path.exists(options.problems):
+        parser.error("--problems: expected GSM8K's train.jsonl")
+    if options.side:
+        work(options)
+        return
+    sides = options.sides or list(SIDES[options.case])
+    workers = {side: Worker(options, side) for side in (*sides, "peak_torch", "peak_xla")}
+    try:
+        for _ in range(options.runs):
+            for worker in workers.values():
+                worker.round()
+    finally:
+        for worker in workers.values():
+            worker.end()
+    show(options, sides, workers)
+
+
+def work(options: argparse.Namespace) -> None:
+    """What a worker does."""
+    side, arguments = options.side, (options.case, options.model, Turns(STEPS[options.case]), options.problems)
+    if side.startswith("peak"):
+        run_peak(side.removeprefix("peak_"), Turns(8))
+    elif side == "jorney":
+        run_jorney(*arguments)
+    elif side == "torch":
+        run_torch(*arguments)
+    else:
+        run_trl(*arguments, packing={"trl_packing": True, "trl_default": False}.get(side))
+
+
+def show(options: argparse.Namespace, sides: Sequence[str], workers: dict[str, Worker]) -> None:
+    peak = max(workers[f"peak_{name}"].median(lambda one: 8 * 2 * 2048**3 / one["seconds"]) for name in ("torch", "xla"))
+    print(f"{processor()}, {os.cpu_count()} cores; its matrix product: {peak / 1e9:,.0f} GFLOP/s")
+    unit = "examples" if options.case != "step" else "tokens"
+    rates = {}
+    for side in sides:
+        worker = workers[side]
+        rates[side] = worker.median(lambda one: one[unit] / one["seconds"])
+        by_cpu = worker.median(lambda one: one[unit] / one["cpu"])
+        times = [one["seconds"] / STEPS[options.case] for one in worker.rounds]
+        line = f"{side:12} {rates[side]:9,.2f} {unit}/s {by_cpu:9,.2f} {unit}/CPU s; a step {statistics.median(times):.2f} s"
+        tokens = worker.median(lambda one: one["tokens"] / one["seconds"])
+        line += f" ({min(times):.2f} to {max(times):.2f}), {tokens:,.0f} tokens/s"
+        if options.case != "gsm8k":
+            needed = operations(options.case, options.model, ROWS * LENGTH, ROWS * LENGTH)
+            line += f"; needed products at {needed / statistics.median(times) / peak:.0%} of the machine's"
+        print(line)
+    for side in sides[1:]:
+        print(f"{sides[0]} / {side}: {rates[sides[0]] / rates[side]:.2f}")
+
+
+def processor() -> str:
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
