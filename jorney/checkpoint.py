@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 from typing import Any
@@ -27,6 +28,7 @@ class Checkpoints:
 
     def __init__(self, folder: storage.PathLike, keep: int = 2, best: bool = False) -> None:
         where = storage.path(folder)
+        self._best = best
         self._folder = where.absolute() if storage.is_local(where) else where
         policies: list[Any] = [policy_of.LatestN(keep)]
         if best:  # the last of them in descending order
@@ -66,7 +68,8 @@ class Checkpoints:
         """
         if step != self.latest():
             check_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-            metrics = None if held_out_loss is None else {_LOSS: held_out_loss}
+            # Of a manager that keeps the best, a checkpoint that was not measured is the worst: orbax warns of one without.
+            metrics = {_LOSS: math.inf if held_out_loss is None else held_out_loss} if self._best else None
             self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)), metrics=metrics)
 
     def restore(self, step: int, like: Any) -> Any:

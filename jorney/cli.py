@@ -24,7 +24,7 @@ commands:
   derive               shortcuts and journeys from trees
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
-  dpo                  preference training on given pairs, or on pairs of samples
+  dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
@@ -99,10 +99,12 @@ def _bench(arguments: Sequence[str]) -> None:
     from jorney.bench import train
     from jorney.progress import Progress
 
-    if arguments[:1] != ["train"] and "--help" not in arguments and "-h" not in arguments:
+    if arguments[:1] == ["train"]:
+        arguments = arguments[1:]
+    elif not {"--help", "-h"} & set(arguments):
         raise ValueError("jorney bench: expected what to measure: jorney bench train [OPTIONS]")
     default = train.TrainBench()
-    chosen = config.override(default, arguments[1:], "jorney bench train", (default.__doc__ or "").split("\n")[0])
+    chosen = config.override(default, arguments, "jorney bench train", (default.__doc__ or "").split("\n")[0])
     _use_jax()
     devices.keep_freed_memory()
     progress = Progress()

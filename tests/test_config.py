@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jorney import config
 from jorney.pipeline import RunConfig, quickstart
+from jorney.stages.command import DpoCommand, SftCommand
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -264,6 +265,8 @@ def test_a_missing_file_and_what_is_no_python_file(tmp_path):
 
 def test_the_configurations_of_the_project_are_read():
     folder = os.path.join(os.path.dirname(__file__), "..", "configs")
+    found = []
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
-            assert isinstance(config.read(os.path.join(folder, name), RunConfig), RunConfig)
+            found.append(type(config.read(os.path.join(folder, name), object)))
+    assert found == [DpoCommand, RunConfig, RunConfig, SftCommand, SftCommand]

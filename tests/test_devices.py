@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import types
 
 import jax
@@ -69,3 +72,34 @@ def test_memory_is_the_fullest_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [types.SimpleNamespace(memory_stats=lambda one=one: one) for one in stats]
     monkeypatch.setattr(devices.jax, "local_devices", lambda: told)
     assert devices.memory_in_use() == 7
+
+
+KEEPS = """
+import ctypes, resource, sys
+from jorney import devices
+if sys.argv[1] == "keep":
+    devices.keep_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+counts = []
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    place = libc.malloc(64 << 20)
+    ctypes.memset(place, 1, 64 << 20)
+    libc.free(place)
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(*counts)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
+def test_freed_memory_is_used_again_without_new_pages() -> None:
+    def faults(word: str) -> list[int]:
+        settings = {**os.environ, "JAX_PLATFORMS": "cpu"}
+        done = subprocess.run([sys.executable, "-c", KEEPS, word], env=settings, capture_output=True, text=True, check=True)
+        return [int(count) for count in done.stdout.split()]
+
+    first, second, third = faults("keep")
+    assert first > 1000
+    assert max(second, third) < 100
+    assert faults("leave")[2] > 1000

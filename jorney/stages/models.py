@@ -48,7 +48,8 @@ def plan_sft(
         }
 
     program = f"sft {config.batch_rows} x {config.row_length} / {config.accumulate}, {config.epochs}"
-    return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, [f"{program}, {name}"])
+    programs = [f"{program}, {name}", *(["held-out loss"] if config.held_out else [])]
+    return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, programs)
 
 
 def curve(records: Sequence[Record]) -> list[list[float]]:

@@ -160,5 +160,5 @@ def plan_dpo(
             "curve": curve(records),
         }
 
-    programs = ["reference log-probs", "dpo step"]
+    programs = ["reference log-probs", "dpo step", *(["held-out loss"] if config.held_out else [])]
     return bench.plan("dpo", [model.key, pairs_key, config.decides()], work, detail, programs)

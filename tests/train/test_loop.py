@@ -255,3 +255,22 @@ def _count_reads(work) -> dict[str, int]:
         jax.device_get = original
         jax.config.update("jax_transfer_guard_host_to_device", "allow")
     return counts
+
+
+def test_where_it_was_stopped_changes_neither_the_best_nor_the_record(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    """A rate at which the first steps are the best: a checkpoint of a stop would win, if it were measured."""
+    wild = OptimizerConfig(learning_rate=5e-2, schedule="constant")
+    training = _training(tiny, optimizer=wild, held_out=_batches(), best=True)
+    loop = LoopConfig(save_every=4, log_every=3)
+
+    def stop_early(step: int, record: object) -> None:
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    expected = train(training, parameters.init(tiny, jax.random.key(0)), mesh1, tmp_path / "whole", loop)
+    with pytest.raises(Stopped, match="after step 2"):
+        train(training, parameters.init(tiny, jax.random.key(0)), mesh1, tmp_path / "stopped", loop, on_step=stop_early)
+    found = train(training, parameters.init(tiny, jax.random.key(0)), mesh1, tmp_path / "stopped", loop)
+    jax.tree.map(np.testing.assert_array_equal, found[0], expected[0])
+    assert found[1] == expected[1]
+    assert [record["step"] for record in found[1] if "held_out_loss" in record] == [4, 8, 9]

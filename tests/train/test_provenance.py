@@ -102,7 +102,7 @@ def test_changes_are_told(checkout) -> None:
     assert provenance.revision() == f"{commit}+changes"
     checkout("commit", "--quiet", "-am", "second")
     assert provenance.revision() == checkout("rev-parse", "HEAD") != commit
-    (file.parent / "new.py").write_text("")
+    (file.parent.parent / "elsewhere.py").write_text("")
     assert provenance.revision() == checkout("rev-parse", "HEAD") + "+changes"
 
 
