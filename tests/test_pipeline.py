@@ -166,9 +166,9 @@ def _kill_and_finish(output: pathlib.Path, moments: list[str | float]) -> None:
 
 def test_killed_runs_end_with_the_same_report(undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path) -> None:
     moments: list[str | float] = [
-        "sft_phase1-*/checkpoints/16",
+        "sft_phase1-*/training/checkpoints/16",
         "rollouts-*/parts/*",
-        "phase2_journey-*/checkpoints/*",
+        "phase2_journey-*/training/checkpoints/*",
         "resampling-*/parts/*",
         "pairs-*/parts/000000.jsonl",
     ]

@@ -146,8 +146,8 @@ def test_decoding_never_writes_past_the_cache(tiny) -> None:
     """A row whose slot is past the end changes nothing, whatever the others do."""
     empty = jnp.zeros((2, 4, 5, 8))
     one = cache.Cache(jnp.zeros((1, 4, 3, 8)), jnp.zeros((1, 4, 3, 8)), empty, empty)
-    _, written = cache.decode_memory(one, jnp.array([3]), jnp.array([5, 1]), None)(
-        jnp.ones((2, 4, 1, 8)), jnp.ones((2, 4, 1, 8))
+    _, written = cache.decode_attend(one, jnp.array([3]), jnp.array([5, 1]), None)(
+        jnp.ones((2, 1, 4, 8)), jnp.ones((2, 1, 4, 8)), jnp.ones((2, 1, 4, 8))
     )
     assert float(written.keys[0].sum()) == 0
     assert float(written.keys[1, :, 1].sum()) == 32 == float(written.keys.sum())
