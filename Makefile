@@ -23,9 +23,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# torch and transformers' own models, for the parity tests; they are skipped where it is missing.
+# torch, transformers' own models and TRL, for the parity tests; they are skipped where it is missing.
 parity: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 accelerate
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 accelerate trl
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m ''
