@@ -76,7 +76,7 @@ def preference_tokens() -> tuple[Any, Any, Any]:
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    shapes = ((64 * PAIRS, PROMPT), (64 * PAIRS, COMPLETION), (64 * PAIRS, COMPLETION))
+    shapes = ((4 * PAIRS, PROMPT), (4 * PAIRS, COMPLETION), (4 * PAIRS, COMPLETION))  # few: both sides read them ahead
     prompts, chosen, rejected = (rng.integers(100, 40_000, shape) for shape in shapes)
     return prompts, chosen, rejected
 
