@@ -25,7 +25,7 @@ from jorney.sample.generate import encode_prompts
 from jorney.sharding import MeshConfig
 from jorney.stage import Done, source_digest
 from jorney.stages import preferences, rewards
-from jorney.stages.bench import DTYPES, Bench, Model, Stage
+from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
 from jorney.stages.models import as_many_tokens, plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
@@ -37,7 +37,7 @@ from jorney.thought.encode import encode_thought
 from jorney.thought.refine import RefineConfig
 from jorney.train import sft
 from jorney.train.dpo import DpoConfig
-from jorney.train.optimizer import OptimizerConfig
+from jorney.train.optimizer import DTYPES, OptimizerConfig
 from jorney.train.prm import PrmConfig
 from jorney.train.sft import SftConfig
 from jorney.tree.expand import ExpandConfig

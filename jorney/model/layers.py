@@ -25,8 +25,7 @@ def rms_norm(x: jax.Array, scale: jax.Array, eps: float) -> jax.Array:
 def linear(x: jax.Array, weight: jax.Array) -> jax.Array:
     """x [B, T, I] @ weight [I, O].
 
-    The weight's gradient is written as x^T g: autodiff's is (g^T x)^T, which XLA transposes in memory, on CPU at the cost
-    of a third of the product.
+    The weight's gradient is written as x^T g, which lies as the weight does; autodiff's is (g^T x)^T.
     """
     return x @ weight
 

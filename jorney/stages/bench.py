@@ -17,7 +17,6 @@ from jorney.sharding import MeshConfig, make_mesh
 from jorney.stage import Done, Stages
 from jorney.train.metrics import Record
 
-DTYPES = ("float32", "bfloat16")
 TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
 
 

@@ -21,7 +21,7 @@ from jorney.progress import Progress
 from jorney.sharding import MeshConfig
 from jorney.stage import Done, source_digest
 from jorney.stages import inputs, preferences, rewards
-from jorney.stages.bench import DTYPES, Bench, Model, Stage
+from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
@@ -30,6 +30,7 @@ from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
 from jorney.train.dpo import DpoConfig
+from jorney.train.optimizer import DTYPES
 from jorney.train.prm import PrmConfig
 from jorney.train.sft import SftConfig
 from jorney.tree.expand import ExpandConfig

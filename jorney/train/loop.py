@@ -144,10 +144,11 @@ def train(
                 state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"])
                 waiting.append((step, padding, found))
                 stops, last = request.reached(step), step == batches.steps
-                saves = stops or last or step % loop.save_every == 0
+                due = last or step % loop.save_every == 0
+                saves = stops or due
                 record = look() if saves or step % loop.log_every == 0 else None
                 # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
-                if (last or step % loop.save_every == 0) and training.held_out is not None:
+                if due and training.held_out is not None:
                     metrics.time({"held_out_loss": _measure(training, state.params, mesh, compilations)})
                 on_step(step, record)
                 if saves:
