@@ -34,6 +34,13 @@ def digest(value: Any, length: int = 12) -> str:
     return hashlib.blake2b(to_json(value).encode(), digest_size=16).hexdigest()[:length]
 
 
+def expect_at_least(least: int, config: Any, name: str, *fields: str) -> None:
+    """Raises ValueError where a field is less; it is called as on the command line, `name` being the configuration's own."""
+    for field in fields:
+        if (value := getattr(config, field)) < least:
+            raise ValueError(f"{name + '.' if name else ''}{field} = {value}: expected {least} or more")
+
+
 def read(file: str, kind: type[T]) -> T:
     """The configuration that the function `config()` of a Python file returns.
 

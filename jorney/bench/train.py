@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jorney import devices, sharding
+from jorney.config import expect_at_least
 from jorney.convert import config_json
 from jorney.model import flops
 from jorney.model import params as parameters
@@ -65,9 +66,7 @@ class TrainBench:
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        for name in ("rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
+        expect_at_least(1, self, "", "rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs")
         for name, allowed in (("objective", OBJECTIVES), ("dtype", DTYPES), ("remat", tuple(REMAT_POLICIES))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")

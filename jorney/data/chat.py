@@ -102,7 +102,7 @@ def encode_parts(tokenizer: Tokenizer, parts: Sequence[str]) -> list[list[int]]:
         cuts = [0, *map(len, heads), len(whole)]
         ids = [whole[start:stop] for start, stop in itertools.pairwise(cuts)]
     else:
-        ids = [tokenizer.encode(part) for part in parts]
+        ids = [tokenizer.encode(parts[0]), *map(tokenizer.encode_after, parts[1:])]
     if tokenizer.bos is not None and ids[0][:1] != [tokenizer.bos]:
         ids[0] = [tokenizer.bos, *ids[0]]
     return ids

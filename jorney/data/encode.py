@@ -17,7 +17,7 @@ def encode_example(tokenizer: Tokenizer, prompt: str, completion: str) -> Exampl
     is part of the completion and bears loss.
     """
     head = tokenizer.encode_prompt(prompt)
-    return Example((*head, *tokenizer.encode(completion), tokenizer.eos), prompt=len(head))
+    return Example((*head, *tokenizer.encode_after(completion), tokenizer.eos), prompt=len(head))
 
 
 def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:

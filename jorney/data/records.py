@@ -143,7 +143,7 @@ def _is_chat(row: Row, names: Sequence[str], place: str) -> bool:
 
 def _text_completion(tokenizer: Tokenizer, prompt: str, completion: str) -> list[list[int]]:
     """Tokenised apart, as `encode.encode_example` does, so that training sees the boundary that generation starts from."""
-    return [tokenizer.encode_prompt(prompt), [*tokenizer.encode(completion), *_end(tokenizer, completion)]]
+    return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
 
 
 def _chat_completion(

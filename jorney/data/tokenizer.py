@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import tempfile
 import warnings
@@ -46,10 +47,25 @@ class Tokenizer:
         """Ids of the text alone: no bos, no eos."""
         return self.backend.encode(text, add_special_tokens=False)
 
-    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Ids of the text alone, and which characters (start, stop) each of them covers."""
-        found = self.backend(text, add_special_tokens=False, return_offsets_mapping=True)
-        return found["input_ids"], found["offset_mapping"]
+    def encode_after(self, text: str) -> list[int]:
+        """Ids of a text that goes on after another.
+
+        Some tokenizers (Llama 2's, Mistral's) put a space before every text: it would stand between the two.
+        """
+        return self.encode_after_with_spans(text)[0]
+
+    def encode_after_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`encode_after`, and which characters (start, stop) each of the ids covers."""
+        line = self.encode("\n") if self._begins_texts else []
+        found = self.backend("\n" * bool(line) + text, add_special_tokens=False, return_offsets_mapping=True)
+        spans = [(start - bool(line), stop - bool(line)) for start, stop in found["offset_mapping"][len(line) :]]
+        return found["input_ids"][len(line) :], spans
+
+    @functools.cached_property
+    def _begins_texts(self) -> bool:
+        """It puts something before every text."""
+        line = self.encode("\n")
+        return self.encode("\n1") != line + self.encode("1")
 
     def encode_prompt(self, text: str) -> list[int]:
         """Ids of a prompt: bos once, where the model has one."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jorney.answers import Grader
+from jorney.config import expect_at_least
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.policy import Policy
@@ -37,9 +38,7 @@ class RolloutConfig:
     chunk: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("solutions", "completions", "max_tokens", "rows", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"rollouts.{name} = {getattr(self, name)}: expected 1 or more")
+        expect_at_least(1, self, "rollouts", "solutions", "completions", "max_tokens", "rows", "chunk")
         if max(self.solutions, self.completions) > self.rows:
             raise ValueError(f"rollouts.rows = {self.rows}: expected at least the solutions and the completions of one prefix")
         if not self.temperature > 0:
@@ -110,7 +109,7 @@ def label(
     for index, steps in prefixes:
         text = "\n".join(steps) + "\n"
         head = policy.tokenizer.encode_prompt(step_format.ask(problems[index].question))
-        prompts.append([*head, *policy.tokenizer.encode(text)])
+        prompts.append([*head, *policy.tokenizer.encode_after(text)])
         names.append(f"{problems[index].id}/{text}")
     labels: dict[tuple[int, tuple[str, ...]], float] = {}
     with Grader() as grader:

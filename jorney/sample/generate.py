@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney.compiled import Compilations, Program
+from jorney.config import expect_at_least
 from jorney.model import params as parameters
 from jorney.policy import Policy
 from jorney.sample.decode import Rows, decode_chunk, prefill
@@ -47,9 +48,7 @@ class SamplingConfig:
     chunk: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("w", "max_tokens", "rows", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: expected 1 or more")
+        expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
         if self.temperature < 0:
             raise ValueError(f"temperature = {self.temperature}: expected 0 (greedy) or more")
         if not 0 < self.top_p <= 1:

@@ -13,6 +13,7 @@ from jorney.stages.bench import TRAINING, Bench, Model, Stage
 from jorney.train import sft
 from jorney.train.metrics import Record
 from jorney.train.sft import SftConfig
+from jorney.train.training import TrainingConfig
 
 # What a training stage learns from: made with the tokenizer, when it is needed.
 MakeExamples = Callable[[Tokenizer], Sequence[Example]]
@@ -48,8 +49,13 @@ def plan_sft(
         }
 
     program = f"sft {config.batch_rows} x {config.row_length} / {config.accumulate}, {config.epochs}"
-    programs = [f"{program}, {name}", *(["held-out loss"] if config.held_out else [])]
+    programs = [f"{program}, {name}", *measured(config)]
     return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, programs)
+
+
+def measured(config: TrainingConfig) -> list[str]:
+    """Label of the program that measures held-out examples, where there are any."""
+    return ["held-out loss"] if config.held_out else []
 
 
 def curve(records: Sequence[Record]) -> list[list[float]]:

@@ -16,7 +16,7 @@ from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.policy import Policy, save
 from jorney.sample.generate import Completion, Generator, SamplingConfig
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
-from jorney.stages.models import curve
+from jorney.stages.models import curve, measured
 from jorney.train import dpo
 from jorney.train.dpo import DpoConfig
 
@@ -111,8 +111,7 @@ def sampled(pairs: Stage) -> MakePreferences:
         preferences = read_preferences(pairs.folder)
         if not preferences:
             raise ValueError(
-                "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples "
-                "(--until phase2 reports what is done so far)"
+                "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples"
             )
         return preferences
 
@@ -160,5 +159,5 @@ def plan_dpo(
             "curve": curve(records),
         }
 
-    programs = ["reference log-probs", "dpo step", *(["held-out loss"] if config.held_out else [])]
+    programs = ["reference log-probs", "dpo step", *measured(config)]
     return bench.plan("dpo", [model.key, pairs_key, config.decides()], work, detail, programs)

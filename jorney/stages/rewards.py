@@ -17,7 +17,7 @@ from jorney.judge.rollouts import Labelled, RolloutConfig
 from jorney.policy import save
 from jorney.sample.generate import Generator
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
-from jorney.stages.models import curve
+from jorney.stages.models import curve, measured
 from jorney.train import prm
 from jorney.train.prm import PrmConfig
 
@@ -125,7 +125,7 @@ def plan_prm(
 
     reads = [model.key, labelled_key, digest(held_out), sampling.decides(), config.decides()]
     detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
-    programs = [f"prm {config.batch_rows} x {config.row_length}", "reward model"]
+    programs = [f"prm {config.batch_rows} x {config.row_length}", *measured(config), "reward model"]
     return bench.plan("prm", reads, work, detail, programs)
 
 

@@ -18,7 +18,7 @@ def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thoug
         back, not to err; the reflection bears loss either way.
     """
     head = tokenizer.encode_prompt(step_format.ask(thought.question))
-    ids, spans = tokenizer.encode_with_spans(thought.text)
+    ids, spans = tokenizer.encode_after_with_spans(thought.text)
     silent: list[int] = []
     if not excursion_loss:
         stops = itertools.accumulate(len(piece.text) for piece in thought.pieces)

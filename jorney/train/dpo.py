@@ -13,6 +13,7 @@ import numpy as np
 
 from jorney import distributed, sharding, storage
 from jorney.compiled import Compilations
+from jorney.config import expect_at_least
 from jorney.data.loader import Batches, hold_out
 from jorney.data.preferences import Preference, PreferenceRows, lay_out
 from jorney.model.flops import preference_row
@@ -58,7 +59,7 @@ class DpoConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect_at_least(1, "samples", "pairs", "head_chunk")
+        expect_at_least(1, self, self.name, "samples", "pairs", "head_chunk")
         for name in ("temperature", "beta"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"dpo.{name} = {getattr(self, name)}: expected a number above 0")

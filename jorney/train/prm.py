@@ -10,6 +10,7 @@ import jax
 
 from jorney import storage
 from jorney.compiled import Compilations
+from jorney.config import expect_at_least
 from jorney.data.loader import Batches, hold_out
 from jorney.data.packing import Example, pack
 from jorney.data.steps import StepFormat
@@ -40,7 +41,7 @@ class PrmConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect_at_least(1, "row_length")
+        expect_at_least(1, self, self.name, "row_length")
 
 
 def as_reward_model(policy: Policy, seed: int) -> Policy:
@@ -66,7 +67,7 @@ def encode_steps(
     lines = [step + "\n" for step in steps]
     if steps and not goes_on:
         lines[-1] = steps[-1]
-    ids, spans = tokenizer.encode_with_spans("".join(lines))
+    ids, spans = tokenizer.encode_after_with_spans("".join(lines))
     ends, stop, token = [], 0, 0
     for line in lines:
         stop += len(line)
@@ -105,10 +106,7 @@ def run(
     Raises:
       ValueError: rows are longer than the model's positions; or as `batches`.
     """
-    if config.row_length > reward_model.config.positions:
-        raise ValueError(
-            f"prm.row_length = {config.row_length}: expected at most the model's {reward_model.config.positions} positions"
-        )
+    config.expect_at_most(reward_model.config.positions, "row_length")
     train, held = hold_out(examples, config.held_out, seed)
     loss_fn = prm_loss(reward_model.config, reward_model.dtype, config.remat)
     held_out = batches(held, config, seed, 1) if held else None

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from jorney import storage
 from jorney.compiled import Compilations
+from jorney.config import expect_at_least
 from jorney.data.loader import Batches, hold_out
 from jorney.data.packing import Example, pack
 from jorney.model.flops import packed_row
@@ -36,7 +37,7 @@ class SftConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect_at_least(1, "row_length", "head_chunk")
+        expect_at_least(1, self, self.name, "row_length", "head_chunk")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +50,7 @@ class SftData:
 
 def prepare(policy: Policy, examples: Sequence[Example], config: SftConfig, seed: int) -> SftData:
     """Packs the examples and lays out all batches. Raises ValueError where an example is longer than a row."""
-    if config.row_length > policy.config.positions:
-        raise ValueError(
-            f"sft.row_length = {config.row_length}: expected at most the model's {policy.config.positions} positions"
-        )
+    config.expect_at_most(policy.config.positions, "row_length")
     train, held = hold_out(examples, config.held_out, seed)
 
     def batches(members: Sequence[Example], epochs: int) -> Batches:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.compiled import Compilations
+from jorney.config import expect_at_least
 from jorney.data.loader import Batches
 from jorney.model.flops import RowShape
 from jorney.model.transformer import REMAT_POLICIES
@@ -52,7 +53,7 @@ class TrainingConfig:
     loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
-        self._expect_at_least(1, "epochs", "accumulate", self.batch)
+        expect_at_least(1, self, self.name, "epochs", "accumulate", self.batch)
         if self.remat not in REMAT_POLICIES:
             raise ValueError(f"{self.name}.remat = {self.remat!r}: expected one of {', '.join(REMAT_POLICIES)}")
         if not 0 <= self.held_out < 1:
@@ -65,10 +66,10 @@ class TrainingConfig:
                 f"{self.name}.{self.batch} = {rows}: expected a multiple of {self.name}.accumulate = {self.accumulate}"
             )
 
-    def _expect_at_least(self, least: int, *names: str) -> None:
-        for name in names:
-            if getattr(self, name) < least:
-                raise ValueError(f"{self.name}.{name} = {getattr(self, name)}: expected {least} or more")
+    def expect_at_most(self, positions: int, name: str) -> None:
+        """Raises ValueError where rows of a field's length have more positions than the model knows."""
+        if getattr(self, name) > positions:
+            raise ValueError(f"{self.name}.{name} = {getattr(self, name)}: expected at most the model's {positions} positions")
 
     def decides(self) -> dict[str, Any]:
         """The fields that the trained parameters depend on."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney.answers import final_answer
+from jorney.config import expect_at_least
 from jorney.data.problems import Problem
 from jorney.data.steps import FORMATS, StepFormat
 from jorney.judge import verifier
@@ -53,9 +54,7 @@ class ExpandConfig:
     def __post_init__(self) -> None:
         if self.step_format not in FORMATS:
             raise ValueError(f"expand.step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
-        for name in ("w", "depth", "step_tokens", "rows", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"expand.{name} = {getattr(self, name)}: expected 1 or more")
+        expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "chunk")
         if self.w > self.rows:
             raise ValueError(f"expand.w = {self.w}: expected no more than expand.rows = {self.rows}")
 
@@ -190,7 +189,7 @@ def _sample(
         return []
     prompts, names = [], []
     for index, parent in wanted:
-        opening = policy.tokenizer.encode(_opening(trees[index], parent, step_format, level))
+        opening = policy.tokenizer.encode_after(_opening(trees[index], parent, step_format, level))
         prompts.append([*trees[index].ids(parent), *opening])
         names.append(trees[index].name(parent))
     sampling = SamplingConfig(
@@ -241,7 +240,7 @@ def _add(tree: _Growing, policy: Policy, opening: str, sample: _Sample, rating: 
         # It ended without an answer, or did not end: nothing can follow.
         ended = completion.tokens and completion.tokens[-1] in policy.ends
         status = "unfinished" if ended or not completion.finished else "pruned"
-    forced = policy.tokenizer.encode(opening)
+    forced = policy.tokenizer.encode_after(opening)
     tokens = tuple(token for token in completion.tokens if token not in policy.ends)
     tree.nodes.append(
         Node(

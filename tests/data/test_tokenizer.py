@@ -13,7 +13,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_store import memory_root
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from jorney import storage
 from jorney.data.tokenizer import PROBE, Tokenizer, load_tokenizer
@@ -71,6 +71,34 @@ def test_ids_of_a_text_hold_nothing_else(tokenizer):
 
 def test_decoding_drops_special_tokens(tokenizer):
     assert tokenizer.decode([tokenizer.bos, *tokenizer.encode("So 12"), tokenizer.eos, tokenizer.pad]) == "So 12"
+
+
+def test_a_text_goes_on_without_the_space_that_starts_texts(tmp_path):
+    """Llama 2's way: a space before every text, which belongs to its first word; what follows another text has none."""
+    words = ["▁", "S", "o", "1", "2", "+", "\n", "▁So", "▁12"]
+    merges = [("S", "o"), ("▁", "So"), ("1", "2"), ("▁", "12")]
+    vocab = {word: i for i, word in enumerate([BOS, EOS, PAD, *words, "So", "12"])}
+    backend = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    plain = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, **NAMED)
+    tokenizer = Tokenizer(plain, vocab[BOS], vocab[EOS], vocab[PAD])
+    assert tokenizer.encode("12") == [vocab["▁12"]]
+    assert tokenizer.encode_after("12") == [vocab["12"]]
+    assert tokenizer.encode_after(" 12") == [vocab["▁12"]]
+    ids, spans = tokenizer.encode_after_with_spans("So+12 So")
+    assert ids == tokenizer.encode("\nSo+12 So")[2:] == [vocab[word] for word in ("So", "+", "12", "▁So")]
+    assert spans == [(0, 2), (2, 3), (3, 5), (5, 8)]
+    head = tokenizer.encode_prompt("So\n")
+    assert tokenizer.decode([*head, *tokenizer.encode_after("12")]) == "So\n12"  # not "So\n 12"
+
+
+@settings(max_examples=100)
+@given(st.text())
+def test_a_text_goes_on_as_it_stands(tokenizer, text):
+    ids, spans = tokenizer.encode_after_with_spans(text)
+    assert ids == tokenizer.encode(text)
+    assert spans == tokenizer.backend(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
 
 
 @pytest.mark.parametrize("adds_bos", [False, True])
