@@ -15,16 +15,13 @@ needed products come to. Needs torch, accelerate and trl: `make parity`.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from turns import Turns, Worker, alternate, peak, processor, run_peak
 
 ROWS, LENGTH = 4, 512  # of "step", and of a step of "gsm8k" with packing
 PAIRS, PROMPT, COMPLETION = 2, 512, 128  # of "dpo"
@@ -33,35 +30,6 @@ STEPS = {"step": 1, "gsm8k": 3, "dpo": 1}  # a round
 WARM_UP = 2  # steps: compilation, first allocations
 EXAMPLES = 1024  # of GSM8K
 SEED = 0
-
-
-class Turns:
-    """Of a worker: counts the work of its steps, and waits for its turn between rounds."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps, self._done, self._started = steps, 0, (0.0, 0.0)
-        self.work = [0, 0]  # tokens and examples that steps have been given
-
-    def after_step(self) -> bool:
-        """Called when a step has wholly finished; returns False when there are no more turns."""
-        self._done += 1
-        if self._done < WARM_UP or (self._done - WARM_UP) % self._steps:
-            return True
-        if self._done > WARM_UP:
-            seconds, cpu = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
-            say({"seconds": seconds, "cpu": cpu, "tokens": self.work[0], "examples": self.work[1]})
-        else:
-            say("ready")
-        if sys.stdin.readline().strip() != "go":
-            return False
-        self.work = [0, 0]
-        self._started = time.perf_counter(), time.process_time()
-        return True
-
-
-def say(value: Any) -> None:
-    """A line to the parent, which reads the descriptor that was stdout."""
-    os.write(int(os.environ["BENCH_OUT"]), json.dumps(value).encode() + b"\n")
 
 
 def step_tokens() -> Any:
@@ -118,8 +86,8 @@ def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
             if not turns.after_step():
                 raise NoMoreTurns
             tokens, examples = work(data[step % data.steps])  # of the step to come
-            turns.work[0] += tokens
-            turns.work[1] += examples
+            turns.work["tokens"] += tokens
+            turns.work["examples"] += examples
 
         return on_step
 
@@ -181,8 +149,8 @@ def run_torch(case: str, model: str, turns: Turns, problems: str) -> None:
         optimizer.step()
         optimizer.zero_grad()
         loss.item()
-        turns.work[0] += ROWS * LENGTH
-        turns.work[1] += ROWS
+        turns.work["tokens"] += ROWS * LENGTH
+        turns.work["examples"] += ROWS
         if not turns.after_step():
             return
 
@@ -202,12 +170,12 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
         def counting(rows: Any) -> Any:
             batch = collate(rows)
             if case == "dpo":
-                turns.work[0] += PAIRS * (PROMPT + 2 * COMPLETION)
+                turns.work["tokens"] += PAIRS * (PROMPT + 2 * COMPLETION)
             elif "attention_mask" in batch:
-                turns.work[0] += int(batch["attention_mask"].sum())
+                turns.work["tokens"] += int(batch["attention_mask"].sum())
             else:
-                turns.work[0] += batch["input_ids"].numel()
-            turns.work[1] += int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(rows)
+                turns.work["tokens"] += batch["input_ids"].numel()
+            turns.work["examples"] += int((batch["position_ids"] == 0).sum()) if "position_ids" in batch else len(rows)
             return batch
 
         return counting
@@ -260,74 +228,7 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
         trainer.train()
 
 
-# --- the machine's own product
-
-
-def run_peak(library: str, turns: Turns) -> None:
-    """Products of matrices of 2,048 rows; each step is one, of 2 x 2048^3 operations."""
-    n = 2048
-    if library == "torch":
-        import torch
-
-        torch.set_num_threads(os.cpu_count() or 1)
-        left, right = torch.randn(n, n), torch.randn(n, n)
-        product: Callable[[], Any] = lambda: left @ right  # noqa: E731
-    else:
-        import jax
-
-        a, b = jax.random.normal(jax.random.key(0), (2, n, n))
-        dot = jax.jit(lambda a, b: a @ b)
-        product = lambda: dot(a, b).block_until_ready()  # noqa: E731
-    while True:
-        product()
-        if not turns.after_step():
-            return
-
-
 # --- the parent
-
-
-class Worker:
-    """A side in a process of its own."""
-
-    def __init__(self, options: argparse.Namespace, side: str) -> None:
-        reads, writes = os.pipe()
-        environment = {**os.environ, "BENCH_OUT": str(writes), "TOKENIZERS_PARALLELISM": "false", "JAX_PLATFORMS": "cpu"}
-        arguments = [options.model, options.case, "--problems", options.problems, "--side", side]
-        log: Any = None if options.verbose else subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            pass_fds=[writes],
-            text=True,
-        )
-        os.close(writes)
-        self._answers = os.fdopen(reads)
-        self.rounds: list[dict[str, float]] = []
-        self._side = side
-        self._answer()
-
-    def _answer(self) -> Any:
-        line = self._answers.readline()
-        if not line:
-            raise SystemExit(f"the side {self._side!r} ended with {self._process.wait()}: run with --verbose")
-        return json.loads(line)
-
-    def round(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        self.rounds.append(self._answer())
-
-    def median(self, value: Callable[[dict[str, float]], float]) -> float:
-        return statistics.median(value(one) for one in self.rounds)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 def operations(case: str, model: str, tokens: float, read: float) -> float:
@@ -357,22 +258,18 @@ def main() -> None:
         work(options)
         return
     sides = options.sides or list(SIDES[options.case])
-    workers = {side: Worker(options, side) for side in (*sides, "peak_torch", "peak_xla")}
-    try:
-        for _ in range(options.runs):
-            for worker in workers.values():
-                worker.round()
-    finally:
-        for worker in workers.values():
-            worker.end()
+    arguments = [options.model, options.case, "--problems", options.problems, "--side"]
+    workers = {side: Worker([*arguments, side], side, not options.verbose) for side in (*sides, "peak_torch", "peak_xla")}
+    alternate(list(workers.values()), options.runs)
     show(options, sides, workers)
 
 
 def work(options: argparse.Namespace) -> None:
     """What a worker does."""
-    side, arguments = options.side, (options.case, options.model, Turns(STEPS[options.case]), options.problems)
+    turns = Turns(STEPS[options.case], WARM_UP, ("tokens", "examples"))
+    side, arguments = options.side, (options.case, options.model, turns, options.problems)
     if side.startswith("peak"):
-        run_peak(side.removeprefix("peak_"), Turns(8))
+        run_peak(side.removeprefix("peak_"))
     elif side == "jorney":
         run_jorney(*arguments)
     elif side == "torch":
@@ -382,8 +279,8 @@ def work(options: argparse.Namespace) -> None:
 
 
 def show(options: argparse.Namespace, sides: Sequence[str], workers: dict[str, Worker]) -> None:
-    peak = max(workers[f"peak_{name}"].median(lambda one: 8 * 2 * 2048**3 / one["seconds"]) for name in ("torch", "xla"))
-    print(f"{processor()}, {os.cpu_count()} cores; its matrix product: {peak / 1e9:,.0f} GFLOP/s")
+    machine = peak([workers["peak_torch"], workers["peak_xla"]])
+    print(f"{processor()}; its matrix product: {machine / 1e9:,.0f} GFLOP/s")
     unit = "examples" if options.case != "step" else "tokens"
     rates = {}
     for side in sides:
@@ -396,19 +293,10 @@ def show(options: argparse.Namespace, sides: Sequence[str], workers: dict[str, W
         line += f" ({min(times):.2f} to {max(times):.2f}), {tokens:,.0f} tokens/s"
         if options.case != "gsm8k":
             needed = operations(options.case, options.model, ROWS * LENGTH, ROWS * LENGTH)
-            line += f"; needed products at {needed / statistics.median(times) / peak:.0%} of the machine's"
+            line += f"; needed products at {needed / statistics.median(times) / machine:.0%} of the machine's"
         print(line)
     for side in sides[1:]:
         print(f"{sides[0]} / {side}: {rates[sides[0]] / rates[side]:.2f}")
-
-
-def processor() -> str:
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -40,11 +40,14 @@ class StepFormat:
         return "\n".join([*lines, self.answer.format(answer=answer)])
 
     def end_of_step(self, text: str, k: int) -> int | None:
-        """Where step k ends in a text that begins with it, its opening left out: at the number of the next. None: not yet."""
-        for match in re.finditer(self.start, text, re.MULTILINE):
-            if match[1] == str(k + 1):
-                return match.start(1)
-        return None
+        """Where step k ends in a text that begins with it, its opening left out. None: not yet.
+
+        It ends at the number of the next step, or behind the line of the final answer.
+        """
+        ends = [match.start(1) for match in re.finditer(self.start, text, re.MULTILINE) if match[1] == str(k + 1)]
+        before, _, after = self.answer.partition("{answer}")
+        answer = re.search(f"^{re.escape(before)}.*{re.escape(after)}\n", text, re.MULTILINE)
+        return min([*ends[:1], *([answer.end()] if answer else [])], default=None)
 
     def split(self, response: str) -> list[str]:
         """The steps of a response, as written, without the space around them.

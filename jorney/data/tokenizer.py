@@ -7,7 +7,7 @@ import functools
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jorney import storage
@@ -109,6 +109,12 @@ class Tokenizer:
             return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=speak, **more)
         except (jinja2.TemplateError, TypeError) as error:  # templates refuse roles and orders they were not written for
             raise ValueError(f"the tokenizer's chat template refuses the messages: {error}") from None
+
+    def decode_each(self, ids: Iterable[int]) -> list[str]:
+        """Text of each id by itself."""
+        return self.backend.batch_decode(
+            [[token] for token in ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; special tokens leave nothing."""

@@ -16,7 +16,7 @@ from jorney.judge.verifier import Rating
 from jorney.model.params import Params
 from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
-from jorney.sample.generate import bucket
+from jorney.sample.programs import bucket
 from jorney.train.prm import encode_steps
 
 AGGREGATES = ("min", "product", "last", "mean")

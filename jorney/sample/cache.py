@@ -1,81 +1,176 @@
-"""The key-value cache, in segments: prompts are written once and shared by their rows, rows hold what they generated.
+"""The key-value cache: a segment that all problems share, and for each problem a pool of slots.
 
-Axis letters beside the model's: P prompts, W rows a prompt, R = P x W rows, S prompt length, L row length.
+A pool holds every token of its problem once, in whatever slot was free: prompt, steps, siblings. What a row may look at is a
+set of slots, its ancestors' and its own. A branch of a tree is therefore never copied when something grows from it and never
+moved, and siblings read their common past in one matrix product.
+
+Axis letters beside the model's: N problems, A slots of a pool, R rows (R/N consecutive ones read one pool), M runs, P length of
+the shared segment.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jorney.model.attention import Segment, attend, within
-from jorney.model.blockwise import causal_attention
+from jorney.model.attention import Segment, attend
 from jorney.model.config import ModelConfig
 from jorney.model.transformer import Attend
+from jorney.sharding import constrain
 
 
-class Cache(NamedTuple):
-    """One layer's keys and values.
+class Layer(NamedTuple):
+    """One layer's keys and values: [N, K, A, H], or [1, K, P, H] of the shared segment."""
 
-    Attributes:
-      prompt_keys, prompt_values: [P, K, S, H]; read only while decoding.
-      keys, values: [R, K, L, H]; slot i holds a row's i-th generated token.
-    """
-
-    prompt_keys: jax.Array
-    prompt_values: jax.Array
     keys: jax.Array
     values: jax.Array
 
 
-def nbytes(config: ModelConfig, prompts: int, prompt_length: int, rows: int, row_length: int, itemsize: int) -> int:
-    """Bytes of the cache of all layers."""
-    tokens = prompts * prompt_length + rows * row_length
+class Shared(NamedTuple):
+    """What all problems begin with; read only.
+
+    Attributes:
+      layers: of [1, K, P, H].
+      length: [] int32, tokens in it.
+    """
+
+    layers: list[Layer]
+    length: jax.Array
+
+
+class Pools(NamedTuple):
+    """Every problem's slots.
+
+    Attributes:
+      layers: of [N, K, A, H].
+      positions: [N, A] int32, where in its text the token of each slot stands.
+    """
+
+    layers: list[Layer]
+    positions: jax.Array
+
+
+def nbytes(config: ModelConfig, tokens: int, itemsize: int) -> int:
+    """Bytes of the keys and values of so many tokens (N x A + P), all layers."""
     return 2 * config.layers * config.kv_heads * config.head_dim * itemsize * tokens
 
 
-def prefill_attend(lengths: jax.Array, size: int, window: int | None) -> Attend:
-    """Causal attention within right-padded prompts; keeps their keys and values.
+def empty(config: ModelConfig, problems: int, slots: int, dtype: Any) -> Pools:
+    """Pools that hold nothing."""
+    shape = (problems, config.kv_heads, slots, config.head_dim)
+    layers = [Layer(*(constrain(jnp.zeros(shape, dtype), *_AXES) for _ in range(2))) for _ in range(config.layers)]
+    return Pools(layers, constrain(jnp.zeros((problems, slots), jnp.int32), "batch", None))
+
+
+_AXES = ("batch", "kv_heads", None, "head_dim")
+
+
+def pack_bits(visible: np.ndarray) -> np.ndarray:
+    """[..., A] bool -> [..., A/8] uint8, to hand to a program."""
+    return np.packbits(visible, axis=-1, bitorder="little")
+
+
+def unpack_bits(packed: jax.Array) -> jax.Array:
+    """The inverse of `pack_bits`."""
+    bits = packed[..., None] >> jnp.arange(8, dtype=jnp.uint8) & 1
+    return bits.reshape(*packed.shape[:-1], -1).astype(bool)
+
+
+def _near(positions: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
+    """positions [B, T] of queries, [B or 1, S] of keys -> [B, T or 1, S] bool: within the window, where there is one."""
+    if window is None:
+        return jnp.ones((1, 1, keys.shape[-1]), bool)
+    return positions[:, :, None] - keys[:, None, :] < window
+
+
+def _shared_mask(shared: Shared, positions: jax.Array, window: int | None) -> jax.Array:
+    places = jnp.arange(shared.layers[0].keys.shape[2])
+    return (places < shared.length) & _near(positions, places[None], window)
+
+
+def decode_attends(
+    config: ModelConfig, shared: Shared | None, pools: Pools, positions: jax.Array, slots: jax.Array, visible: jax.Array
+) -> tuple[list[Attend], jax.Array]:
+    """One new token a row: written to a slot of its problem's pool, then attending to what is visible to the row.
 
     Args:
-      lengths: [P] tokens of each prompt.
-      size: S.
-      window: of the attention (`ModelConfig.window`).
+      positions: [R, 1] of the new tokens.
+      slots: [R] where each is written; A writes nothing.
+      visible: [R, A] bool, the new token's own slot included.
+
+    Returns:
+      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    real = (jnp.arange(size) < lengths[:, None]).astype(jnp.int32)
+    problems = pools.positions.shape[0]
+    index = jnp.arange(slots.shape[0]) // (slots.shape[0] // problems)
+    placed = pools.positions.at[index, slots].set(positions[:, 0], mode="drop")
+    seen = visible[:, None]
+    if config.window is not None:
+        seen &= _near(positions, placed[index], config.window)
+    shared_mask = _shared_mask(shared, positions, config.window) if shared else None
 
-    def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        found = causal_attention(query, keys, values, real, real, window)
-        return found, (keys.swapaxes(1, 2), values.swapaxes(1, 2))
+    def of_layer(number: int) -> Attend:
+        def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+            old = pools.layers[number]
+            new = Layer(
+                constrain(old.keys.at[index, :, slots].set(keys[:, 0], mode="drop"), *_AXES),
+                constrain(old.values.at[index, :, slots].set(values[:, 0], mode="drop"), *_AXES),
+            )
+            segments = [Segment(*new, seen)]
+            if shared and shared_mask is not None:
+                segments = [Segment(*shared.layers[number], shared_mask), *segments]
+            return attend(query, segments), new
 
-    return read
+        return read
+
+    return [of_layer(number) for number in range(config.layers)], placed
 
 
-def decode_attend(cache: Cache, prompt_lengths: jax.Array, slots: jax.Array, window: int | None) -> Attend:
-    """One new token a row: written at its slot, attending to the row's prompt and to its own slots up to there.
+def extend_attends(
+    config: ModelConfig,
+    shared: Shared | None,
+    pools: Pools,
+    problems: jax.Array,
+    positions: jax.Array,
+    slots: jax.Array,
+    visible: jax.Array,
+) -> tuple[list[Attend], jax.Array]:
+    """Runs of new tokens, each within one problem: attending to what is visible to the run and causally to itself.
 
     Args:
-      prompt_lengths: [P].
-      slots: [R] where the token of each row is written; a slot of L or more writes nothing.
-      window: of the attention (`ModelConfig.window`).
+      problems: [M] which pool each run reads and writes.
+      positions: [M, T].
+      slots: [M, T] where each token is written; A writes nothing (padding, at a run's end).
+      visible: [M, A] bool, the run's own slots left out.
+
+    Returns:
+      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    P, _, S, _ = cache.prompt_keys.shape
-    R, _, L, _ = cache.keys.shape
-    lengths = jnp.repeat(prompt_lengths, R // P)
-    sees_prompt = jnp.arange(S) < lengths[:, None, None]
-    if window is not None:
-        sees_prompt &= within((lengths + slots)[:, None], jnp.arange(S), window)
-    sees_row = within(slots[:, None], jnp.arange(L), window)
-    rows = jnp.arange(R)
+    M, T = slots.shape
+    placed = pools.positions.at[problems[:, None], slots].set(positions, mode="drop")
+    # Where in its run the token of a slot stands; beyond the run where the slot holds none of it.
+    order = jnp.full((M, pools.positions.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
+    seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
+    if config.window is not None:
+        seen &= _near(positions, placed[problems], config.window)
+    shared_mask = _shared_mask(shared, positions, config.window) if shared else None
 
-    def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Cache]:
-        written = cache._replace(
-            keys=cache.keys.at[rows, :, slots].set(keys[:, 0], mode="drop"),
-            values=cache.values.at[rows, :, slots].set(values[:, 0], mode="drop"),
-        )
-        prompt = Segment(cache.prompt_keys, cache.prompt_values, sees_prompt)
-        return attend(query, (prompt, Segment(written.keys, written.values, sees_row))), written
+    def of_layer(number: int) -> Attend:
+        def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+            old = pools.layers[number]
+            # Written first and read from there: were it the other way round, the pool would be copied.
+            new = Layer(
+                constrain(old.keys.at[problems[:, None], :, slots].set(keys, mode="drop"), *_AXES),
+                constrain(old.values.at[problems[:, None], :, slots].set(values, mode="drop"), *_AXES),
+            )
+            segments = [Segment(new.keys[problems], new.values[problems], seen)]
+            if shared and shared_mask is not None:
+                segments = [Segment(*shared.layers[number], shared_mask), *segments]
+            return attend(query, segments), new
 
-    return read
+        return read
+
+    return [of_layer(number) for number in range(config.layers)], placed

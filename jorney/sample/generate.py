@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jorney.compiled import Compilations, Program
+from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.model import params as parameters
+from jorney.model.params import Params
 from jorney.policy import Policy
-from jorney.sample.decode import Rows, decode_chunk, prefill
-from jorney.sample.sampling import Knobs
+from jorney.sample.engine import Engine, Group, Text
+from jorney.sample.programs import Programs, Shape, bucket, fit
+from jorney.sample.sampling import Knobs, knobs
+from jorney.sample.spans import Span
 
-_BUCKET = 32  # prompt and row lengths are rounded up to a multiple, then to a power of two of it
+_WORTH_SHARING = 32  # ids that all prompts begin with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SamplingConfig:
       seed: with the prompt's id and the completion's index it decides every random number, whatever the batching.
       rows: completions decoded together.
       chunk: tokens a row between two looks of the host.
+      cache_tokens: tokens that the cache may hold; None for what the work needs.
     """
 
     w: int = 1
@@ -46,6 +48,7 @@ class SamplingConfig:
     seed: int = 0
     rows: int = 64
     chunk: int = 32
+    cache_tokens: int | None = None
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
@@ -59,6 +62,11 @@ class SamplingConfig:
             raise ValueError(f"min_p = {self.min_p}: expected 0 to 1")
         if self.w > self.rows:
             raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
+
+    @property
+    def knobs(self) -> Knobs:
+        """For the programs."""
+        return knobs(self.temperature, self.top_p, self.top_k, self.min_p)
 
 
 # Where a completion is over although the model would go on: (index of the prompt, text so far) -> characters to keep, or None.
@@ -88,24 +96,28 @@ class Completion:
 
 
 class Generator:
-    """A policy's programs of generation. Weights are split by layer once, programs compile once a bucket."""
+    """A policy that generates: its weights split by layer once, its programs compiled once for each shape of work."""
 
     def __init__(self, policy: Policy, compilations: Compilations | None = None) -> None:
         if policy.config.head != "lm":
             raise ValueError(
                 f"{policy.source}: has the head {policy.config.head!r}: expected a language model, to generate with"
             )
-        self._policy = policy
+        self.policy = policy
         self._compilations = compilations or Compilations()
-        with jax.set_mesh(policy.mesh):
-            split = jax.jit(lambda params: parameters.unstack(params, policy.config.layers))
-            self._params = split(policy.params)
+        self._params = engine_params(policy)
 
-    def _program(self, name: str, function: Callable[..., Rows], size: int, **options: Any) -> Program:
-        """`prefill` for rows of `size`, or `decode_chunk` of `size` tokens; shared with other models of this shape."""
-        policy = self._policy
-        statics = (policy.config, policy.dtype, policy.ends, size)
-        return self._compilations.program((name, *statics, policy.mesh), name, partial(function, *statics), **options)
+    def engine(self, prompts: Sequence[Sequence[int]], shape: Shape, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
+        """An engine for problems that begin with these prompts; what all of them begin with is read once.
+
+        Args:
+          shape: `shared` left out by it.
+          knobs, breaks: see `Engine`.
+        """
+        shared = common_start(prompts)
+        shape = dataclasses.replace(shape, shared=bucket(len(shared)) if shared else 0)
+        programs = Programs(self.policy, self._params, shape, self._compilations)
+        return Engine(programs, shared, knobs, self.policy.tokenizer.decode, breaks)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
@@ -119,88 +131,81 @@ class Generator:
     def stream(
         self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """(index of the prompt, its completions), as batches end; prompts of similar length run together.
+        """(index of the prompt, its completions), as they end.
 
         Args:
           ids: of the prompts, for the random keys; by default the prompts themselves.
           cut: looked at after every chunk of tokens; ids after the cut are dropped.
 
         Raises:
-          ValueError: a prompt and its completions do not fit the model's positions; names the prompt.
+          ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt.
         """
         names = list(map(str, prompts)) if ids is None else ids
         if len(names) != len(prompts):
             raise ValueError(f"ids has {len(names)} entries: expected one for each of the {len(prompts)} prompts")
-        tokens = encode_prompts(self._policy, prompts, names, sampling.max_tokens)
-        order = sorted(range(len(prompts)), key=lambda i: (len(tokens[i]), i))
-        size = sampling.rows // sampling.w
-        for start in range(0, len(order), size):
-            members = order[start : start + size]
-            cut_row = (lambda row, text: cut(members[row // sampling.w], text)) if cut else None  # noqa: B023
-            rows, kept = self._run([tokens[i] for i in members], [names[i] for i in members], size, sampling, cut_row)
-            for place, index in enumerate(members):
-                yield index, [self._completion(rows, place * sampling.w + j, kept) for j in range(sampling.w)]
+        if not prompts:
+            return
+        tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
+        engine = self.engine(tokens, _shape(tokens, sampling), sampling.knobs)
+        waiting = deque(range(len(prompts)))
+        live: dict[Group, tuple[Span, int]] = {}
+        while waiting or live:
+            while waiting and engine.free:
+                index = waiting.popleft()
+                root = engine.open(tokens[index])
+                keys = row_keys(sampling.seed, names[index], sampling.w)
+                own_cut = functools.partial(cut, index) if cut else None
+                live[engine.sample(root, keys, sampling.max_tokens, cut=own_cut)] = root, index
+            for group in engine.step():
+                root, index = live.pop(group)
+                engine.close(root)
+                yield index, [completion(self.policy, text) for text in group.texts]
 
-    def _run(
-        self, tokens: list[list[int]], names: list[str], size: int, sampling: SamplingConfig, cut: Cut | None
-    ) -> tuple[Rows, dict[int, int]]:
-        """Prefills one batch and decodes it to its end; arrays of the result are numpy. Also {row: tokens kept} of cut rows."""
-        length, row_length = bucket(max(map(len, tokens))), bucket(sampling.max_tokens)
-        batch, lengths = np.zeros((size, length), np.int32), np.zeros(size, np.int32)
-        keys = np.zeros((size, sampling.w, 2), np.uint32)
-        for place, (ids, name) in enumerate(zip(tokens, names, strict=True)):
-            batch[place, : len(ids)], lengths[place] = ids, len(ids)
-            keys[place] = row_keys(sampling.seed, name, sampling.w)
-        knobs = Knobs(
-            jnp.float32(sampling.temperature),
-            jnp.int32(sampling.top_k),
-            jnp.float32(sampling.top_p),
-            jnp.float32(sampling.min_p),
-        )
-        limit = np.full(size * sampling.w, sampling.max_tokens, np.int32)
-        with jax.set_mesh(self._policy.mesh):
-            rows = self._program("prefill", prefill, row_length)(
-                self._params, batch, lengths, jax.random.wrap_key_data(jnp.asarray(keys.reshape(-1, 2))), limit, knobs
-            )
-            decode = self._program("decode", decode_chunk, sampling.chunk, donate_argnums=1)
-            kept: dict[int, int] = {}
-            while True:
-                if cut:
-                    kept |= self._cut(rows, kept, len(tokens) * sampling.w, cut)
-                    done = np.asarray(rows.done) | np.isin(np.arange(len(limit)), list(kept))
-                    rows = rows._replace(done=jax.device_put(done, rows.done.sharding))
-                if bool(jnp.all(rows.done)):
-                    break
-                rows = decode(self._params, rows, knobs)
-        return jax.device_get(rows._replace(caches=[], keys=None)), kept
 
-    def _cut(self, rows: Rows, known: dict[int, int], count: int, cut: Cut) -> dict[int, int]:
-        """{row: tokens kept} of the rows that are cut now: the most ids whose text is no longer than what is kept."""
-        found = {}
-        tokens, lengths = np.asarray(rows.tokens), np.asarray(rows.length)
-        decode = self._policy.tokenizer.decode
-        for row in range(count):
-            if row in known:
-                continue
-            ids = tokens[row, : lengths[row]].tolist()
-            characters = cut(row, decode(ids))
-            if characters is not None:
-                while ids and len(decode(ids)) > characters:
-                    ids.pop()
-                found[row] = len(ids)
-        return found
+def engine_params(policy: Policy) -> Params:
+    """The policy's parameters as the engine reads them, a subtree a layer."""
+    with jax.set_mesh(policy.mesh):
+        return jax.jit(lambda params: parameters.unstack(params, policy.config.layers))(policy.params)
 
-    def _completion(self, rows: Rows, row: int, kept: dict[int, int]) -> Completion:
-        count = kept.get(row, int(rows.length[row]))
-        ids = tuple(rows.tokens[row, :count].tolist())
-        return Completion(
-            text=self._policy.tokenizer.decode(ids),
-            tokens=ids,
-            log_probs=tuple(rows.log_probs[row, :count].tolist()),
-            sampling_log_probs=tuple(rows.sampling_log_probs[row, :count].tolist()),
-            finished=row in kept or (bool(ids) and ids[-1] in self._policy.ends),
-            generated=int(rows.length[row]),
-        )
+
+def _shape(prompts: Sequence[Sequence[int]], sampling: SamplingConfig) -> Shape:
+    # The more completions of a prompt run together, the more each reads in vain of the others: past 16 they take turns, unless
+    # rows would stand idle.
+    rows = min(sampling.w, max(16, sampling.rows // len(prompts)))
+    own = max(map(len, prompts)) - len(common_start(prompts))
+    return fit(
+        problems=min(len(prompts), max(1, sampling.rows // rows)),
+        rows=rows,
+        chunk=sampling.chunk,
+        texts=sampling.w,
+        needed=own + sampling.max_tokens,
+        wanted=own + rows * sampling.max_tokens,
+        limit=sampling.cache_tokens,
+    )
+
+
+def common_start(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """The ids that all prompts begin with, each of them going on; none where reading them once would not pay."""
+    if len(prompts) < 2:
+        return []
+    first, last = (
+        choose(map(tuple, prompts)) for choose in (min, max)
+    )  # in the order of lists whatever all share, these two do
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    same = min(same, min(map(len, prompts)) - 1)
+    return list(first[:same]) if same >= _WORTH_SHARING else []
+
+
+def completion(policy: Policy, text: Text) -> Completion:
+    """A text of the engine as one of the public API."""
+    return Completion(
+        text=policy.tokenizer.decode(text.ids),
+        tokens=tuple(text.ids),
+        log_probs=tuple(text.log_probs),
+        sampling_log_probs=tuple(text.sampling_log_probs),
+        finished=text.finished,
+        generated=text.generated,
+    )
 
 
 def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[str], max_tokens: int) -> list[list[int]]:
@@ -215,11 +220,6 @@ def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[st
                 f"{policy.config.positions} positions less max_tokens = {max_tokens}"
             )
     return encoded
-
-
-def bucket(length: int) -> int:
-    """Lengths are rounded up to 32, 64, 128, … so that few programs serve all."""
-    return _BUCKET * 2 ** max(0, math.ceil(math.log2(length / _BUCKET)))
 
 
 def row_keys(seed: int, name: str, w: int) -> np.ndarray:

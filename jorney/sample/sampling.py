@@ -28,6 +28,11 @@ class Knobs(NamedTuple):
     min_p: jax.Array
 
 
+def knobs(temperature: float, top_p: float = 1.0, top_k: int = 0, min_p: float = 0.0) -> Knobs:
+    """Knobs of plain numbers."""
+    return Knobs(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
+
+
 class Sampled(NamedTuple):
     """A token a row, and how likely it was.
 
@@ -80,22 +85,42 @@ def keep(probs: jax.Array, knobs: Knobs) -> jax.Array:
     return kept & (probs >= knobs.min_p * jnp.max(probs, axis=-1, keepdims=True))
 
 
-def sample(logits: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled:
-    """One token a row.
+class Choice(NamedTuple):
+    """The distributions that tokens are drawn from.
+
+    Attributes:
+      logits: [R, V] float32, the model's own.
+      cut: [R, V] float32, at the sampling temperature, -inf where nothing may be sampled.
+      total, cut_total: [R] float32, log-sum-exp of each.
+    """
+
+    logits: jax.Array
+    cut: jax.Array
+    total: jax.Array
+    cut_total: jax.Array
+
+
+def restrict(logits: jax.Array, knobs: Knobs) -> Choice:
+    """Logits [R, V] float32 and what the knobs leave of them."""
+    scaled = logits / jnp.where(knobs.temperature <= 0, 1.0, knobs.temperature)
+    cut = jnp.where(keep(jax.nn.softmax(scaled), knobs), scaled, -jnp.inf)
+    return Choice(logits, cut, jax.nn.logsumexp(logits, axis=-1), jax.nn.logsumexp(cut, axis=-1))
+
+
+def draw(choice: Choice, keys: jax.Array, knobs: Knobs) -> Sampled:
+    """One token a row: the likeliest after Gumbel noise, which draws from the distribution; without it when greedy.
 
     Args:
-      logits: [R, V] float32.
       keys: [R] random keys, one a row, used up here.
     """
-    raw = jax.nn.log_softmax(logits)
     greedy = knobs.temperature <= 0
-    scaled = logits / jnp.where(greedy, 1.0, knobs.temperature)
-    kept = keep(jax.nn.softmax(scaled), knobs)
-    cut = jnp.where(kept, scaled, -jnp.inf)
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:], jnp.float32))(keys)
-    token = jnp.argmax(jnp.where(greedy, logits, cut + noise), axis=-1).astype(jnp.int32)
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, choice.cut.shape[1:], jnp.float32))(keys)
+    token = jnp.argmax(jnp.where(greedy, choice.logits, choice.cut + noise), axis=-1).astype(jnp.int32)
+    of_token = lambda values: jnp.take_along_axis(values, token[:, None], axis=-1)[:, 0]  # noqa: E731
+    sampling_log_prob = jnp.where(greedy, 0.0, of_token(choice.cut) - choice.cut_total)
+    return Sampled(token, of_token(choice.logits) - choice.total, sampling_log_prob)
 
-    def of_token(log_probs: jax.Array) -> jax.Array:
-        return jnp.take_along_axis(log_probs, token[:, None], axis=-1)[:, 0]
 
-    return Sampled(token, of_token(raw), jnp.where(greedy, 0.0, of_token(jax.nn.log_softmax(cut))))
+def sample(logits: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled:
+    """One token a row, of logits [R, V] float32, with keys [R]."""
+    return draw(restrict(logits, knobs), keys, knobs)

@@ -12,7 +12,6 @@ from jorney.compiled import Compilations
 from jorney.data.steps import FORMATS
 from jorney.policy import Policy, load
 from jorney.progress import Bar, Progress
-from jorney.sample.generate import bucket
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.stage import Done, Stages
 from jorney.train.metrics import Record
@@ -156,8 +155,8 @@ def training_line(record: Record) -> str:
 
 def generation(rows: int, w: int, tokens: int, chunk: int) -> list[str]:
     """Labels of the programs that sample `w` completions a prompt of up to `tokens` tokens; prompts of one bucket."""
-    shape = f"{rows // w} x {w} x {bucket(tokens)}"
-    return [f"prefill {shape}", f"decode {shape} by {chunk}"]
+    shape = f"{rows // w} x {w} x {tokens} by {chunk}"
+    return [f"{program}, {shape}" for program in ("empty cache", "extend", "decode")]
 
 
 def read_parts(folder: storage.Path) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,8 @@ from jorney.answers import equations
 from jorney.data.problems import Problem
 from jorney.judge import verifier
 from jorney.sample.generate import Generator
-from jorney.stages.bench import Bench, Model, Stage, generation, read_parts
+from jorney.stages.bench import Bench, Model, Stage, generation
+from jorney.stages.parts import Parts
 from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
 from jorney.thought.refine import RefineConfig, check, compose
 from jorney.thought.thought import Thought
@@ -22,7 +23,6 @@ from jorney.tree.expand import ExpandConfig, Judge, grow
 from jorney.tree.tree import ROOT, Tree
 from jorney.tree.tree import from_json as tree_from_json
 
-PART = 128  # problems whose trees grow together, and are written together
 THOUGHTS = ("shortcut", "journey", "placebo", "more_shortcuts")
 
 
@@ -35,7 +35,7 @@ def plan_trees(
     judge: Callable[[], Judge] = lambda: verifier.judge,
     judge_key: str = "verifier",
 ) -> Stage:
-    """Reasoning trees for every problem, in parts; a part that is written is not grown again.
+    """Reasoning trees for every problem, in parts; a tree that is written is not grown again.
 
     Args:
       judge: makes the judge, when it is needed.
@@ -43,22 +43,20 @@ def plan_trees(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        groups = [problems[start : start + PART] for start in range(0, len(problems), PART)]
-        places = [folder / "parts" / f"{number:06d}.jsonl" for number in range(len(groups))]
-        open_groups = [(place, group) for place, group in zip(places, groups, strict=True) if not place.exists()]
-        if open_groups:
+        parts = Parts(folder / "parts")
+        waiting = [problem for problem in problems if problem.id not in parts.ids]
+        if waiting:
             policy, asked = bench.load(model), judge()
-            generator = Generator(policy, bench.compilations)
-            done = len(problems) - sum(len(group) for _, group in open_groups)
-            with bench.progress.bar("trees", len(problems), done) as bar:
-                for place, group in open_groups:
-                    grown = list(grow(generator, policy, group, asked, bench.format, config, bench.seed))
-                    storage.write_jsonl(place, (tree.to_json() for tree in grown))
-                    bar(len(group), f"{sum(bool(shortcuts(tree, 1)) for tree in grown) / len(grown):.0%} solved")
+            trees = grow(Generator(policy, bench.compilations), policy, waiting, asked, bench.format, config, bench.seed)
+            done, solved = len(problems) - len(waiting), 0
+            with bench.progress.bar("trees", len(problems), done) as bar, parts:
+                for grown, tree in enumerate(trees, start=1):
+                    parts.add(tree.to_json())
+                    solved += bool(shortcuts(tree, 1))
+                    bar(1, f"{solved / grown:.0%} solved")
         return health(list(read_trees(folder)))
 
-    programs = [*generation(config.rows, config.w, config.step_tokens, config.chunk)]
-    programs += [*generation(config.rows, 1, config.step_tokens, config.chunk)] if config.prune.explore_wrong else []
+    programs = [*generation(config.rows, config.w, config.step_tokens, config.chunk), "extend by openings"]
     reads = [model.key, problems_key, judge_key, config.decides()]
     return bench.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", programs)
 
@@ -71,7 +69,7 @@ def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
         return
     if not (where / "parts").exists():
         raise FileNotFoundError(f"{where}: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)")
-    yield from (tree_from_json(row) for row in read_parts(where / "parts"))
+    yield from map(tree_from_json, Parts(where / "parts").sorted())
 
 
 def health(trees: Sequence[Tree]) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """Growing trees: from every node of the frontier w steps, judged and pruned level by level (the paper's beam).
 
-All trees grow together, a level at a time. A node's random numbers follow from the seed, its problem and the samples that led
-to it, so that a tree is the same whatever else grows beside it.
+Every tree goes on as soon as its own level is complete. A node's random numbers follow from the seed, its problem and the
+samples that led to it, so that a tree is the same whatever else grows beside it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from jorney.answers import final_answer
 from jorney.config import expect_at_least
@@ -17,7 +21,11 @@ from jorney.data.steps import FORMATS, StepFormat
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
 from jorney.policy import Policy
-from jorney.sample.generate import Completion, Generator, SamplingConfig
+from jorney.sample.engine import Group, Text
+from jorney.sample.generate import Generator, common_start, row_keys
+from jorney.sample.programs import Shape, fit
+from jorney.sample.sampling import knobs
+from jorney.sample.spans import Span
 from jorney.tree.prune import Candidate, PruneConfig, prune
 from jorney.tree.tree import ROOT, Node, Tree, path_to
 
@@ -38,7 +46,9 @@ class ExpandConfig:
       step_tokens: of a step at most, its opening not counted.
       temperature, top_p: of sampling.
       rows: steps that are sampled together.
-      chunk: tokens a row between two looks at where steps end.
+      problem_rows: of them, those of one problem.
+      chunk: tokens a row between two looks at where steps end, at most.
+      cache_tokens: tokens that the cache may hold; None for what the work needs.
     """
 
     step_format: str = "abel"
@@ -48,19 +58,20 @@ class ExpandConfig:
     temperature: float = 0.7
     top_p: float = 0.95
     rows: int = 64
-    chunk: int = 8
+    problem_rows: int = 4
+    chunk: int = 16
+    cache_tokens: int | None = None
     prune: PruneConfig = dataclasses.field(default_factory=PruneConfig)
 
     def __post_init__(self) -> None:
         if self.step_format not in FORMATS:
             raise ValueError(f"expand.step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
-        expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "chunk")
-        if self.w > self.rows:
-            raise ValueError(f"expand.w = {self.w}: expected no more than expand.rows = {self.rows}")
+        expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "problem_rows", "chunk")
 
     def decides(self) -> dict[str, Any]:
-        """The fields that the trees depend on; how many rows are sampled at a time is none of them."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in ("rows", "chunk")}
+        """The fields that the trees depend on; how much is done at a time is none of them."""
+        held = ("rows", "problem_rows", "chunk", "cache_tokens")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in held}
 
 
 class _Growing:
@@ -71,15 +82,14 @@ class _Growing:
         self.prompt = prompt
         self.nodes = [Node(None)]
         self.steps: list[str] = [""]  # each node's text without its opening
-        self.beam = [ROOT]
-        self.followed: list[int] = []
+        self.spans: list[Span] = []  # of each node, in the engine
+        self.level = 0
+        self.waits: dict[Group, int] = {}  # what is being sampled, and after which node
+        self.sampled: dict[int, Group] = {}  # what was
         self.generated_tokens = 0
 
     def path(self, index: int) -> list[int]:
         return path_to(self.nodes, index)
-
-    def ids(self, index: int) -> list[int]:
-        return [*self.prompt, *(token for step in self.path(index) for token in self.nodes[step].tokens)]
 
     def grown(self, step_format: StepFormat) -> Tree:
         problem = self.problem
@@ -121,7 +131,9 @@ def expand(
       ValueError: names the problem or the setting, and what was expected.
     """
     config = config or ExpandConfig()
-    return list(grow(Generator(policy), policy, problems, judge, FORMATS[config.step_format], config, seed))
+    found = list(grow(Generator(policy), policy, problems, judge, FORMATS[config.step_format], config, seed))
+    order = {problem.id: index for index, problem in enumerate(problems)}
+    return sorted(found, key=lambda tree: order[tree.id])
 
 
 def grow(
@@ -132,122 +144,157 @@ def grow(
     step_format: StepFormat,
     config: ExpandConfig,
     seed: int,
-    on_level: Callable[[int, int], None] = lambda level, nodes: None,
 ) -> Iterator[Tree]:
-    """Grows a tree for each problem; yields them in the problems' order.
+    """Grows a tree for each problem; yields them as they are done, in any order.
 
     Args:
-      judge: rates every step once.
-      on_level: called after every level with its number and how many nodes it added.
+      judge: rates every step once; called with the levels that are complete at the time.
     """
-    trees = [_Growing(p, policy.tokenizer.encode_prompt(step_format.ask(p.question))) for p in problems]
-    for level in range(1, config.depth + 1):
-        before = sum(len(tree.nodes) for tree in trees)
-        sampled: list[_Sample] = []
-        for parents, w in (([tree.beam for tree in trees], config.w), ([tree.followed for tree in trees], 1)):
-            wanted = [(index, parent) for index, own in enumerate(parents) for parent in own]
-            for (index, parent), completions in zip(
-                wanted, _sample(generator, policy, trees, wanted, step_format, level, w, config, seed), strict=True
-            ):
-                sampled += _merge(trees[index], index, parent, completions)
-        ratings = judge([(trees[one.tree].problem, one.steps) for one in sampled])
-        fresh: list[list[int]] = [[] for _ in trees]
-        for one, rating in zip(sampled, ratings, strict=True):
-            opening = _opening(trees[one.tree], one.parent, step_format, level)
-            fresh[one.tree].append(_add(trees[one.tree], policy, opening, one, rating))
-        for tree, added in zip(trees, fresh, strict=True):
-            _prune(tree, added, config, last=level == config.depth)
-        on_level(level, sum(len(tree.nodes) for tree in trees) - before)
-        if not any(tree.beam or tree.followed for tree in trees):
-            break
-    for tree in trees:
-        yield tree.grown(step_format)
+    if problems:
+        yield from Grower(generator, policy, problems, step_format, config, seed).grow(judge)
 
 
-def _opening(tree: _Growing, parent: int, step_format: StepFormat, level: int) -> str:
-    """What the child's text begins with, on a line of its own.
+class Grower:
+    """Grows trees with one engine."""
 
-    Without the space at its end: tokenizers join a space to the word behind it, so that the model has never seen one alone.
-    """
-    text = tree.nodes[parent].text
-    return ("" if parent == ROOT or text.endswith("\n") else "\n") + step_format.opens(level).rstrip(" ")
+    def __init__(
+        self,
+        generator: Generator,
+        policy: Policy,
+        problems: Sequence[Problem],
+        step_format: StepFormat,
+        config: ExpandConfig,
+        seed: int,
+    ) -> None:
+        self._policy, self._format, self._config, self._seed = policy, step_format, config, seed
+        prompts = [policy.tokenizer.encode_prompt(step_format.ask(problem.question)) for problem in problems]
+        self._waiting = deque(_Growing(*pair) for pair in zip(problems, prompts, strict=True))
+        self._live: dict[Group, _Growing] = {}
+        self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
+        self._engine = generator.engine(prompts, self._shape(prompts), knobs(config.temperature, config.top_p), self._breaks())
+        self.counts = self._engine.counts
 
+    def _shape(self, prompts: Sequence[Sequence[int]]) -> Shape:
+        config = self._config
+        own = max(map(len, prompts)) - len(common_start(prompts))
+        step = config.step_tokens + max(map(len, self._openings)) + 1
+        problems = max(1, config.rows // config.problem_rows)
+        followed = config.prune.explore_wrong
+        return fit(
+            problems=min(problems, len(prompts)),
+            rows=min(config.problem_rows, config.rows),
+            chunk=config.chunk,
+            texts=config.w,
+            needed=min(own + config.depth * step, self._policy.config.positions),
+            # Most steps are far shorter than the longest.
+            wanted=own + (config.depth + config.w * config.prune.keep + followed) * step // 2,
+            limit=config.cache_tokens,
+        )
 
-def _sample(
-    generator: Generator,
-    policy: Policy,
-    trees: Sequence[_Growing],
-    wanted: Sequence[tuple[int, int]],
-    step_format: StepFormat,
-    level: int,
-    w: int,
-    config: ExpandConfig,
-    seed: int,
-) -> list[list[Completion]]:
-    """w steps after each of the (tree, node) pairs."""
-    if not wanted:
-        return []
-    prompts, names = [], []
-    for index, parent in wanted:
-        opening = policy.tokenizer.encode_after(_opening(trees[index], parent, step_format, level))
-        prompts.append([*trees[index].ids(parent), *opening])
-        names.append(trees[index].name(parent))
-    sampling = SamplingConfig(
-        w=w,
-        max_tokens=config.step_tokens,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        seed=seed,
-        rows=max(w, config.rows // w * w),
-        chunk=config.chunk,
-    )
-    return generator.generate(prompts, sampling, names, lambda _, text: step_format.end_of_step(text, level))
+    def _breaks(self) -> np.ndarray:
+        """[V] bool: ids with a line break, which a step's end follows."""
+        tokenizer, size = self._policy.tokenizer, self._policy.config.vocab_size
+        found = np.zeros(size, bool)
+        texts = tokenizer.decode_each(range(len(tokenizer)))
+        found[[index for index, text in enumerate(texts) if "\n" in text]] = True
+        return found
+
+    def grow(self, judge: Judge) -> Iterator[Tree]:
+        while self._waiting or self._live:
+            while self._waiting and self._engine.free:
+                tree = self._waiting.popleft()
+                tree.spans.append(self._engine.open(tree.prompt))
+                self._ask(tree, [ROOT], [])
+            complete = [ended for group in self._engine.step() if (ended := self._take(group)) is not None]
+            sampled = [_merge(tree, self._policy) for tree in complete]
+            requests = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
+            ratings = iter(judge(requests) if requests else ())
+            for tree, own in zip(complete, sampled, strict=True):
+                added = [_add(tree, self._policy, self._opening(tree, one.parent), one, next(ratings)) for one in own]
+                beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
+                self._ask(tree, beam, followed)
+                if not tree.waits:
+                    self._engine.close(tree.spans[ROOT])
+                    yield tree.grown(self._format)
+
+    def _take(self, group: Group) -> _Growing | None:
+        """Takes note of a group; returns its tree when the level is complete."""
+        tree = self._live.pop(group)
+        tree.sampled[tree.waits.pop(group)] = group
+        return None if tree.waits else tree
+
+    def _opening(self, tree: _Growing, parent: int) -> list[int]:
+        """What the child of a node begins with, on a line of its own.
+
+        Without the space at its end: tokenizers join a space to the word behind it, so that the model has never seen one
+        alone.
+        """
+        text = tree.nodes[parent].text
+        start = "" if parent == ROOT or text.endswith("\n") else "\n"
+        return self._policy.tokenizer.encode_after(start + self._format.opens(tree.level).rstrip(" "))
+
+    def _ask(self, tree: _Growing, beam: Sequence[int], followed: Sequence[int]) -> None:
+        """Asks for the next level."""
+        tree.level += 1
+        tree.sampled.clear()
+        level, end = tree.level, self._format.end_of_step
+        for parent, w in [*((node, self._config.w) for node in beam), *((node, 1) for node in followed)]:
+            keys = row_keys(self._seed, tree.name(parent), w)
+            cut = functools.partial(end, k=level)
+            wait = len(self._openings[level + 1]) + 1  # the opening of the next step, and what shows that it is one
+            group = self._engine.sample(
+                tree.spans[parent], keys, self._config.step_tokens, self._opening(tree, parent), cut, wait
+            )
+            tree.waits[group], self._live[group] = parent, tree
 
 
 @dataclasses.dataclass
 class _Sample:
     """A step that was sampled, equal ones merged."""
 
-    tree: int
     parent: int
     sibling: int
-    completion: Completion
+    text: Text
     steps: list[str]  # down to it
     count: int = 1
 
 
-def _merge(tree: _Growing, index: int, parent: int, completions: Sequence[Completion]) -> list[_Sample]:
-    """The different steps among the completions of one node."""
-    before = [tree.steps[step] for step in tree.path(parent)]
-    found: dict[str, _Sample] = {}
-    for sibling, completion in enumerate(completions):
-        tree.generated_tokens += completion.generated
-        step = completion.text.strip()
-        if step in found:
-            found[step].count += 1
-        else:
-            found[step] = _Sample(index, parent, sibling, completion, [*before, step])
-    return list(found.values())
+def _merge(tree: _Growing, policy: Policy) -> list[_Sample]:
+    """The different steps of the level, by parents; the texts of the others are let go."""
+    found: list[_Sample] = []
+    for parent in sorted(tree.sampled):
+        before = [tree.steps[step] for step in tree.path(parent)]
+        own: dict[str, _Sample] = {}
+        for sibling, text in enumerate(tree.sampled[parent].texts):
+            tree.generated_tokens += text.generated
+            step = policy.tokenizer.decode(text.ids).strip()
+            if step in own:
+                own[step].count += 1
+                text.release()
+            else:
+                own[step] = _Sample(parent, sibling, text, [*before, step])
+        found += own.values()
+        tree.spans[parent].release()
+    return found
 
 
-def _add(tree: _Growing, policy: Policy, opening: str, sample: _Sample, rating: Rating) -> int:
+def _add(tree: _Growing, policy: Policy, opening: Sequence[int], sample: _Sample, rating: Rating) -> int:
     """Adds a node; returns its index."""
-    completion, step = sample.completion, sample.steps[-1]
+    text, step = sample.text, sample.steps[-1]
     answer = final_answer(step)
     if answer is not None:
         status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
     else:
         # It ended without an answer, or did not end: nothing can follow.
-        ended = completion.tokens and completion.tokens[-1] in policy.ends
-        status = "unfinished" if ended or not completion.finished else "pruned"
-    forced = policy.tokenizer.encode_after(opening)
-    tokens = tuple(token for token in completion.tokens if token not in policy.ends)
+        ended = bool(text.ids) and text.ids[-1] in policy.ends
+        status = "unfinished" if ended or not text.finished else "pruned"
+    tokens = tuple(token for token in text.ids if token not in policy.ends)
     tree.nodes.append(
         Node(
             parent=sample.parent,
-            text=opening + policy.tokenizer.decode(tokens),
-            tokens=(*forced, *tokens),
-            log_probs=(*(0.0 for _ in forced), *completion.log_probs[: len(tokens)]),
+            text=policy.tokenizer.decode([*opening, *tokens]),
+            tokens=(*opening, *tokens),
+            log_probs=(*(0.0 for _ in opening), *text.log_probs[: len(tokens)]),
             sibling=sample.sibling,
             count=sample.count,
             correct=rating.correct,
@@ -258,26 +305,29 @@ def _add(tree: _Growing, policy: Policy, opening: str, sample: _Sample, rating: 
         )
     )
     tree.steps.append(step)
+    tree.spans.append(text)
     return len(tree.nodes) - 1
 
 
-def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> None:
-    """Chooses what is expanded next, and marks it."""
+def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> tuple[list[int], list[int]]:
+    """Chooses and marks (the beam, the wrong steps that are followed outside it), and lets go of the other texts."""
     open_nodes = [index for index in added if tree.nodes[index].status == "pruned"]
     candidates = [_candidate(tree, index) for index in open_nodes if not tree.nodes[index].excursion]
     beam, wrong = prune(candidates, config.prune)
     following = [index for index in open_nodes if tree.nodes[index].excursion]
+    going = {*beam, *wrong, *following}
+    for index in added:
+        if index not in going or last:
+            tree.spans[index].release()
+    # At the limit of depth what would have gone on is not finished.
+    status = "unfinished" if last else "kept"
+    for index in (*beam, *following, *(() if last else wrong)):
+        tree.nodes[index] = dataclasses.replace(tree.nodes[index], status=status)
     if last:
-        # The limit of depth: what would have gone on is not finished.
-        for index in (*beam, *following):
-            tree.nodes[index] = dataclasses.replace(tree.nodes[index], status="unfinished")
-        tree.beam, tree.followed = [], []
-        return
-    for index in (*beam, *wrong, *following):
-        tree.nodes[index] = dataclasses.replace(tree.nodes[index], status="kept")
+        return [], []
     for index in wrong:
         tree.nodes[index] = dataclasses.replace(tree.nodes[index], excursion=True)
-    tree.beam, tree.followed = beam, [*following, *wrong]
+    return beam, [*following, *wrong]
 
 
 def _candidate(tree: _Growing, index: int) -> Candidate:

@@ -87,3 +87,11 @@ def test_splitting_loses_nothing_but_space(text):
 def test_a_step_ends_where_the_next_number_begins(text: str, k: int, kept: str | None) -> None:
     end = ABEL.end_of_step(text, k)
     assert (None if end is None else text[:end]) == kept
+
+
+def test_a_step_ends_where_the_next_begins_or_behind_the_answer():
+    assert ABEL.end_of_step(" a is 2.\nStill a.\n 2. b", 1) == len(" a is 2.\nStill a.\n ")
+    assert ABEL.end_of_step(" a is 2.\n2.5 of it\n3. c\n", 1) is None  # no step 2
+    assert ABEL.end_of_step(" so 7.\n#### 7\n\nQuestion:\n1. x\n2. y", 1) == len(" so 7.\n#### 7\n")
+    assert ABEL.end_of_step(" so 7.\n#### 7", 1) is None  # its line may go on
+    assert ABEL.end_of_step(" a\n2. b\n#### 7\n", 1) == len(" a\n")

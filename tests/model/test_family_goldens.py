@@ -22,7 +22,8 @@ from jorney.convert.hf import expected_tensors
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.config import ModelConfig
-from jorney.sample.cache import Cache, decode_attend, prefill_attend
+from jorney.sample import cache
+from jorney.sample.cache import Pools
 
 GOLDEN = ROOT / "tests" / "golden" / "families.npz"
 LENGTH, PROMPTS = 24, (3, 9)
@@ -107,30 +108,38 @@ def generated(family: str) -> jax.Array:
     """[2, STEPS + 1, D] final hidden states by the engine: prompts read at once, then a token a step through the cache."""
     config, ids, known, size = from_hf(fields(family, "ForCausalLM")), jnp.asarray(tokens()), jnp.array(PROMPTS), max(PROMPTS)
     split = parameters.unstack(draw_params(config), config.layers)
+    room = 32
+    places = jnp.asarray(np.random.default_rng(0).permuted(np.tile(np.arange(room), (2, 1)), axis=1))  # any slot serves
+    order = jnp.arange(room)
 
-    def run(ids: jax.Array, positions: jax.Array, attends: list[Any]) -> tuple[jax.Array, list[Any]]:
-        return transformer.run_layers(config, jnp.float32, split, ids, positions, attends)
+    def visible(counts: jax.Array) -> jax.Array:
+        """[2, room]: the slots of the first tokens of each row."""
+        return jax.vmap(lambda own, count: jnp.zeros(room, bool).at[own].set(order < count))(places, counts)
+
+    def run(ids: jax.Array, at: jax.Array, attends: list[Any], placed: jax.Array) -> tuple[jax.Array, Pools]:
+        hidden, layers = transformer.run_layers(config, jnp.float32, split, ids, at, attends)
+        return hidden, Pools(layers, placed)
 
     @jax.jit
-    def prefill(ids: jax.Array) -> tuple[jax.Array, list[Cache]]:
-        positions = jnp.broadcast_to(jnp.arange(size), ids.shape)
-        attend = prefill_attend(known, size, config.window)
-        hidden, kept = run(ids, positions, [attend] * config.layers)
-        empty = jnp.zeros((len(ids), config.kv_heads, STEPS, config.head_dim))
-        return hidden[jnp.arange(len(ids)), known - 1], [Cache(keys, values, empty, empty) for keys, values in kept]
+    def prefill(ids: jax.Array) -> tuple[jax.Array, Pools]:
+        pools, at = cache.empty(config, 2, room, jnp.float32), jnp.broadcast_to(jnp.arange(size), ids.shape)
+        slots = jnp.where(at < known[:, None], places[:, :size], room)
+        hidden, pools = run(ids, at, *cache.extend_attends(config, None, pools, jnp.arange(2), at, slots, visible(0 * known)))
+        return hidden[jnp.arange(2), known - 1], pools
 
     @jax.jit
-    def step(caches: list[Cache], slot: jax.Array) -> tuple[jax.Array, list[Cache]]:
-        at = known + slot
-        attends = [decode_attend(cache, known, jnp.full_like(known, slot), config.window) for cache in caches]
-        hidden, caches = run(jnp.take_along_axis(ids, at[:, None], axis=1), at[:, None], attends)
-        return hidden[:, 0], caches
+    def step(pools: Pools, count: jax.Array) -> tuple[jax.Array, Pools]:
+        at = (known + count)[:, None]
+        slots = jnp.take_along_axis(places, at, axis=1)
+        attends = cache.decode_attends(config, None, pools, at, slots[:, 0], visible(at[:, 0] + 1))
+        hidden, pools = run(jnp.take_along_axis(ids, at, axis=1), at, *attends)
+        return hidden[:, 0], pools
 
     # What stands behind a shorter prompt must not matter.
-    hidden, caches = prefill(jnp.where(jnp.arange(size) < known[:, None], ids[:, :size], 7))
+    hidden, pools = prefill(jnp.where(jnp.arange(size) < known[:, None], ids[:, :size], 7))
     found = [hidden]
-    for slot in range(STEPS):
-        hidden, caches = step(caches, jnp.asarray(slot))
+    for count in range(STEPS):
+        hidden, pools = step(pools, jnp.asarray(count))
         found.append(hidden)
     return jnp.stack(found, axis=1)
 

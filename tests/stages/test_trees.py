@@ -98,14 +98,13 @@ def test_trees_are_read_from_files_and_folders(tmp_path) -> None:
         list(read_trees(tmp_path / "parts"))
 
 
-def test_a_part_is_not_grown_again(bench, policy, monkeypatch) -> None:
+def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
     from jorney.data.countdown import Countdown, sample_problems
     from jorney.policy import resolve
     from jorney.stages.bench import Model
     from jorney.tree.expand import ExpandConfig
 
     problems = sample_problems(Countdown(), "trees", 5, 0)
-    monkeypatch.setattr(stages, "PART", 2)
     monkeypatch.setattr(bench, "load", lambda model: policy)
     grown: list[str] = []
 
@@ -125,6 +124,7 @@ def test_a_part_is_not_grown_again(bench, policy, monkeypatch) -> None:
     assert done.result["count"] == 5
     assert grown[:4] == [problem.id for problem in problems[:4]]
     assert grown[5:] == [problems[4].id]
-    assert [tree.id for tree in read_trees(done.folder)] == [problem.id for problem in problems]
-    rows = (done.folder / "parts" / "000000.jsonl").read_text().splitlines()
-    assert json.loads(rows[0])["version"] == 1
+    assert [tree.id for tree in read_trees(done.folder)] == sorted(problem.id for problem in problems)
+    parts = [part.read_text().splitlines() for part in (done.folder / "parts").iterdir()]
+    assert sorted(map(len, parts)) == [1, 4]
+    assert json.loads(parts[0][0])["version"] == 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from jorney.compiled import Compilations
 from jorney.data.countdown import Countdown, aimless_question, parse_step, sample_problems
 from jorney.data.problems import Problem
 from jorney.data.steps import ABEL
@@ -43,7 +44,8 @@ def generator(policy):
 
 
 def _grow(generator, policy, problems, config=CONFIG, seed=0) -> list[Tree]:
-    return list(grow(generator, policy, problems, judge, ABEL, config, seed))
+    found = {tree.id: tree for tree in grow(generator, policy, problems, judge, ABEL, config, seed)}
+    return [found[problem.id] for problem in problems]
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +119,26 @@ def test_another_seed_grows_other_trees(generator, policy, problems, trees) -> N
 def test_wrong_settings(field) -> None:
     with pytest.raises(ValueError, match=f"expand.{field} = 0: expected 1 or more"):
         ExpandConfig(**{field: 0})
+
+
+def test_nothing_compiles_once_it_is_warm(policy) -> None:
+    """100 trees of every form, after a few."""
+    compilations = Compilations()
+    warm = Generator(policy, compilations)
+    drawn = sample_problems(Countdown(), "trees", 100, 1)
+    many = [dataclasses.replace(one, question=aimless_question(tuple(one.meta["numbers"]))) for one in drawn]
+    first = list(grow(warm, policy, many, judge, ABEL, CONFIG, 0))
+    names = list(compilations.names)
+    assert len(names) <= 5
+    again = list(grow(warm, policy, many, judge, ABEL, CONFIG, 1))
+    assert compilations.names == names
+    assert len(first) == len(again) == 100
+    assert len({len(tree.nodes) for tree in again}) > 5
+
+
+def test_a_small_cache_is_slower_and_grows_the_same_trees(generator, policy, problems, trees) -> None:
+    small = dataclasses.replace(CONFIG, cache_tokens=300, rows=8)
+    plain = lambda tree: [(n.parent, n.tokens, n.status, n.sibling, n.count) for n in tree.nodes]  # noqa: E731
+    assert [plain(tree) for tree in _grow(generator, policy, problems, small)] == [plain(tree) for tree in trees]
+    with pytest.raises(ValueError, match="cache_tokens = 100: expected at least [0-9]+, what one problem needs"):
+        _grow(generator, policy, problems, dataclasses.replace(CONFIG, cache_tokens=100))

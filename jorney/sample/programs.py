@@ -1,0 +1,154 @@
+"""The engine's programs for one model and one shape of work: compiled once, before the work begins."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from jorney.compiled import Compilations, Program
+from jorney.model.params import Params
+from jorney.policy import Policy
+from jorney.sample import cache
+from jorney.sample.cache import Pools, Shared
+from jorney.sample.decode import Chunk, Rows, Runs, decode_chunk, extend, share
+from jorney.sample.sampling import Knobs, Sampled
+from jorney.sample.spans import Run
+
+_BUCKET = 32
+
+
+def bucket(length: int) -> int:
+    """Lengths are rounded up to 32, 48, 64, 96, 128, ..., so that few programs serve all."""
+    power = _BUCKET * 2 ** max(0, math.ceil(math.log2(max(1, length) / _BUCKET)))
+    return power * 3 // 4 if power > _BUCKET and length <= power * 3 // 4 else power
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """How much work is held at a time; a program is compiled for each.
+
+    Attributes:
+      problems: N, whose texts are under way together.
+      rows: of each problem.
+      slots: A, ids of a problem that the cache holds, what all problems share left out.
+      chunk: C, ids a row between two looks of the host.
+      texts: w, that may be asked for after one span.
+      shared: P, ids that all problems may begin with; 0 for none.
+    """
+
+    problems: int
+    rows: int
+    slots: int
+    chunk: int
+    texts: int
+    shared: int = 0
+
+    @property
+    def all_rows(self) -> int:
+        """R."""
+        return self.problems * self.rows
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """(how many, of how many ids) runs are read together, the shortest first: openings, steps, prompts."""
+        return (min(32, max(self.texts, self.problems)), 8), (min(4, self.problems), 32), (1, 128), (1, 512)
+
+    def part(self, missing: int) -> int:
+        """How many of so many missing ids to read in one run: the longest run that they fill well, to read little padding."""
+        lengths = [length for _, length in reversed(self.runs)]
+        return min(missing, next((length for length in lengths if missing > length * 3 // 4), lengths[-1]))
+
+    @property
+    def tokens(self) -> int:
+        """That the cache holds."""
+        return self.problems * self.slots + self.shared
+
+
+def fit(
+    *, problems: int, rows: int, chunk: int, texts: int, needed: int, wanted: int, limit: int | None, shared: int = 0
+) -> Shape:
+    """The shape of work, within the tokens that the cache may hold.
+
+    Args:
+      needed: ids of the longest text, what all share left out: a problem cannot do with less.
+      wanted: ids of a problem at a time, where nothing is to be dropped and read again.
+      limit: tokens of the whole cache; None for as many as are wanted.
+
+    Raises:
+      ValueError: not even one problem fits; says what is needed.
+    """
+    needed, wanted = (-(-count // 8) * 8 for count in (needed, max(needed, wanted)))
+    slots = bucket(wanted)
+    if limit is not None:
+        if needed + shared > limit:
+            raise ValueError(f"cache_tokens = {limit}: expected at least {needed + shared}, what one problem needs")
+        problems = min(problems, (limit - shared) // needed)
+        slots = min(slots, (limit - shared) // problems // 8 * 8)
+    return Shape(problems, rows, slots, chunk, texts, shared)
+
+
+class Programs:
+    """A model's programs for one shape.
+
+    Args:
+      params: the engine's tree (`params.unstack`), on the policy's mesh.
+    """
+
+    def __init__(self, policy: Policy, params: Params, shape: Shape, compilations: Compilations) -> None:
+        self.shape, self.ends, self.vocab_size = shape, policy.ends, policy.config.vocab_size
+        self._policy, self._params, self._compilations = policy, params, compilations
+        statics = (policy.config, policy.dtype)
+        self._share = self._program("share", share, statics)
+        self._extend = self._program("extend", extend, statics, donate_argnums=2)
+        self._decode = self._program("decode", decode_chunk, (*statics, policy.ends, shape.chunk), donate_argnums=2)
+        pools = lambda: cache.empty(policy.config, shape.problems, shape.slots, policy.dtype)  # noqa: E731
+        key = ("empty", policy.config, shape.problems, shape.slots, policy.dtype, policy.mesh)
+        self._empty = compilations.program(key, "empty cache", pools)
+
+    def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
+        key = (name, *statics, self._policy.mesh)
+        return self._compilations.program(key, name, partial(function, *statics), **options)
+
+    def batches(self, runs: Sequence[Run]) -> Iterator[tuple[list[Run], int, int]]:
+        """Runs that are read together, how many the program takes, and of how many ids each."""
+        by_size: dict[tuple[int, int], list[Run]] = {size: [] for size in self.shape.runs}
+        for run in runs:
+            by_size[next(size for size in self.shape.runs if len(run.ids) <= size[1])].append(run)
+        for (count, length), members in by_size.items():
+            for start in range(0, len(members), count):
+                yield members[start : start + count], count, length
+
+    def empty(self) -> Pools:
+        """A cache that holds nothing."""
+        with jax.set_mesh(self._policy.mesh):
+            return self._empty()
+
+    def share(self, ids: Sequence[int]) -> Shared | None:
+        """Reads the ids that all problems begin with; None where there are none."""
+        if not self.shape.shared:
+            assert not ids, "the shape has no shared segment"
+            return None
+        tokens = np.zeros((1, self.shape.shared), np.int32)
+        tokens[0, : len(ids)] = ids
+        with jax.set_mesh(self._policy.mesh):
+            return self._share(self._params, tokens, np.int32(len(ids)))
+
+    def extend(
+        self, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
+    ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
+        """`decode.extend`; the pools are given away."""
+        with jax.set_mesh(self._policy.mesh):
+            return self._extend(self._params, shared, pools, runs, knobs)
+
+    def decode(
+        self, shared: Shared | None, pools: Pools, rows: Rows, breaks: np.ndarray, patience: int, knobs: Knobs
+    ) -> tuple[Pools, Chunk]:
+        """`decode.decode_chunk`; the pools are given away."""
+        with jax.set_mesh(self._policy.mesh):
+            return self._decode(self._params, shared, pools, rows, breaks, np.int32(patience), knobs)

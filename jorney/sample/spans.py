@@ -1,0 +1,180 @@
+"""What the cache holds, as the host sees it: spans of a tree of texts, and the slots that their ids are in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(eq=False)
+class Span:
+    """Ids that follow those of a parent: a prompt, an opening, a step.
+
+    Attributes:
+      parent: the span before it in its text; None for a problem's prompt.
+      pool: of the problem.
+      start: where in the text its first id stands.
+      ids: known so far.
+      slots: of its leading ids, those that are in the cache.
+      children: spans that follow it and are still needed.
+      held: somebody may still ask for what follows it.
+    """
+
+    parent: Span | None
+    pool: Pool
+    start: int
+    ids: list[int]
+    slots: list[int] = dataclasses.field(default_factory=list)
+    children: int = 0
+    held: bool = True
+
+    @property
+    def stop(self) -> int:
+        """Where in the text the next id would stand."""
+        return self.start + len(self.ids)
+
+    def path(self) -> list[Span]:
+        """The spans of the text, from the prompt to this one."""
+        found: list[Span] = []
+        span: Span | None = self
+        while span is not None:
+            found.append(span)
+            span = span.parent
+        return found[::-1]
+
+    def release(self) -> None:
+        """Nothing will be asked for after this span any more: its slots are free once no span after it is needed."""
+        assert self.held, "a span is released once"
+        self.held = False
+        span: Span | None = self
+        while span is not None and not span.held and not span.children:
+            span.pool.drop(span)
+            if span.parent is not None:
+                span.parent.children -= 1
+            span = span.parent
+
+
+@dataclasses.dataclass(eq=False)
+class Run:
+    """Ids of a text that are to be read in one go.
+
+    Attributes:
+      span: to the end of which the text is wanted.
+      path: the spans of the text.
+      ids: the first that are missing in the cache, side by side.
+      start: where in the text they begin.
+      visible: [A] bool, slots of all that stands before them.
+      complete: after them nothing is missing.
+      again: nothing was; the last id is read once more, for what the model says after it.
+      slots: where they are to be written.
+    """
+
+    span: Span
+    path: list[Span]
+    ids: list[int]
+    start: int
+    visible: np.ndarray
+    complete: bool
+    again: bool
+    slots: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def begins_in(self) -> Span:
+        """The span that its first id belongs to."""
+        return next(span for span in self.path if self.start < span.stop)
+
+    def written(self) -> None:
+        """The slots hold the ids now."""
+        slots = [] if self.again else self.slots
+        for span in self.path:
+            missing = len(span.ids) - len(span.slots)
+            span.pool.grant(span, slots[:missing])
+            slots = slots[missing:]
+
+
+def plan_run(span: Span, part: Callable[[int], int], last: bool) -> Run:
+    """What to read next so that the text of a span is in the cache.
+
+    Args:
+      part: how many to read in one go of so many that are missing side by side.
+      last: whether the span's last id is wanted too.
+    """
+    path = span.path()
+    ids = [token for part in path for token in part.ids]
+    slots = np.array([slot for part in path for slot in [*part.slots, *[-1] * (len(part.ids) - len(part.slots))]])
+    wanted = len(ids) - (not last)
+    missing = np.flatnonzero(slots[:wanted] < 0)
+    begin = int(missing[0]) if len(missing) else wanted - 1
+    # Side by side: what was dropped may have something after it that was not.
+    stop = begin + part(max(1, int(np.sum(missing == begin + np.arange(len(missing))))))
+    visible = np.zeros(span.pool.size, bool)
+    visible[slots[:begin]] = True
+    own = [] if len(missing) else [int(slots[begin])]
+    return Run(span, path, ids[begin:stop], path[0].start + begin, visible, stop == wanted, bool(own), own)
+
+
+def is_read(span: Span, last: bool) -> bool:
+    """Whether the text of a span is in the cache, its last id left out unless `last`."""
+    *before, own = span.path()
+    return all(len(part.slots) == len(part.ids) for part in before) and len(own.slots) >= len(own.ids) - (not last)
+
+
+class Pool:
+    """The slots of one problem.
+
+    Args:
+      index: of the pool in the cache.
+      size: A.
+    """
+
+    def __init__(self, index: int, size: int) -> None:
+        self.index, self.size = index, size
+        self.clear()
+
+    def clear(self) -> None:
+        """Frees every slot."""
+        self._free = list(range(self.size))[::-1]
+        self._holders: dict[Span, None] = {}  # in the order in which they came
+
+    def grant(self, span: Span, slots: Sequence[int]) -> None:
+        """The span's next ids are in these slots."""
+        if slots:
+            span.slots += slots
+            self._holders[span] = None
+
+    def drop(self, span: Span, keep: int = 0) -> None:
+        """Frees the slots of a span's ids beyond the first `keep`."""
+        self._free += span.slots[keep:]
+        del span.slots[keep:]
+        if not span.slots:
+            self._holders.pop(span, None)
+
+    def make_room(self, count: int, pinned: Callable[[], Iterable[Span]]) -> bool:
+        """Whether `count` slots are free; for that, drops spans that are not pinned, the youngest first.
+
+        What is dropped is read again when it is needed. Nothing is dropped where it would not be enough.
+        """
+        if count <= len(self._free):
+            return True
+        kept = set(pinned())
+        loose = [span for span in reversed(self._holders) if span not in kept]
+        if count > len(self._free) + sum(len(span.slots) for span in loose):
+            return False
+        for span in loose:
+            self.drop(span)
+            if count <= len(self._free):
+                break
+        return True
+
+    def take(self, count: int) -> list[int]:
+        """Slots that are free, to be granted or given back."""
+        assert count <= len(self._free), f"{count} slots are wanted, {len(self._free)} are free"
+        taken = self._free[len(self._free) - count :]
+        del self._free[len(self._free) - count :]
+        return taken
+
+    def give_back(self, slots: Sequence[int]) -> None:
+        """Slots that were taken and not used."""
+        self._free += slots

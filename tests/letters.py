@@ -1,0 +1,66 @@
+"""A random model whose tokens are letters, and generation with it as its definition has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jorney.model import params as parameters
+from jorney.model import transformer
+from jorney.model.config import ModelConfig
+from jorney.policy import Policy
+from jorney.sample.generate import SamplingConfig, row_keys
+from jorney.sample.sampling import Knobs, sample
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Letters:
+    """A tokenizer in which every letter is a token, and no text can be refused."""
+
+    bos, eos, pad = 1, 2, 0
+
+    def encode_prompt(self, text: str) -> list[int]:
+        return [self.bos, *(3 + LETTERS.index(letter) for letter in text)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(LETTERS[(i - 3) % 26] for i in ids if i > 2)
+
+
+def letters_policy(config: ModelConfig, mesh: Mesh) -> Policy:
+    """A random model that ends a completion now and then."""
+    params = parameters.init(config, jax.random.key(0))
+    return Policy(config, params, Letters(), mesh, jnp.float32, "random")  # type: ignore[arg-type]
+
+
+def uncached(policy: Policy, prompt: str, index: int, sampling: SamplingConfig) -> list[int]:
+    """A completion of a prompt that is its own name."""
+    key = row_keys(sampling.seed, prompt, index + 1)[index]
+    return uncached_text(policy, policy.tokenizer.encode_prompt(prompt), key, sampling.max_tokens, sampling.knobs)
+
+
+def uncached_text(policy: Policy, before: Sequence[int], key: object, limit: int, knobs: Knobs) -> list[int]:
+    """What follows ids: a whole forward pass for every token, with the same random numbers."""
+    ids = list(before)
+    for count in range(limit):
+        padded = jnp.asarray([ids + [0] * (LENGTH - len(ids))], jnp.int32)
+        scores = whole_logits(policy, padded)[:, len(ids) - 1]
+        own = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count)
+        ids.append(int(_sample(scores, own[None], knobs).token[0]))
+        if ids[-1] == policy.tokenizer.eos:
+            break
+    return ids[len(before) :]
+
+
+LENGTH = 96  # of the texts that `uncached_text` reads, at most
+
+
+def whole_logits(policy: Policy, tokens: jax.Array) -> jax.Array:
+    return _logits(policy.config, policy.params, tokens)
+
+
+_logits = jax.jit(transformer.logits, static_argnums=0)
+_sample = jax.jit(sample)

@@ -1,0 +1,78 @@
+"""The shape of work, and what its programs need."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jorney.model import params as parameters
+from jorney.sample import cache
+from jorney.sample.decode import Rows, decode_chunk
+from jorney.sample.programs import Shape, fit
+from jorney.sample.sampling import knobs
+
+SHAPE = Shape(problems=4, rows=4, slots=64, chunk=8, texts=4)
+
+
+def test_long_runs_are_filled_well() -> None:
+    assert [SHAPE.part(n) for n in (1, 7, 8, 9, 24, 25, 40, 96, 97, 200, 384, 385, 5000)] == [
+        *(1, 7, 8, 8, 8, 25, 32, 32, 97, 128, 128, 385, 512)
+    ]
+    for missing in range(1, 700):
+        left, read = missing, 0
+        while left:
+            part = SHAPE.part(left)
+            read += next(length for _, length in SHAPE.runs if part <= length)
+            left -= part
+        assert read <= max(8, missing * 4 / 3 + 8)
+
+
+def wanted(**changed: int | None) -> Shape:
+    given = {"problems": 16, "rows": 4, "chunk": 8, "texts": 4, "needed": 300, "wanted": 700, "limit": None}
+    return fit(**{**given, **changed})  # type: ignore[arg-type]
+
+
+def test_the_cache_is_as_large_as_the_work_wants() -> None:
+    assert wanted() == Shape(16, 4, 768, 8, 4)
+    assert wanted(wanted=10).slots == 384  # what one text needs
+
+
+def test_a_smaller_cache_means_less_at_a_time() -> None:
+    """First room for what might be dropped and read again goes, then problems; what one text needs stays."""
+    assert wanted(limit=16 * 400) == Shape(16, 4, 400, 8, 4)
+    assert wanted(limit=5 * 304) == Shape(5, 4, 304, 8, 4)
+    assert wanted(limit=1000, shared=128) == Shape(2, 4, 432, 8, 4, 128)
+    for limit in range(304, 20_000, 111):
+        shape = wanted(limit=limit)
+        assert shape.tokens <= limit
+        assert shape.slots >= 300
+    with pytest.raises(ValueError, match="^cache_tokens = 303: expected at least 304, what one problem needs$"):
+        wanted(limit=303)
+
+
+def compile_decode(config, slots: int):
+    """`decode_chunk` of 4 problems x 4 rows, ahead of time."""
+    R, C, array = 16, 4, jax.ShapeDtypeStruct
+    params = jax.eval_shape(lambda tree: parameters.unstack(tree, config.layers), parameters.abstract(config))
+    pools = jax.eval_shape(lambda: cache.empty(config, 4, slots, jnp.float32))
+    number = array((R,), jnp.int32)
+    rows = Rows(
+        array((R,), bool), *[number] * 6, array((R, 2), jnp.uint32), array((R, C), jnp.int32), array((R, slots // 8), jnp.uint8)
+    )
+    program = jax.jit(functools.partial(decode_chunk, config, jnp.float32, (2,), C), donate_argnums=2)
+    breaks, knob = array((config.vocab_size,), bool), jax.eval_shape(lambda: knobs(0.7, 0.9))
+    return program.lower(params, None, pools, rows, breaks, array((), jnp.int32), knob).compile().memory_analysis()
+
+
+def test_the_cache_is_never_copied(tiny) -> None:
+    """The pools are updated where they lie, and nothing as large as one layer's keys is held beside them."""
+    tiny = dataclasses.replace(tiny, head_dim=64)  # as models have it: scores are small beside keys
+    small, large = (compile_decode(tiny, slots) for slots in (1024, 8192))
+    of_a_layer = 4 * tiny.kv_heads * tiny.head_dim * 4  # bytes a slot, of the keys alone
+    for slots, found in ((1024, small), (8192, large)):
+        assert found.alias_size_in_bytes >= 2 * tiny.layers * of_a_layer * slots
+    assert large.temp_size_in_bytes - small.temp_size_in_bytes < of_a_layer * (8192 - 1024)
