@@ -31,6 +31,7 @@ commands:
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
   export MODEL DIR     a checkpoint -> a Hugging Face folder
   bench train          throughput and memory of a training step
+  bench sample         throughput of tree expansion
 
 jorney COMMAND --help lists a command's options. From expand to evaluate, a
 configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
@@ -96,19 +97,23 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
 def _bench(arguments: Sequence[str]) -> None:
     from jorney import config, devices
-    from jorney.bench import train
+    from jorney.bench import sample, train
     from jorney.progress import Progress
 
-    if arguments[:1] == ["train"]:
-        arguments = arguments[1:]
-    elif not {"--help", "-h"} & set(arguments):
-        raise ValueError("jorney bench: expected what to measure: jorney bench train [OPTIONS]")
-    default = train.TrainBench()
-    chosen = config.override(default, arguments, "jorney bench train", (default.__doc__ or "").split("\n")[0])
+    kinds: dict[str, tuple[Any, Any]] = {"train": (train.TrainBench(), train.run), "sample": (sample.SampleBench(), sample.run)}
+    if arguments and {"--help", "-h"} >= set(arguments):
+        print("jorney bench train|sample [OPTIONS]; jorney bench train --help lists the options")
+        return
+    if not arguments or arguments[0] not in kinds:
+        raise ValueError("jorney bench: expected what to measure: jorney bench train|sample [OPTIONS]")
+    kind, *options = arguments
+    default, measure = kinds[kind]
+    chosen = config.override(default, options, f"jorney bench {kind}", (default.__doc__ or "").split("\n")[0])
     _use_jax()
-    devices.keep_freed_memory()
+    if kind == "train":
+        devices.keep_freed_memory()
     progress = Progress()
-    for name, value in train.run(chosen, progress.say).items():
+    for name, value in measure(chosen, progress.say).items():
         progress.say(f"{name:28} {value:,.4g}" if isinstance(value, float) else f"{name:28} {value}")
 
 

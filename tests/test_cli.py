@@ -139,12 +139,14 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("command", ["quickstart", "evaluate", "generate", "expand", "derive", "sft", "prm", "dpo", "bench"])
+@pytest.mark.parametrize(
+    "command", ["quickstart", "evaluate", "generate", "expand", "derive", "sft", "prm", "dpo", "bench train", "bench sample"]
+)
 def test_options_are_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
+        cli.main([*command.split(), "--help"])
     assert stop.value.code == 0
-    assert ("remat" if command == "bench" else "seed") in capsys.readouterr().out
+    assert {"bench train": "remat", "bench sample": "problem-rows"}.get(command, "seed") in capsys.readouterr().out
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ work: then what is not in use is dropped, and read again when it is needed.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -80,6 +81,7 @@ class Counts:
       places: rows times decode steps.
       steps, runs: calls' worth of decode steps, and of runs that were read.
       writes: ids written to the cache, as the programs count them.
+      decoding: seconds in decode steps, the host's part left out.
     """
 
     read: int = 0
@@ -90,6 +92,7 @@ class Counts:
     steps: int = 0
     runs: int = 0
     writes: int = 0
+    decoding: float = 0.0
 
     @property
     def occupancy(self) -> float:
@@ -315,11 +318,12 @@ class Engine:
         """One chunk of every row."""
         for pool in self._ready:
             self._suspend(pool)
-        rows = self._row_arrays()
+        rows, start = self._row_arrays(), time.perf_counter()
         self._cache, chunk = self._programs.decode(
             self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 8), self._knobs
         )
         chunk = Chunk(*jax.device_get(chunk))
+        self.counts.decoding += time.perf_counter() - start
         self.counts.writes += int(chunk.writes)
         self.counts.steps += int(chunk.steps)
         self.counts.places += int(chunk.steps) * len(self._rows)

@@ -116,7 +116,8 @@ class Generator:
         """
         shared = common_start(prompts)
         shape = dataclasses.replace(shape, shared=bucket(len(shared)) if shared else 0)
-        programs = Programs(self.policy, self._params, shape, self._compilations)
+        policy = self.policy
+        programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
         return Engine(programs, shared, knobs, self.policy.tokenizer.decode, breaks)
 
     def generate(

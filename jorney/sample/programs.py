@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jorney.compiled import Compilations, Program
+from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.policy import Policy
 from jorney.sample import cache
 from jorney.sample.cache import Pools, Shared
 from jorney.sample.decode import Chunk, Rows, Runs, decode_chunk, extend, share
@@ -97,22 +98,33 @@ class Programs:
     """A model's programs for one shape.
 
     Args:
-      params: the engine's tree (`params.unstack`), on the policy's mesh.
+      params: the engine's tree (`params.unstack`), on the mesh.
+      dtype: of the computation and the cache.
+      ends: ids after which a text is over.
     """
 
-    def __init__(self, policy: Policy, params: Params, shape: Shape, compilations: Compilations) -> None:
-        self.shape, self.ends, self.vocab_size = shape, policy.ends, policy.config.vocab_size
-        self._policy, self._params, self._compilations = policy, params, compilations
-        statics = (policy.config, policy.dtype)
+    def __init__(
+        self,
+        config: ModelConfig,
+        params: Params,
+        mesh: Mesh,
+        dtype: Any,
+        ends: tuple[int, ...],
+        shape: Shape,
+        compilations: Compilations,
+    ) -> None:
+        self.shape, self.ends, self.vocab_size = shape, ends, config.vocab_size
+        self._params, self._mesh, self._compilations = params, mesh, compilations
+        statics = (config, dtype)
         self._share = self._program("share", share, statics)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
-        self._decode = self._program("decode", decode_chunk, (*statics, policy.ends, shape.chunk), donate_argnums=2)
-        pools = lambda: cache.empty(policy.config, shape.problems, shape.slots, policy.dtype)  # noqa: E731
-        key = ("empty", policy.config, shape.problems, shape.slots, policy.dtype, policy.mesh)
+        self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
+        pools = lambda: cache.empty(config, shape.problems, shape.slots, dtype)  # noqa: E731
+        key = ("empty", config, shape.problems, shape.slots, dtype, mesh)
         self._empty = compilations.program(key, "empty cache", pools)
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
-        key = (name, *statics, self._policy.mesh)
+        key = (name, *statics, self._mesh)
         return self._compilations.program(key, name, partial(function, *statics), **options)
 
     def batches(self, runs: Sequence[Run]) -> Iterator[tuple[list[Run], int, int]]:
@@ -126,7 +138,7 @@ class Programs:
 
     def empty(self) -> Pools:
         """A cache that holds nothing."""
-        with jax.set_mesh(self._policy.mesh):
+        with jax.set_mesh(self._mesh):
             return self._empty()
 
     def share(self, ids: Sequence[int]) -> Shared | None:
@@ -136,19 +148,19 @@ class Programs:
             return None
         tokens = np.zeros((1, self.shape.shared), np.int32)
         tokens[0, : len(ids)] = ids
-        with jax.set_mesh(self._policy.mesh):
+        with jax.set_mesh(self._mesh):
             return self._share(self._params, tokens, np.int32(len(ids)))
 
     def extend(
         self, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
     ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
         """`decode.extend`; the pools are given away."""
-        with jax.set_mesh(self._policy.mesh):
+        with jax.set_mesh(self._mesh):
             return self._extend(self._params, shared, pools, runs, knobs)
 
     def decode(
         self, shared: Shared | None, pools: Pools, rows: Rows, breaks: np.ndarray, patience: int, knobs: Knobs
     ) -> tuple[Pools, Chunk]:
         """`decode.decode_chunk`; the pools are given away."""
-        with jax.set_mesh(self._policy.mesh):
+        with jax.set_mesh(self._mesh):
             return self._decode(self._params, shared, pools, rows, breaks, np.int32(patience), knobs)

@@ -31,7 +31,7 @@ def letters(tiny, mesh1) -> Policy:
 
 
 def make(policy: Policy, shape: Shape = SHAPE, shared: Sequence[int] = (), how: Knobs | None = None, **more: object) -> Engine:
-    programs = Programs(policy, engine_params(policy), shape, COMPILED)
+    programs = Programs(policy.config, engine_params(policy), policy.mesh, policy.dtype, policy.ends, shape, COMPILED)
     return Engine(programs, shared, how or knobs(1.0), Letters().decode, **more)  # type: ignore[arg-type]
 
 
