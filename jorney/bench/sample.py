@@ -22,9 +22,10 @@ from jorney.model.config import ModelConfig
 from jorney.model.presets import PRESETS
 from jorney.policy import EMBEDDED, resolve
 from jorney.sample import cache
-from jorney.sample.engine import Counts, Engine, Group
+from jorney.sample.engine import Engine
 from jorney.sample.programs import Programs, Shape, fit
 from jorney.sample.sampling import knobs
+from jorney.sample.texts import Counts, Group
 from jorney.sharding import MeshConfig
 from jorney.train.optimizer import DTYPES
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import jax
@@ -16,33 +18,120 @@ from jorney.judge.verifier import Rating
 from jorney.model.params import Params
 from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
-from jorney.sample.programs import bucket
+from jorney.sample.engine import Engine
+from jorney.sample.generate import engine_params
+from jorney.sample.programs import Programs, Shape, bucket
+from jorney.sample.sampling import knobs
+from jorney.sample.texts import Group
 from jorney.train.prm import encode_steps
 
 AGGREGATES = ("min", "product", "last", "mean")
+
+
+@dataclasses.dataclass(eq=False)
+class _Step:
+    """A step that the engine has read, or a prompt; and those that were read after it, by their lines."""
+
+    group: Group
+    next: dict[str, _Step] = dataclasses.field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """The probability that it is right, once it is read."""
+        assert self.group.values is not None
+        return float(jax.nn.softmax(self.group.values)[1])
 
 
 class PrmJudge:
     """Scores steps by a reward model with two labels a token.
 
     Args:
-      rows: paths that are read together.
+      rows: paths that are read together, by `score`.
+      problems: whose paths are kept in the cache, for calls.
     """
 
     def __init__(
-        self, reward_model: Policy, step_format: StepFormat, compilations: Compilations | None = None, rows: int = 64
+        self,
+        reward_model: Policy,
+        step_format: StepFormat,
+        compilations: Compilations | None = None,
+        rows: int = 64,
+        problems: int = 16,
     ) -> None:
         if reward_model.config.head == "lm" or reward_model.config.labels != 2:
             raise ValueError(f"{reward_model.source}: expected a reward model with two labels a token, wrong and right")
         self._model, self._format, self._rows = reward_model, step_format, rows
         self._compilations = compilations or Compilations()
+        self._problems = problems
+        self._engine: Engine | None = None
+        self._slots = 0  # of a problem, in the engine
+        self._known: dict[str, _Step] = {}  # each problem's prompt, that used last at the end
 
     def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
-        """Rates the last step of each path, steps given without their openings: the judge that `tree.expand` takes."""
-        paths = []
+        """Rates the last step of each path, steps given without their openings: the judge that `tree.expand` takes.
+
+        Only what is new is read: the steps before it are in the cache from when they were rated.
+
+        Raises:
+          ValueError: a path is longer than the model's positions; names its problem.
+        """
+        found: dict[int, _Step] = {}
+        order = sorted(range(len(requests)), key=lambda index: requests[index][0].id)
+        by_problem = [list(own) for _, own in itertools.groupby(order, key=lambda index: requests[index][0].id)]
+        for start in range(0, len(by_problem), self._problems):
+            members = [index for own in by_problem[start : start + self._problems] for index in own]
+            engine = self._engine_for([requests[index] for index in members])
+            for index in members:
+                found[index] = self._ask(engine, *requests[index])
+            waiting = {found[index].group for index in members if found[index].group.values is None}
+            while waiting:
+                waiting.difference_update(engine.step())
+        scores = [found[index].score for index in range(len(requests))]
+        return [Rating(score > 0.5, "", score) for score in scores]
+
+    def _lines(self, steps: Sequence[str]) -> list[str]:
+        """The steps as they are written; one that states the answer is the last, and has no line break behind it."""
+        lines = [f"{self._format.opens(k)}{step}\n" for k, step in enumerate(steps, start=1)]
+        if final_answer(steps[-1]) is not None:
+            lines[-1] = lines[-1].removesuffix("\n")
+        return lines
+
+    def _engine_for(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> Engine:
+        """The engine, made anew where a path needs more room than it has."""
+        encode, longest = self._model.tokenizer.encode_after, 0
         for problem, steps in requests:
-            paths.append((problem, [self._format.opens(k) + step for k, step in enumerate(steps, start=1)]))
-        return [Rating(scores[-1] > 0.5, "", scores[-1]) for scores in self.score(paths)]
+            count = len(self._prompt(problem)) + sum(len(encode(line)) for line in self._lines(steps))
+            if count > self._model.config.positions:
+                raise ValueError(
+                    f"problem {problem.id!r}: a path of {len(steps)} steps has {count} tokens: "
+                    f"expected at most the reward model's {self._model.config.positions} positions"
+                )
+            longest = max(longest, count)
+        if self._engine is None or longest > self._slots:
+            self._slots, model = bucket(2 * longest), self._model
+            shape = Shape(self._problems, rows=1, slots=self._slots, chunk=1, texts=1)
+            programs = Programs(
+                model.config, engine_params(model), model.mesh, model.dtype, model.ends, shape, self._compilations
+            )
+            self._engine, self._known = Engine(programs, (), knobs(0.0), model.tokenizer.decode), {}
+        return self._engine
+
+    def _prompt(self, problem: Problem) -> list[int]:
+        return self._model.tokenizer.encode_prompt(self._format.ask(problem.question))
+
+    def _ask(self, engine: Engine, problem: Problem, steps: Sequence[str]) -> _Step:
+        """Asks for what of a path is not known; returns its last step."""
+        if problem.id not in self._known:
+            if not engine.free:
+                oldest = next(iter(self._known))
+                engine.close(self._known.pop(oldest).group.after)
+            self._known[problem.id] = _Step(engine.read(engine.open(self._prompt(problem))))
+        self._known[problem.id] = step = self._known.pop(problem.id)
+        for line in self._lines(steps):
+            if line not in step.next:
+                step.next[line] = _Step(engine.read(step.group.after, self._model.tokenizer.encode_after(line)))
+            step = step.next[line]
+        return step
 
     def score(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
         """The probability that each step is right, for every step of each path, steps given with their openings.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jorney.answers import Grader
@@ -11,7 +12,10 @@ from jorney.config import expect_at_least
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.policy import Policy
-from jorney.sample.generate import Generator, SamplingConfig
+from jorney.sample.generate import Generator, SamplingConfig, row_keys
+from jorney.sample.programs import fit
+from jorney.sample.spans import Span
+from jorney.sample.texts import Group
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,26 +106,76 @@ def label(
     completed once. What a problem gets does not depend on the others.
     """
     solutions = sample_solutions(generator, problems, step_format, config, seed)
-    prefixes = {
-        (index, steps[:count]): None for index, own in enumerate(solutions) for steps in own for count in range(1, len(steps))
-    }
-    prompts, names = [], []
-    for index, steps in prefixes:
-        text = "\n".join(steps) + "\n"
-        head = policy.tokenizer.encode_prompt(step_format.ask(problems[index].question))
-        prompts.append([*head, *policy.tokenizer.encode_after(text)])
-        names.append(f"{problems[index].id}/{text}")
     labels: dict[tuple[int, tuple[str, ...]], float] = {}
+    made = []
     with Grader() as grader:
-        found = generator.generate(prompts, config.sampling(config.completions, seed), names)
-        for (index, steps), completions in zip(prefixes, found, strict=True):
-            texts = ["\n".join((*steps, completion.text)) for completion in completions]
-            reached = sum(grader.grade(problems[index], text).correct for text in texts)
-            labels[index, steps] = float(reached > 0) if config.hard else reached / len(texts)
-        made = []
+        for (index, steps), texts in _complete(generator, policy, problems, solutions, step_format, config, seed):
+            whole = ["\n".join((*steps, text)) for text in texts]
+            reached = sum(grader.grade(problems[index], text).correct for text in whole)
+            labels[index, steps] = float(reached > 0) if config.hard else reached / len(whole)
         for index, own in enumerate(solutions):
             for steps in own:
                 right = float(grader.grade(problems[index], "\n".join(steps)).correct)
                 values = [labels[index, steps[:count]] for count in range(1, len(steps))]
                 made.append(Labelled(problems[index].id, problems[index].question, steps, (*values, right)))
     return made
+
+
+# A problem, by its index, and the first steps of a solution.
+Prefix = tuple[int, tuple[str, ...]]
+
+
+def _complete(
+    generator: Generator,
+    policy: Policy,
+    problems: Sequence[Problem],
+    solutions: Sequence[Sequence[tuple[str, ...]]],
+    step_format: StepFormat,
+    config: RolloutConfig,
+    seed: int,
+) -> Iterator[tuple[Prefix, list[str]]]:
+    """Completions of every prefix. Those of one problem share a tree: what they have in common is read once."""
+    tokenizer, positions = policy.tokenizer, policy.config.positions
+    prefixes = [sorted({steps[:count] for steps in own for count in range(1, len(steps))}) for own in solutions]
+    waiting = deque(index for index, own in enumerate(prefixes) if own)
+    if not waiting:
+        return
+    prompts = {index: tokenizer.encode_prompt(step_format.ask(problems[index].question)) for index in waiting}
+    lines = {line for index in waiting for steps in prefixes[index] for line in steps}
+    ids = {line: tokenizer.encode_after(line + "\n") for line in lines}
+    longest, whole = 0, 0
+    for index in waiting:
+        given = len(prompts[index]) + sum(len(ids[steps[-1]]) for steps in prefixes[index])
+        path = len(prompts[index]) + max(sum(len(ids[line]) for line in steps) for steps in prefixes[index])
+        longest, whole = max(longest, path), max(whole, given)
+    rows = min(config.completions, 16)
+    shape = fit(
+        problems=min(len(waiting), max(1, config.rows // rows)),
+        rows=rows,
+        chunk=config.chunk,
+        texts=config.completions,
+        needed=min(longest + config.max_tokens, positions),
+        wanted=whole + rows * config.max_tokens,
+        limit=None,
+    )
+    engine = generator.engine(list(prompts.values()), shape, config.sampling(config.completions, seed).knobs)
+    live: dict[Group, Prefix] = {}
+    left: dict[int, tuple[Span, int]] = {}
+    while waiting or live:
+        while waiting and engine.free:
+            index = waiting.popleft()
+            root = engine.open(prompts[index])
+            spans: dict[tuple[str, ...], Span] = {(): root}
+            left[index] = root, len(prefixes[index])
+            for steps in prefixes[index]:  # sorted: a prefix comes before what goes on from it
+                spans[steps] = span = engine.follow(spans[steps[:-1]], ids[steps[-1]])
+                name = f"{problems[index].id}/" + "".join(line + "\n" for line in steps)
+                limit = max(1, min(config.max_tokens, positions - span.stop))
+                live[engine.sample(span, row_keys(seed, name, config.completions), limit)] = index, steps
+        for group in engine.step():
+            index, steps = live.pop(group)
+            root, count = left[index]
+            left[index] = root, count - 1
+            if count == 1:
+                engine.close(root)
+            yield (index, steps), [tokenizer.decode(text.ids) for text in group.texts]

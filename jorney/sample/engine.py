@@ -7,7 +7,6 @@ work: then what is not in use is dropped, and read again when it is needed.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -20,84 +19,7 @@ from jorney.sample.decode import Chunk, Rows, Runs
 from jorney.sample.programs import Programs
 from jorney.sample.sampling import Knobs, Sampled
 from jorney.sample.spans import Pool, Run, Span, is_read, plan_run
-
-# Where a text is over although the model would go on: text so far -> characters to keep, or None.
-Cut = Callable[[str], int | None]
-_NEVER = 1 << 30
-
-
-@dataclasses.dataclass(eq=False, kw_only=True)
-class Text(Span):
-    """A span that is sampled.
-
-    Attributes:
-      group: that it was asked for with.
-      key: [2] uint32, of its random numbers.
-      log_probs, sampling_log_probs: of each id (see `Sampled`).
-      generated: ids that were sampled, those behind a cut counted.
-      finished: it ended by itself or was cut, not at the limit.
-      watch: see `decode_chunk`.
-    """
-
-    group: Group
-    key: np.ndarray
-    log_probs: list[float] = dataclasses.field(default_factory=list)
-    sampling_log_probs: list[float] = dataclasses.field(default_factory=list)
-    generated: int = 0
-    finished: bool = False
-    watch: int = -1
-
-
-@dataclasses.dataclass(eq=False)
-class Group:
-    """What was asked for after one span.
-
-    Attributes:
-      after: the span, its opening included.
-      texts: that follow it.
-      under_way: how many of them are not done.
-      values: [labels], of a model with another head: its values at the last id of `after`.
-      limit, cut, wait: see `Engine.sample`.
-    """
-
-    after: Span
-    texts: list[Text] = dataclasses.field(default_factory=list)
-    under_way: int = 0
-    values: np.ndarray | None = None
-    limit: int = 0
-    cut: Cut | None = None
-    wait: int = _NEVER
-
-
-@dataclasses.dataclass
-class Counts:
-    """What an engine did.
-
-    Attributes:
-      read: ids that were given and read: prompts, openings, last ids of texts.
-      sampled: ids that were sampled.
-      kept: of those, that no cut left behind.
-      in_rows: of the kept, that took a row's step; a text's first id does not.
-      places: rows times decode steps.
-      steps, runs: calls' worth of decode steps, and of runs that were read.
-      writes: ids written to the cache, as the programs count them.
-      decoding: seconds in decode steps, the host's part left out.
-    """
-
-    read: int = 0
-    sampled: int = 0
-    kept: int = 0
-    in_rows: int = 0
-    places: int = 0
-    steps: int = 0
-    runs: int = 0
-    writes: int = 0
-    decoding: float = 0.0
-
-    @property
-    def occupancy(self) -> float:
-        """Share of the rows' decode steps that gave an id which was kept."""
-        return self.in_rows / max(1, self.places)
+from jorney.sample.texts import NEVER, Counts, Cut, Group, Text
 
 
 class Engine:
@@ -167,27 +89,33 @@ class Engine:
           ValueError: the cache cannot hold such a text, whatever else is dropped.
         """
         assert len(keys) <= self._shape.texts, f"{len(keys)} texts after one span, the shape has {self._shape.texts}"
-        needed = after.stop + len(opening) + limit
-        if needed > self._shared_length + self._shape.slots:
-            raise ValueError(
-                f"a text of {needed} tokens does not fit the cache: {self._shape.slots} slots a problem"
-                + (f" beside the {self._shared_length} tokens that all share" if self._shared_length else "")
-            )
+        self._expect_room(after.stop + len(opening) + limit)
         if opening:
-            after.children += 1
-            after = Span(after, after.pool, after.stop, list(opening), held=False)
-        group = Group(after, [], len(keys), None, limit, cut, wait if cut else _NEVER)
+            after = self.follow(after, opening)
+            after.held = False
+        group = Group(after, [], len(keys), None, limit, cut, wait if cut else NEVER)
         after.children += len(keys)
         for key in keys:
             group.texts.append(Text(parent=after, pool=after.pool, start=after.stop, ids=[], group=group, key=key))
         self._unread.append((after, group))
         return group
 
+    def _expect_room(self, needed: int) -> None:
+        if needed > self._shared_length + self._shape.slots:
+            raise ValueError(
+                f"a text of {needed} tokens does not fit the cache: {self._shape.slots} slots a problem"
+                + (f" beside the {self._shared_length} tokens that all share" if self._shared_length else "")
+            )
+
+    def follow(self, after: Span, ids: Sequence[int]) -> Span:
+        """A span of given ids after another; read when something is asked for behind it."""
+        after.children += 1
+        return Span(after, after.pool, after.stop, list(ids))
+
     def read(self, after: Span, ids: Sequence[int] = ()) -> Group:
         """Asks for the head's values at the end of a span, or of ids that follow it: those are `Group.after` then."""
-        if ids:
-            after.children += 1
-            after = Span(after, after.pool, after.stop, list(ids))
+        after = self.follow(after, ids) if ids else after
+        self._expect_room(after.stop)
         group = Group(after)
         self._unread.append((after, group))
         return group
@@ -359,7 +287,7 @@ class Engine:
             counts=np.zeros(R, np.int32),
             limits=np.zeros(R, np.int32),
             watches=np.full(R, -1, np.int32),
-            waits=np.full(R, _NEVER, np.int32),
+            waits=np.full(R, NEVER, np.int32),
             keys=np.zeros((R, 2), np.uint32),
             slots=np.full((R, self._shape.chunk), A, np.int32),
             visible=pack_bits(self._visible),

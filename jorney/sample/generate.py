@@ -16,10 +16,11 @@ from jorney.config import expect_at_least
 from jorney.model import params as parameters
 from jorney.model.params import Params
 from jorney.policy import Policy
-from jorney.sample.engine import Engine, Group, Text
+from jorney.sample.engine import Engine
 from jorney.sample.programs import Programs, Shape, bucket, fit
 from jorney.sample.sampling import Knobs, knobs
 from jorney.sample.spans import Span
+from jorney.sample.texts import Group, Text
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
 

@@ -21,11 +21,11 @@ from jorney.data.steps import FORMATS, StepFormat
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
 from jorney.policy import Policy
-from jorney.sample.engine import Group, Text
 from jorney.sample.generate import Generator, common_start, row_keys
 from jorney.sample.programs import Shape, fit
 from jorney.sample.sampling import knobs
 from jorney.sample.spans import Span
+from jorney.sample.texts import Group, Text
 from jorney.tree.prune import Candidate, PruneConfig, prune
 from jorney.tree.tree import ROOT, Node, Tree, path_to
 

@@ -43,6 +43,28 @@ def test_as_a_judge_of_trees_it_rates_the_last_step(judge, paths) -> None:
         assert rating.justification == ""
 
 
+def test_as_a_judge_it_reads_only_what_is_new(policy, paths) -> None:
+    """Step by step, as a tree grows; the siblings of a level together; problems that come and go."""
+    judge = PrmJudge(as_reward_model(policy, 0), ABEL, problems=4)
+    bare = [(problem, [step.partition(". ")[2] for step in steps]) for problem, steps in paths]
+    expected = judge.score(paths)
+    tokens = policy.tokenizer.encode_after
+    for group in (bare[:4], bare[4:8], bare[:4]):
+        before = judge._engine.counts.writes if judge._engine else 0
+        for level in range(1, 4):
+            requests = [(problem, steps[:level]) for problem, steps in group]
+            for (problem, _), rating in zip(requests, judge(requests), strict=True):
+                index = [one.id for one, _ in paths].index(problem.id)
+                assert rating.score == pytest.approx(expected[index][level - 1], abs=1e-5)
+        lines = [[f"{k}. {step}\n" for k, step in enumerate(steps, start=1)] for _, steps in group]
+        unique = sum(len(tokens(line)) for own in lines for line in own) - len(group)  # no line break behind the answer
+        unique += sum(len(policy.tokenizer.encode_prompt(ABEL.ask(problem.question))) for problem, _ in group)
+        assert judge._engine.counts.writes - before == unique
+    # A longer path than any before.
+    problem, steps = bare[0]
+    assert 0 < judge([(problem, [*steps[:2], *["1 + 1 = 2 (left: 2)"] * 12])])[0].score < 1
+
+
 def test_only_reward_models_judge(policy) -> None:
     with pytest.raises(ValueError, match="expected a reward model with two labels a token"):
         PrmJudge(policy, ABEL)

@@ -6,6 +6,7 @@ import pytest
 
 from jorney.data.countdown import make_problem
 from jorney.data.steps import ABEL
+from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig, label
 from jorney.sample.generate import Completion, Generator
 
@@ -20,23 +21,26 @@ def _completion(text: str, finished: bool = True) -> Completion:
 
 
 class FakeGenerator:
-    """Solutions as given; a completion of 3, 3 is right half of the time, of anything else never."""
+    """Solutions as given."""
 
     def __init__(self, solutions: list[Completion]) -> None:
         self.solutions = solutions
-        self.prefixes: list[str] = []
 
     def generate(self, prompts, sampling, ids):
-        if isinstance(prompts[0], str):
-            return [self.solutions for _ in prompts]
-        self.prefixes += ids
-        right = ["2. 3 * 3 = 9 (left: 9)\n#### 9" if "left: 3, 3" in name else "2. 1 * 1 = 1 (left: 1)\n#### 1" for name in ids]
+        return [self.solutions for _ in prompts]
+
+
+def complete(generator, policy, problems, solutions, step_format, config, seed):
+    """A completion of 3, 3 is right half of the time, of anything else never."""
+    for steps in {whole[:count] for whole in solutions[0] for count in range(1, len(whole))}:
+        right = "2. 3 * 3 = 9 (left: 9)\n#### 9" if "left: 3, 3" in steps[-1] else "2. 1 * 1 = 1 (left: 1)\n#### 1"
         wrong = "2. 3 - 3 = 0 (left: 0)\n#### 0"
-        return [[_completion(text if i % 2 else wrong) for i in range(sampling.w)] for text in right]
+        yield (0, steps), [right if i % 2 else wrong for i in range(config.completions)]
 
 
 @pytest.mark.parametrize(("hard", "expected"), [(True, 1.0), (False, 0.5)])
-def test_labels_by_hand(policy, hard, expected) -> None:
+def test_labels_by_hand(policy, monkeypatch, hard, expected) -> None:
+    monkeypatch.setattr(rollouts, "_complete", complete)
     fake = FakeGenerator(
         [_completion(GOOD), _completion(BAD), _completion(GOOD), _completion(LOST), _completion(GOOD[:9], False)]
     )
@@ -45,8 +49,7 @@ def test_labels_by_hand(policy, hard, expected) -> None:
     assert [one.labels for one in found] == [(expected, 1.0), (expected, 0.0), (0.0, 0.0)]
     assert found[0].steps == tuple(ABEL.split(GOOD))
     assert found[0].question == PROBLEM.question
-    # Equal solutions count once, a prefix that two share is completed once, an unfinished text is no solution.
-    assert len(fake.prefixes) == 2
+    # Equal solutions count once, an unfinished text is no solution.
 
 
 def test_labels_do_not_depend_on_the_grouping(policy) -> None:
@@ -63,10 +66,27 @@ def test_labels_do_not_depend_on_the_grouping(policy) -> None:
             found = generator.generate(prompts, sampling, ids)
             return [[dataclasses.replace(one, finished=True) for one in own] for own in found]
 
+        engine = staticmethod(generator.engine)
+
     together = label(Finishing(), policy, problems, ABEL, config, 0)
     assert len(together) >= 3
     alone = [one for problem in problems for one in label(Finishing(), policy, [problem], ABEL, config, 0)]
     assert alone == together
+
+
+def test_completions_are_those_of_the_whole_prompt(policy) -> None:
+    """Read in a tree or each prefix anew: the same texts. A prefix that two solutions share is completed once."""
+    problem = make_problem((1, 2, 3), 9)
+    solutions = [[tuple(ABEL.split(text)) for text in (GOOD, BAD, LOST)]]
+    config = RolloutConfig(completions=3, max_tokens=16, temperature=1.0)
+    generator = Generator(policy)
+    found = dict(rollouts._complete(generator, policy, [problem], solutions, ABEL, config, 5))
+    assert sorted(steps for _, steps in found) == sorted({solution[:1] for solution in solutions[0]})
+    for (_, steps), texts in found.items():
+        before = "".join(step + "\n" for step in steps)
+        ids = [*policy.tokenizer.encode_prompt(ABEL.ask(problem.question)), *policy.tokenizer.encode_after(before)]
+        expected = generator.generate([ids], config.sampling(3, 5), [f"{problem.id}/{before}"])[0]
+        assert texts == [one.text for one in expected]
 
 
 @pytest.mark.parametrize(

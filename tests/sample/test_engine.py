@@ -15,10 +15,11 @@ from letters import Letters, letters_policy, uncached_text, whole_logits
 from jorney.compiled import Compilations
 from jorney.model import params as parameters
 from jorney.policy import Policy
-from jorney.sample.engine import Engine, Group, Text
+from jorney.sample.engine import Engine
 from jorney.sample.generate import engine_params, row_keys
 from jorney.sample.programs import Programs, Shape
 from jorney.sample.sampling import Knobs, knobs
+from jorney.sample.texts import Group, Text
 
 SHAPE = Shape(problems=2, rows=2, slots=96, chunk=4, texts=3)
 LIMIT = 9
