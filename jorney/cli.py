@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from jorney.progress import Unfinished
 from jorney.train.stopping import Stopped
 
 USAGE = """usage: jorney COMMAND [OPTIONS]
@@ -211,6 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stop:
         print(f"jorney: {stop}; the same command goes on from there", file=sys.stderr)
         return 128 + stop.signal
+    except Unfinished as share:
+        print(f"jorney: {share}", file=sys.stderr)
+        return 0
     except KeyboardInterrupt:
         print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

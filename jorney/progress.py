@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 
+class Unfinished(Exception):
+    """A share of a stage is done, others are not there yet; says how much is missing. What was done stays."""
+
+
 class Bar(Protocol):
     """Advances by a count, with a short text beside it."""
 

@@ -112,11 +112,14 @@ class Generator:
         """An engine for problems that begin with these prompts; what all of them begin with is read once.
 
         Args:
-          shape: `shared` left out by it.
+          shape: of what is left to it: without `shared`, and problems as one device would have them.
           knobs, breaks: see `Engine`.
         """
         shared = common_start(prompts)
-        shape = dataclasses.replace(shape, shared=bucket(len(shared)) if shared else 0)
+        # Every device has as many problems as the others.
+        ways = self.policy.mesh.shape["data"] * self.policy.mesh.shape["fsdp"]
+        problems = -(-shape.problems // ways) * ways
+        shape = dataclasses.replace(shape, problems=problems, shared=bucket(len(shared)) if shared else 0)
         policy = self.policy
         programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
         return Engine(programs, shared, knobs, self.policy.tokenizer.decode, breaks)

@@ -87,6 +87,8 @@ class ExpandCommand(StageCommand):
       problems: "countdown" (its set "trees"), a file, a hub id or tfds:NAME with questions and answers.
       limit: how many problems; None takes all of a file.
       judge: "verifier" (exact, Countdown), or a reward model that `jorney prm` made.
+      shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
+        on as many hosts; none needs the others, and the last to end completes it.
     """
 
     name: ClassVar[str] = "expand"
@@ -95,18 +97,27 @@ class ExpandCommand(StageCommand):
     problems: str = COUNTDOWN
     limit: int | None = 100
     judge: str = "verifier"
+    shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        index, slash, count = self.shard.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
+        first, count = map(int, self.shard.split("/"))
+        share, key = (first, count), digest(problems)
         if self.judge != "verifier":
             prm = _model(self.judge)
-            return [plan_trees(bench, model, problems, digest(problems), self.expand, lambda: prm_judge(bench, prm), prm.key)]
+            return [plan_trees(bench, model, problems, key, self.expand, lambda: prm_judge(bench, prm), prm.key, share)]
         if any(problem.verifier != "countdown" for problem in problems):
             raise ValueError(
                 "judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified"
             )
-        return [plan_trees(bench, model, problems, digest(problems), self.expand, lambda: verifier.judge, "verifier")]
+        return [plan_trees(bench, model, problems, key, self.expand, lambda: verifier.judge, "verifier", share)]
 
 
 @dataclasses.dataclass(frozen=True)

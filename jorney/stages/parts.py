@@ -40,9 +40,12 @@ class Parts:
             self._write()
 
     def sorted(self) -> Iterator[dict[str, Any]]:
-        """All rows that are written, by their ids: in the same order however they came to be."""
-        for _, line in sorted(self._lines()):
-            yield json.loads(line)
+        """All rows that are written, by their ids: in the same order however they came to be, each once."""
+        last = None
+        for id_, line in sorted(self._lines()):
+            if id_ != last:  # programs that were given the same share by mistake
+                yield json.loads(line)
+            last = id_
 
     def _write(self) -> None:
         if self._waiting:

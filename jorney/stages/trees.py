@@ -12,6 +12,7 @@ from jorney import storage
 from jorney.answers import equations
 from jorney.data.problems import Problem
 from jorney.judge import verifier
+from jorney.progress import Unfinished
 from jorney.sample.generate import Generator
 from jorney.stages.bench import Bench, Model, Stage, generation
 from jorney.stages.parts import Parts
@@ -34,26 +35,36 @@ def plan_trees(
     config: ExpandConfig,
     judge: Callable[[], Judge] = lambda: verifier.judge,
     judge_key: str = "verifier",
+    shard: tuple[int, int] = (0, 1),
 ) -> Stage:
     """Reasoning trees for every problem, in parts; a tree that is written is not grown again.
 
     Args:
       judge: makes the judge, when it is needed.
       judge_key: what the judge is known by.
+      shard: (i, n): this program grows every n-th problem, from the i-th; others, on the same folder, the rest. The stage is
+        complete when the last of them is.
+
+    Raises (when it runs):
+      Unfinished: trees of other shares are not there yet.
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
         parts = Parts(folder / "parts")
-        waiting = [problem for problem in problems if problem.id not in parts.ids]
+        own = problems[shard[0] :: shard[1]]
+        waiting = [problem for problem in own if problem.id not in parts.ids]
         if waiting:
             policy, asked = bench.load(model), judge()
             trees = grow(Generator(policy, bench.compilations), policy, waiting, asked, bench.format, config, bench.seed)
-            done, solved = len(problems) - len(waiting), 0
-            with bench.progress.bar("trees", len(problems), done) as bar, parts:
+            solved = 0
+            with bench.progress.bar("trees", len(own), len(own) - len(waiting)) as bar, parts:
                 for grown, tree in enumerate(trees, start=1):
                     parts.add(tree.to_json())
                     solved += bool(shortcuts(tree, 1))
                     bar(1, f"{solved / grown:.0%} solved")
+        there = Parts(folder / "parts").ids
+        if missing := sum(problem.id not in there for problem in problems):
+            raise Unfinished(f"trees: share {shard[0]} of {shard[1]} is done; {missing:,} trees of other shares are missing")
         return health(list(read_trees(folder)))
 
     programs = [*generation(config.rows, config.w, config.step_tokens, config.chunk), "extend by openings"]
