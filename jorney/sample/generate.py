@@ -97,16 +97,20 @@ class Completion:
 
 
 class Generator:
-    """A policy that generates: its weights split by layer once, its programs compiled once for each shape of work."""
+    """A policy that generates: its weights split by layer once, its programs compiled once for each shape of work.
 
-    def __init__(self, policy: Policy, compilations: Compilations | None = None) -> None:
+    Args:
+      donate: whether the policy's parameters are given away, so that they are not held twice.
+    """
+
+    def __init__(self, policy: Policy, compilations: Compilations | None = None, donate: bool = False) -> None:
         if policy.config.head != "lm":
             raise ValueError(
                 f"{policy.source}: has the head {policy.config.head!r}: expected a language model, to generate with"
             )
         self.policy = policy
         self._compilations = compilations or Compilations()
-        self._params = engine_params(policy)
+        self._params = engine_params(policy, donate)
 
     def engine(self, prompts: Sequence[Sequence[int]], shape: Shape, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
         """An engine for problems that begin with these prompts; what all of them begin with is read once.
@@ -167,10 +171,25 @@ class Generator:
                 yield index, [completion(self.policy, text) for text in group.texts]
 
 
-def engine_params(policy: Policy) -> Params:
-    """The policy's parameters as the engine reads them, a subtree a layer."""
+def engine_params(policy: Policy, donate: bool = False) -> Params:
+    """The policy's parameters as the engine reads them, a subtree a layer.
+
+    Args:
+      donate: whether each stacked parameter is freed as soon as it is split: one at a time is held twice.
+    """
+    layers = policy.config.layers
+    split = jax.jit(lambda leaf: [leaf[layer] for layer in range(layers)])
+    found: dict[tuple[str, ...], jax.Array] = {}
     with jax.set_mesh(policy.mesh):
-        return jax.jit(lambda params: parameters.unstack(params, policy.config.layers))(policy.params)
+        for path, leaf in parameters.flatten(policy.params):
+            if path[0] != parameters.LAYERS:
+                found[path] = leaf
+                continue
+            for layer, part in enumerate(jax.block_until_ready(split(leaf))):
+                found[(f"{parameters.LAYERS}_{layer}", *path[1:])] = part
+            if donate:
+                leaf.delete()
+    return parameters.nest(found)
 
 
 def _shape(prompts: Sequence[Sequence[int]], sampling: SamplingConfig) -> Shape:

@@ -12,6 +12,7 @@ from jorney.compiled import Compilations
 from jorney.data.steps import FORMATS
 from jorney.policy import Policy, load
 from jorney.progress import Bar, Progress
+from jorney.sample.generate import Generator
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.stage import Done, Stages
 from jorney.train.metrics import Record
@@ -87,6 +88,7 @@ class Bench:
         self.compilations = Compilations(announce=progress.announce)
         self._stages = Stages(output, progress)
         self._loaded: tuple[Model, Policy] | None = None
+        self._generator: tuple[Model, Generator] | None = None
 
     def plan(
         self,
@@ -126,9 +128,17 @@ class Bench:
     def load(self, model: Model) -> Policy:
         """The model on the mesh; the one loaded last is kept."""
         if self._loaded is None or self._loaded[0] != model:
-            self._loaded = None  # two at once may not fit
+            self._loaded = self._generator = None  # two at once may not fit
             self._loaded = model, load(model.folder, mesh=self.mesh, dtype=self.dtype, param_dtype="float32")
         return self._loaded[1]
+
+    def generator(self, model: Model) -> Generator:
+        """A generator of the model, in the dtype of the computation; the one made last is kept, and no other parameters."""
+        if self._generator is None or self._generator[0] != model:
+            self._loaded = self._generator = None
+            policy = load(model.folder, mesh=self.mesh, dtype=self.dtype)
+            self._generator = model, Generator(policy, self.compilations, donate=True)
+        return self._generator[1]
 
     def take(self, model: Model) -> Policy:
         """The model on the mesh, to be trained: its parameters are the caller's to give away."""

@@ -16,7 +16,6 @@ from jorney.evaluate.resample import (
     sample_attempts,
     summarise_spent,
 )
-from jorney.sample.generate import Generator
 from jorney.stage import Done
 from jorney.stages.bench import Bench, Model, Stage, generation
 
@@ -25,7 +24,7 @@ def plan_evaluation(bench: Bench, name: str, model: Model, problems: Sequence[Pr
     """Grades one completion of every problem."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        generator = Generator(bench.load(model), bench.compilations)
+        generator = bench.generator(model)
         with bench.progress.bar("problems", len(problems)) as bar:
             graded = evaluate(generator, problems, bench.format, config, bench.seed, folder, bar)
         return summarise(graded, config)
@@ -64,7 +63,7 @@ def plan_resampling(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        generator = Generator(bench.load(model), bench.compilations)
+        generator = bench.generator(model)
         with bench.progress.bar("problems", len(problems)) as bar:
             attempts = sample_attempts(generator, problems, bench.format, limits, config, bench.seed, folder, bar)
         tokens = [graded.tokens for graded in read_graded(spent_by.folder, problems)]

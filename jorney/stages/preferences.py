@@ -14,7 +14,7 @@ from jorney.data.problems import Problem
 from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.policy import Policy, save
-from jorney.sample.generate import Completion, Generator, SamplingConfig
+from jorney.sample.generate import Completion, SamplingConfig
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import dpo
@@ -39,15 +39,14 @@ def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: 
         groups = {start: problems[start : start + size] for start in range(0, len(problems), size)}
         waiting = {start: group for start, group in groups.items() if not _part(folder, start).exists()}
         if waiting:
-            policy = bench.load(model)
-            generator = Generator(policy, bench.compilations)
+            generator = bench.generator(model)
             done = len(problems) - sum(map(len, waiting.values()))
             with bench.progress.bar("problems", len(problems), done) as bar, Grader(limits.grading_seconds) as grader:
                 for start, group in waiting.items():
                     prompts = [bench.format.ask(problem.question) for problem in group]
                     sampled = generator.generate(prompts, sampling, [problem.id for problem in group])
                     made = [
-                        _pair(policy, grader, problem, prompt, own, config, bench.seed)
+                        _pair(generator.policy, grader, problem, prompt, own, config, bench.seed)
                         for problem, prompt, own in zip(group, prompts, sampled, strict=True)
                     ]
                     storage.write_jsonl(_part(folder, start), made)

@@ -31,13 +31,12 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
         starts = range(0, len(problems), PART)
         waiting = [start for start in starts if not _part(folder, start).exists()]
         if waiting:
-            policy = bench.load(model)
-            generator = Generator(policy, bench.compilations)
+            generator = bench.generator(model)
             done = len(problems) - sum(len(problems[start : start + PART]) for start in waiting)
             with bench.progress.bar("problems", len(problems), done) as bar:
                 for start in waiting:
                     group = problems[start : start + PART]
-                    made = rollouts.label(generator, policy, group, bench.format, config, bench.seed)
+                    made = rollouts.label(generator, generator.policy, group, bench.format, config, bench.seed)
                     storage.write_jsonl(_part(folder, start), map(dataclasses.asdict, made))
                     bar(len(group), f"{len(made)} solutions")
         found = read_labelled(folder)

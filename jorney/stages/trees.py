@@ -13,7 +13,6 @@ from jorney.answers import equations
 from jorney.data.problems import Problem
 from jorney.judge import verifier
 from jorney.progress import Unfinished
-from jorney.sample.generate import Generator
 from jorney.stages.bench import Bench, Model, Stage, generation
 from jorney.stages.parts import Parts
 from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
@@ -54,8 +53,8 @@ def plan_trees(
         own = problems[shard[0] :: shard[1]]
         waiting = [problem for problem in own if problem.id not in parts.ids]
         if waiting:
-            policy, asked = bench.load(model), judge()
-            trees = grow(Generator(policy, bench.compilations), policy, waiting, asked, bench.format, config, bench.seed)
+            generator, asked = bench.generator(model), judge()
+            trees = grow(generator, generator.policy, waiting, asked, bench.format, config, bench.seed)
             solved = 0
             with bench.progress.bar("trees", len(own), len(own) - len(waiting)) as bar, parts:
                 for grown, tree in enumerate(trees, start=1):

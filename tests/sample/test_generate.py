@@ -187,3 +187,13 @@ def test_prompts_may_be_ids(letters: Policy) -> None:
     sampling = SamplingConfig(w=2, max_tokens=8)
     ids = [letters.tokenizer.encode_prompt(prompt) for prompt in PROMPTS]
     assert Generator(letters).generate(ids, sampling, PROMPTS) == Generator(letters).generate(PROMPTS, sampling)
+
+
+def test_parameters_given_away_are_held_once(letters: Policy) -> None:
+    own = dataclasses.replace(letters, params=jax.tree.map(jnp.copy, letters.params))
+    sampling = SamplingConfig(max_tokens=8)
+    found = Generator(own, donate=True).generate(PROMPTS, sampling)
+    assert found == Generator(letters).generate(PROMPTS, sampling)
+    stacked, rest = own.params["layers"], {name: leaf for name, leaf in own.params.items() if name != "layers"}
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(stacked))
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(rest))

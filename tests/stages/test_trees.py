@@ -101,11 +101,12 @@ def test_trees_are_read_from_files_and_folders(tmp_path) -> None:
 def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
     from jorney.data.countdown import Countdown, sample_problems
     from jorney.policy import resolve
+    from jorney.sample.generate import Generator
     from jorney.stages.bench import Model
     from jorney.tree.expand import ExpandConfig
 
     problems = sample_problems(Countdown(), "trees", 5, 0)
-    monkeypatch.setattr(bench, "load", lambda model: policy)
+    monkeypatch.setattr(bench, "generator", lambda model: Generator(policy))
     grown: list[str] = []
 
     def grow(generator, policy, group, judge, step_format, config, seed):
