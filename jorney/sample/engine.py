@@ -248,7 +248,7 @@ class Engine:
             self._suspend(pool)
         rows, start = self._row_arrays(), time.perf_counter()
         self._cache, chunk = self._programs.decode(
-            self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 8), self._knobs
+            self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 32), self._knobs
         )
         chunk = Chunk(*jax.device_get(chunk))
         self.counts.decoding += time.perf_counter() - start
