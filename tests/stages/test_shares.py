@@ -103,6 +103,8 @@ def test_thousands_of_trees_killed_at_random(tmp_path) -> None:
         time.sleep(rng.uniform(5, 15))
         process.kill()
         process.communicate()
-    assert start(tmp_path, "0/1", count).wait(timeout=900) == 0
+    last = start(tmp_path, "0/1", count)
+    _, error = last.communicate(timeout=900)
+    assert last.returncode == 0, error
     lines = sum(len(file.read_text().splitlines()) for file in (tmp_path / "stages").rglob("parts/*.jsonl"))
     assert lines == len(parts(tmp_path).ids) == count
