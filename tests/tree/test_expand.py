@@ -127,12 +127,12 @@ def test_nothing_compiles_once_it_is_warm(policy) -> None:
     warm = Generator(policy, compilations)
     drawn = sample_problems(Countdown(), "trees", 100, 1)
     many = [dataclasses.replace(one, question=aimless_question(tuple(one.meta["numbers"]))) for one in drawn]
-    first = list(grow(warm, policy, many, judge, ABEL, CONFIG, 0))
+    first = list(grow(warm, policy, many[:20], judge, ABEL, CONFIG, 0))
     names = list(compilations.names)
     assert len(names) <= 5
     again = list(grow(warm, policy, many, judge, ABEL, CONFIG, 1))
     assert compilations.names == names
-    assert len(first) == len(again) == 100
+    assert (len(first), len(again)) == (20, 100)
     assert len({len(tree.nodes) for tree in again}) > 5
 
 
