@@ -14,13 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney import devices, sharding
+from jorney.bench.machine import memory_bandwidth, read_model
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
-from jorney.convert import config_json
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
-from jorney.model.presets import PRESETS
-from jorney.policy import EMBEDDED, resolve
+from jorney.policy import EMBEDDED
 from jorney.sample import cache
 from jorney.sample.engine import Engine
 from jorney.sample.programs import Programs, Shape, fit
@@ -100,7 +99,7 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     Raises:
       FileNotFoundError, ValueError: what is wrong with the model, the mesh or the cache.
     """
-    model = PRESETS[command.model] if command.model in PRESETS else config_json.read(resolve(command.model))[0]
+    model = read_model(command.model)
     if command.prompt + command.depth * command.step_tokens > model.positions:
         raise ValueError(f"prompt + depth x step_tokens: expected at most the model's {model.positions} positions")
     mesh, dtype, shape = sharding.make_mesh(command.mesh), jnp.dtype(command.dtype), command.shape
@@ -175,16 +174,3 @@ def _grow(command: SampleBench, model: ModelConfig, programs: Programs, seed: in
             for text in texts if kept else ():
                 text.release()
     return engine.counts, nodes
-
-
-def memory_bandwidth(megabytes: int = 256, repeats: int = 7) -> float:
-    """Bytes a second that one device reads: the sum of a large array, the best of some."""
-    array = jnp.ones(megabytes * 1_000_000 // 4, jnp.float32)
-    total = jax.jit(jnp.sum)
-    total(array).block_until_ready()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        total(array).block_until_ready()
-        times.append(time.perf_counter() - start)
-    return array.nbytes / min(times)

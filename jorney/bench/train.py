@@ -14,15 +14,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jorney import devices, sharding
+from jorney.bench.machine import matrix_product, read_model
 from jorney.config import expect_at_least
-from jorney.convert import config_json
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
 from jorney.model.flops import RowShape
-from jorney.model.presets import PRESETS
 from jorney.model.transformer import REMAT_POLICIES
-from jorney.policy import EMBEDDED, resolve
+from jorney.policy import EMBEDDED
 from jorney.sharding import MeshConfig
 from jorney.train import state as states
 from jorney.train.loop import put
@@ -89,10 +88,7 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     Raises:
       FileNotFoundError, ValueError: what is wrong with the model or the mesh.
     """
-    if command.model in PRESETS:
-        model = PRESETS[command.model]
-    else:
-        model, _ = config_json.read(resolve(command.model))
+    model = read_model(command.model)
     mesh = sharding.make_mesh(command.mesh)
     if command.rows // command.accumulate % (mesh.shape["data"] * mesh.shape["fsdp"]):
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
@@ -169,16 +165,3 @@ def _measure(command: TrainBench, step: Any, state: Any, batch: Any) -> float:
         if number:  # the first warms up
             times.append((time.perf_counter() - start) / command.steps)
     return statistics.median(times)
-
-
-def matrix_product(dtype: str, size: int = 2048, repeats: int = 7) -> float:
-    """Operations a second of the product of two square matrices on one device: the best of some."""
-    left, right = jax.random.normal(jax.random.key(0), (2, size, size), jnp.dtype(dtype))
-    product = jax.jit(jnp.matmul)
-    product(left, right).block_until_ready()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        product(left, right).block_until_ready()
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / min(times)

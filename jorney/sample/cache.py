@@ -10,6 +10,7 @@ the shared segment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -104,29 +105,8 @@ def decode_attends(
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    problems = pools.positions.shape[0]
-    index = jnp.arange(slots.shape[0]) // (slots.shape[0] // problems)
-    placed = pools.positions.at[index, slots].set(positions[:, 0], mode="drop")
-    seen = visible[:, None]
-    if config.window is not None:
-        seen &= _near(positions, placed[index], config.window)
-    shared_mask = _shared_mask(shared, positions, config.window) if shared else None
-
-    def of_layer(number: int) -> Attend:
-        def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
-            old = pools.layers[number]
-            new = Layer(
-                constrain(old.keys.at[index, :, slots].set(keys[:, 0], mode="drop"), *_AXES),
-                constrain(old.values.at[index, :, slots].set(values[:, 0], mode="drop"), *_AXES),
-            )
-            segments = [Segment(*new, seen)]
-            if shared and shared_mask is not None:
-                segments = [Segment(*shared.layers[number], shared_mask), *segments]
-            return attend(query, segments), new
-
-        return read
-
-    return [of_layer(number) for number in range(config.layers)], placed
+    index = jnp.arange(slots.shape[0]) // (slots.shape[0] // pools.positions.shape[0])
+    return _attends(config, shared, pools, index, positions, slots[:, None], visible[:, None], lambda pool: pool)
 
 
 def extend_attends(
@@ -150,23 +130,43 @@ def extend_attends(
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
     M, T = slots.shape
-    placed = pools.positions.at[problems[:, None], slots].set(positions, mode="drop")
     # Where in its run the token of a slot stands; beyond the run where the slot holds none of it.
     order = jnp.full((M, pools.positions.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
     seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
+    return _attends(config, shared, pools, problems, positions, slots, seen, lambda pool: pool[problems])
+
+
+def _attends(
+    config: ModelConfig,
+    shared: Shared | None,
+    pools: Pools,
+    problems: jax.Array,
+    positions: jax.Array,
+    slots: jax.Array,
+    seen: jax.Array,
+    of: Callable[[jax.Array], jax.Array],
+) -> tuple[list[Attend], jax.Array]:
+    """Tokens [B, T] that are written to their slots and then read with all that is seen there.
+
+    Args:
+      problems: [B] which pool each row of tokens belongs to.
+      seen: [B, T, A] bool.
+      of: what the queries read, of a pool [N, K, A, H] that is written.
+    """
+    placed = pools.positions.at[problems[:, None], slots].set(positions, mode="drop")
     if config.window is not None:
         seen &= _near(positions, placed[problems], config.window)
     shared_mask = _shared_mask(shared, positions, config.window) if shared else None
 
     def of_layer(number: int) -> Attend:
         def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+            def write(pool: jax.Array, fresh: jax.Array) -> jax.Array:
+                return constrain(pool.at[problems[:, None], :, slots].set(fresh, mode="drop"), *_AXES)
+
             old = pools.layers[number]
             # Written first and read from there: were it the other way round, the pool would be copied.
-            new = Layer(
-                constrain(old.keys.at[problems[:, None], :, slots].set(keys, mode="drop"), *_AXES),
-                constrain(old.values.at[problems[:, None], :, slots].set(values, mode="drop"), *_AXES),
-            )
-            segments = [Segment(new.keys[problems], new.values[problems], seen)]
+            new = Layer(write(old.keys, keys), write(old.values, values))
+            segments = [Segment(of(new.keys), of(new.values), seen)]
             if shared and shared_mask is not None:
                 segments = [Segment(*shared.layers[number], shared_mask), *segments]
             return attend(query, segments), new

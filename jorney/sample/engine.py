@@ -93,7 +93,7 @@ class Engine:
         if opening:
             after = self.follow(after, opening)
             after.held = False
-        group = Group(after, [], len(keys), None, limit, cut, wait if cut else NEVER)
+        group = Group(after, under_way=len(keys), limit=limit, cut=cut, wait=wait if cut else NEVER)
         after.children += len(keys)
         for key in keys:
             group.texts.append(Text(parent=after, pool=after.pool, start=after.stop, ids=[], group=group, key=key))
@@ -173,7 +173,6 @@ class Engine:
         found, writes = jax.device_get((found, writes))
         self.counts.writes += int(writes)
         for place, run in enumerate(runs):
-            self.counts.runs += 1
             self.counts.read += len(run.ids)
             run.written()
             if not run.complete:
@@ -225,7 +224,7 @@ class Engine:
             rows = [row for row, text in enumerate(self._of(pool), pool.index * self._shape.rows) if text is None]
             while rows and ready:
                 text = ready[0]
-                if not is_read(text, last=False):  # it was dropped since
+                if not is_read(text):  # it was dropped since
                     self._unread.append((ready.popleft(), None))
                     continue
                 pinned = lambda pool=pool, text=text: [*text.path(), *self._pinned(pool)]  # noqa: E731
@@ -322,7 +321,6 @@ class Engine:
         elif not ended and len(text.ids) < group.limit:
             return False
         text.finished = ended or kept is not None
-        self.counts.kept += len(text.ids)
         self.counts.in_rows += max(0, len(text.ids) - 1)
         group.under_way -= 1
         if not group.under_way:

@@ -212,9 +212,8 @@ def common_start(prompts: Sequence[Sequence[int]]) -> list[int]:
     """The ids that all prompts begin with, each of them going on; none where reading them once would not pay."""
     if len(prompts) < 2:
         return []
-    first, last = (
-        choose(map(tuple, prompts)) for choose in (min, max)
-    )  # in the order of lists whatever all share, these two do
+    # Whatever all share, the first and the last of them in the order of lists do.
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
     same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     same = min(same, min(map(len, prompts)) - 1)
     return list(first[:same]) if same >= _WORTH_SHARING else []

@@ -119,9 +119,7 @@ class Programs:
         self._share = self._program("share", share, statics)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
         self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
-        pools = lambda: cache.empty(config, shape.problems, shape.slots, dtype)  # noqa: E731
-        key = ("empty", config, shape.problems, shape.slots, dtype, mesh)
-        self._empty = compilations.program(key, "empty cache", pools)
+        self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.slots, dtype))
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
         key = (name, *statics, self._mesh)

@@ -115,10 +115,10 @@ def plan_run(span: Span, part: Callable[[int], int], last: bool) -> Run:
     return Run(span, path, ids[begin:stop], path[0].start + begin, visible, stop == wanted, bool(own), own)
 
 
-def is_read(span: Span, last: bool) -> bool:
-    """Whether the text of a span is in the cache, its last id left out unless `last`."""
+def is_read(span: Span) -> bool:
+    """Whether the text of a span is in the cache, all but its last id."""
     *before, own = span.path()
-    return all(len(part.slots) == len(part.ids) for part in before) and len(own.slots) >= len(own.ids) - (not last)
+    return all(len(part.slots) == len(part.ids) for part in before) and len(own.slots) >= len(own.ids) - 1
 
 
 class Pool:

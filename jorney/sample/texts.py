@@ -64,21 +64,18 @@ class Counts:
     Attributes:
       read: ids that were given and read: prompts, openings, last ids of texts.
       sampled: ids that were sampled.
-      kept: of those, that no cut left behind.
-      in_rows: of the kept, that took a row's step; a text's first id does not.
+      in_rows: of those, that took a row's step and that no cut left behind; a text's first id takes none.
       places: rows times decode steps.
-      steps, runs: calls' worth of decode steps, and of runs that were read.
+      steps: decode steps of all rows together.
       writes: ids written to the cache, as the programs count them.
       decoding: seconds in decode steps, the host's part left out.
     """
 
     read: int = 0
     sampled: int = 0
-    kept: int = 0
     in_rows: int = 0
     places: int = 0
     steps: int = 0
-    runs: int = 0
     writes: int = 0
     decoding: float = 0.0
 

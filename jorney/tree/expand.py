@@ -210,7 +210,7 @@ class Grower:
             requests = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
             ratings = iter(judge(requests) if requests else ())
             for tree, own in zip(complete, sampled, strict=True):
-                added = [_add(tree, self._policy, self._opening(tree, one.parent), one, next(ratings)) for one in own]
+                added = [_add(tree, self._policy, one, next(ratings)) for one in own]
                 beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
                 self._ask(tree, beam, followed)
                 if not tree.waits:
@@ -278,9 +278,9 @@ def _merge(tree: _Growing, policy: Policy) -> list[_Sample]:
     return found
 
 
-def _add(tree: _Growing, policy: Policy, opening: Sequence[int], sample: _Sample, rating: Rating) -> int:
+def _add(tree: _Growing, policy: Policy, sample: _Sample, rating: Rating) -> int:
     """Adds a node; returns its index."""
-    text, step = sample.text, sample.steps[-1]
+    text, step, opening = sample.text, sample.steps[-1], sample.text.group.after.ids
     answer = final_answer(step)
     if answer is not None:
         status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
