@@ -13,7 +13,7 @@ from jorney.model import transformer
 from jorney.model.config import ModelConfig
 from jorney.policy import Policy
 from jorney.sample.generate import SamplingConfig, row_keys
-from jorney.sample.sampling import Knobs, sample
+from jorney.sample.sampling import Knobs, restrict, sample
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -53,6 +53,17 @@ def uncached_text(policy: Policy, before: Sequence[int], key: object, limit: int
         if ids[-1] == policy.tokenizer.eos:
             break
     return ids[len(before) :]
+
+
+def lead(policy: Policy, before: Sequence[int], key: object, count: int, knobs: Knobs) -> float:
+    """How far the best id after some is ahead of the next, the random numbers of a text's id `count` added to the logits."""
+    scores = whole_logits(policy, jnp.asarray([[*before, *[0] * (LENGTH - len(before))]], jnp.int32))[:, len(before) - 1]
+    cut = restrict(scores, knobs).cut[0]
+    if knobs.temperature > 0:
+        own = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count)
+        cut += jax.random.gumbel(own, cut.shape, jnp.float32)
+    first, second = jax.lax.top_k(cut, 2)[0]
+    return float(first - second)
 
 
 LENGTH = 96  # of the texts that `uncached_text` reads, at most

@@ -165,14 +165,19 @@ def _kill_and_finish(output: pathlib.Path, moments: list[str | float]) -> None:
     assert {name: again[name] for name in done} == done  # no finished work was redone
 
 
-def test_killed_runs_end_with_the_same_report(undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path) -> None:
-    moments: list[str | float] = [
-        "sft_phase1-*/training/checkpoints/16",
-        "rollouts-*/parts/*",
-        "phase2_journey-*/training/checkpoints/*",
-        "resampling-*/parts/*",
-        "pairs-*/parts/000000.jsonl",
-    ]
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ["sft_phase1-*/training/checkpoints/16", "rollouts-*/parts/*"],
+        pytest.param(
+            ["phase2_journey-*/training/checkpoints/*", "resampling-*/parts/*", "pairs-*/parts/000000.jsonl"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_killed_runs_end_with_the_same_report(
+    undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path, moments: list[str | float]
+) -> None:
     _kill_and_finish(tmp_path / "run", moments)
     assert _report(tmp_path / "run") == _report(undisturbed[0])
 

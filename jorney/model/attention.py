@@ -62,6 +62,11 @@ def rotate(x: jax.Array, turned: Turns) -> jax.Array:
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
 
 
+# Up to so many queries of one matrix, keys are the left side of the product: CPUs then read them as they lie, and what is to be
+# turned round is small. SmolLM2-135M's scores of 32 problems: 19 ms a step where the other way takes 28.
+_FEW = 64
+
+
 def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
     """Softmax attention of the queries over all segments together.
 
@@ -81,7 +86,12 @@ def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
         P = keys.shape[0]
         # The queries of the B/P rows that share a segment are one matrix: [P, K, B/P x T x G, H].
         folded = grouped.reshape(P, B // P, T, K, G, H).transpose(0, 3, 1, 2, 4, 5).reshape(P, K, -1, H)
-        products = jnp.einsum("pkqh,pksh->pkqs", folded, keys, preferred_element_type=jnp.float32)
+        if folded.shape[2] <= _FEW:
+            products = jnp.einsum("pksh,pkqh->pksq", keys, folded, preferred_element_type=jnp.float32)
+            # Behind a barrier, or XLA turns the product round and not its result.
+            products = jax.lax.optimization_barrier(products).swapaxes(2, 3)
+        else:
+            products = jnp.einsum("pkqh,pksh->pkqs", folded, keys, preferred_element_type=jnp.float32)
         products = products.reshape(P, K, B // P, T, G, -1).transpose(0, 2, 1, 3, 4, 5).reshape(B, K, T, G, -1)
         scores.append(jnp.where(mask[:, None, :, None, :], products * H**-0.5, jnp.finfo(jnp.float32).min))
     weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1) if len(scores) > 1 else scores[0], axis=-1)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney.model.attention import Segment, attend
+from jorney.model.blockwise import causal_attention
 from jorney.model.config import ModelConfig
 from jorney.model.transformer import Attend
 from jorney.sharding import constrain
@@ -87,11 +88,6 @@ def _near(positions: jax.Array, keys: jax.Array, window: int | None) -> jax.Arra
     return positions[:, :, None] - keys[:, None, :] < window
 
 
-def _shared_mask(shared: Shared, positions: jax.Array, window: int | None) -> jax.Array:
-    places = jnp.arange(shared.layers[0].keys.shape[2])
-    return (places < shared.length) & _near(positions, places[None], window)
-
-
 def decode_attends(
     config: ModelConfig, shared: Shared | None, pools: Pools, positions: jax.Array, slots: jax.Array, visible: jax.Array
 ) -> tuple[list[Attend], jax.Array]:
@@ -105,8 +101,14 @@ def decode_attends(
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    index = jnp.arange(slots.shape[0]) // (slots.shape[0] // pools.positions.shape[0])
-    return _attends(config, shared, pools, index, positions, slots[:, None], visible[:, None], lambda pool: pool)
+    problems = jnp.arange(slots.shape[0]) // (slots.shape[0] // pools.positions.shape[0])
+    before = _shared_segments(config, shared, positions)
+
+    def read(placed: jax.Array) -> Read:
+        mask = visible[:, None] & _near(positions, placed[problems], config.window)
+        return lambda number, query, fresh, pool: attend(query, [*before(number), Segment(*pool, mask)])
+
+    return _attends(pools, problems[:, None], positions, slots[:, None], read)
 
 
 def extend_attends(
@@ -133,44 +135,87 @@ def extend_attends(
     # Where in its run the token of a slot stands; beyond the run where the slot holds none of it.
     order = jnp.full((M, pools.positions.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
     seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
-    return _attends(config, shared, pools, problems, positions, slots, seen, lambda pool: pool[problems])
+    before = _shared_segments(config, shared, positions)
+
+    def read(placed: jax.Array) -> Read:
+        mask = seen & _near(positions, placed[problems], config.window)
+        return lambda number, query, fresh, pool: attend(
+            query, [*before(number), Segment(pool.keys[problems], pool.values[problems], mask)]
+        )
+
+    return _attends(pools, problems[:, None], positions, slots, read)
 
 
-def _attends(
+def prefill_attends(
     config: ModelConfig,
     shared: Shared | None,
     pools: Pools,
     problems: jax.Array,
     positions: jax.Array,
     slots: jax.Array,
-    seen: jax.Array,
-    of: Callable[[jax.Array], jax.Array],
+    members: jax.Array,
 ) -> tuple[list[Attend], jax.Array]:
-    """Tokens [B, T] that are written to their slots and then read with all that is seen there.
+    """Beginnings of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
 
     Args:
-      problems: [B] which pool each row of tokens belongs to.
-      seen: [B, T, A] bool.
-      of: what the queries read, of a pool [N, K, A, H] that is written.
+      problems: [T] which pool each token is written to.
+      positions: [T].
+      slots: [T] where it is written; A writes nothing (padding).
+      members: [T] which beginning it is a token of.
+
+    Returns:
+      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    placed = pools.positions.at[problems[:, None], slots].set(positions, mode="drop")
-    if config.window is not None:
-        seen &= _near(positions, placed[problems], config.window)
-    shared_mask = _shared_mask(shared, positions, config.window) if shared else None
+    before = _shared_segments(config, shared, positions[None])
+    order = jnp.arange(members.shape[0])
+    own = (members[:, None] == members) & (order[:, None] >= order)
+    mask = own[None] & _near(positions[None], positions[None], config.window)
+
+    def read(number: int, query: jax.Array, fresh: Layer, pool: Layer) -> jax.Array:
+        if shared is None:
+            return causal_attention(query, *fresh, members[None], members[None], config.window)
+        return attend(query, [*before(number), Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)])
+
+    return _attends(pools, problems[None], positions[None], slots[None], lambda placed: read)
+
+
+# A layer's queries [B, T, N, H] -> what they read. Also given: the layer's number, the fresh keys and values [B, T, K, H], and
+# the pool that they were written to.
+Read = Callable[[int, jax.Array, Layer, Layer], jax.Array]
+
+
+def _shared_segments(config: ModelConfig, shared: Shared | None, positions: jax.Array) -> Callable[[int], list[Segment]]:
+    """What queries at positions [B, T] see of the shared segment, in the layer of a number; nothing where there is none."""
+    if shared is None:
+        return lambda number: []
+    places = jnp.arange(shared.layers[0].keys.shape[2])
+    mask = (places < shared.length) & _near(positions, places[None], config.window)
+    return lambda number: [Segment(*shared.layers[number], mask)]
+
+
+def _attends(
+    pools: Pools, problems: jax.Array, positions: jax.Array, slots: jax.Array, read: Callable[[jax.Array], Read]
+) -> tuple[list[Attend], jax.Array]:
+    """Tokens [B, T] that are written to their slots before anything is read.
+
+    Args:
+      problems: [B, 1] or [1, T], which pool each token belongs to.
+      positions, slots: [B, T].
+      read: `Pools.positions`, updated -> what the queries read.
+    """
+    placed = pools.positions.at[problems, slots].set(positions, mode="drop")
+    look = read(placed)
 
     def of_layer(number: int) -> Attend:
-        def read(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+        def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
             def write(pool: jax.Array, fresh: jax.Array) -> jax.Array:
-                return constrain(pool.at[problems[:, None], :, slots].set(fresh, mode="drop"), *_AXES)
+                return constrain(pool.at[problems, :, slots].set(fresh, mode="drop"), *_AXES)
 
             old = pools.layers[number]
             # Written first and read from there: were it the other way round, the pool would be copied.
             new = Layer(write(old.keys, keys), write(old.values, values))
-            segments = [Segment(of(new.keys), of(new.values), seen)]
-            if shared and shared_mask is not None:
-                segments = [Segment(*shared.layers[number], shared_mask), *segments]
-            return attend(query, segments), new
+            return look(number, query, Layer(keys, values), new), new
 
-        return read
+        return attend_in_layer
 
-    return [of_layer(number) for number in range(config.layers)], placed
+    return [of_layer(number) for number in range(len(pools.layers))], placed

@@ -15,7 +15,7 @@ from jorney.model.blockwise import causal_attention
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
-from jorney.sample.cache import Layer, Pools, Shared, decode_attends, extend_attends, unpack_bits
+from jorney.sample.cache import Layer, Pools, Shared, decode_attends, extend_attends, prefill_attends, unpack_bits
 from jorney.sample.sampling import Knobs, Sampled, draw, restrict, sample
 
 # An array that the host makes and a program reads.
@@ -41,6 +41,28 @@ class Runs(NamedTuple):
     starts: FromHost
     slots: FromHost
     visible: FromHost
+    keys: FromHost
+
+
+class Beginnings(NamedTuple):
+    """First tokens of texts, packed side by side: M of them, B tokens in all.
+
+    Attributes:
+      problems: [B] int32, which pool a token belongs to.
+      tokens: [B] int32, padded on the right.
+      positions: [B] int32, where in its text a token stands.
+      slots: [B] int32, where it is written; A for padding.
+      members: [B] int32, which beginning it is a token of; M for padding.
+      lasts: [M] int32, where the last token of each beginning is.
+      keys: [M, w, 2] uint32, as those of `Runs`.
+    """
+
+    problems: FromHost
+    tokens: FromHost
+    positions: FromHost
+    slots: FromHost
+    members: FromHost
+    lasts: FromHost
     keys: FromHost
 
 
@@ -105,6 +127,16 @@ def share(config: ModelConfig, dtype: Any, params: Params, tokens: jax.Array, le
     return Shared(layers, length)
 
 
+def prefill(
+    config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, begun: Beginnings, knobs: Knobs
+) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
+    """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
+    attends, placed = prefill_attends(config, shared, pools, begun.problems, begun.positions, begun.slots, begun.members)
+    hidden, layers = run_layers(config, dtype, params, begun.tokens[None], begun.positions[None], attends)
+    writes = jnp.sum(begun.slots < pools.positions.shape[1])
+    return Pools(layers, placed), _what_follows(config, params, hidden[0, begun.lasts], begun.keys, knobs), writes
+
+
 def extend(
     config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
@@ -114,22 +146,26 @@ def extend(
       The pools; of a language model the first token of every child of each run, [M, w], else the head's values at each run's
       last token, [M, labels]; and how many tokens were written.
     """
-    M, B = runs.tokens.shape
-    positions = runs.starts[:, None] + jnp.arange(B)
+    positions = runs.starts[:, None] + jnp.arange(runs.tokens.shape[1])
     visible = unpack_bits(runs.visible)
     attends, placed = extend_attends(config, shared, pools, runs.problems, positions, runs.slots, visible)
     hidden, layers = run_layers(config, dtype, params, runs.tokens, positions, attends)
     writes = jnp.sum(runs.slots < pools.positions.shape[1])
     last = jnp.take_along_axis(hidden, jnp.maximum(runs.lengths - 1, 0)[:, None, None], axis=1)[:, 0]
-    found: Any = read_out(config, params, last)
-    if config.head == "lm":
-        choice = restrict(found, knobs)
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(runs.keys).reshape(-1))
-        by_child = keys.reshape(M, -1).swapaxes(0, 1)
-        # One after the other: logits of all children at once would be the largest array of the program.
-        children = jax.lax.map(lambda keys: draw(choice, keys, knobs), by_child)
-        found = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), children)
-    return Pools(layers, placed), found, writes
+    return Pools(layers, placed), _what_follows(config, params, last, runs.keys, knobs), writes
+
+
+def _what_follows(config: ModelConfig, params: Params, last: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled | jax.Array:
+    """After hidden states [M, D]: the first token of each child [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
+    found = read_out(config, params, last)
+    if config.head != "lm":
+        return found
+    choice = restrict(found, knobs)
+    own = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(keys).reshape(-1))
+    by_child = own.reshape(last.shape[0], -1).swapaxes(0, 1)
+    # One after the other: logits of all children at once would be the largest array of the program.
+    children = jax.lax.map(lambda keys: draw(choice, keys, knobs), by_child)
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), children)
 
 
 def decode_chunk(

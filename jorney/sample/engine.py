@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 import jax
 import numpy as np
 
+from jorney.sample.batches import Batch, arrays, batches
 from jorney.sample.cache import pack_bits
-from jorney.sample.decode import Chunk, Rows, Runs
+from jorney.sample.decode import Chunk, Rows
 from jorney.sample.programs import Programs
 from jorney.sample.sampling import Knobs, Sampled
 from jorney.sample.spans import Pool, Run, Span, is_read, plan_run
@@ -137,8 +138,8 @@ class Engine:
     def _fill_rows(self) -> None:
         """Reads all that can be read, then hands texts to rows."""
         while runs := self._plan():
-            for batch in self._programs.batches(runs):
-                self._read(*batch)
+            for batch in batches(self._shape, runs):
+                self._read(batch)
         self._assign()
 
     def _plan(self) -> list[Run]:
@@ -165,19 +166,19 @@ class Engine:
         texts = [text for text in self._of(pool) if text is not None] + (list(self._ready[pool]) if ready else [])
         return [span for path in [*(text.path() for text in texts), *(run.path for run in runs)] for span in path]
 
-    def _read(self, runs: Sequence[Run], count: int, length: int) -> None:
-        """Reads runs by the program for `count` of `length` ids."""
+    def _read(self, batch: Batch) -> None:
         waiting = dict(self._unread)
-        arrays = self._run_arrays(runs, [waiting[run.span] for run in runs], count, length)
-        self._cache, found, writes = self._programs.extend(self._shared, self._cache, arrays, self._knobs)
+        groups = [waiting[run.span] for run in batch.runs]
+        keys = [[text.key for text in group.texts] if group else [] for group in groups]
+        what = arrays(self._shape, batch, keys)
+        self._cache, found, writes = self._programs.read(self._shared, self._cache, what, self._knobs)
         found, writes = jax.device_get((found, writes))
         self.counts.writes += int(writes)
-        for place, run in enumerate(runs):
+        for place, (run, group) in enumerate(zip(batch.runs, groups, strict=True)):
             self.counts.read += len(run.ids)
             run.written()
             if not run.complete:
                 continue
-            group = waiting[run.span]
             self._unread.remove((run.span, group))
             if group is None:
                 assert isinstance(run.span, Text)
@@ -191,26 +192,6 @@ class Engine:
             else:
                 group.values = found[place]
                 self._done.append(group)
-
-    def _run_arrays(self, runs: Sequence[Run], groups: Sequence[Group | None], count: int, length: int) -> Runs:
-        A = self._shape.slots
-        arrays = Runs(
-            problems=np.zeros(count, np.int32),
-            tokens=np.zeros((count, length), np.int32),
-            lengths=np.zeros(count, np.int32),
-            starts=np.zeros(count, np.int32),
-            slots=np.full((count, length), A, np.int32),
-            visible=np.zeros((count, A // 8), np.uint8),
-            keys=np.zeros((count, self._shape.texts, 2), np.uint32),
-        )
-        for place, (run, group) in enumerate(zip(runs, groups, strict=True)):
-            size = len(run.ids)
-            arrays.problems[place], arrays.lengths[place], arrays.starts[place] = run.span.pool.index, size, run.start
-            arrays.tokens[place, :size], arrays.slots[place, :size] = run.ids, run.slots
-            arrays.visible[place] = pack_bits(run.visible)
-            for child, text in enumerate(group.texts if group else ()):
-                arrays.keys[place, child] = text.key
-        return arrays
 
     # --- sampling in rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,9 +17,8 @@ from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.sample import cache
 from jorney.sample.cache import Pools, Shared
-from jorney.sample.decode import Chunk, Rows, Runs, decode_chunk, extend, share
+from jorney.sample.decode import Beginnings, Chunk, Rows, Runs, decode_chunk, extend, prefill, share
 from jorney.sample.sampling import Knobs, Sampled
-from jorney.sample.spans import Run
 
 _BUCKET = 32
 
@@ -57,11 +56,22 @@ class Shape:
 
     @property
     def runs(self) -> tuple[tuple[int, int], ...]:
-        """(how many, of how many ids) runs are read together, the shortest first: openings, steps, prompts."""
+        """(how many, of how many ids) runs are read together, the shortest first: openings, steps, long texts."""
         return (min(32, max(self.texts, self.problems)), 8), (min(4, self.problems), 32), (1, 128), (1, 512)
 
-    def part(self, missing: int) -> int:
-        """How many of so many missing ids to read in one run: the longest run that they fill well, to read little padding."""
+    @property
+    def packs(self) -> tuple[tuple[int, int], ...]:
+        """(how many at most, of how many ids in all) beginnings of texts are read as one sequence, the shortest first."""
+        return (min(8, self.problems), 128), (min(16, self.problems), 512)
+
+    def part(self, missing: int, first: bool) -> int:
+        """How many of so many missing ids to read in one run.
+
+        A text's first ids are packed with those of others: as many as a pack takes. Of others the longest run that they fill
+        well, to read little padding.
+        """
+        if first:
+            return min(missing, self.packs[-1][1])
         lengths = [length for _, length in reversed(self.runs)]
         return min(missing, next((length for length in lengths if missing > length * 3 // 4), lengths[-1]))
 
@@ -117,6 +127,7 @@ class Programs:
         self._params, self._mesh, self._compilations = params, mesh, compilations
         statics = (config, dtype)
         self._share = self._program("share", share, statics)
+        self._prefill = self._program("prefill", prefill, statics, donate_argnums=2)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
         self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
         self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.slots, dtype))
@@ -124,15 +135,6 @@ class Programs:
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
         key = (name, *statics, self._mesh)
         return self._compilations.program(key, name, partial(function, *statics), **options)
-
-    def batches(self, runs: Sequence[Run]) -> Iterator[tuple[list[Run], int, int]]:
-        """Runs that are read together, how many the program takes, and of how many ids each."""
-        by_size: dict[tuple[int, int], list[Run]] = {size: [] for size in self.shape.runs}
-        for run in runs:
-            by_size[next(size for size in self.shape.runs if len(run.ids) <= size[1])].append(run)
-        for (count, length), members in by_size.items():
-            for start in range(0, len(members), count):
-                yield members[start : start + count], count, length
 
     def empty(self) -> Pools:
         """A cache that holds nothing."""
@@ -149,12 +151,13 @@ class Programs:
         with jax.set_mesh(self._mesh):
             return self._share(self._params, tokens, np.int32(len(ids)))
 
-    def extend(
-        self, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
+    def read(
+        self, shared: Shared | None, pools: Pools, what: Runs | Beginnings, knobs: Knobs
     ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
-        """`decode.extend`; the pools are given away."""
+        """`decode.extend` or `decode.prefill`; the pools are given away."""
+        program = self._prefill if isinstance(what, Beginnings) else self._extend
         with jax.set_mesh(self._mesh):
-            return self._extend(self._params, shared, pools, runs, knobs)
+            return program(self._params, shared, pools, what, knobs)
 
     def decode(
         self, shared: Shared | None, pools: Pools, rows: Rows, breaks: np.ndarray, patience: int, knobs: Knobs

@@ -90,21 +90,27 @@ class Choice(NamedTuple):
 
     Attributes:
       logits: [R, V] float32, the model's own.
+      total: [R] float32, their log-sum-exp.
       cut: [R, V] float32, at the sampling temperature, -inf where nothing may be sampled.
-      total, cut_total: [R] float32, log-sum-exp of each.
+      cut_total: [R] float32, its log-sum-exp.
     """
 
     logits: jax.Array
-    cut: jax.Array
     total: jax.Array
+    cut: jax.Array
     cut_total: jax.Array
 
 
 def restrict(logits: jax.Array, knobs: Knobs) -> Choice:
-    """Logits [R, V] float32 and what the knobs leave of them."""
-    scaled = logits / jnp.where(knobs.temperature <= 0, 1.0, knobs.temperature)
-    cut = jnp.where(keep(jax.nn.softmax(scaled), knobs), scaled, -jnp.inf)
-    return Choice(logits, cut, jax.nn.logsumexp(logits, axis=-1), jax.nn.logsumexp(cut, axis=-1))
+    """Logits [R, V] float32 and what the knobs leave of them; when greedy nothing is cut, for nothing is drawn."""
+
+    def cut(logits: jax.Array, total: jax.Array) -> tuple[jax.Array, jax.Array]:
+        scaled = logits / knobs.temperature
+        left = jnp.where(keep(jax.nn.softmax(scaled), knobs), scaled, -jnp.inf)
+        return left, jax.nn.logsumexp(left, axis=-1)
+
+    total = jax.nn.logsumexp(logits, axis=-1)
+    return Choice(logits, total, *jax.lax.cond(knobs.temperature > 0, cut, lambda *plain: plain, logits, total))
 
 
 def draw(choice: Choice, keys: jax.Array, knobs: Knobs) -> Sampled:
@@ -113,11 +119,15 @@ def draw(choice: Choice, keys: jax.Array, knobs: Knobs) -> Sampled:
     Args:
       keys: [R] random keys, one a row, used up here.
     """
-    greedy = knobs.temperature <= 0
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, choice.cut.shape[1:], jnp.float32))(keys)
-    token = jnp.argmax(jnp.where(greedy, choice.logits, choice.cut + noise), axis=-1).astype(jnp.int32)
+    size = choice.cut.shape[1:]
+
+    def noisy(cut: jax.Array) -> jax.Array:
+        return cut + jax.vmap(lambda key: jax.random.gumbel(key, size, jnp.float32))(keys)
+
+    drawn = knobs.temperature > 0
+    token = jnp.argmax(jax.lax.cond(drawn, noisy, lambda cut: cut, choice.cut), axis=-1).astype(jnp.int32)
     of_token = lambda values: jnp.take_along_axis(values, token[:, None], axis=-1)[:, 0]  # noqa: E731
-    sampling_log_prob = jnp.where(greedy, 0.0, of_token(choice.cut) - choice.cut_total)
+    sampling_log_prob = jnp.where(drawn, of_token(choice.cut) - choice.cut_total, 0.0)
     return Sampled(token, of_token(choice.logits) - choice.total, sampling_log_prob)
 
 

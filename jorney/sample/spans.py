@@ -81,6 +81,11 @@ class Run:
     slots: list[int] = dataclasses.field(default_factory=list)
 
     @property
+    def first(self) -> bool:
+        """Its ids are the first of the text, and nothing of it is in the cache."""
+        return self.start == self.path[0].start and not self.again
+
+    @property
     def begins_in(self) -> Span:
         """The span that its first id belongs to."""
         return next(span for span in self.path if self.start < span.stop)
@@ -94,11 +99,11 @@ class Run:
             slots = slots[missing:]
 
 
-def plan_run(span: Span, part: Callable[[int], int], last: bool) -> Run:
+def plan_run(span: Span, part: Callable[[int, bool], int], last: bool) -> Run:
     """What to read next so that the text of a span is in the cache.
 
     Args:
-      part: how many to read in one go of so many that are missing side by side.
+      part: how many to read in one go of so many that are missing side by side, and are the first of the text or not.
       last: whether the span's last id is wanted too.
     """
     path = span.path()
@@ -108,7 +113,7 @@ def plan_run(span: Span, part: Callable[[int], int], last: bool) -> Run:
     missing = np.flatnonzero(slots[:wanted] < 0)
     begin = int(missing[0]) if len(missing) else wanted - 1
     # Side by side: what was dropped may have something after it that was not.
-    stop = begin + part(max(1, int(np.sum(missing == begin + np.arange(len(missing))))))
+    stop = begin + part(max(1, int(np.sum(missing == begin + np.arange(len(missing))))), begin == 0)
     visible = np.zeros(span.pool.size, bool)
     visible[slots[:begin]] = True
     own = [] if len(missing) else [int(slots[begin])]

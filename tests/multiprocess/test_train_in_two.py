@@ -31,7 +31,14 @@ def test_eight_devices_give_one_devices_losses(tmp_path: pathlib.Path, single: d
     assert found["losses"] == pytest.approx(single["losses"], rel=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [{"data": 2, "fsdp": 4}, {"data": 1, "fsdp": 8}, {"data": 2, "fsdp": 2, "tensor": 2}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"data": 2, "fsdp": 2, "tensor": 2},
+        pytest.param({"data": 2, "fsdp": 4}, marks=pytest.mark.slow),
+        pytest.param({"data": 1, "fsdp": 8}, marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_give_one_processes_losses(tmp_path: pathlib.Path, single: dict, sizes: dict[str, int]) -> None:
     first, second = _two(tmp_path, sizes)
     assert first == second

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jorney.data.steps import ABEL
-from jorney.sample.decode import Chunk, Rows, Runs
+from jorney.sample.decode import Beginnings, Chunk, Rows, Runs
 from jorney.sample.engine import Engine
 from jorney.sample.programs import Programs, Shape
 from jorney.sample.sampling import Sampled, knobs
@@ -53,9 +53,9 @@ class Scripted(Programs):
     def empty(self) -> Any:
         return None
 
-    def extend(self, shared: Any, pools: Any, runs: Runs, how: Any) -> Any:
-        first = np.array([[self.script.get(int(key[0]), [0])[0] for key in keys] for keys in runs.keys])
-        return None, Sampled(first, 0.0 * first, 0.0 * first), int((runs.slots < self.shape.slots).sum())
+    def read(self, shared: Any, pools: Any, what: Runs | Beginnings, how: Any) -> Any:
+        first = np.array([[self.script.get(int(key[0]), [0])[0] for key in keys] for keys in what.keys])
+        return None, Sampled(first, 0.0 * first, 0.0 * first), int((what.slots < self.shape.slots).sum())
 
     def decode(self, shared: Any, pools: Any, rows: Rows, breaks: np.ndarray, patience: int, how: Any) -> Any:
         R, C = rows.slots.shape

@@ -7,28 +7,49 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jorney.model import params as parameters
 from jorney.sample import cache
+from jorney.sample.batches import batches
 from jorney.sample.decode import Rows, decode_chunk
 from jorney.sample.programs import Shape, fit
 from jorney.sample.sampling import knobs
+from jorney.sample.spans import Pool, Run, Span
 
 SHAPE = Shape(problems=4, rows=4, slots=64, chunk=8, texts=4)
 
 
 def test_long_runs_are_filled_well() -> None:
-    assert [SHAPE.part(n) for n in (1, 7, 8, 9, 24, 25, 40, 96, 97, 200, 384, 385, 5000)] == [
+    assert [SHAPE.part(n, first=False) for n in (1, 7, 8, 9, 24, 25, 40, 96, 97, 200, 384, 385, 5000)] == [
         *(1, 7, 8, 8, 8, 25, 32, 32, 97, 128, 128, 385, 512)
     ]
     for missing in range(1, 700):
         left, read = missing, 0
         while left:
-            part = SHAPE.part(left)
+            part = SHAPE.part(left, first=False)
             read += next(length for _, length in SHAPE.runs if part <= length)
             left -= part
         assert read <= max(8, missing * 4 / 3 + 8)
+
+
+def beginning(length: int) -> Run:
+    span = Span(None, Pool(0, 0), 0, [])
+    return Run(span, [span], [0] * length, 0, np.zeros(0, bool), complete=True, again=False)
+
+
+def packs(*lengths: int) -> list[tuple[list[int], int]]:
+    """(lengths of the beginnings, ids that the program takes) of every batch."""
+    shape = dataclasses.replace(SHAPE, problems=64)
+    return [([len(run.ids) for run in one.runs], one.length) for one in batches(shape, [beginning(n) for n in lengths])]
+
+
+def test_beginnings_of_texts_are_read_side_by_side() -> None:
+    assert packs(75, 50) == [([75, 50], 128)]
+    assert packs(75, 54) == [([75, 54], 512)]
+    assert packs(300, 200, 20, 512) == [([512], 512), ([300, 200], 512), ([20], 128)]
+    assert packs(*[5] * 20) == [([5] * 16, 512), ([5] * 4, 128)]
 
 
 def wanted(**changed: int | None) -> Shape:
