@@ -201,7 +201,7 @@ def transformers_trees(options: argparse.Namespace, turns: Turns, cached: bool) 
         prompt = model.ids(step_format.ask(problem.question))
         cache = model.cached(prompt) if cached else None
         beam: list[list[int]] = [[]]
-        for level in range(1, DEPTH + 1):
+        for level in range(1, DEPTH + 1 if turn else 2):  # to warm up, the first level only
             opening = model.ids(("\n" if level > 1 else "") + step_format.opens(level).rstrip(" "))
             rows = [[*path, *opening] for path in beam for _ in range(W)]
             made = level_of(rows, prompt, level, cache)
