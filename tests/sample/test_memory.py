@@ -10,8 +10,8 @@ import sys
 import pytest
 from places import CACHE, ROOT
 
-# SmolLM2-135M's shape, random: 0.54 GB of weights and 3.4 GB of cache. Prints what the process held before either, its peak, and
-# the bytes of both.
+# SmolLM2-135M's shape, random: 0.54 GB of weights and 3.4 GB of cache. Prints what the process held before either, its peak,
+# and the bytes of both.
 PROGRAM = """
 import json, resource
 import jax, jax.numpy as jnp
