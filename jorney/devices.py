@@ -49,6 +49,14 @@ def memory_in_use() -> float:
     return float(most if sys.platform == "darwin" else 1024 * most)
 
 
+def free_memory(devices: Iterable[Any]) -> int | None:
+    """Bytes that are free on the fullest of the devices, or None where they do not tell (CPUs)."""
+    told = [device.memory_stats() or {} for device in devices]
+    if not all("bytes_limit" in stats and "bytes_in_use" in stats for stats in told):
+        return None
+    return min(stats["bytes_limit"] - stats["bytes_in_use"] for stats in told)
+
+
 def keep_freed_memory() -> None:
     """On a CPU: has the process keep the memory that it frees. To be called before jax asks for its devices.
 

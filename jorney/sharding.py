@@ -132,6 +132,12 @@ def ways(axis: str) -> int:
     return math.prod(sizes.get(name, 1) for name in names)
 
 
+def platform() -> str | None:
+    """Of the mesh that is set ("cpu", "gpu", "tpu"), which need not be this process's own; None without a mesh."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return device.platform if device else None
+
+
 def check_divides(mesh: Mesh, shape: tuple[int, ...], axes: tuple[str, ...], name: str) -> None:
     """Raises ValueError when a dimension cannot be split evenly over its mesh axes; names the parameter."""
     for size, axis, part in zip(shape, axes, spec(*axes), strict=True):

@@ -74,6 +74,16 @@ def test_memory_is_the_fullest_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.memory_in_use() == 7
 
 
+def test_free_memory_is_the_fullest_devices() -> None:
+    def device(**stats: int) -> types.SimpleNamespace:
+        return types.SimpleNamespace(memory_stats=lambda: stats or None)
+
+    told = [device(bytes_limit=10, bytes_in_use=3), device(bytes_limit=10, bytes_in_use=8)]
+    assert devices.free_memory(told) == 2
+    assert devices.free_memory([*told, device()]) is None
+    assert devices.free_memory(devices.jax.local_devices()) is None  # of CPUs
+
+
 KEEPS = """
 import ctypes, resource, sys
 from jorney import devices

@@ -9,7 +9,8 @@ MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-In
 Every side is a process of its own that trains by its public entry point (`train.sft.run`, `SFTTrainer.train`, ...). They take
 turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios of the
 medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run) the
-needed products come to. Needs torch, accelerate and trl: `make parity`.
+needed products come to. `--sides jorney torch torch_kept` adds the torch loop in a process that keeps the memory it frees, as
+Jorney's does: the difference is the kernel's clearing of pages. Needs torch, accelerate and trl: `make parity`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from turns import Turns, Worker, alternate, peak, processor, run_peak
 ROWS, LENGTH = 4, 512  # of "step", and of a step of "gsm8k" with packing
 PAIRS, PROMPT, COMPLETION = 2, 512, 128  # of "dpo"
 SIDES = {"step": ("jorney", "trl", "torch"), "gsm8k": ("jorney", "trl_packing", "trl_default"), "dpo": ("jorney", "trl")}
+# glibc's: one arena for all threads, from the heap, never trimmed (`devices.keep_freed_memory`).
+KEEPS_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 STEPS = {"step": 1, "gsm8k": 3, "dpo": 1}  # a round
 WARM_UP = 2  # steps: compilation, first allocations
 EXAMPLES = 1024  # of GSM8K
@@ -259,7 +262,10 @@ def main() -> None:
         return
     sides = options.sides or list(SIDES[options.case])
     arguments = [options.model, options.case, "--problems", options.problems, "--side"]
-    workers = {side: Worker([*arguments, side], side, not options.verbose) for side in (*sides, "peak_torch", "peak_xla")}
+    workers = {
+        side: Worker([*arguments, side], side, not options.verbose, KEEPS_MEMORY if side == "torch_kept" else None)
+        for side in (*sides, "peak_torch", "peak_xla")
+    }
     alternate(list(workers.values()), options.runs)
     show(options, sides, workers)
 
@@ -272,7 +278,7 @@ def work(options: argparse.Namespace) -> None:
         run_peak(side.removeprefix("peak_"))
     elif side == "jorney":
         run_jorney(*arguments)
-    elif side == "torch":
+    elif side in ("torch", "torch_kept"):
         run_torch(*arguments)
     else:
         run_trl(*arguments, packing={"trl_packing": True, "trl_default": False}.get(side))

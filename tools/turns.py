@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 N = 2048  # rows of the matrices of `run_peak`
@@ -58,11 +58,13 @@ class Worker:
       arguments: of the program that calls, with which it is this side.
       name: for messages.
       quiet: whether what the side prints is thrown away.
+      more: variables of its environment.
     """
 
-    def __init__(self, arguments: Sequence[str], name: str, quiet: bool) -> None:
+    def __init__(self, arguments: Sequence[str], name: str, quiet: bool, more: Mapping[str, str] | None = None) -> None:
         reads, writes = os.pipe()
-        environment = {**os.environ, "BENCH_OUT": str(writes), "TOKENIZERS_PARALLELISM": "false", "JAX_PLATFORMS": "cpu"}
+        fixed = {"BENCH_OUT": str(writes), "TOKENIZERS_PARALLELISM": "false", "JAX_PLATFORMS": "cpu"}
+        environment = {**os.environ, **fixed, **(more or {})}
         log: Any = subprocess.DEVNULL if quiet else None
         self._process = subprocess.Popen(
             [sys.executable, sys.argv[0], *arguments],

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jorney import devices, sharding
 from jorney.bench.machine import memory_bandwidth, read_model
@@ -22,7 +23,7 @@ from jorney.model.config import ModelConfig
 from jorney.policy import EMBEDDED
 from jorney.sample import cache
 from jorney.sample.engine import Engine
-from jorney.sample.programs import Programs, Shape, fit
+from jorney.sample.programs import Programs, Shape, Work, fit
 from jorney.sample.sampling import knobs
 from jorney.sample.texts import Counts, Group
 from jorney.sharding import MeshConfig
@@ -72,19 +73,18 @@ class SampleBench:
         if not 0 <= self.shared < self.prompt:
             raise ValueError(f"shared = {self.shared}: expected 0 or more, below prompt = {self.prompt}")
 
-    @property
-    def shape(self) -> Shape:
-        own = self.prompt - self.shared
-        return fit(
+    def shape(self, model: ModelConfig, mesh: Mesh) -> Shape:
+        work = Work(
             problems=min(self.trees, max(1, self.rows // self.problem_rows)),
             rows=min(self.problem_rows, self.rows),
             chunk=self.chunk,
             texts=self.w,
-            needed=own + self.depth * self.step_tokens,
-            wanted=own + (self.depth + self.w * self.keep) * self.step_tokens * 3 // 4,
-            limit=self.cache_tokens,
-            shared=self.shared,
+            needed=self.depth * self.step_tokens,
+            wanted=(self.depth + self.w * self.keep) * self.step_tokens * 3 // 4,
+            cache_tokens=self.cache_tokens,
         )
+        ways = mesh.shape["data"] * mesh.shape["fsdp"]
+        return fit(work, self.prompt - self.shared, self.shared, model.positions, ways)
 
 
 def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     model = read_model(command.model)
     if command.prompt + command.depth * command.step_tokens > model.positions:
         raise ValueError(f"prompt + depth x step_tokens: expected at most the model's {model.positions} positions")
-    mesh, dtype, shape = sharding.make_mesh(command.mesh), jnp.dtype(command.dtype), command.shape
+    mesh, dtype = sharding.make_mesh(command.mesh), jnp.dtype(command.dtype)
+    shape = command.shape(model, mesh)
     compilations = Compilations()
     with jax.set_mesh(mesh):
         fresh = lambda key: parameters.unstack(parameters.init(model, key, dtype), model.layers)  # noqa: E731

@@ -13,7 +13,7 @@ from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.policy import Policy
 from jorney.sample.generate import Generator, SamplingConfig, row_keys
-from jorney.sample.programs import fit
+from jorney.sample.programs import Work
 from jorney.sample.spans import Span
 from jorney.sample.texts import Group
 
@@ -143,22 +143,18 @@ def _complete(
     prompts = {index: tokenizer.encode_prompt(step_format.ask(problems[index].question)) for index in waiting}
     lines = {line for index in waiting for steps in prefixes[index] for line in steps}
     ids = {line: tokenizer.encode_after(line + "\n") for line in lines}
-    longest, whole = 0, 0
-    for index in waiting:
-        given = len(prompts[index]) + sum(len(ids[steps[-1]]) for steps in prefixes[index])
-        path = len(prompts[index]) + max(sum(len(ids[line]) for line in steps) for steps in prefixes[index])
-        longest, whole = max(longest, path), max(whole, given)
+    longest = max(sum(len(ids[line]) for line in steps) for index in waiting for steps in prefixes[index])
+    whole = max(sum(len(ids[steps[-1]]) for steps in prefixes[index]) for index in waiting)
     rows = min(config.completions, 16)
-    shape = fit(
+    work = Work(
         problems=min(len(waiting), max(1, config.rows // rows)),
         rows=rows,
         chunk=config.chunk,
         texts=config.completions,
-        needed=min(longest + config.max_tokens, positions),
+        needed=longest + config.max_tokens,
         wanted=whole + rows * config.max_tokens,
-        limit=None,
     )
-    engine = generator.engine(list(prompts.values()), shape, config.sampling(config.completions, seed).knobs)
+    engine = generator.engine(list(prompts.values()), work, config.sampling(config.completions, seed).knobs)
     live: dict[Group, Prefix] = {}
     left: dict[int, tuple[Span, int]] = {}
     while waiting or live:

@@ -1,4 +1,4 @@
-"""Rotary embedding, and attention over segments of keys and values."""
+"""Rotary embedding; attention of whole sequences, and over segments of cached keys and values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jorney.model.blockwise import blockwise_attention
 from jorney.model.config import ModelConfig
+from jorney.sharding import platform
 
 
 class Segment(NamedTuple):
@@ -60,6 +62,36 @@ def rotate(x: jax.Array, turned: Turns) -> jax.Array:
     sin, cos = turned
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
+
+
+def causal_attention(
+    query: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    query_segments: jax.Array,
+    key_segments: jax.Array,
+    window: int | None = None,
+) -> jax.Array:
+    """Softmax attention of the last T of S positions: each to itself and to earlier ones of its own segment.
+
+    On TPUs by JAX's Pallas kernel, elsewhere by XLA. The mesh's platform decides, and not this process's own: so a program that
+    is compiled ahead of time is the one that will run.
+
+    Args:
+      query: [B, T, N, H].
+      keys, values: [B, S, K, H], S at least T; the queries are those of the last T positions.
+      query_segments, key_segments: [B, T] and [B, S] int32. Padding is a segment as any other.
+      window: positions that a query sees, itself the last of them; None for all. A segment's tokens must stand side by
+        side, so that their distance in the row is their distance in the text.
+
+    Returns:
+      [B, T, N, H] of the query's dtype; scores and softmax are float32.
+    """
+    if platform() == "tpu":
+        from jorney.model.splash import splash_attention  # its import is slow, and of use on TPUs alone
+
+        return splash_attention(query, keys, values, query_segments, key_segments, window)
+    return blockwise_attention(query, keys, values, query_segments, key_segments, window)
 
 
 # Up to so many queries of one matrix, keys are the left side of the product: CPUs then read them as they lie, and what is to be

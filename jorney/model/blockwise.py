@@ -23,7 +23,7 @@ _NEVER = -1e30  # finite: a difference of two is no NaN
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def causal_attention(
+def blockwise_attention(
     query: jax.Array,
     keys: jax.Array,
     values: jax.Array,
@@ -31,18 +31,7 @@ def causal_attention(
     key_segments: jax.Array,
     window: int | None = None,
 ) -> jax.Array:
-    """Softmax attention of the last T of S positions: each to itself and to earlier ones of its own segment.
-
-    Args:
-      query: [B, T, N, H].
-      keys, values: [B, S, K, H], S at least T; the queries are those of the last T positions.
-      query_segments, key_segments: [B, T] and [B, S] int32. Padding is a segment as any other.
-      window: positions that a query sees, itself the last of them; None for all. A segment's tokens must stand side by
-        side, so that their distance in the row is their distance in the text.
-
-    Returns:
-      [B, T, N, H] of the query's dtype; scores and softmax are float32.
-    """
+    """`attention.causal_attention` on any platform: its arguments, its result."""
     return _forward(query, keys, values, query_segments, key_segments, window)[0]
 
 
@@ -137,4 +126,4 @@ def _backward(window: int | None, saved: Any, gradient: jax.Array) -> tuple[jax.
     return _unfold(dqueries, query.shape, K), dkeys, dvalues.swapaxes(1, 2).astype(values.dtype), None, None
 
 
-causal_attention.defvjp(_forward, _backward)
+blockwise_attention.defvjp(_forward, _backward)

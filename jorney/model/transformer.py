@@ -14,8 +14,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
-from jorney.model.attention import Turns, rotate, turns
-from jorney.model.blockwise import causal_attention
+from jorney.model.attention import Turns, causal_attention, rotate, turns
 from jorney.model.config import ModelConfig
 from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.model.params import LAYERS, Params

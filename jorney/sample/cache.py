@@ -17,8 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.model.attention import Segment, attend
-from jorney.model.blockwise import causal_attention
+from jorney.model.attention import Segment, attend, causal_attention
 from jorney.model.config import ModelConfig
 from jorney.model.transformer import Attend
 from jorney.sharding import constrain

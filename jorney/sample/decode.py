@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jorney.model.blockwise import causal_attention
+from jorney.model.attention import causal_attention
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers

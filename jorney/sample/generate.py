@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
+from jorney import devices
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.model import params as parameters
 from jorney.model.params import Params
 from jorney.policy import Policy
+from jorney.sample import cache
 from jorney.sample.engine import Engine
-from jorney.sample.programs import Programs, Shape, bucket, fit
+from jorney.sample.programs import Programs, Work, bucket, fit
 from jorney.sample.sampling import Knobs, knobs
 from jorney.sample.spans import Span
 from jorney.sample.texts import Group, Text
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
+_FOR_THE_CACHE = 0.8  # of the memory that is free; the rest is for what the programs hold while they run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,21 +115,21 @@ class Generator:
         self._compilations = compilations or Compilations()
         self._params = engine_params(policy, donate)
 
-    def engine(self, prompts: Sequence[Sequence[int]], shape: Shape, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
+    def engine(self, prompts: Sequence[Sequence[int]], work: Work, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
         """An engine for problems that begin with these prompts; what all of them begin with is read once.
 
         Args:
-          shape: of what is left to it: without `shared`, and problems as one device would have them.
           knobs, breaks: see `Engine`.
+
+        Raises:
+          ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
         """
-        shared = common_start(prompts)
-        # Every device has as many problems as the others.
-        ways = self.policy.mesh.shape["data"] * self.policy.mesh.shape["fsdp"]
-        problems = -(-shape.problems // ways) * ways
-        shape = dataclasses.replace(shape, problems=problems, shared=bucket(len(shared)) if shared else 0)
-        policy = self.policy
+        policy, shared = self.policy, common_start(prompts)
+        ways = policy.mesh.shape["data"] * policy.mesh.shape["fsdp"]
+        longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
+        shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
         programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
-        return Engine(programs, shared, knobs, self.policy.tokenizer.decode, breaks)
+        return Engine(programs, shared, knobs, policy.tokenizer.decode, breaks)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
@@ -155,7 +158,7 @@ class Generator:
         if not prompts:
             return
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
-        engine = self.engine(tokens, _shape(tokens, sampling), sampling.knobs)
+        engine = self.engine(tokens, _work(len(tokens), sampling), sampling.knobs)
         waiting = deque(range(len(prompts)))
         live: dict[Group, tuple[Span, int]] = {}
         while waiting or live:
@@ -192,19 +195,28 @@ def engine_params(policy: Policy, donate: bool = False) -> Params:
     return parameters.nest(found)
 
 
-def _shape(prompts: Sequence[Sequence[int]], sampling: SamplingConfig) -> Shape:
+def cache_room(policy: Policy) -> int | None:
+    """Tokens that the devices have memory for beside what is on them now; None where they do not tell (CPUs)."""
+    free = devices.free_memory(policy.mesh.local_devices)
+    if free is None:
+        return None
+    sizes = policy.mesh.shape
+    of_a_device = cache.nbytes(policy.config, 1, np.dtype(policy.dtype).itemsize) / sizes["tensor"]
+    return int(_FOR_THE_CACHE * free / of_a_device) * sizes["data"] * sizes["fsdp"]
+
+
+def _work(prompts: int, sampling: SamplingConfig) -> Work:
     # The more completions of a prompt run together, the more each reads in vain of the others: past 16 they take turns, unless
     # rows would stand idle.
-    rows = min(sampling.w, max(16, sampling.rows // len(prompts)))
-    own = max(map(len, prompts)) - len(common_start(prompts))
-    return fit(
-        problems=min(len(prompts), max(1, sampling.rows // rows)),
+    rows = min(sampling.w, max(16, sampling.rows // prompts))
+    return Work(
+        problems=min(prompts, max(1, sampling.rows // rows)),
         rows=rows,
         chunk=sampling.chunk,
         texts=sampling.w,
-        needed=own + sampling.max_tokens,
-        wanted=own + rows * sampling.max_tokens,
-        limit=sampling.cache_tokens,
+        needed=sampling.max_tokens,
+        wanted=rows * sampling.max_tokens,
+        cache_tokens=sampling.cache_tokens,
     )
 
 

@@ -81,27 +81,57 @@ class Shape:
         return self.problems * self.slots + self.shared
 
 
-def fit(
-    *, problems: int, rows: int, chunk: int, texts: int, needed: int, wanted: int, limit: int | None, shared: int = 0
-) -> Shape:
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is asked of an engine.
+
+    Attributes:
+      problems: whose texts are under way together, at most.
+      rows, chunk, texts: see `Shape`.
+      needed: ids after a prompt, of the longest text: a problem cannot do with less.
+      wanted: ids after a prompt, of all texts of a problem at a time, where nothing is to be dropped and read again.
+      cache_tokens: that the cache may hold; None for as many as are wanted and the devices have room for.
+    """
+
+    problems: int
+    rows: int
+    chunk: int
+    texts: int
+    needed: int
+    wanted: int
+    cache_tokens: int | None = None
+
+
+def fit(work: Work, prompt: int, shared: int, positions: int, ways: int = 1, room: int | None = None) -> Shape:
     """The shape of work, within the tokens that the cache may hold.
 
     Args:
-      needed: ids of the longest text, what all share left out: a problem cannot do with less.
-      wanted: ids of a problem at a time, where nothing is to be dropped and read again.
-      limit: tokens of the whole cache; None for as many as are wanted.
+      prompt: ids of the longest prompt, what all share left out.
+      shared: P.
+      positions: of the model; no text is longer.
+      ways: over how many devices the problems are spread; each has as many as the others.
+      room: tokens that the devices have memory for, all together; None where they do not tell.
 
     Raises:
-      ValueError: not even one problem fits; says what is needed.
+      ValueError: not even one problem a device fits; says what is needed.
     """
-    needed, wanted = (-(-count // 8) * 8 for count in (needed, max(needed, wanted)))
-    slots = bucket(wanted)
-    if limit is not None:
-        if needed + shared > limit:
-            raise ValueError(f"cache_tokens = {limit}: expected at least {needed + shared}, what one problem needs")
-        problems = min(problems, (limit - shared) // needed)
+    needed = min(prompt + work.needed, positions)
+    needed, wanted = (-(-count // 8) * 8 for count in (needed, max(needed, prompt + work.wanted)))
+    problems, slots = -(-work.problems // ways) * ways, bucket(wanted)
+    limits = [limit for limit in (work.cache_tokens, room) if limit is not None]
+    if limits:
+        limit = min(limits)
+        problems = min(problems, max(0, limit - shared) // needed // ways * ways)
+        if not problems:
+            told = (
+                f"cache_tokens = {limit}"
+                if limit == work.cache_tokens
+                else f"the devices have memory for {limit} cached tokens"
+            )
+            whose = f"one problem on each of {ways} devices needs" if ways > 1 else "one problem needs"
+            raise ValueError(f"{told}: expected at least {ways * needed + shared}, what {whose}")
         slots = min(slots, (limit - shared) // problems // 8 * 8)
-    return Shape(problems, rows, slots, chunk, texts, shared)
+    return Shape(problems, work.rows, slots, work.chunk, work.texts, shared)
 
 
 class Programs:

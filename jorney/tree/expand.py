@@ -21,8 +21,8 @@ from jorney.data.steps import FORMATS, StepFormat
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
 from jorney.policy import Policy
-from jorney.sample.generate import Generator, common_start, row_keys
-from jorney.sample.programs import Shape, fit
+from jorney.sample.generate import Generator, row_keys
+from jorney.sample.programs import Work
 from jorney.sample.sampling import knobs
 from jorney.sample.spans import Span
 from jorney.sample.texts import Group, Text
@@ -171,24 +171,21 @@ class Grower:
         self._waiting = deque(_Growing(*pair) for pair in zip(problems, prompts, strict=True))
         self._live: dict[Group, _Growing] = {}
         self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
-        self._engine = generator.engine(prompts, self._shape(prompts), knobs(config.temperature, config.top_p), self._breaks())
+        self._engine = generator.engine(prompts, self._work(), knobs(config.temperature, config.top_p), self._breaks())
         self.counts = self._engine.counts
 
-    def _shape(self, prompts: Sequence[Sequence[int]]) -> Shape:
+    def _work(self) -> Work:
         config = self._config
-        own = max(map(len, prompts)) - len(common_start(prompts))
         step = config.step_tokens + max(map(len, self._openings)) + 1
-        problems = max(1, config.rows // config.problem_rows)
-        followed = config.prune.explore_wrong
-        return fit(
-            problems=min(problems, len(prompts)),
+        return Work(
+            problems=min(max(1, config.rows // config.problem_rows), len(self._waiting)),
             rows=min(config.problem_rows, config.rows),
             chunk=config.chunk,
             texts=config.w,
-            needed=min(own + config.depth * step, self._policy.config.positions),
+            needed=config.depth * step,
             # Most steps are far shorter than the longest.
-            wanted=own + (config.depth + config.w * config.prune.keep + followed) * step // 2,
-            limit=config.cache_tokens,
+            wanted=(config.depth + config.w * config.prune.keep + config.prune.explore_wrong) * step // 2,
+            cache_tokens=config.cache_tokens,
         )
 
     def _breaks(self) -> np.ndarray:

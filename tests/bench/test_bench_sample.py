@@ -17,7 +17,7 @@ def test_figures_agree_with_each_other(monkeypatch) -> None:
     monkeypatch.setattr(sample.sharding, "make_mesh", one_device(sample.sharding.make_mesh))
     found = run(SampleBench(**SMALL, shared=16))
     model = PRESETS["tiny"]
-    shape = SampleBench(**SMALL, shared=16).shape
+    shape = SampleBench(**SMALL, shared=16).shape(model, sample.sharding.make_mesh())
     cached = 2 * model.layers * model.kv_heads * model.head_dim * 4 * (shape.problems * shape.slots + 16)
     assert found["cache_gb"] * 1e9 == cached
     assert found["step_gb"] * 1e9 == 4 * parameters.count(model) + cached
@@ -47,7 +47,7 @@ def test_on_eight_devices() -> None:
         ({"keep": 0}, "keep = 0: expected 1 or more"),
         ({"shared": 24}, "shared = 24: expected 0 or more, below prompt = 24"),
         ({"dtype": "int8"}, "dtype = 'int8': expected one of"),
-        ({"cache_tokens": 10}, "cache_tokens = 10: expected at least 64, what one problem needs"),
+        ({"cache_tokens": 10}, "cache_tokens = 10: expected at least 512, what one problem on each of 8 devices needs"),
     ],
 )
 def test_settings_out_of_range_are_named(fields: dict, message: str) -> None:

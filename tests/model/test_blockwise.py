@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from programs import largest
 
 from jorney.model import blockwise
-from jorney.model.blockwise import causal_attention
+from jorney.model.blockwise import blockwise_attention
 from jorney.sharding import MeshConfig, make_mesh, named
 
 NAMES = ("output", "queries'", "keys'", "values'")
@@ -50,7 +50,7 @@ def _pulled(attention, window: int | None):
 @functools.cache
 def _programs(window: int | None, block: int):
     """Ours in blocks of `block` queries, and the oracle."""
-    ours = _pulled(causal_attention, window)
+    ours = _pulled(blockwise_attention, window)
 
     def in_blocks(*arguments):
         with pytest.MonkeyPatch.context() as patch:  # while it is traced
@@ -164,7 +164,7 @@ def test_counts_of_what_is_seen() -> None:
     segments = jnp.array([[1, 1, 2, 2, 2, 0]])
     names = jnp.eye(6)[None, :, None]
     for window, expected in ((None, [1, 2, 1, 2, 3, 1]), (2, [1, 2, 1, 2, 2, 1])):
-        seen = causal_attention(jnp.zeros((1, 6, 1, 6)), jnp.zeros((1, 6, 1, 6)), names, segments, segments, window)[0, :, 0]
+        seen = blockwise_attention(jnp.zeros((1, 6, 1, 6)), jnp.zeros((1, 6, 1, 6)), names, segments, segments, window)[0, :, 0]
         assert (seen > 0).sum(-1).tolist() == expected
     assert (seen[4] > 0).tolist() == [False, False, False, True, True, False]
 
@@ -215,6 +215,6 @@ def test_the_scores_of_a_row_are_never_held() -> None:
     ones = np.ones((2, 128), np.int32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockwise, "_BLOCK", 8)
-        ours = largest(_pulled(causal_attention, None), query, keys, values, ones, ones, cotangent)
+        ours = largest(_pulled(blockwise_attention, None), query, keys, values, ones, ones, cotangent)
     assert largest(_pulled(_plain, None), query, keys, values, ones, ones, cotangent) == 2 * 4 * 128 * 128
     assert ours == 2 * 4 * 8 * 128 == keys.size * 2

@@ -116,7 +116,7 @@ def test_xla_counts_as_much_where_no_scan_hides_it() -> None:
 
     def forward(p: parameters.Params, tokens: jax.Array) -> jax.Array:
         one = jnp.ones_like(tokens)
-        attend = lambda q, k, v: (blockwise.causal_attention(q, k, v, one, one), None)  # noqa: E731
+        attend = lambda q, k, v: (blockwise.blockwise_attention(q, k, v, one, one), None)  # noqa: E731
         hidden, _ = transformer.run_layers(config, jnp.float32, p, tokens, one, [attend] * 2)
         return transformer.read_out(config, p, hidden)
 

@@ -9,8 +9,7 @@ import pytest
 
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.model.attention import Segment, attend, within
-from jorney.model.blockwise import causal_attention
+from jorney.model.attention import Segment, attend, causal_attention, within
 from jorney.model.config import ModelConfig
 
 

@@ -13,7 +13,7 @@ from jorney.compiled import Compilations
 from jorney.model import params as parameters
 from jorney.policy import Policy
 from jorney.sample import cache
-from jorney.sample.generate import Generator, SamplingConfig, generate, row_keys
+from jorney.sample.generate import Generator, SamplingConfig, cache_room, generate, row_keys
 from jorney.sample.programs import bucket
 
 
@@ -116,6 +116,22 @@ def test_programs_compile_once_a_shape(letters: Policy) -> None:
     assert sorted(compilations.names) == ["decode", "empty cache", "prefill"]
     generator.generate([LETTERS + LETTERS], SamplingConfig(max_tokens=12, rows=4, chunk=4))
     assert sorted(compilations.names[3:]) == ["decode", "empty cache", "prefill"]
+
+
+def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that they have little for makes it slow."""
+    of_a_token = cache.nbytes(letters.config, 1, 4)
+    sampling = SamplingConfig(w=2, max_tokens=12, rows=12)
+    expected = generate(letters, PROMPTS, sampling)
+    monkeypatch.setattr("jorney.devices.free_memory", lambda devices: 100 * of_a_token)
+    assert cache_room(letters) == 80
+    found = generate(letters, PROMPTS, sampling)
+    assert [[c.tokens for c in row] for row in found] == [[c.tokens for c in row] for row in expected]
+    monkeypatch.setattr("jorney.devices.free_memory", lambda devices: 10 * of_a_token)
+    with pytest.raises(
+        ValueError, match="^the devices have memory for 8 cached tokens: expected at least 40, what one problem"
+    ):
+        generate(letters, PROMPTS, sampling)
 
 
 TIE = 1e-4  # of logits with their random numbers: nearer to each other, rounding may decide

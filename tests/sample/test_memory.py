@@ -21,7 +21,7 @@ from jorney.model.presets import PRESETS
 from jorney.policy import Policy
 from jorney.sample import cache
 from jorney.sample.generate import Generator, row_keys
-from jorney.sample.programs import Shape
+from jorney.sample.programs import Work
 from jorney.sample.sampling import knobs
 
 tokenizer, mesh = jorney.load().tokenizer, jorney.sharding.make_mesh()
@@ -31,7 +31,7 @@ config = PRESETS["smollm2-135m"]
 params = jax.jit(parameters.init, static_argnums=0)(config, jax.random.key(0))
 generator = Generator(Policy(config, params, tokenizer, mesh, jnp.float32, "random"), donate=True)
 del params
-engine = generator.engine([[1, 2, 3], [4, 5]], Shape(problems=64, rows=1, slots=1152, chunk=8, texts=1), knobs(0.7, 0.95))
+engine = generator.engine([[1, 2, 3], [4, 5]], Work(48, 1, 8, 1, needed=330, wanted=1500), knobs(0.7, 0.95))
 for name, prompt in (("a", range(1, 300)), ("b", range(1, 30))):
     engine.sample(engine.open([*prompt]), row_keys(0, name, 1), 24)
 done = 0
@@ -41,7 +41,7 @@ print(json.dumps({
     "before": before,
     "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     "weights": sum(leaf.nbytes for leaf in jax.tree.leaves(generator._params)),
-    "cache": cache.nbytes(config, 64 * 1152, 4),
+    "cache": cache.nbytes(config, engine._shape.tokens, 4),
 }))
 """
 

@@ -14,7 +14,7 @@ from jorney.model import params as parameters
 from jorney.sample import cache
 from jorney.sample.batches import batches
 from jorney.sample.decode import Rows, decode_chunk
-from jorney.sample.programs import Shape, fit
+from jorney.sample.programs import Shape, Work, fit
 from jorney.sample.sampling import knobs
 from jorney.sample.spans import Pool, Run, Span
 
@@ -52,27 +52,41 @@ def test_beginnings_of_texts_are_read_side_by_side() -> None:
     assert packs(*[5] * 20) == [([5] * 16, 512), ([5] * 4, 128)]
 
 
-def wanted(**changed: int | None) -> Shape:
-    given = {"problems": 16, "rows": 4, "chunk": 8, "texts": 4, "needed": 300, "wanted": 700, "limit": None}
-    return fit(**{**given, **changed})  # type: ignore[arg-type]
+WORK = Work(problems=16, rows=4, chunk=8, texts=4, needed=200, wanted=600)
+
+
+def fitted(limit: int | None = None, shared: int = 0, **more: int) -> Shape:
+    return fit(dataclasses.replace(WORK, cache_tokens=limit), prompt=100, shared=shared, positions=4096, **more)
 
 
 def test_the_cache_is_as_large_as_the_work_wants() -> None:
-    assert wanted() == Shape(16, 4, 768, 8, 4)
-    assert wanted(wanted=10).slots == 384  # what one text needs
+    assert fitted() == Shape(16, 4, 768, 8, 4)
+    little = dataclasses.replace(WORK, wanted=10)
+    assert fit(little, 100, 0, positions=4096).slots == 384  # what one text needs
+    assert fit(little, 100, 0, positions=256).slots == 256  # and the model can read
+    assert fitted(ways=12).problems == 24
 
 
 def test_a_smaller_cache_means_less_at_a_time() -> None:
     """First room for what might be dropped and read again goes, then problems; what one text needs stays."""
-    assert wanted(limit=16 * 400) == Shape(16, 4, 400, 8, 4)
-    assert wanted(limit=5 * 304) == Shape(5, 4, 304, 8, 4)
-    assert wanted(limit=1000, shared=128) == Shape(2, 4, 432, 8, 4, 128)
+    assert fitted(16 * 400) == Shape(16, 4, 400, 8, 4)
+    assert fitted(5 * 304) == Shape(5, 4, 304, 8, 4)
+    assert fitted(1000, shared=128) == Shape(2, 4, 432, 8, 4, 128)
+    assert fitted(5 * 304, ways=4) == Shape(4, 4, 376, 8, 4)
     for limit in range(304, 20_000, 111):
-        shape = wanted(limit=limit)
+        shape = fitted(limit)
         assert shape.tokens <= limit
         assert shape.slots >= 300
     with pytest.raises(ValueError, match="^cache_tokens = 303: expected at least 304, what one problem needs$"):
-        wanted(limit=303)
+        fitted(303)
+    with pytest.raises(ValueError, match="^cache_tokens = 700: expected at least 1216, what one problem on each of 4 devices"):
+        fitted(700, ways=4)
+
+
+def test_the_devices_memory_is_a_limit() -> None:
+    assert fitted(room=5 * 304) == fitted(5 * 304) == fitted(5 * 304, room=10**6)
+    with pytest.raises(ValueError, match="^the devices have memory for 20 cached tokens: expected at least 304, what one"):
+        fitted(10**6, room=20)
 
 
 def compile_decode(config, slots: int):

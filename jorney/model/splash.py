@@ -1,0 +1,99 @@
+"""Causal attention of whole sequences on TPUs: JAX's Pallas splash attention, on every device's own rows and heads.
+
+Axis letters as in `blockwise`, whose signature this is.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
+
+from jorney.sharding import spec, ways
+
+_LANES = 128  # lengths are multiples of it
+# Queries and keys of a block at most, by generation. Larger blocks read keys less often and hold more in the core's memory.
+_BLOCK = {"TPU v6 lite": 1024, "TPU v6e": 1024, "TPU7x": 1024}
+_BLOCK_ELSEWHERE = 512
+
+
+def splash_attention(
+    query: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    query_segments: jax.Array,
+    key_segments: jax.Array,
+    window: int | None = None,
+    interpret: bool = False,
+) -> jax.Array:
+    """`blockwise.blockwise_attention`, as a TPU does it best.
+
+    Args:
+      interpret: runs the kernels' program on any device, slowly; for tests.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+
+    kind = mesh.abstract_device.device_kind if mesh.abstract_device else ""
+
+    local = functools.partial(_local, window=window, kind=kind, interpret=interpret)
+
+    if mesh.empty:
+        return local(query, keys, values, query_segments, key_segments)
+    batch = "batch" if query.shape[0] % ways("batch") == 0 else None  # one row alone is read by all
+    many, few, rows = spec(batch, None, "heads", None), spec(batch, None, "kv_heads", None), spec(batch, None)
+    # A kernel is no program that XLA could split: each device runs its own.
+    split = jax.shard_map(local, mesh=mesh, in_specs=(many, few, few, rows, rows), out_specs=many, check_vma=False)
+    return split(query, keys, values, query_segments, key_segments)
+
+
+def _local(
+    query: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    query_segments: jax.Array,
+    key_segments: jax.Array,
+    window: int | None,
+    kind: str,
+    interpret: bool,
+) -> jax.Array:
+    T, N, H = query.shape[1:]
+    S = keys.shape[1]
+    more, more_keys = -T % _LANES, -S % _LANES
+    # What fills a row up comes last, where no query sees it; as queries it does what the last one does, and is cut off.
+    q = jnp.pad(query.swapaxes(1, 2) * H**-0.5, ((0, 0), (0, 0), (0, more), (0, 0)))
+    k, v = (jnp.pad(x.swapaxes(1, 2), ((0, 0), (0, 0), (0, more_keys), (0, 0))) for x in (keys, values))
+    ids = splash.SegmentIds(
+        jnp.pad(query_segments, ((0, 0), (0, more)), mode="edge"), jnp.pad(key_segments, ((0, 0), (0, more_keys)), mode="edge")
+    )
+    kernel = _kernel(N, T + more, S + more_keys, S - T, window, kind, interpret)
+    found: Any = jax.vmap(kernel)(q.astype(query.dtype), k, v, ids)
+    return found[:, :, :T].swapaxes(1, 2)
+
+
+def _kernel(N: int, T: int, S: int, offset: int, window: int | None, kind: str, interpret: bool) -> Any:
+    """For one row: [N, T, H] queries at the positions from `offset` on, of S."""
+    causal = window is None  # a mask of its own, which the kernel computes more cheaply
+    seen: Any = masks.CausalMask((T, S), offset) if causal else masks.LocalMask((T, S), ((window or 0) - 1, 0), offset)
+    most = _BLOCK.get(kind, _BLOCK_ELSEWHERE)
+    q, k = (max(size for size in range(_LANES, min(most, length) + 1, _LANES) if length % size == 0) for length in (T, S))
+    blocks = splash.BlockSizes(
+        block_q=q,
+        block_kv=k,
+        block_q_dkv=q,
+        block_kv_dkv=k,
+        block_kv_dkv_compute=k,
+        block_q_dq=q,
+        block_kv_dq=k,
+    )
+    return splash.make_splash_mha(
+        masks.MultiHeadMask([seen] * N),
+        block_sizes=blocks,
+        head_shards=1,
+        q_seq_shards=1,
+        residual_checkpoint_name="attended",  # see `transformer.REMAT_POLICIES`
+        interpret=interpret,
+    )
