@@ -107,7 +107,8 @@ def test_thousands_of_trees_killed_at_random(tmp_path) -> None:
     while last.poll() is None:
         resident.append(int(pathlib.Path(f"/proc/{last.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE"))
         time.sleep(0.2)
-    assert last.returncode == 0, last.communicate()[1]
+    _, error = last.communicate()
+    assert last.returncode == 0, error
     quarter = len(resident) // 4
     assert max(resident[3 * quarter :]) < 1.03 * max(resident[quarter : 2 * quarter])
     lines = sum(len(file.read_text().splitlines()) for file in (tmp_path / "stages").rglob("parts/*.jsonl"))
