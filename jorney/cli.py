@@ -31,6 +31,7 @@ commands:
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
   export MODEL DIR     a checkpoint -> a Hugging Face folder
+  plan CONFIG.py       what a training needs of a TPU machine, compiled for it
   bench train          throughput and memory of a training step
   bench sample         throughput of tree expansion
 
@@ -118,6 +119,22 @@ def _bench(arguments: Sequence[str]) -> None:
         progress.say(f"{name:28} {value:,.4g}" if isinstance(value, float) else f"{name:28} {value}")
 
 
+def _plan(arguments: Sequence[str]) -> None:
+    from jorney import config, plan
+    from jorney.stages.command import StageCommand
+
+    (file,), options = _places(arguments, "jorney plan CONFIG")
+    about = "What a training of a configuration file needs of a TPU machine."
+    chosen = config.override(plan.PlanConfig(), options, "jorney plan CONFIG.py", about)
+    command = config.read(file, StageCommand)
+    if not isinstance(command, plan.Trained):
+        raise ValueError(f"{file}: config() returned a {type(command).__name__}: expected an SftCommand or a DpoCommand")
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")  # a TPU that is here has no part in it, and may be in use
+    print(plan.run(command, chosen))
+
+
 def _generate(arguments: Sequence[str]) -> None:
     from jorney import config
     from jorney.sample.command import GenerateCommand
@@ -185,6 +202,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "inspect": _inspect,
     "convert": _convert,
     "export": _export,
+    "plan": _plan,
     "bench": _bench,
 }
 

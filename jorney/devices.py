@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import importlib.util
 import os
 import resource
@@ -64,8 +65,9 @@ def keep_freed_memory() -> None:
     kernel has to clear and map every page again, an eighth of the time of SmolLM2-135M's step on two cores. Threads that
     allocated before the call go on as they were, and so does any C library but glibc.
     """
-    elsewhere = any(importlib.util.find_spec(name) for name in ("libtpu", "jax_cuda12_plugin", "jax_cuda13_plugin"))
-    if sys.platform != "linux" or (elsewhere and os.environ.get("JAX_PLATFORMS") != "cpu"):
+    tpu = glob.glob("/dev/accel*") or glob.glob("/dev/vfio/[0-9]*")
+    gpu = any(importlib.util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
+    if sys.platform != "linux" or ((tpu or gpu) and os.environ.get("JAX_PLATFORMS") != "cpu"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -19,6 +19,7 @@ TABLE: dict[str, str | tuple[str, ...] | None] = {
     "batch": ("data", "fsdp"),
     "length": "context",
     "embed": None,
+    "replica": "data",  # rows of which the devices of a replica hold all, and split something else
     # parameters
     "layers": None,
     "weight_embed": "fsdp",

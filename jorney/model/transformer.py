@@ -128,7 +128,12 @@ class Transformer(nn.Module):
         """
         config = self.config
         embedding, final_norm = _table_params(self, config, (), ("embedding", "final_norm"))
-        x = constrain(jnp.take(embedding, tokens, axis=0).astype(self.dtype), "batch", "length", "embed")
+        x = jnp.take(embedding, tokens, axis=0).astype(self.dtype)
+        if callable(attends):
+            # Every device looks up its part of the vectors for all rows, then they change places: so the gradient of the
+            # embedding is summed where it belongs, and not as large as the whole on every device.
+            x = constrain(x, "replica", "length", "weight_embed")
+        x = constrain(x, "batch", "length", "embed")
         turned = turns(config, positions)
         kept: list[Any] = []
         if callable(attends):

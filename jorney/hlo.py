@@ -1,0 +1,113 @@
+"""What a compiled program sends between chips, read from its text, loops counted as often as they run.
+
+XLA's own cost analysis takes the body of a loop once and says nothing of collectives.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import re
+
+_KINDS = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
+_COLLECTIVE = re.compile(r" = (.*?) (" + "|".join(_KINDS) + r")(-start)?\(")
+_CALLED = re.compile(r"(?:calls|to_apply|true_computation|false_computation)=%?([\w.\-]+)|branch_computations=\{([^}]*)\}")
+_WHILE = re.compile(r" while\(.*?condition=%?([\w.\-]+), body=%?([\w.\-]+)")
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_ARRAY = re.compile(r"\b(pred|[suf]\d+|bf16|f8\w*)\[([\d,]*)\]")
+_GROUP = re.compile(r"replica_groups=\{\{([\d,]+)\}|replica_groups=\[(\d+),(\d+)\]|\['[^\]]*'=(\d+)\]")
+
+
+@dataclasses.dataclass
+class Traffic:
+    """Collectives of one kind.
+
+    Attributes:
+      count: how often one runs.
+      bytes: that a chip sends.
+    """
+
+    count: int = 0
+    bytes: float = 0.0
+
+
+def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
+    """Kind of collective -> what a chip sends with it in one run of a program.
+
+    Args:
+      text: of `Compiled.as_text()`.
+      unknown_trips: how often a loop runs of which the text does not tell.
+    """
+    own: dict[str, list[tuple[str, float]]] = {}
+    channels: set[str] = set()  # one that is spread over several fusions stands in each of them
+    calls: dict[str, list[tuple[str, int]]] = {}
+    limits: dict[str, int] = {}  # the largest number that a computation, a loop's condition, compares with
+    entry, name = "", ""
+    loops: list[tuple[str, str, str]] = []
+    for line in text.splitlines():
+        if head := _COMPUTATION.match(line):
+            name = head[1]
+            own[name], calls[name], limits[name] = [], [], 0
+            entry = name if line.startswith("ENTRY") else entry
+            continue
+        if not name:
+            continue
+        if found := _COLLECTIVE.search(line):
+            channel = re.search(r"channel_id=\d+", line)
+            if channel and channel[0] in channels:
+                continue
+            channels |= {channel[0]} if channel else set()
+            own[name].append((found[2], _sent(found[2], found[1], bool(found[3]), line)))
+        elif loop := _WHILE.search(line):
+            known = _TRIPS.search(line)
+            if known:
+                calls[name].append((loop[2], int(known[1])))
+            else:
+                loops.append((name, loop[1], loop[2]))
+            continue
+        elif number := re.search(r" = s32\[\][^ ]* constant\((\d+)\)", line):
+            limits[name] = max(limits[name], int(number[1]))
+        for called in _CALLED.finditer(line):
+            names = [called[1]] if called[1] else [one.strip().lstrip("%") for one in called[2].split(",")]
+            calls[name] += [(one, 1) for one in names]
+    for where, condition, body in loops:
+        calls[where].append((body, limits.get(condition) or unknown_trips))
+    times: collections.Counter[str] = collections.Counter()
+
+    def visit(computation: str, often: int) -> None:
+        times[computation] += often
+        for called, trips in calls.get(computation, ()):
+            visit(called, often * trips)
+
+    visit(entry, 1)
+    traffic: dict[str, Traffic] = {}
+    for computation, often in times.items():
+        for kind, sent in own.get(computation, ()):
+            of_kind = traffic.setdefault(kind, Traffic())
+            of_kind.count += often
+            of_kind.bytes += often * sent
+    return traffic
+
+
+def _sent(kind: str, shape: str, starts: bool, line: str) -> float:
+    """Bytes that a chip sends, by the ring algorithms."""
+    sizes = [_nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
+    group = _GROUP.search(line)
+    ways = 1
+    if group:
+        ways = len(group[1].split(",")) if group[1] else int(group[3] or group[4])
+    share = (ways - 1) / ways
+    if kind == "collective-permute":
+        return sizes[0]
+    if kind == "all-gather":
+        return share * (max(sizes) if starts else sum(sizes))  # a start's result holds what goes in as well
+    if kind == "reduce-scatter":
+        return share * ways * sum(sizes)
+    return (2 if kind == "all-reduce" else 1) * share * (sum(sizes) / (2 if starts and kind != "all-reduce" else 1))
+
+
+def _nbytes(dtype: str, dims: str) -> float:
+    bits = {"pred": 8, "bf16": 16}.get(dtype) or int(re.findall(r"\d+", dtype)[0])
+    return math.prod(int(size) for size in dims.split(",") if size) * bits / 8
