@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -81,7 +82,7 @@ def train_step(
     made = make_optimizer(optimizer)
     where = states.state_shardings(model, mesh, made)
     shapes = jax.eval_shape(lambda tree: states.create(tree, made), parameters.abstract(model, jnp.dtype(optimizer.master)))
-    state = jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), shapes, where)
+    state = states.placed(shapes, where)
     rows = {
         name: jax.ShapeDtypeStruct(
             leaf.shape, leaf.dtype, sharding=sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
@@ -94,28 +95,37 @@ def train_step(
         return program.trace(state, rows, rate).lower(lowering_platforms=("tpu",))
 
 
+@contextlib.contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """Without the persistent cache: programs for devices that are not here are written to it, and cannot be read again."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, float("inf"))
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
 _OVER = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\) exceeds available HBM \(([\d.]+)([KMGT])\)")
 
 
-def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1, keep: Callable[[str], None] = lambda text: None) -> Needs:
+def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
     """Compiles a lowered program and tells what it needs.
 
     Args:
       unknown_trips: see `hlo.collective_traffic`.
-      keep: is given the compiled program's text.
     """
     capacity = machine.generation.usable / machine.generation.devices
     try:
-        compiled = lowered.compile()
+        with _nothing_kept():
+            compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         found = _OVER.search(str(error))
         if "RESOURCE_EXHAUSTED" not in str(error) or found is None:
             raise
         used, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
         return Needs(False, None, None, None, int(used), int(stated), {})
-    text, plan = compiled.as_text(), compiled.memory_analysis()
-    keep(text)
+    plan, traffic = compiled.memory_analysis(), collective_traffic(compiled.as_text(), unknown_trips)
     arguments, temporaries = plan.argument_size_in_bytes, plan.temp_size_in_bytes
-    peak = plan.peak_memory_in_bytes
-    traffic = collective_traffic(text, unknown_trips)
-    return Needs(True, arguments, temporaries, peak, arguments + temporaries, int(capacity), traffic)
+    return Needs(True, arguments, temporaries, plan.peak_memory_in_bytes, arguments + temporaries, int(capacity), traffic)

@@ -13,16 +13,11 @@ from typing import Any
 
 import jax
 
+from jorney.topology import GENERATIONS
+
 # device_kind -> dense bfloat16 operations a second of a chip, as the vendors state them.
 PEAK: dict[str, float] = {
-    "TPU v4": 275e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5e": 197e12,
-    "TPU v5": 459e12,
-    "TPU v5p": 459e12,
-    "TPU v6 lite": 918e12,
-    "TPU v6e": 918e12,
-    "TPU7x": 2307e12,
+    **{kind: generation.flops for generation in GENERATIONS.values() for kind in generation.kinds},
     "NVIDIA A100-SXM4-40GB": 312e12,
     "NVIDIA A100-SXM4-80GB": 312e12,
     "NVIDIA H100 80GB HBM3": 989e12,

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jorney import aot, topology
+from jorney import aot, sharding, topology
 from jorney.aot import Needs
 from jorney.bench.machine import read_model
 from jorney.model import flops
@@ -83,7 +83,7 @@ def make(command: Trained, machine: Slice) -> Plan:
     model, config = read_model(command.model), command.sft if isinstance(command, SftCommand) else command.dpo
     dtype = jnp.dtype(command.dtype)
     mesh = aot.make_mesh(machine, command.mesh)
-    ways = mesh.shape["data"] * mesh.shape["fsdp"] * config.accumulate
+    ways = sharding.ways("batch", mesh) * config.accumulate
     rows: int = getattr(config, config.batch)
     if rows % ways:
         field = f"{config.name}.{config.batch}"

@@ -126,9 +126,9 @@ def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, spec(*axes))
 
 
-def ways(axis: str) -> int:
-    """Into how many parts the mesh that is set splits a logical axis; 1 without a mesh."""
-    part, sizes = TABLE[axis], jax.sharding.get_abstract_mesh().shape
+def ways(axis: str, mesh: Mesh | None = None) -> int:
+    """Into how many parts a mesh, or the one that is set, splits a logical axis; 1 without a mesh."""
+    part, sizes = TABLE[axis], (mesh or jax.sharding.get_abstract_mesh()).shape
     names = (part,) if isinstance(part, str) else part or ()
     return math.prod(sizes.get(name, 1) for name in names)
 

@@ -83,8 +83,7 @@ class SampleBench:
             wanted=(self.depth + self.w * self.keep) * self.step_tokens * 3 // 4,
             cache_tokens=self.cache_tokens,
         )
-        ways = mesh.shape["data"] * mesh.shape["fsdp"]
-        return fit(work, self.prompt - self.shared, self.shared, model.positions, ways)
+        return fit(work, self.prompt - self.shared, self.shared, model.positions, sharding.ways("batch", mesh))
 
 
 def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     """
     model = read_model(command.model)
     mesh = sharding.make_mesh(command.mesh)
-    if command.rows // command.accumulate % (mesh.shape["data"] * mesh.shape["fsdp"]):
+    if command.rows // command.accumulate % sharding.ways("batch", mesh):
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
     with jax.set_mesh(mesh):
         step, state, batch, compiled_in = _prepare(command, model, mesh)

@@ -165,17 +165,21 @@ def prefill_attends(
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    before = _shared_segments(config, shared, positions[None])
-    order = jnp.arange(members.shape[0])
-    own = (members[:, None] == members) & (order[:, None] >= order)
-    mask = own[None] & _near(positions[None], positions[None], config.window)
 
-    def read(number: int, query: jax.Array, fresh: Layer, pool: Layer) -> jax.Array:
+    def read(placed: jax.Array) -> Read:
         if shared is None:
-            return causal_attention(query, *fresh, members[None], members[None], config.window)
-        return attend(query, [*before(number), Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)])
+            return lambda number, query, fresh, pool: causal_attention(
+                query, *fresh, members[None], members[None], config.window
+            )
+        before = _shared_segments(config, shared, positions[None])
+        order = jnp.arange(members.shape[0])
+        own = (members[:, None] == members) & (order[:, None] >= order)
+        mask = own[None] & _near(positions[None], positions[None], config.window)
+        return lambda number, query, fresh, pool: attend(
+            query, [*before(number), Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)]
+        )
 
-    return _attends(pools, problems[None], positions[None], slots[None], lambda placed: read)
+    return _attends(pools, problems[None], positions[None], slots[None], read)
 
 
 # A layer's queries [B, T, N, H] -> what they read. Also given: the layer's number, the fresh keys and values [B, T, K, H], and

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from jorney import devices
+from jorney import devices, sharding
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.model import params as parameters
@@ -125,7 +125,7 @@ class Generator:
           ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
         """
         policy, shared = self.policy, common_start(prompts)
-        ways = policy.mesh.shape["data"] * policy.mesh.shape["fsdp"]
+        ways = sharding.ways("batch", policy.mesh)
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
         shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
         programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
@@ -200,9 +200,8 @@ def cache_room(policy: Policy) -> int | None:
     free = devices.free_memory(policy.mesh.local_devices)
     if free is None:
         return None
-    sizes = policy.mesh.shape
-    of_a_device = cache.nbytes(policy.config, 1, np.dtype(policy.dtype).itemsize) / sizes["tensor"]
-    return int(_FOR_THE_CACHE * free / of_a_device) * sizes["data"] * sizes["fsdp"]
+    of_a_device = cache.nbytes(policy.config, 1, np.dtype(policy.dtype).itemsize) / sharding.ways("kv_heads", policy.mesh)
+    return int(_FOR_THE_CACHE * free / of_a_device) * sharding.ways("batch", policy.mesh)
 
 
 def _work(prompts: int, sampling: SamplingConfig) -> Work:

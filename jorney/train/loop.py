@@ -159,7 +159,7 @@ def train(
                     assert request.signal is not None
                     raise stopping.Stopped(step, request.signal)
         if training.best and (best := checkpoints.best()) not in (None, batches.steps):
-            state = checkpoints.restore(best, _like(state, where))
+            state = checkpoints.restore(best, states.placed(state, where))
         return state.params, metrics.learned
 
 
@@ -184,16 +184,11 @@ def _begin(
     if latest is None:
         state = jax.jit(create, out_shardings=where, donate_argnums=(0,) if donate and same else ())(params)
     else:
-        like = _like(jax.eval_shape(create, params), where)
+        like = states.placed(jax.eval_shape(create, params), where)
     if donate:
         for leaf in jax.tree.leaves(params):
             leaf.delete()
     return (state, 0) if latest is None else (checkpoints.restore(latest, like), latest)
-
-
-def _like(state: Any, where: TrainState) -> Any:
-    """What a checkpoint of the state is restored into."""
-    return jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), state, where)
 
 
 def _step_program(

@@ -54,3 +54,8 @@ def state_shardings(config: ModelConfig, mesh: Mesh, optimizer: optax.GradientTr
     )
     places: Any = (everywhere, where, moments)
     return TrainState(*places)
+
+
+def placed(state: Any, where: TrainState) -> Any:
+    """Shapes, dtypes and shardings of a state: what a checkpoint is restored into, and a step is compiled for."""
+    return jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), state, where)
