@@ -20,6 +20,7 @@ TABLE: dict[str, str | tuple[str, ...] | None] = {
     "length": "context",
     "embed": None,
     "replica": "data",  # rows of which the devices of a replica hold all, and split something else
+    "loss_vocab": ("fsdp", "tensor"),  # of the head's matrix and logits in a loss, see `train.cross_entropy`
     # parameters
     "layers": None,
     "weight_embed": "fsdp",

@@ -94,6 +94,39 @@ def causal_attention(
     return blockwise_attention(query, keys, values, query_segments, key_segments, window)
 
 
+def preference_attention(
+    query: jax.Array, keys: jax.Array, values: jax.Array, segments: jax.Array, length: int, window: int | None = None
+) -> jax.Array:
+    """`causal_attention` of rows of a prompt, and two branches of `length` L that go on from it and do not see each other.
+
+    Args:
+      query: [B, P + 2L, N, H].
+      keys, values: [B, P + 2L, K, H].
+      segments: [B, P + 2L] int32, one for all that is real, another for padding.
+      window: as there; in a branch distances are those in its text.
+    """
+    if platform() == "tpu":
+        from jorney.model.splash import splash_attention
+
+        return splash_attention(query, keys, values, segments, segments, window, branch=length)
+    B, P = query.shape[0], query.shape[1] - 2 * length
+
+    def branches(x: jax.Array) -> jax.Array:
+        """[B, P + 2L, ...] -> [2B, L, ...]."""
+        return x[:, P:].reshape(2 * B, length, *x.shape[2:])
+
+    def with_prompt(x: jax.Array) -> jax.Array:
+        """[B, P + 2L, ...] -> [2B, P + L, ...]: each branch after its prompt."""
+        return jnp.concatenate([jnp.repeat(x[:, :P], 2, axis=0), branches(x)], axis=1)
+
+    # Two calls: the prompt on itself, and the branches [2B, L] on keys [2B, P + L].
+    first = blockwise_attention(*(x[:, :P] for x in (query, keys, values, segments, segments)), window)
+    both = blockwise_attention(
+        branches(query), with_prompt(keys), with_prompt(values), branches(segments), with_prompt(segments), window
+    )
+    return jnp.concatenate([first, both.reshape(B, 2 * length, *query.shape[2:])], axis=1)
+
+
 # Up to so many queries of one matrix, keys are the left side of the product: CPUs then read them as they lie, and what is to be
 # turned round is small. SmolLM2-135M's scores of 32 problems: 19 ms a step where the other way takes 28.
 _FEW = 64

@@ -5,13 +5,15 @@ Axis letters as in `transformer`; I and O are what a product reads and writes.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from jorney.sharding import constrain
+from jorney.sharding import constrain, platform
 
 
 def rms_norm(x: jax.Array, scale: jax.Array, eps: float) -> jax.Array:
@@ -21,36 +23,58 @@ def rms_norm(x: jax.Array, scale: jax.Array, eps: float) -> jax.Array:
     return normed.astype(x.dtype) * scale.astype(x.dtype)
 
 
-@jax.custom_vjp
-def linear(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """x [B, T, I] @ weight [I, O].
+def used(weight: jax.Array, dtype: Any) -> jax.Array:
+    """A layer's weight in the dtype of the computation."""
+    if weight.dtype == dtype:
+        return weight
+    # Rounded first, and only then cast: where every use of a weight is a cast, XLA casts those of all layers before it goes
+    # through them, and holds them twice. (So it does behind a barrier.)
+    info = jnp.finfo(dtype)
+    return jax.lax.reduce_precision(weight, info.nexp, info.nmant).astype(dtype)
 
-    The weight's gradient is written as x^T g, which lies as the weight does; autodiff's is (g^T x)^T.
+
+def linear(x: jax.Array, weight: jax.Array, axes: int = 1) -> jax.Array:
+    """The last `axes` axes of x [B, T, ...] with the first ones of the weight: x [B, T, I], weight [I, O] -> [B, T, O].
+
+    The weight is cast to x's dtype; its gradient has the weight's own, in which it is summed over the devices.
     """
-    return x @ weight
+    if platform() == "tpu":  # to merge axes would copy the weight, as a TPU lays it out
+        return _linear(x, weight, axes)
+    inputs, outputs = weight.shape[:axes], weight.shape[axes:]
+    flat = _linear(x.reshape(*x.shape[:2], -1), weight.reshape(math.prod(inputs), -1), 1)
+    return flat.reshape(*x.shape[:2], *outputs)
 
 
-def _linear_forward(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, Any]:
-    return x @ weight, (x, weight)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _linear(x: jax.Array, weight: jax.Array, axes: int) -> jax.Array:
+    """The weight's gradient is written as x^T g, which lies as the weight does; autodiff's is (g^T x)^T."""
+    return jnp.tensordot(x, used(weight, x.dtype), axes)
 
 
-def _linear_backward(saved: Any, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _linear_forward(x: jax.Array, weight: jax.Array, axes: int) -> tuple[jax.Array, Any]:
+    return _linear(x, weight, axes), (x, weight)
+
+
+def _linear_backward(axes: int, saved: Any, g: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, weight = saved
-    return g @ weight.T, weight_gradient(x, g)
+    outputs = tuple(range(axes - weight.ndim, 0))
+    return jnp.tensordot(g, used(weight, g.dtype), (outputs, outputs)), weight_gradient(x, g, weight.dtype)
 
 
-linear.defvjp(_linear_forward, _linear_backward)
+_linear.defvjp(_linear_forward, _linear_backward)
 
 
-def weight_gradient(x: jax.Array, g: jax.Array) -> jax.Array:
-    """x [B, T, I], the gradient g [B, T, O] of a product -> [I, O], that of its weight."""
-    flat, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
-    return flat.T @ g
+def weight_gradient(x: jax.Array, g: jax.Array, dtype: Any) -> jax.Array:
+    """x [B, T, ...], the gradient g [B, T, ...] of a product -> that of its weight, x's axes before g's."""
+    if x.ndim == g.ndim == 3:
+        flat, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+        return jnp.matmul(flat.T, g, preferred_element_type=dtype)
+    return jnp.tensordot(x, g, ((0, 1), (0, 1)), preferred_element_type=dtype)
 
 
 @jax.custom_vjp
 def gated_mlp(x: jax.Array, gate: jax.Array, up: jax.Array, down: jax.Array) -> jax.Array:
-    """(silu(x gate) * (x up)) down: x [B, T, D], gate and up [D, F], down [F, D].
+    """(silu(x gate) * (x up)) down: x [B, T, D], gate and up [D, F], down [F, D]; weights and their gradients as in `linear`.
 
     Only x and the two products are kept for the backward pass; what lies between them and `down` is computed again.
     """
@@ -58,21 +82,22 @@ def gated_mlp(x: jax.Array, gate: jax.Array, up: jax.Array, down: jax.Array) -> 
 
 
 def _gated_forward(x: jax.Array, gate: jax.Array, up: jax.Array, down: jax.Array) -> tuple[jax.Array, Any]:
-    g = checkpoint_name(constrain(x @ gate, "batch", "length", "mlp"), "gate")
-    u = checkpoint_name(constrain(x @ up, "batch", "length", "mlp"), "up")
-    return (jax.nn.silu(g) * u) @ down, (x, g, u, gate, up, down)
+    g = checkpoint_name(constrain(x @ used(gate, x.dtype), "batch", "length", "mlp"), "gate")
+    u = checkpoint_name(constrain(x @ used(up, x.dtype), "batch", "length", "mlp"), "up")
+    return (jax.nn.silu(g) * u) @ used(down, x.dtype), (x, g, u, gate, up, down)
 
 
 def _gated_backward(saved: Any, dy: jax.Array) -> tuple[jax.Array, ...]:
     x, g, u, gate, up, down = saved
     slope = jax.nn.sigmoid(g)
-    dhidden = constrain(dy @ down.T, "batch", "length", "mlp")
+    dhidden = constrain(dy @ used(down, x.dtype).T, "batch", "length", "mlp")
     # Behind a barrier, for products read them: without it XLA computes them again, transposed, inside each.
     hidden, dg, du = jax.lax.optimization_barrier(
         (g * slope * u, dhidden * u * slope * (1 + g * (1 - slope)), dhidden * g * slope)
     )
-    dx = dg @ gate.T + du @ up.T
-    return dx, weight_gradient(x, dg), weight_gradient(x, du), weight_gradient(hidden, dy)
+    dx = dg @ used(gate, x.dtype).T + du @ used(up, x.dtype).T
+    dgate, dup = (weight_gradient(x, d, weight.dtype) for d, weight in ((dg, gate), (du, up)))
+    return dx, dgate, dup, weight_gradient(hidden, dy, down.dtype)
 
 
 gated_mlp.defvjp(_gated_forward, _gated_backward)

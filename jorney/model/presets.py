@@ -25,6 +25,9 @@ PRESETS: dict[str, ModelConfig] = {
         positions=8192,
         tie_embeddings=True,
     ),
+    "llama-2-7b": ModelConfig(
+        vocab_size=32_000, embed=4096, layers=32, heads=32, kv_heads=32, head_dim=128, mlp=11_008, rms_eps=1e-5, positions=4096
+    ),
     "llama-3.1-8b": ModelConfig(
         vocab_size=128_256,
         embed=4096,
@@ -67,4 +70,17 @@ PRESETS: dict[str, ModelConfig] = {
     ),
     # Small enough for a test, with grouped heads and a head of its own.
     "tiny": ModelConfig(vocab_size=512, embed=64, layers=2, heads=8, kv_heads=4, head_dim=16, mlp=128, positions=256),
+}
+
+# Hub id -> preset.
+HUB = {
+    "deepseek-ai/deepseek-math-7b-base": "deepseekmath-7b",
+    "deepseek-ai/deepseek-math-7b-instruct": "deepseekmath-7b",
+    "deepseek-ai/deepseek-math-7b-rl": "deepseekmath-7b",
+    "HuggingFaceTB/SmolLM2-135M": "smollm2-135m",
+    "HuggingFaceTB/SmolLM2-135M-Instruct": "smollm2-135m",
+    "meta-llama/Llama-3.1-8B": "llama-3.1-8b",
+    "mistralai/Mistral-7B-v0.1": "mistral-7b",
+    "Qwen/Qwen2.5-Math-PRM-7B": "qwen2.5-math-prm-7b",
+    "Qwen/Qwen3-8B": "qwen3-8b",
 }

@@ -28,19 +28,18 @@ def splash_attention(
     query_segments: jax.Array,
     key_segments: jax.Array,
     window: int | None = None,
+    branch: int = 0,
     interpret: bool = False,
 ) -> jax.Array:
     """`blockwise.blockwise_attention`, as a TPU does it best.
 
     Args:
+      branch: L, where the last 2L positions are two branches (`attention.preference_attention`); 0 for none.
       interpret: runs the kernels' program on any device, slowly; for tests.
     """
     mesh = jax.sharding.get_abstract_mesh()
-
     kind = mesh.abstract_device.device_kind if mesh.abstract_device else ""
-
-    local = functools.partial(_local, window=window, kind=kind, interpret=interpret)
-
+    local = functools.partial(_local, window=window, branch=branch, kind=kind, interpret=interpret)
     if mesh.empty:
         return local(query, keys, values, query_segments, key_segments)
     batch = "batch" if query.shape[0] % ways("batch") == 0 else None  # one row alone is read by all
@@ -57,6 +56,7 @@ def _local(
     query_segments: jax.Array,
     key_segments: jax.Array,
     window: int | None,
+    branch: int,
     kind: str,
     interpret: bool,
 ) -> jax.Array:
@@ -69,15 +69,51 @@ def _local(
     ids = splash.SegmentIds(
         jnp.pad(query_segments, ((0, 0), (0, more)), mode="edge"), jnp.pad(key_segments, ((0, 0), (0, more_keys)), mode="edge")
     )
-    kernel = _kernel(N, T + more, S + more_keys, S - T, window, kind, interpret)
+    seen: Any
+    if branch:
+        seen = BranchMask((T + more, T + more), T - 2 * branch, branch, window)
+    elif window is None:  # a mask of its own, which the kernel computes more cheaply
+        seen = masks.CausalMask((T + more, S + more_keys), S - T)
+    else:
+        seen = masks.LocalMask((T + more, S + more_keys), (window - 1, 0), S - T)
+    kernel = _kernel(N, seen, kind, interpret)
     found: Any = jax.vmap(kernel)(q.astype(query.dtype), k, v, ids)
     return found[:, :, :T].swapaxes(1, 2)
 
 
-def _kernel(N: int, T: int, S: int, offset: int, window: int | None, kind: str, interpret: bool) -> Any:
-    """For one row: [N, T, H] queries at the positions from `offset` on, of S."""
-    causal = window is None  # a mask of its own, which the kernel computes more cheaply
-    seen: Any = masks.CausalMask((T, S), offset) if causal else masks.LocalMask((T, S), ((window or 0) - 1, 0), offset)
+class BranchMask(masks.CausalMask):
+    """A prompt, and two branches after it that do not see each other; the kernel computes it, as it does its base.
+
+    Args:
+      size: [T, T].
+      prompt, length: P, and L of each branch; what comes after them is padding, which sees what the second one sees.
+    """
+
+    def __init__(self, size: tuple[int, int], prompt: int, length: int, window: int | None) -> None:
+        super().__init__(size)
+        self._decides = (prompt, length, window)
+        self.mask_function = self._seen
+
+    def _seen(self, queries: Any, keys: Any) -> Any:
+        prompt, length, window = self._decides
+        second = prompt + length
+        own = (queries < second) | (keys < prompt) | (keys >= second)
+        seen = (queries >= keys) & own
+        if window is None:
+            return seen
+        # Distances are those in a branch's text.
+        return seen & (queries - length * (queries >= second) - keys + length * (keys >= second) < window)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BranchMask) and (self.shape, self._decides) == (other.shape, other._decides)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.shape, self._decides))
+
+
+def _kernel(N: int, seen: masks.Mask, kind: str, interpret: bool) -> Any:
+    """For one row, of N heads."""
+    T, S = seen.shape
     most = _BLOCK.get(kind, _BLOCK_ELSEWHERE)
     q, k = (max(size for size in range(_LANES, min(most, length) + 1, _LANES) if length % size == 0) for length in (T, S))
     blocks = splash.BlockSizes(

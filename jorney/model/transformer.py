@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
-from jorney.model.attention import Turns, causal_attention, rotate, turns
+from jorney.model.attention import Turns, causal_attention, preference_attention, rotate, turns
 from jorney.model.config import ModelConfig
 from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.model.params import LAYERS, Params
@@ -52,7 +52,7 @@ class Attention(nn.Module):
     def __call__(self, x: jax.Array, turned: Turns, attend: Attend) -> tuple[jax.Array, Any]:
         config, prefix = self.config, (LAYERS, "attention")
         wq, wk, wv, wo = _table_params(self, config, prefix, ("query", "key", "value", "out"))
-        q, k, v = (_project(x, w) for w in (wq, wk, wv))
+        q, k, v = (linear(x, w) for w in (wq, wk, wv))
         if config.qkv_bias:
             biases = _table_params(self, config, prefix, ("query_bias", "key_bias", "value_bias"))
             q, k, v = (y + b.astype(x.dtype) for y, b in zip((q, k, v), biases, strict=True))
@@ -64,12 +64,7 @@ class Attention(nn.Module):
         k = checkpoint_name(constrain(k, "batch", "length", "kv_heads", "head_dim"), "key")
         v = checkpoint_name(constrain(v, "batch", "length", "kv_heads", "head_dim"), "value")
         read, kept = attend(q, k, v)
-        return linear(read.reshape(*x.shape[:2], -1), wo.astype(x.dtype).reshape(-1, x.shape[2])), kept
-
-
-def _project(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """x [B, T, D], weight [D, heads, H] -> [B, T, heads, H]."""
-    return linear(x, weight.astype(x.dtype).reshape(x.shape[2], -1)).reshape(*x.shape[:2], *weight.shape[1:])
+        return linear(read, wo, 2), kept
 
 
 class Mlp(nn.Module):
@@ -80,7 +75,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         gate, up, down = _table_params(self, self.config, (LAYERS, "mlp"), ("gate", "up", "down"))
-        return gated_mlp(x, *(weight.astype(x.dtype) for weight in (gate, up, down)))
+        return gated_mlp(x, gate, up, down)
 
 
 class Block(nn.Module):
@@ -209,27 +204,15 @@ def preference_hidden_states(
 ) -> jax.Array:
     """`hidden_states` of rows [B, P + 2L]: a prompt that ends at P - 1, and two branches of `length` L that go on from it.
 
-    Everything but attention runs once on P + 2L tokens; attention is two calls: the prompt on itself, and the branches
-    [2B, L] on keys [2B, P + L].
+    All of it runs once on P + 2L tokens.
 
     Args:
       parts: [B, P + 2L] int32, 0 for padding: before the prompt, after a branch.
     """
-    B, P = tokens.shape[0], tokens.shape[1] - 2 * length
     real = (parts > 0).astype(jnp.int32)
 
-    def branches(x: jax.Array) -> jax.Array:
-        """[B, P + 2L, ...] -> [2B, L, ...]."""
-        return x[:, P:].reshape(2 * B, length, *x.shape[2:])
-
-    def with_prompt(x: jax.Array) -> jax.Array:
-        """[B, P + 2L, ...] -> [2B, P + L, ...]: each branch after its prompt."""
-        return jnp.concatenate([jnp.repeat(x[:, :P], 2, axis=0), branches(x)], axis=1)
-
     def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
-        first = causal_attention(q[:, :P], k[:, :P], v[:, :P], real[:, :P], real[:, :P], config.window)
-        both = causal_attention(branches(q), with_prompt(k), with_prompt(v), branches(real), with_prompt(real), config.window)
-        return jnp.concatenate([first, both.reshape(B, 2 * length, *q.shape[2:])], axis=1), None
+        return preference_attention(q, k, v, real, length, config.window), None
 
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 

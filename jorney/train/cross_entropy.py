@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jorney import sharding
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import read_out
+from jorney.sharding import constrain
 
 
 def piece_length(rows: int, length: int, tokens: int) -> int:
@@ -36,22 +36,38 @@ def log_probs(
     Returns:
       [B, T] float32 log-probabilities, and [B, T] bool: the target was the most likely token.
     """
-    B, T, D = hidden.shape
-    C = piece_length(B, T, tokens)
+    B, T, _ = hidden.shape
+    return _log_probs(piece_length(B, T, tokens), hidden, _head(config, params), targets)
 
-    @functools.partial(jax.checkpoint, prevent_cse=False)
-    def one(carry: None, piece: tuple[jax.Array, jax.Array]) -> tuple[None, tuple[jax.Array, jax.Array]]:
-        h, t = piece
-        scores = read_out(config, params, h)
-        chosen = jnp.take_along_axis(scores, t[..., None], axis=-1)[..., 0]
-        return carry, (chosen - jax.nn.logsumexp(scores, axis=-1), chosen >= jnp.max(scores, axis=-1))
 
-    if C == T:
-        _, (found, hits) = one(None, (hidden, targets))
-        return found, hits
-    pieces = hidden.reshape(B, T // C, C, D).swapaxes(0, 1), targets.reshape(B, T // C, C).swapaxes(0, 1)
-    _, (found, hits) = jax.lax.scan(one, None, pieces)
-    return found.swapaxes(0, 1).reshape(B, T), hits.swapaxes(0, 1).reshape(B, T)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _log_probs(C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+    split = _splits(head)
+    matrix = _matrix(head, hidden.dtype, split)
+
+    def one(carry: None, piece: jax.Array) -> tuple[None, tuple[jax.Array, jax.Array]]:
+        h, t = (_piece(x, piece, C, split) for x in (hidden, targets))
+        highest, chosen, _, sums = _read(h.reshape(-1, h.shape[-1]), t.reshape(-1, 1), matrix, split)
+        found = chosen - highest - jnp.log(sums)
+        return carry, (found.reshape(t.shape), (chosen >= highest).reshape(t.shape))
+
+    _, (found, hits) = jax.lax.scan(one, None, jnp.arange(hidden.shape[1] // C))
+    whole = lambda x: x.swapaxes(0, 1).reshape(targets.shape)  # noqa: E731
+    return whole(found), whole(hits)
+
+
+def _log_probs_forward(C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array) -> tuple[Any, Any]:
+    return _log_probs(C, hidden, head, targets), (hidden, head, targets)
+
+
+def _log_probs_backward(C: int, saved: Any, cotangents: tuple[jax.Array, Any]) -> tuple[jax.Array | None, ...]:
+    hidden, head, targets = saved
+    # Whatever the loss makes of them, its gradient is that of a weighted sum.
+    dhidden, dhead = _read_pieces(C, hidden, head, targets, -cotangents[0], hidden.shape[1] // C, gradients=True)[2]
+    return dhidden, dhead, None
+
+
+_log_probs.defvjp(_log_probs_forward, _log_probs_backward)
 
 
 def cross_entropy(
@@ -72,14 +88,12 @@ def cross_entropy(
     Returns:
       [] float32, and [B, T] bool: the target was the most likely token (False where the weight is 0).
     """
-    assert config.head == "lm", config.head
     B, T, _ = hidden.shape
     order = jnp.argsort(weights == 0, axis=1, stable=True)
     back = jnp.argsort(order, axis=1)
     hidden = jnp.take_along_axis(hidden, order[:, :, None], axis=1)
     targets, weights = (jnp.take_along_axis(x, order, axis=1) for x in (targets, weights))
-    head = params["embedding" if config.tie_embeddings else "head"]
-    total, hits = _sorted_cross_entropy(piece_length(B, T, tokens), hidden, head, targets, weights)
+    total, hits = _sorted_cross_entropy(piece_length(B, T, tokens), hidden, _head(config, params), targets, weights)
     return total, jnp.take_along_axis(hits, back, axis=1)
 
 
@@ -87,14 +101,14 @@ def cross_entropy(
 def _sorted_cross_entropy(
     C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    total, hits, _ = _read_pieces(C, hidden, head, targets, weights, gradients=False)
+    total, hits, _ = _read_pieces(C, hidden, head, targets, weights, _used(C, weights), gradients=False)
     return total, hits
 
 
 def _forward(
     C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array
 ) -> tuple[tuple[jax.Array, jax.Array], Any]:
-    total, hits, gradients = _read_pieces(C, hidden, head, targets, weights, gradients=True)
+    total, hits, gradients = _read_pieces(C, hidden, head, targets, weights, _used(C, weights), gradients=True)
     return (total, hits), gradients
 
 
@@ -107,36 +121,85 @@ def _backward(C: int, gradients: Any, cotangents: tuple[jax.Array, Any]) -> tupl
 _sorted_cross_entropy.defvjp(_forward, _backward)
 
 
+def _used(C: int, weights: jax.Array) -> jax.Array:
+    """How many pieces of sorted rows hold any weight."""
+    return -(-jnp.max(jnp.sum(weights > 0, axis=1)) // C)
+
+
 def _read_pieces(
-    C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array, gradients: bool
+    C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array, pieces: Any, gradients: bool
 ) -> tuple[jax.Array, jax.Array, Any]:
-    """Sum and hits; with `gradients`, those of the sum by hidden and head."""
-    (B, T, D), dtype = hidden.shape, hidden.dtype
-    used = jnp.max(jnp.sum(weights > 0, axis=1))
-    matrix = head.astype(dtype)
+    """Of the first so many pieces: the sum, and the hits; with `gradients`, those of the sum by hidden and head."""
+    (B, T, D), dtype, split = hidden.shape, hidden.dtype, _splits(head)
+    matrix = _matrix(head, dtype, split)
 
     def one(piece: jax.Array, carry: Any) -> Any:
         total, hits, dhidden, dhead = carry
-        h, t, w = (jax.lax.dynamic_slice_in_dim(x, piece * C, C, axis=1) for x in (hidden, targets, weights))
+        h, t, w = (_piece(x, piece, C, split) for x in (hidden, targets, weights))
         h, t, w = h.reshape(-1, D), t.reshape(-1, 1), w.reshape(-1, 1)
-        scores = jnp.einsum("nd,vd->nv", h, matrix, preferred_element_type=jnp.float32)
-        highest = jnp.max(scores, axis=-1, keepdims=True)
-        exponentials = jnp.exp(scores - highest)
-        sums = jnp.sum(exponentials, axis=-1, keepdims=True)
-        chosen = jnp.take_along_axis(scores, t, axis=-1)
+        highest, chosen, exponentials, sums = _read(h, t, matrix, split)
         total += jnp.sum(w * (jnp.log(sums) + highest - chosen))
         found = ((chosen >= highest) & (w > 0)).reshape(B, C)
         hits = jax.lax.dynamic_update_slice_in_dim(hits, found, piece * C, axis=1)
         if gradients:
-            is_target = jax.lax.broadcasted_iota(jnp.int32, scores.shape, 1) == t
-            g = (exponentials * (w / sums) - jnp.where(is_target, w, 0)).astype(dtype)
+            g = (exponentials * (w / sums) - jnp.where(_is_target(t, exponentials), w, 0)).astype(dtype)
             g = jax.lax.optimization_barrier(g)  # two products read it
             dhead += jnp.einsum("nv,nd->vd", g, h, preferred_element_type=dhead.dtype)
             dh = (g @ matrix).reshape(B, C, D)
+            dh = constrain(dh, "batch", None, None) if split else dh
             dhidden = jax.lax.dynamic_update_slice_in_dim(dhidden, dh, piece * C, axis=1)
         return total, hits, dhidden, dhead
 
-    nothing = (jnp.zeros_like(hidden), jnp.zeros(head.shape, jnp.float32)) if gradients else (None, None)
+    nothing: Any = (None, None)
+    if gradients:
+        zeros = jnp.zeros(head.shape, jnp.float32)
+        nothing = jnp.zeros_like(hidden), constrain(zeros, "loss_vocab", None) if split else zeros
     start = (jnp.zeros((), jnp.float32), jnp.zeros((B, T), bool), *nothing)
-    total, hits, dhidden, dhead = jax.lax.fori_loop(0, -(-used // C), one, start)
+    total, hits, dhidden, dhead = jax.lax.fori_loop(0, pieces, one, start)
     return total, hits, (dhidden, dhead.astype(head.dtype)) if gradients else None
+
+
+def _head(config: ModelConfig, params: Params) -> jax.Array:
+    assert config.head == "lm", config.head
+    return params["embedding" if config.tie_embeddings else "head"]
+
+
+def _splits(head: jax.Array) -> bool:
+    """Whether the devices of a replica split the vocabulary, and each reads all of the replica's rows.
+
+    The head's gradient is then summed where it is computed. With the rows split every device would hold one as large as the
+    whole head, and send it to the others with every piece.
+    """
+    ways = sharding.ways("loss_vocab")
+    return ways > 1 and head.shape[0] % ways == 0
+
+
+def _matrix(head: jax.Array, dtype: Any, split: bool) -> jax.Array:
+    """[V, D], as the products read it."""
+    return constrain(head.astype(dtype), "loss_vocab", None) if split else head.astype(dtype)
+
+
+def _piece(x: jax.Array, piece: jax.Array, C: int, split: bool) -> jax.Array:
+    """[B, T, ...] -> [B, C, ...], the positions from piece x C on."""
+    found = jax.lax.dynamic_slice_in_dim(x, piece * C, C, axis=1)
+    # Behind a barrier: or all of x would change places, and then be cut.
+    return constrain(jax.lax.optimization_barrier(found), "replica", *(None,) * (x.ndim - 1)) if split else found
+
+
+def _read(h: jax.Array, t: jax.Array, matrix: jax.Array, split: bool) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """h [N, D], t [N, 1] -> the highest logit and the target's [N, 1]; exponentials over the highest [N, V]; sums [N, 1]."""
+    scores = jnp.einsum("nd,vd->nv", h, matrix, preferred_element_type=jnp.float32)
+    scores = constrain(scores, "replica", "loss_vocab") if split else scores
+    highest = jnp.max(scores, axis=-1, keepdims=True)
+    exponentials = jnp.exp(scores - highest)
+    sums = jnp.sum(exponentials, axis=-1, keepdims=True)
+    if split:  # each device looks in its part of the vocabulary
+        chosen = jnp.sum(jnp.where(_is_target(t, scores), scores, 0), axis=-1, keepdims=True)
+    else:
+        chosen = jnp.take_along_axis(scores, t, axis=-1)
+    return highest, chosen, exponentials, sums
+
+
+def _is_target(t: jax.Array, scores: jax.Array) -> jax.Array:
+    """[N, V] bool."""
+    return jax.lax.broadcasted_iota(jnp.int32, scores.shape, 1) == t

@@ -68,8 +68,8 @@ def preference_log_probs(
     tokens, L = batch["tokens"], batch["chosen_mask"].shape[1]
     P = tokens.shape[1] - 2 * L
     hidden = preference_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, dtype, remat)
-    last = hidden[:, P - 1 : P]  # prompts end here; both first tokens are predicted from it
-    predicting = jnp.concatenate([last, hidden[:, P : P + L - 1], last, hidden[:, P + L : -1]], axis=1)
+    # Prompts end at P - 1: both first tokens are predicted from there, each other one from the one before it.
+    predicting = hidden[:, P - 1 : -1].at[:, L].set(hidden[:, P - 1])
     found, _ = log_probs(config, params, predicting, tokens[:, P:], head_chunk)
     chosen, rejected = found[:, :L] * batch["chosen_mask"], found[:, L:] * batch["rejected_mask"]
     return jnp.sum(chosen, axis=1), jnp.sum(rejected, axis=1)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from programs import equations
 
-from jorney.model.layers import gated_mlp, linear, rms_norm, weight_gradient
+from jorney.model import layers
+from jorney.model.layers import gated_mlp, linear, rms_norm, used, weight_gradient
 from jorney.sharding import MeshConfig, make_mesh, named
 
 
@@ -65,8 +66,12 @@ def test_linear(check, inputs: int, outputs: int) -> None:
 @pytest.mark.parametrize(("inputs", "outputs"), [(24, 10), (10, 24), (16, 16)])
 def test_a_weights_gradient_is_one_product_that_lies_as_the_weight_does(inputs: int, outputs: int) -> None:
     x, g = _draw((3, 5, inputs), (3, 5, outputs))
-    np.testing.assert_allclose(weight_gradient(x, g), np.einsum("bti,bto->io", x, g), atol=1e-5)
-    (product,) = [one for one, _ in equations(jax.make_jaxpr(weight_gradient)(x, g)) if one.primitive.name == "dot_general"]
+    np.testing.assert_allclose(weight_gradient(x, g, jnp.float32), np.einsum("bti,bto->io", x, g), atol=1e-5)
+    (product,) = [
+        one
+        for one, _ in equations(jax.make_jaxpr(weight_gradient, static_argnums=2)(x, g, jnp.float32))
+        if one.primitive.name == "dot_general"
+    ]
     assert product.outvars[0].aval.shape == (inputs, outputs)
 
 
@@ -75,6 +80,38 @@ def test_a_weights_gradient_is_one_product_that_lies_as_the_weight_does(inputs: 
 def test_gated_mlp(check, D: int, F: int) -> None:
     x, gate, up, down, cotangent = _draw((3, 5, D), (D, F), (D, F), (F, D), (3, 5, D))
     check(gated_mlp, _plain_mlp, cotangent, x, gate / 4, up / 4, down / 4)
+
+
+def test_axes_are_read_together() -> None:
+    """As heads and their dimensions are, by the product after attention; and written apart, as by those before it."""
+    x, into, out, cotangent = _draw((3, 5, 16), (16, 4, 6), (4, 6, 16), (3, 5, 16))
+    ours = lambda x, into, out: linear(linear(x, into), out, 2)  # noqa: E731
+    plain = lambda x, into, out: jnp.einsum("btnh,nhe->bte", jnp.einsum("btd,dnh->btnh", x, into), out)  # noqa: E731
+    _same(ours, plain, cotangent, x, into, out)
+    tpu = lambda x, into, out: layers._linear(layers._linear(x, into, 1), out, 2)  # noqa: E731
+    _same(tpu, plain, cotangent, x, into, out)
+
+
+@pytest.mark.parametrize("mlp", [False, True])
+def test_weights_in_float32_have_gradients_in_float32(mlp: bool) -> None:
+    """Though the computation is bfloat16: they are summed over rows, devices and micro-batches in the wider dtype."""
+    x, weight, up, down, cotangent = _draw((4, 64, 8), (8, 8), (8, 8), (8, 8), (4, 64, 8))
+    narrow, g = jnp.asarray(x, jnp.bfloat16), jnp.asarray(cotangent, jnp.bfloat16)
+    function = (lambda w: gated_mlp(narrow, w, up, down)) if mlp else (lambda w: linear(narrow, w))
+    value, pull = jax.vjp(function, jnp.asarray(weight))
+    assert value.dtype == jnp.bfloat16
+    (found,) = pull(g)
+    assert found.dtype == jnp.float32
+    assert (found != found.astype(jnp.bfloat16).astype(jnp.float32)).mean() > 0.9
+    if not mlp:
+        exact = np.einsum("bti,bto->io", np.asarray(narrow, np.float64), np.asarray(g, np.float64))
+        np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-4)
+
+
+def test_a_weight_is_used_as_a_cast_gives_it() -> None:
+    (weight,) = _draw((64, 64))
+    np.testing.assert_array_equal(used(weight, jnp.bfloat16), jnp.asarray(weight).astype(jnp.bfloat16))
+    assert used(weight, jnp.float32) is weight
 
 
 def test_gates_far_out_have_finite_gradients() -> None:

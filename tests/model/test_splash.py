@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jorney import sharding
+from jorney.model.attention import preference_attention
 from jorney.model.blockwise import blockwise_attention
 from jorney.model.splash import splash_attention
 
@@ -55,6 +56,35 @@ def test_equals_xla(B: int, T: int, S: int, lengths: list[int], window: int | No
     expected = both_ways(blockwise_attention, window, given)
     for ours, theirs in zip(both_ways(splash_attention, window, given, interpret=True), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("P", "L", "left", "right", "window"),
+    [
+        (128, 64, 0, 0, None),
+        (100, 50, 13, 20, None),  # no multiple of the kernel's lanes; padding before the prompt, and after a branch
+        (256, 128, 30, 1, 40),
+    ],
+)
+def test_preference_rows_equal_xla(P: int, L: int, left: int, right: int, window: int | None) -> None:
+    """One call in which the branches do not see each other, against two."""
+    *tensors, _, _, weights = inputs(2, P + 2 * L, P + 2 * L, [P + 2 * L])
+    segments = np.ones((2, P + 2 * L), np.int32)
+    segments[0, :left] = 0
+    segments[1, P + L - right : P + L] = 0
+
+    def ours(q: jax.Array, k: jax.Array, v: jax.Array, rows: Any, _: Any, window: int | None) -> jax.Array:
+        return splash_attention(q, k, v, rows, rows, window, branch=L, interpret=True)
+
+    def theirs(q: jax.Array, k: jax.Array, v: jax.Array, rows: Any, _: Any, window: int | None) -> jax.Array:
+        return preference_attention(q, k, v, rows, L, window)
+
+    weights = weights * segments[:, :, None, None]  # what padding reads is nobody's
+    given = (*tensors, segments, segments, weights)
+    for found, expected in zip(both_ways(ours, window, given), both_ways(theirs, window, given), strict=True):
+        if found.shape == weights.shape:
+            found, expected = (np.where(segments[:, :, None, None] > 0, x, 0) for x in (found, expected))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_every_device_reads_its_own_rows_and_heads() -> None:
