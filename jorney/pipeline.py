@@ -92,6 +92,9 @@ class RunConfig:
       long_tokens: limit of a completion of models that were trained on journeys; the others' is `evaluate.max_tokens`.
       excursion_loss: whether the excursions of journeys bear loss.
       sft, phase2: training on solutions, and on thoughts.
+      mesh: of the trainings.
+      sampling_mesh: of all sampling and judging. A large model trains best with its parameters split by `fsdp`, and samples
+        best with them split by `tensor`.
     """
 
     name: str = "quickstart"
@@ -117,6 +120,7 @@ class RunConfig:
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
     resample: ResampleConfig = dataclasses.field(default_factory=ResampleConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
         for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", JUDGES)):
@@ -145,7 +149,15 @@ class Run:
         # Read before any folder is made: a wrong path or a bad line leaves nothing behind.
         self._model = resolve(config.model)
         config_json.read(self._model)
-        self._bench = Bench(config.output, config.mesh, config.dtype, config.step_format, config.seed, progress)
+        self._bench = Bench(
+            config.output,
+            config.mesh,
+            config.dtype,
+            config.step_format,
+            config.seed,
+            progress,
+            sampling_mesh=config.sampling_mesh,
+        )
         self._stages: dict[str, Stage] = {}
         self._done: dict[str, Done] = {}
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jorney import storage
+from jorney.data.prm800k import is_prm800k, solved
 from jorney.data.sources import read_rows
 from jorney.data.steps import ABEL
 
@@ -47,7 +48,7 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
     """Problems of anything that `data.sources.read_rows` reads.
 
     A row needs a question (or problem) and an answer. GSM8K's answers, a worked solution with `#### 72` at its end, are
-    taken apart; MATH's solution is kept beside its answer.
+    taken apart; MATH's solution is kept beside its answer; PRM800K's rows give one right solution a question.
 
     Args:
       source: a path that ends in .jsonl, .parquet or .csv; a hub id (`openai/gsm8k:main@test`); or `tfds:NAME`.
@@ -58,7 +59,12 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit = {limit}: expected 1 or more")
-    return problems_of(itertools.islice(read_rows(source), limit), source)
+    rows = read_rows(source)
+    first = list(itertools.islice(rows, 1))
+    rows = itertools.chain(first, rows)
+    if first and is_prm800k(first[0][1]):
+        rows = solved(rows)
+    return problems_of(itertools.islice(rows, limit), source)
 
 
 def problems_of(rows: Iterable[tuple[str, dict[str, Any]]], source: str) -> list[Problem]:

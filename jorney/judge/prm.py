@@ -26,6 +26,7 @@ from jorney.sample.texts import Group
 from jorney.train.prm import encode_steps
 
 AGGREGATES = ("min", "product", "last", "mean")
+PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
 
 
 @dataclasses.dataclass(eq=False)
@@ -56,7 +57,7 @@ class PrmJudge:
         step_format: StepFormat,
         compilations: Compilations | None = None,
         rows: int = 64,
-        problems: int = 16,
+        problems: int = PROBLEMS_HELD,
     ) -> None:
         if reward_model.config.head == "lm" or reward_model.config.labels != 2:
             raise ValueError(f"{reward_model.source}: expected a reward model with two labels a token, wrong and right")
@@ -108,8 +109,8 @@ class PrmJudge:
                 )
             longest = max(longest, count)
         if self._engine is None or longest > self._slots:
-            self._slots, model = bucket(2 * longest), self._model
-            shape = Shape(self._problems, rows=1, slots=self._slots, chunk=1, texts=1)
+            shape, model = engine_shape(self._problems, longest), self._model
+            self._slots = shape.slots
             programs = Programs(
                 model.config, engine_params(model), model.mesh, model.dtype, model.ends, shape, self._compilations
             )
@@ -178,6 +179,11 @@ class PrmJudge:
         program = self._compilations.program(key, "reward model", probabilities)
         with jax.set_mesh(model.mesh):
             return np.asarray(jax.device_get(program(model.params, tokens, segments)))
+
+
+def engine_shape(problems: int, longest: int) -> Shape:
+    """Of the engine that rates the steps of so many problems, paths of so many tokens at most."""
+    return Shape(problems, rows=1, slots=bucket(2 * longest), chunk=1, texts=1)
 
 
 def solution_score(scores: Sequence[float], how: str = "min") -> float:

@@ -121,6 +121,24 @@ def label(
     return made
 
 
+def work_of(config: RolloutConfig, problems: int, longest: int, whole: int) -> Work:
+    """What completions of solutions' beginnings ask of an engine.
+
+    Args:
+      longest: tokens of the longest beginning.
+      whole: of all different beginnings of a problem, at most.
+    """
+    rows = min(config.completions, 16)
+    return Work(
+        problems=min(problems, max(1, config.rows // rows)),
+        rows=rows,
+        chunk=config.chunk,
+        texts=config.completions,
+        needed=longest + config.max_tokens,
+        wanted=whole + rows * config.max_tokens,
+    )
+
+
 # A problem, by its index, and the first steps of a solution.
 Prefix = tuple[int, tuple[str, ...]]
 
@@ -145,15 +163,7 @@ def _complete(
     ids = {line: tokenizer.encode_after(line + "\n") for line in lines}
     longest = max(sum(len(ids[line]) for line in steps) for index in waiting for steps in prefixes[index])
     whole = max(sum(len(ids[steps[-1]]) for steps in prefixes[index]) for index in waiting)
-    rows = min(config.completions, 16)
-    work = Work(
-        problems=min(len(waiting), max(1, config.rows // rows)),
-        rows=rows,
-        chunk=config.chunk,
-        texts=config.completions,
-        needed=longest + config.max_tokens,
-        wanted=whole + rows * config.max_tokens,
-    )
+    work = work_of(config, len(waiting), longest, whole)
     engine = generator.engine(list(prompts.values()), work, config.sampling(config.completions, seed).knobs)
     live: dict[Group, Prefix] = {}
     left: dict[int, tuple[Span, int]] = {}

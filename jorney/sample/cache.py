@@ -20,7 +20,9 @@ import numpy as np
 from jorney.model.attention import Segment, attend, causal_attention
 from jorney.model.config import ModelConfig
 from jorney.model.transformer import Attend
-from jorney.sharding import constrain
+from jorney.sharding import constrain, platform
+
+POOL_AXES = ("batch", "kv_heads", None, "head_dim")  # logical axes of a pool's keys and values
 
 
 class Layer(NamedTuple):
@@ -54,19 +56,20 @@ class Pools(NamedTuple):
     positions: jax.Array
 
 
-def nbytes(config: ModelConfig, tokens: int, itemsize: int) -> int:
-    """Bytes of the keys and values of so many tokens (N x A + P), all layers."""
-    return 2 * config.layers * config.kv_heads * config.head_dim * itemsize * tokens
+_LANES = 128  # a TPU's memory holds a head's dimensions in multiples of it
+
+
+def nbytes(config: ModelConfig, tokens: int, itemsize: int, platform: str = "cpu") -> int:
+    """Bytes of the keys and values of so many tokens (N x A + P), all layers, as they lie on a platform's devices."""
+    head = -(-config.head_dim // _LANES) * _LANES if platform == "tpu" else config.head_dim
+    return 2 * config.layers * config.kv_heads * head * itemsize * tokens
 
 
 def empty(config: ModelConfig, problems: int, slots: int, dtype: Any) -> Pools:
     """Pools that hold nothing."""
     shape = (problems, config.kv_heads, slots, config.head_dim)
-    layers = [Layer(*(constrain(jnp.zeros(shape, dtype), *_AXES) for _ in range(2))) for _ in range(config.layers)]
+    layers = [Layer(*(constrain(jnp.zeros(shape, dtype), *POOL_AXES) for _ in range(2))) for _ in range(config.layers)]
     return Pools(layers, constrain(jnp.zeros((problems, slots), jnp.int32), "batch", None))
-
-
-_AXES = ("batch", "kv_heads", None, "head_dim")
 
 
 def pack_bits(visible: np.ndarray) -> np.ndarray:
@@ -212,7 +215,12 @@ def _attends(
     def of_layer(number: int) -> Attend:
         def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
             def write(pool: jax.Array, fresh: jax.Array) -> jax.Array:
-                return constrain(pool.at[problems, :, slots].set(fresh, mode="drop"), *_AXES)
+                if platform() == "tpu":  # a head at a time: a TPU would turn the whole pool round to write all heads of a slot
+                    heads = jnp.arange(pool.shape[1])
+                    new = pool.at[problems[..., None], heads, slots[..., None]].set(fresh, mode="drop")
+                else:
+                    new = pool.at[problems, :, slots].set(fresh, mode="drop")
+                return constrain(new, *POOL_AXES)
 
             old = pools.layers[number]
             # Written first and read from there: were it the other way round, the pool would be copied.

@@ -7,14 +7,18 @@ import functools
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jorney import devices, sharding
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
 from jorney.model.params import Params
 from jorney.policy import Policy
 from jorney.sample import cache
@@ -158,7 +162,7 @@ class Generator:
         if not prompts:
             return
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
-        engine = self.engine(tokens, _work(len(tokens), sampling), sampling.knobs)
+        engine = self.engine(tokens, work_of(len(tokens), sampling), sampling.knobs)
         waiting = deque(range(len(prompts)))
         live: dict[Group, tuple[Span, int]] = {}
         while waiting or live:
@@ -198,13 +202,18 @@ def engine_params(policy: Policy, donate: bool = False) -> Params:
 def cache_room(policy: Policy) -> int | None:
     """Tokens that the devices have memory for beside what is on them now; None where they do not tell (CPUs)."""
     free = devices.free_memory(policy.mesh.local_devices)
-    if free is None:
-        return None
-    of_a_device = cache.nbytes(policy.config, 1, np.dtype(policy.dtype).itemsize) / sharding.ways("kv_heads", policy.mesh)
-    return int(_FOR_THE_CACHE * free / of_a_device) * sharding.ways("batch", policy.mesh)
+    return None if free is None else tokens_in(free, policy.config, policy.dtype, policy.mesh)
 
 
-def _work(prompts: int, sampling: SamplingConfig) -> Work:
+def tokens_in(free: float, config: ModelConfig, dtype: Any, mesh: Mesh) -> int:
+    """Tokens that a mesh's devices hold with the part for the cache of so many free bytes each."""
+    of_a_token = cache.nbytes(config, 1, jnp.dtype(dtype).itemsize, mesh.devices.flat[0].platform)
+    of_a_device = of_a_token / sharding.ways("kv_heads", mesh)
+    return int(_FOR_THE_CACHE * free / of_a_device) * sharding.ways("batch", mesh)
+
+
+def work_of(prompts: int, sampling: SamplingConfig) -> Work:
+    """What completions of so many prompts ask of an engine."""
     # The more completions of a prompt run together, the more each reads in vain of the others: past 16 they take turns, unless
     # rows would stand idle.
     rows = min(sampling.w, max(16, sampling.rows // prompts))

@@ -65,6 +65,8 @@ class Bench:
 
     Args:
       output: folder of the run, local or gs://.
+      mesh: on which models are trained.
+      sampling_mesh: on which they sample and judge; None for the same.
       dtype: of the computation; parameters are loaded in float32.
       step_format: a key of `data.steps.FORMATS`.
       seed: of everything random.
@@ -80,9 +82,11 @@ class Bench:
         seed: int,
         progress: Progress,
         lines: bool = False,
+        sampling_mesh: MeshConfig | None = None,
     ) -> None:
         self.progress, self._lines = progress, lines
         self.mesh = make_mesh(mesh)
+        self.sampling_mesh = make_mesh(sampling_mesh) if sampling_mesh else self.mesh
         self.dtype, self.seed = dtype, seed
         self.format = FORMATS[step_format]
         self.compilations = Compilations(announce=progress.announce)
@@ -136,7 +140,7 @@ class Bench:
         """A generator of the model, in the dtype of the computation; the one made last is kept, and no other parameters."""
         if self._generator is None or self._generator[0] != model:
             self._loaded = self._generator = None
-            policy = load(model.folder, mesh=self.mesh, dtype=self.dtype)
+            policy = load(model.folder, mesh=self.sampling_mesh, dtype=self.dtype)
             self._generator = model, Generator(policy, self.compilations, donate=True)
         return self._generator[1]
 
@@ -147,8 +151,8 @@ class Bench:
         return policy
 
     def load_beside(self, model: Model) -> Policy:
-        """The model on the mesh, beside the one that `load` keeps: a judge beside its policy."""
-        return load(model.folder, mesh=self.mesh, dtype=self.dtype)
+        """The model on the sampling mesh, beside the one that samples: a judge beside its policy."""
+        return load(model.folder, mesh=self.sampling_mesh, dtype=self.dtype)
 
 
 def training_line(record: Record) -> str:

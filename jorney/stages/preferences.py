@@ -21,19 +21,24 @@ from jorney.train import dpo
 from jorney.train.dpo import DpoConfig
 
 
-def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: EvaluateConfig, config: DpoConfig) -> Stage:
-    """Samples of every problem, split by whether they are right, and pairs of them; in parts."""
-    rows = max(config.samples, limits.rows // config.samples * config.samples)
-    size = max(1, rows // config.samples)
-    sampling = SamplingConfig(
+def samples(config: DpoConfig, limits: EvaluateConfig, seed: int) -> SamplingConfig:
+    """How the samples are drawn of which pairs are made."""
+    return SamplingConfig(
         w=config.samples,
         max_tokens=limits.max_tokens,
         temperature=config.temperature,
         top_p=config.top_p,
-        seed=bench.seed,
-        rows=rows,
+        seed=seed,
+        rows=max(config.samples, limits.rows // config.samples * config.samples),
         chunk=limits.chunk,
     )
+
+
+def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: EvaluateConfig, config: DpoConfig) -> Stage:
+    """Samples of every problem, split by whether they are right, and pairs of them; in parts."""
+    sampling = samples(config, limits, bench.seed)
+    rows = sampling.rows
+    size = max(1, rows // config.samples)
 
     def work(folder: storage.Path) -> dict[str, Any]:
         groups = {start: problems[start : start + size] for start in range(0, len(problems), size)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,6 @@ from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
 from jorney.judge.rollouts import Labelled, RolloutConfig
 from jorney.policy import save
-from jorney.sample.generate import Generator
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import prm
@@ -108,17 +108,17 @@ def plan_prm(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        policy = bench.load(model)
+        policy = bench.take(model)
         rows = labelled()
-        tokenizer = policy.tokenizer
-        examples = [prm.labelled_example(tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
+        examples = [prm.labelled_example(policy.tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
         steps = prm.batches(examples, config, bench.seed).steps
         with bench.progress.bar("steps", steps) as bar:
             where = folder / TRAINING
             trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, bench.follow(bar))
         save(trained, folder / "model", bench.dtype)
-        found = _measure(bench, policy, PrmJudge(trained, bench.format, bench.compilations), held_out, sampling)
+        del policy, fresh, trained  # three models at once may not fit
+        found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
         tokens = config.epochs * sum(len(example.tokens) for example in examples)
         return {**found, "steps": steps, "examples": len(examples), "tokens": tokens, "curve": curve(records)}
 
@@ -129,22 +129,22 @@ def plan_prm(
 
 
 def _measure(
-    bench: Bench, policy: Any, judge: PrmJudge, held_out: Sequence[Problem], sampling: RolloutConfig
+    bench: Bench, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
 ) -> dict[str, Any]:
-    generator = Generator(policy, bench.compilations)
+    generator = bench.generator(model)
     if all(problem.verifier == "countdown" for problem in held_out):
         solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
         labels = [_verified(problem, steps) for problem, steps in pairs]
     else:
         by_id = {problem.id: problem for problem in held_out}
-        rows = rollouts.label(generator, policy, held_out, bench.format, sampling, bench.seed)
+        rows = rollouts.label(generator, generator.policy, held_out, bench.format, sampling, bench.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
         labels = [[value > 0.5 for value in row.labels] for row in rows]
     if not pairs:  # the trained model is there all the same
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
-    scores = judge.score(pairs)
+    scores = prm_judge(bench, reward_model).score(pairs)
     return {
         "f1_step": step_f1(labels, scores),
         "f1_solution": solution_f1(labels, scores),

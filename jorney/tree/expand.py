@@ -154,6 +154,21 @@ def grow(
         yield from Grower(generator, policy, problems, step_format, config, seed).grow(judge)
 
 
+def work_of(config: ExpandConfig, problems: int, opening: int) -> Work:
+    """What trees of so many problems ask of an engine; a step's opening has so many tokens at most."""
+    step = config.step_tokens + opening + 1
+    return Work(
+        problems=min(max(1, config.rows // config.problem_rows), problems),
+        rows=min(config.problem_rows, config.rows),
+        chunk=config.chunk,
+        texts=config.w,
+        needed=config.depth * step,
+        # Most steps are far shorter than the longest.
+        wanted=(config.depth + config.w * config.prune.keep + config.prune.explore_wrong) * step // 2,
+        cache_tokens=config.cache_tokens,
+    )
+
+
 class Grower:
     """Grows trees with one engine."""
 
@@ -171,22 +186,9 @@ class Grower:
         self._waiting = deque(_Growing(*pair) for pair in zip(problems, prompts, strict=True))
         self._live: dict[Group, _Growing] = {}
         self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
-        self._engine = generator.engine(prompts, self._work(), knobs(config.temperature, config.top_p), self._breaks())
+        work = work_of(config, len(problems), max(map(len, self._openings)))
+        self._engine = generator.engine(prompts, work, knobs(config.temperature, config.top_p), self._breaks())
         self.counts = self._engine.counts
-
-    def _work(self) -> Work:
-        config = self._config
-        step = config.step_tokens + max(map(len, self._openings)) + 1
-        return Work(
-            problems=min(max(1, config.rows // config.problem_rows), len(self._waiting)),
-            rows=min(config.problem_rows, config.rows),
-            chunk=config.chunk,
-            texts=config.w,
-            needed=config.depth * step,
-            # Most steps are far shorter than the longest.
-            wanted=(config.depth + config.w * config.prune.keep + config.prune.explore_wrong) * step // 2,
-            cache_tokens=config.cache_tokens,
-        )
 
     def _breaks(self) -> np.ndarray:
         """[V] bool: ids with a line break, which a step's end follows."""
