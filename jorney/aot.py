@@ -39,7 +39,7 @@ class Needs:
       argument_bytes, temp_bytes, peak_bytes: as XLA planned them; of a program that does not fit None.
       needed_bytes: arguments and temporaries, or what XLA said that it would need.
       capacity_bytes: that programs may use.
-      collectives: kind -> how often, and the bytes that a chip sends, in one run.
+      collectives: kind -> how often, and the bytes that a chip sends, in one run; None where the program's text cannot be read.
     """
 
     fits: bool
@@ -48,7 +48,7 @@ class Needs:
     peak_bytes: int | None
     needed_bytes: int
     capacity_bytes: int
-    collectives: dict[str, Traffic]
+    collectives: dict[str, Traffic] | None
 
 
 def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
@@ -116,7 +116,6 @@ def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
     Args:
       unknown_trips: see `hlo.collective_traffic`.
     """
-    capacity = machine.generation.usable / machine.generation.devices
     try:
         with _nothing_kept():
             compiled = lowered.compile()
@@ -126,6 +125,15 @@ def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
             raise
         used, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
         return Needs(False, None, None, None, int(used), int(stated), {})
-    plan, traffic = compiled.memory_analysis(), collective_traffic(compiled.as_text(), unknown_trips)
+    return needs_of(compiled, machine.capacity, unknown_trips)
+
+
+def needs_of(compiled: Any, capacity: float, unknown_trips: int = 1) -> Needs:
+    """What a compiled program needs of devices with so many usable bytes."""
+    plan = compiled.memory_analysis()
+    try:
+        traffic = collective_traffic(compiled.as_text(), unknown_trips)
+    except jax.errors.JaxRuntimeError:  # jax 0.10.2 does not understand all that libtpu writes for 7x
+        traffic = None
     arguments, temporaries = plan.argument_size_in_bytes, plan.temp_size_in_bytes
     return Needs(True, arguments, temporaries, plan.peak_memory_in_bytes, arguments + temporaries, int(capacity), traffic)

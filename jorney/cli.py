@@ -31,7 +31,7 @@ commands:
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
   export MODEL DIR     a checkpoint -> a Hugging Face folder
-  plan CONFIG.py       what a training needs of a TPU machine, compiled for it
+  plan CONFIG.py       what its programs need of a TPU machine, compiled for it
   bench train          throughput and memory of a training step
   bench sample         throughput of tree expansion
 
@@ -120,19 +120,19 @@ def _bench(arguments: Sequence[str]) -> None:
 
 
 def _plan(arguments: Sequence[str]) -> None:
-    from jorney import config, plan
+    from jorney import config
+    from jorney.pipeline import RunConfig
+    from jorney.plan import command as plan
     from jorney.stages.command import StageCommand
 
     (file,), options = _places(arguments, "jorney plan CONFIG")
-    about = "What a training of a configuration file needs of a TPU machine."
+    about = "What a configuration's programs need of a TPU machine."
     chosen = config.override(plan.PlanConfig(), options, "jorney plan CONFIG.py", about)
-    command = config.read(file, StageCommand)
-    if not isinstance(command, plan.Trained):
-        raise ValueError(f"{file}: config() returned a {type(command).__name__}: expected an SftCommand or a DpoCommand")
+    made: StageCommand | RunConfig = config.read(file, (StageCommand, RunConfig))
     import jax
 
     jax.config.update("jax_platforms", "cpu")  # a TPU that is here has no part in it, and may be in use
-    print(plan.run(command, chosen))
+    print(plan.run(made, chosen, lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 def _generate(arguments: Sequence[str]) -> None:
@@ -189,8 +189,10 @@ def _places(arguments: Sequence[str], usage: str) -> tuple[list[str], list[str]]
 
 
 def _use_jax() -> None:
+    from jorney import devices
     from jorney.compiled import use_persistent_cache
 
+    devices.only_what_is_here()
     use_persistent_cache()
 
 

@@ -41,8 +41,8 @@ def expect_at_least(least: int, config: Any, name: str, *fields: str) -> None:
             raise ValueError(f"{name + '.' if name else ''}{field} = {value}: expected {least} or more")
 
 
-def read(file: str, kind: type[T]) -> T:
-    """The configuration that the function `config()` of a Python file returns.
+def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
+    """The configuration that the function `config()` of a Python file returns, of one of these kinds.
 
     Raises:
       FileNotFoundError, ValueError: name the file and what was expected.
@@ -56,14 +56,15 @@ def read(file: str, kind: type[T]) -> T:
         make = runpy.run_path(file, run_name="jorney_config").get("config")
     except (SyntaxError, TypeError, ValueError, NameError, ImportError, AttributeError) as error:
         raise ValueError(f"{file}: {type(error).__name__}: {_one_line(str(error))}") from None
+    expected = " or a ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
     if not callable(make):
-        raise ValueError(f"{file}: expected a function config() that returns a {kind.__name__}")
+        raise ValueError(f"{file}: expected a function config() that returns a {expected}")
     try:
         made = make()
     except (TypeError, ValueError) as error:  # an unknown field or a value that a field refuses, most often
         raise ValueError(f"{file}: config(): {_one_line(str(error))}") from None
     if not isinstance(made, kind):
-        raise ValueError(f"{file}: config() returned a {type(made).__name__}: expected a {kind.__name__}")
+        raise ValueError(f"{file}: config() returned a {type(made).__name__}: expected a {expected}")
     return made
 
 

@@ -53,6 +53,21 @@ def free_memory(devices: Iterable[Any]) -> int | None:
     return min(stats["bytes_limit"] - stats["bytes_in_use"] for stats in told)
 
 
+def _accelerator() -> bool:
+    """Whether a TPU is here, or what jax needs for a GPU. Asks no device."""
+    tpu = glob.glob("/dev/accel*") or glob.glob("/dev/vfio/[0-9]*")
+    return bool(tpu) or any(importlib.util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
+
+
+def only_what_is_here() -> None:
+    """Without an accelerator: has jax use the CPU, unless JAX_PLATFORMS says otherwise. To be called before jax looks for one.
+
+    Where libtpu is installed, for `jorney plan`, jax would start it, and it would complain at length that there is no TPU.
+    """
+    if "JAX_PLATFORMS" not in os.environ and not _accelerator():
+        jax.config.update("jax_platforms", "cpu")
+
+
 def keep_freed_memory() -> None:
     """On a CPU: has the process keep the memory that it frees. To be called before jax asks for its devices.
 
@@ -60,9 +75,7 @@ def keep_freed_memory() -> None:
     kernel has to clear and map every page again, an eighth of the time of SmolLM2-135M's step on two cores. Threads that
     allocated before the call go on as they were, and so does any C library but glibc.
     """
-    tpu = glob.glob("/dev/accel*") or glob.glob("/dev/vfio/[0-9]*")
-    gpu = any(importlib.util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
-    if sys.platform != "linux" or ((tpu or gpu) and os.environ.get("JAX_PLATFORMS") != "cpu"):
+    if sys.platform != "linux" or (_accelerator() and os.environ.get("JAX_PLATFORMS") != "cpu"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -67,7 +67,7 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
             else:
                 loops.append((name, loop[1], loop[2]))
             continue
-        elif number := re.search(r" = s32\[\][^ ]* constant\((\d+)\)", line):
+        elif number := re.search(r" = [su]32\[\][^ ]* constant\((\d+)\)", line):
             limits[name] = max(limits[name], int(number[1]))
         for called in _CALLED.finditer(line):
             names = [called[1]] if called[1] else [one.strip().lstrip("%") for one in called[2].split(",")]

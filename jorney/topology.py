@@ -62,6 +62,11 @@ GENERATIONS: dict[str, Generation] = {
 }
 
 
+def of_kind(kind: str) -> Generation | None:
+    """The generation of a device by jax's name for it; None where it is no TPU of the table."""
+    return next((generation for generation in GENERATIONS.values() if kind in generation.kinds), None)
+
+
 @dataclasses.dataclass(frozen=True)
 class Slice:
     """A machine: chips that are connected.
@@ -89,6 +94,18 @@ class Slice:
         """Virtual machines, each of which runs the program."""
         own = self.generation
         return 1 if self.chips <= own.alone else math.ceil(self.chips / own.of_a_host)
+
+    @property
+    def capacity(self) -> float:
+        """Bytes of a device that programs may use."""
+        return self.generation.usable / self.generation.devices
+
+    @property
+    def of_one_host(self) -> Slice:
+        """What one host has of it, by itself."""
+        own = self.generation
+        chips = self.chips if self.hosts == 1 else own.of_a_host
+        return self if self.hosts == 1 else Slice(f"a host of {self.name}", own, chips)
 
 
 def find(name: str) -> Slice:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import pathlib
 from collections.abc import Iterator
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # programs that tests start do not look for a TPU because its compiler is here
+os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
 
 import jax
 import pytest

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jorney import config
 from jorney.pipeline import RunConfig, quickstart
-from jorney.stages.command import DpoCommand, SftCommand
+from jorney.stages.command import DpoCommand, ExpandCommand, SftCommand
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -269,4 +269,4 @@ def test_the_configurations_of_the_project_are_read():
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
             found.append(type(config.read(os.path.join(folder, name), object)))
-    assert found == [DpoCommand, RunConfig, RunConfig, SftCommand, SftCommand]
+    assert set(found) == {DpoCommand, ExpandCommand, RunConfig, SftCommand}

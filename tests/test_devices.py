@@ -113,3 +113,16 @@ def test_freed_memory_is_used_again_without_new_pages() -> None:
     assert first > 1000
     assert max(second, third) < 100
     assert faults("leave")[2] > 1000
+
+
+@pytest.mark.parametrize(("here", "stated", "left"), [(True, None, ""), (False, "tpu", ""), (False, None, "cpu")])
+def test_without_an_accelerator_jax_looks_for_none(here: bool, stated: str | None, left: str, monkeypatch) -> None:
+    """As it would where libtpu is installed to plan with."""
+    set_to: dict[str, str] = {}
+    monkeypatch.setattr(devices, "_accelerator", lambda: here)
+    monkeypatch.setattr(devices.jax.config, "update", lambda name, value: set_to.update({name: value}))
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    if stated:
+        monkeypatch.setenv("JAX_PLATFORMS", stated)
+    devices.only_what_is_here()
+    assert set_to.get("jax_platforms", "") == left

@@ -10,12 +10,16 @@ import jax.numpy as jnp
 
 from jorney.convert import config_json
 from jorney.model.config import ModelConfig
-from jorney.model.presets import PRESETS
+from jorney.model.presets import HUB, PRESETS
 from jorney.policy import resolve
 
 
 def read_model(name: str) -> ModelConfig:
-    """The architecture of a preset, or of a folder or hub id, of which only config.json is read."""
+    """The architecture of a preset, or of a folder or hub id, of which only config.json is read.
+
+    Hub ids whose architecture is a preset are not asked for: a plan needs no network.
+    """
+    name = HUB.get(name, name)
     return PRESETS[name] if name in PRESETS else config_json.read(resolve(name))[0]
 
 

@@ -13,20 +13,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jorney import devices, sharding
+from jorney import devices, sharding, topology
+from jorney.aot import needs_of
 from jorney.bench.machine import matrix_product, read_model
+from jorney.bench.published import of_device
 from jorney.config import expect_at_least
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
-from jorney.model.flops import RowShape
 from jorney.model.transformer import REMAT_POLICIES
+from jorney.plan import report
+from jorney.plan.programs import planned
+from jorney.plan.training import training_step
 from jorney.policy import EMBEDDED
 from jorney.sharding import MeshConfig
+from jorney.topology import Slice
 from jorney.train import state as states
+from jorney.train.dpo import DpoConfig
 from jorney.train.loop import put
-from jorney.train.losses import LossFn, dpo_loss, sft_loss
+from jorney.train.objective import Objective, describe
 from jorney.train.optimizer import DTYPES, OptimizerConfig, make_optimizer
+from jorney.train.sft import SftConfig
 from jorney.train.step import make_train_step
 
 OBJECTIVES = ("sft", "dpo")
@@ -73,8 +80,12 @@ class TrainBench:
             raise ValueError(f"rows = {self.rows}: expected a multiple of accumulate = {self.accumulate}")
 
     @property
-    def row(self) -> RowShape:
-        return flops.packed_row(self.length) if self.objective == "sft" else flops.preference_row(self.prompt, self.completion)
+    def training(self) -> SftConfig | DpoConfig:
+        """The configuration of the step that is measured."""
+        shared = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer")}
+        if self.objective == "sft":
+            return SftConfig(batch_rows=self.rows, row_length=self.length, **shared)
+        return DpoConfig(batch_pairs=self.rows, prompt_length=self.prompt, completion_length=self.completion, **shared)
 
 
 def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -83,7 +94,8 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     Returns:
       step_seconds, tokens_per_second_per_chip; mfu_full and mfu_causal, of the vendor's figure for the chip or, where none is
       known, of the product of two matrices measured here ("peak" tells which); compile_seconds; of a device, in GB:
-      arguments_gb and temporaries_gb as XLA plans them, memory_gb as it was.
+      arguments_gb and temporaries_gb as XLA plans them, memory_gb as it was. On a TPU also what `jorney plan` prints, and what
+      others have published for such a chip.
 
     Raises:
       FileNotFoundError, ValueError: what is wrong with the model or the mesh.
@@ -92,8 +104,9 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     mesh = sharding.make_mesh(command.mesh)
     if command.rows // command.accumulate % sharding.ways("batch", mesh):
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
+    objective = describe(model, command.training, jnp.dtype(command.dtype))
     with jax.set_mesh(mesh):
-        step, state, batch, compiled_in = _prepare(command, model, mesh)
+        step, state, batch, compiled_in = _prepare(command, objective, mesh)
         say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
         seconds = _measure(command, step, state, batch)
     found = mesh.devices.flatten().tolist()
@@ -101,45 +114,55 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     known = peak is not None
     peak = peak or matrix_product(command.dtype)
     plan = step.memory_analysis()
-    read = command.rows * (command.length if command.objective == "sft" else 2 * command.completion)
-    works = {name: flops.training(model, command.row, command.rows, read, name) for name in flops.CONVENTIONS}
+    works = {name: objective.flops(name) for name in flops.CONVENTIONS}
     return {
         "step_seconds": seconds,
-        "tokens_per_second_per_chip": command.rows * command.row.positions / seconds / chips,
+        "tokens_per_second_per_chip": objective.tokens / seconds / chips,
         **{f"mfu_{name}": work / seconds / chips / peak for name, work in works.items()},
         "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if known else 'measured on'} {found[0].device_kind}",
         "compile_seconds": compiled_in,
         "arguments_gb": plan.argument_size_in_bytes / 1e9,
         "temporaries_gb": plan.temp_size_in_bytes / 1e9,
         "memory_gb": devices.memory_in_use() / 1e9,
+        **_of_plan(command, model, step, mesh, chips),
     }
 
 
-def _prepare(command: TrainBench, model: ModelConfig, mesh: Mesh) -> tuple[Any, Any, Any, float]:
+def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chips: int) -> dict[str, str]:
+    """The lines of the plan, and published rates, where the chip is in the table of machines."""
+    kind = mesh.devices.flat[0].device_kind
+    generation = topology.of_kind(kind)
+    if generation is None:
+        return {}
+    machine = Slice(kind, generation, chips)
+    program = training_step(command.objective, model, command.training, jnp.dtype(command.dtype), machine, mesh)
+    facts = report.facts(planned(program, machine, needs_of(step, machine.capacity, program.trips)))
+    rates = {f"published, {one.system}": one.describe() for one in of_device(kind)}
+    return {**{f"plan: {name}": figure for name, figure in facts}, **rates}
+
+
+def _prepare(command: TrainBench, objective: Objective, mesh: Mesh) -> tuple[Any, Any, Any, float]:
     """The compiled step, a state and a batch to run it on, and the seconds it took to compile."""
-    optimizer, dtype = make_optimizer(command.optimizer), jnp.dtype(command.dtype)
+    optimizer, model = make_optimizer(command.optimizer), objective.model
     where = states.state_shardings(model, mesh, optimizer)
 
     def fresh(key: jax.Array) -> states.TrainState:
         return states.create(parameters.init(model, key, jnp.dtype(command.optimizer.master)), optimizer)
 
     state = jax.jit(fresh, out_shardings=where)(jax.random.key(0))
-    loss_fn: LossFn
-    if command.objective == "sft":
-        loss_fn = sft_loss(model, dtype, command.remat, command.head_chunk)
-    else:
-        loss_fn = dpo_loss(model, 0.1, dtype, command.remat, command.head_chunk)
-    batch = put(_random_batch(command, model), mesh)
-    program = jax.jit(make_train_step(loss_fn, optimizer, command.accumulate), donate_argnums=0, out_shardings=(where, None))
+    batch = put(_random_batch(command, objective), mesh)
+    program = jax.jit(
+        make_train_step(objective.loss_fn, optimizer, command.accumulate), donate_argnums=0, out_shardings=(where, None)
+    )
     start = time.perf_counter()
     step = program.lower(state, batch, jnp.float32(1e-6)).compile()
     return step, state, batch, time.perf_counter() - start
 
 
-def _random_batch(command: TrainBench, model: ModelConfig) -> dict[str, np.ndarray]:
+def _random_batch(command: TrainBench, objective: Objective) -> dict[str, np.ndarray]:
     """A batch without padding whose every token (of completions) bears loss."""
     rng, B = np.random.default_rng(0), command.rows
-    tokens = rng.integers(0, model.vocab_size, (B, command.row.positions), dtype=np.int32)
+    tokens = rng.integers(0, objective.model.vocab_size, objective.batch["tokens"].shape, dtype=np.int32)
     if command.objective == "sft":
         ones, positions = np.ones_like(tokens), np.broadcast_to(np.arange(command.length, dtype=np.int32), tokens.shape)
         targets = np.roll(tokens, -1, axis=1)

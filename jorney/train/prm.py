@@ -16,6 +16,7 @@ from jorney.data.packing import Example, pack
 from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
 from jorney.model import params as parameters
+from jorney.model.config import ModelConfig
 from jorney.model.flops import packed_row
 from jorney.policy import Policy
 from jorney.train.losses import prm_loss
@@ -44,9 +45,14 @@ class PrmConfig(TrainingConfig):
         expect_at_least(1, self, self.name, "row_length")
 
 
+def reward_model(policy: ModelConfig) -> ModelConfig:
+    """The policy's trunk with a head of two labels a token, wrong and right."""
+    return dataclasses.replace(policy, head="linear", labels=2, head_bias=True, tie_embeddings=False)
+
+
 def as_reward_model(policy: Policy, seed: int) -> Policy:
-    """The policy's trunk with a fresh head of two labels a token, wrong and right."""
-    config = dataclasses.replace(policy.config, head="linear", labels=2, head_bias=True, tie_embeddings=False)
+    """The policy as a `reward_model`, its head fresh."""
+    config = reward_model(policy.config)
     places, dtype = param_shardings(config, policy.mesh), policy.params["embedding"].dtype
     # Jitted for the head alone: the rest of a fresh model is never made, and would not fit beside a large policy.
     head = jax.jit(lambda key: parameters.init(config, key, dtype)["score"], out_shardings=places["score"])
@@ -93,7 +99,7 @@ def batches(examples: Sequence[Example], config: PrmConfig, seed: int, epochs: i
 
 
 def run(
-    reward_model: Policy,
+    policy: Policy,
     examples: Sequence[Example],
     config: PrmConfig,
     seed: int,
@@ -101,16 +107,14 @@ def run(
     compilations: Compilations | None = None,
     on_step: OnStep = no_one,
 ) -> tuple[Policy, list[Record]]:
-    """Trains a reward model (`as_reward_model`) on labelled examples; resumes from `folder`.
+    """Trains a policy that is a reward model (`as_reward_model`) on labelled examples; resumes from `folder`.
 
     Raises:
       ValueError: rows are longer than the model's positions; or as `batches`.
     """
-    config.expect_at_most(reward_model.config.positions, "row_length")
+    config.expect_at_most(policy.config.positions, "row_length")
     train, held = hold_out(examples, config.held_out, seed)
-    loss_fn = prm_loss(reward_model.config, reward_model.dtype, config.remat)
+    loss_fn = prm_loss(policy.config, policy.dtype, config.remat)
     held_out = batches(held, config, seed, 1) if held else None
     row = packed_row(config.row_length)
-    return fit(
-        reward_model, loss_fn, row, batches(train, config, seed), held_out, config, seed, folder, compilations, on_step, False
-    )
+    return fit(policy, loss_fn, row, batches(train, config, seed), held_out, config, seed, folder, compilations, on_step, False)

@@ -1,0 +1,23 @@
+"""SFT of DeepSeekMath-7B on long thoughts, the paper's phase 2: three epochs, learning rate 1e-5, batch 64.
+
+Command:   jorney sft configs/deepseekmath_7b_sft_v6e_8.py --data thoughts.jsonl --output gs://BUCKET/phase2
+Hardware:  TPU v6e-8: 8 chips of 31.24 GiB, one host
+Memory:    20.26 GB of 33.54 a chip
+Bound:     21,876 tokens/s/chip, by the chips' operations
+Result:    OUTPUT/sft/model, a Hugging Face folder
+"""
+
+from jorney.sharding import MeshConfig
+from jorney.stages.command import SftCommand
+from jorney.train.sft import SftConfig
+
+
+def config() -> SftCommand:
+    return SftCommand(
+        model="deepseek-ai/deepseek-math-7b-base",
+        output="runs/deepseekmath-sft",
+        data="runs/derive/thoughts/journey.jsonl",
+        dtype="bfloat16",
+        mesh=MeshConfig(data=1, fsdp=-1),
+        sft=SftConfig(epochs=3, batch_rows=64, row_length=4096, accumulate=8, remat="full"),
+    )

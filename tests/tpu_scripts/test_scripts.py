@@ -1,0 +1,148 @@
+"""The scripts for Cloud TPU: clean to shellcheck, and what they print is what a shell would run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from places import ROOT
+
+SCRIPTS = ROOT / "tpu_scripts"
+SETTINGS = {"PROJECT": "my-project", "ZONE": "us-west4-a", "NAME": "trees", "MACHINE": "v5e-16", "SPOT": "1"}
+WHERE = "--project my-project --zone us-west4-a"
+
+
+def script(name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **SETTINGS, **settings}
+    return subprocess.run(
+        [SCRIPTS / f"{name}.sh", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def dry(name: str, *arguments: str, **settings: str) -> list[str]:
+    found = script(name, "--dry-run", *arguments, **settings)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.splitlines()
+
+
+def remote(line: str) -> str:
+    """The command line that a host is given."""
+    (command,) = [word for word in shlex.split(line) if word.startswith("--command=")]
+    return command.removeprefix("--command=")
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    checker = shutil.which("shellcheck")
+    if checker is None:
+        pytest.skip("shellcheck is not installed")
+    files = [str(file.relative_to(ROOT)) for file in sorted(SCRIPTS.glob("*.sh"))]
+    found = subprocess.run([checker, "--external-sources", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+    assert found.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("machine", "accelerator", "runtime", "hosts"),
+    [
+        ("v4-8", "v4-8", "tpu-ubuntu2204-base", 1),
+        ("v4-32", "v4-32", "tpu-ubuntu2204-base", 4),
+        ("v5e-8", "v5litepod-8", "v2-alpha-tpuv5-lite", 1),
+        ("v5e-16", "v5litepod-16", "v2-alpha-tpuv5-lite", 4),
+        ("v5p-8", "v5p-8", "v2-alpha-tpuv5", 1),
+        ("v5p-128", "v5p-128", "v2-alpha-tpuv5", 16),
+        ("v6e-64", "v6e-64", "v2-alpha-tpuv6e", 16),
+    ],
+)
+def test_a_machine_is_asked_for_by_googles_name(machine: str, accelerator: str, runtime: str, hosts: int) -> None:
+    create, _ = dry("create", MACHINE=machine)
+    assert create == (
+        f"gcloud compute tpus queued-resources create trees {WHERE} --node-id trees --accelerator-type {accelerator} "
+        f"--runtime-version {runtime} --spot"
+    )
+    from jorney import topology
+
+    assert len(dry("generate", "expand", MACHINE=machine)) == topology.find(machine).hosts == hosts
+
+
+def test_how_a_machine_is_paid_for() -> None:
+    assert "--spot" not in dry("create", SPOT="0")[0]
+    assert dry("create", RESERVATION="projects/p/reservations/r")[0].endswith(
+        "--reserved --reservation projects/p/reservations/r"
+    )
+    assert dry("create", VALID_FOR="24h")[0].endswith("--spot --valid-until-duration 24h")
+
+
+def test_all_hosts_share_a_training() -> None:
+    (line,) = dry("run", "sft", "configs/c.py", "--data", "gs://b/a b.jsonl")
+    assert line.startswith(f"gcloud compute tpus tpu-vm ssh trees {WHERE} --worker=all ")
+    assert "$HOME/venv/bin/jorney sft configs/c.py --data 'gs://b/a b.jsonl' > ~/logs/sft.log" in remote(line)
+    assert "TPU_" not in line
+
+
+def test_hosts_that_sample_know_nothing_of_each_other() -> None:
+    lines = dry("generate", "expand", "configs/c.py", "--output", "gs://b/trees")
+    assert len(lines) == 4
+    for host, line in enumerate(lines):
+        assert f"--worker={host} " in line
+        command = remote(line)
+        for setting in ("TPU_PROCESS_BOUNDS=1,1,1", "TPU_CHIPS_PER_PROCESS_BOUNDS=2,2,1", "TPU_VISIBLE_CHIPS=0,1,2,3"):
+            assert setting in command
+        assert f"jorney expand configs/c.py --output gs://b/trees --shard {host}/4 " in command
+    (alone,) = dry("generate", "expand", MACHINE="v5e-8")
+    assert "TPU_" not in alone  # its eight chips are the whole machine
+    assert "--shard 0/1" in alone
+    assert len(dry("generate", "expand", HOSTS_ONLY="2 3")) == 2
+
+
+def test_what_is_started_is_what_was_written(tmp_path) -> None:
+    """The remote command line, run here, with a program that writes down its arguments."""
+    program = tmp_path / "venv" / "bin" / "jorney"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+    program.chmod(0o755)
+    (tmp_path / "jorney").mkdir()
+    words = ["sft", "a b", "it's", "$HOME", 'a "quoted" word', "*", "--flag", "--dry-run"]
+    (line,) = dry("run", *words)
+    subprocess.run(["bash", "-c", remote(line) + "; wait"], env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, check=True)
+    assert (tmp_path / "logs" / "sft.log").read_text().splitlines() == [f"[{word}]" for word in words]
+    assert (tmp_path / "logs" / "sft.pid").read_text().strip().isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "settings", "message"),
+    [
+        ("create", (), {"PROJECT": ""}, "create.sh: PROJECT is not set: copy tpu_scripts/example.env"),
+        ("create", (), {"MACHINE": "h100-8"}, "MACHINE = h100-8: expected one of v4, v5e, v5p, v6e"),
+        ("create", (), {"MACHINE": "7x-8"}, "TPU 7x is let through Google Kubernetes Engine only"),
+        ("create", ("--force",), {}, "unknown option --force: expected --dry-run or --help"),
+        ("run", (), {}, "run.sh: expected a command"),
+        ("collect", ("results", "here"), {}, "results: expected a folder that begins with gs://"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(name: str, arguments: tuple[str, ...], settings: dict[str, str], message: str) -> None:
+    found = script(name, *arguments, **settings)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", [file.stem for file in sorted(SCRIPTS.glob("*.sh")) if file.stem != "common"])
+def test_help_says_what_a_script_does_and_takes(name: str) -> None:
+    found = script(name, "--help", PROJECT="")
+    assert found.returncode == 0
+    assert f"usage: tpu_scripts/{name}.sh [--dry-run]" in found.stdout
+    assert "shellcheck" not in found.stdout
+    assert max(map(len, found.stdout.splitlines())) <= 132
+
+
+def test_the_guide_names_scripts_and_configurations_that_exist() -> None:
+    import re
+
+    text = (SCRIPTS / "README.md").read_text()
+    for name in re.findall(r"tpu_scripts/(\w+\.(?:sh|env))", text):
+        assert (SCRIPTS / name).exists(), name
+    for name in re.findall(r"configs/\w+\.py", text):
+        assert (ROOT / name).exists(), name
