@@ -61,7 +61,10 @@ def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
         raise ValueError("plan: expected libtpu, the compiler: pip install 'jorney[tpu]'")
     from jax.experimental import topologies
 
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # it would ask the cloud which TPU this is
+    # It would ask the cloud which TPU this is, and complain at length that there is none.
+    none = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-1"}
+    for name, value in none.items():
+        os.environ.setdefault(name, value)
     described = topologies.get_topology_desc(platform="tpu", topology_name=machine.topology)
     return sharding.make_mesh(config, list(described.devices))
 
