@@ -104,8 +104,7 @@ class Slice:
     def of_one_host(self) -> Slice:
         """What one host has of it, by itself."""
         own = self.generation
-        chips = self.chips if self.hosts == 1 else own.of_a_host
-        return self if self.hosts == 1 else Slice(f"a host of {self.name}", own, chips)
+        return self if self.hosts == 1 else Slice(f"a host of {self.name}", own, own.of_a_host)
 
 
 def find(name: str) -> Slice:

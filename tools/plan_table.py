@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 
 from jorney import aot, config, topology
 from jorney.bench.published import PUBLISHED

@@ -10,6 +10,7 @@ from typing import Any
 from jorney import topology
 from jorney.model import params as parameters
 from jorney.pipeline import RunConfig
+from jorney.plan import search
 from jorney.plan.configuration import Engine, Planner
 from jorney.plan.programs import Planned, compile_program
 from jorney.plan.report import HELP, facts, gb, table, too_much
@@ -102,11 +103,11 @@ def make(
     for label, engine in planner.engines.items():
         own = [one for one in planned if one.program.name.startswith(f"{label} ")]
         if engine.model.head == "lm" and all(one.fits for one in own):
-            rooms[label] = [room for context in contexts if (room := _room(own, engine, context, planner.dtype, say))]
+            rooms[label] = [_room(own, engine, context, planner.dtype, say) for context in contexts]
     return Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
 
 
-def _room(own: Sequence[Planned], engine: Engine, context: int, dtype: Any, say: Callable[[str], None]) -> Room | None:
+def _room(own: Sequence[Planned], engine: Engine, context: int, dtype: Any, say: Callable[[str], None]) -> Room:
     say(f"looking how many problems of {context:,} tokens fit")
     found = most_problems(own, engine.model, engine.shape, context, dtype, engine.mesh)
     if found is None:
@@ -120,8 +121,6 @@ def run(command: StageCommand | RunConfig, config: PlanConfig, say: Callable[[st
     command = dataclasses.replace(command, model=config.model or command.model)
     machine = topology.find(config.topology)
     if config.search:
-        from jorney.plan import search
-
         return search.run(command, machine, config.json, say)
     plan = make(command, machine, config.prompt, config.contexts, say)
     hours = None

@@ -76,7 +76,8 @@ class Planner:
             sampled = [] if command.data else self._rollouts(command.rollouts, mesh)
             return [*sampled, self._step("prm", command.prm, mesh)]
         if isinstance(command, DpoCommand):
-            sampled = [] if command.data else self._pairs(command, mesh)
+            drawn = samples(command.dpo, command.evaluate, command.seed)
+            sampled = [] if command.data else self._completions("pairs", drawn, mesh)
             return [*sampled, self._step("dpo", command.dpo, mesh)]
         if isinstance(command, ExpandCommand):
             judge = None if command.judge == "verifier" else read_model(command.judge)
@@ -128,9 +129,6 @@ class Planner:
             *self._completions("solutions", config.sampling(config.solutions, 0), mesh),
             *self._fitted("rollouts", work, mesh),
         ]
-
-    def _pairs(self, command: DpoCommand, mesh: Mesh) -> list[Program]:
-        return self._completions("pairs", samples(command.dpo, command.evaluate, command.seed), mesh)
 
     def _evaluation(self, label: str, config: EvaluateConfig, mesh: Mesh) -> list[Program]:
         return self._completions(label, config.sampling(0), mesh)

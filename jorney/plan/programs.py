@@ -19,7 +19,7 @@ class Program:
       name: unique within a configuration.
       lower: makes what `aot.compile_for` takes.
       trips: how often a loop runs of which the program's text does not tell.
-      flops: {convention: operations of a run, of all chips}; empty where none are counted.
+      flops: {convention: operations of a run, of all chips}.
       tokens: of a run, padding included.
       passes: how often a run goes through its arguments' memory at least.
       resident: {name: bytes of a chip}, of the arguments, for the report.

@@ -17,7 +17,8 @@ from jorney.bench.machine import read_model
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
-from jorney.plan.programs import Planned
+from jorney.plan.configuration import Planner
+from jorney.plan.programs import Planned, compile_program
 from jorney.sharding import MeshConfig
 from jorney.stages.command import DpoCommand, PrmCommand, SftCommand, StageCommand
 from jorney.topology import Slice
@@ -60,6 +61,7 @@ def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] 
     """
     if not isinstance(command, SftCommand | DpoCommand | PrmCommand):
         raise ValueError(f"--search: expected a configuration of sft, dpo or prm, got a {type(command).__name__}")
+    machine = Planner(command, machine, 0).machine
     ranked = rank(command, machine)
     if not ranked:
         raise ValueError(f"--search: nothing is expected to fit {machine.name}: expected more chips, or bfloat16 moments")
@@ -77,21 +79,20 @@ def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] 
             f"{planned.needed_bytes / 1e9:.2f} of {planned.needs.capacity_bytes / 1e9:.2f} GB",
         ]
     best = found[0][0]
-    name = getattr(command, command.name).name
     lines.append(
         f"options: --mesh.data {best.mesh.data} --mesh.fsdp {best.mesh.fsdp} --mesh.tensor {best.mesh.tensor} "
-        f"--{name}.remat {best.remat} --{name}.accumulate {best.accumulate}"
+        f"--{command.name}.remat {best.remat} --{command.name}.accumulate {best.accumulate}"
     )
     return "\n".join(lines)
 
 
 def compiled(command: Any, candidate: Candidate, machine: Slice, say: Callable[[str], None]) -> Planned:
-    """A candidate's step, compiled."""
-    from jorney.plan.command import make
-
+    """A candidate's step, compiled; what the configuration samples before it is not."""
     own = dataclasses.replace(getattr(command, command.name), remat=candidate.remat, accumulate=candidate.accumulate)
     changed: StageCommand = dataclasses.replace(command, mesh=candidate.mesh, **{command.name: own})
-    return make(changed, machine, say=lambda line: say(f"{line}: {candidate.name}")).programs[-1]
+    step = Planner(changed, machine, 0).programs()[-1]
+    say(f"compiling {step.name}: {candidate.name}")
+    return compile_program(step, machine)
 
 
 def rank(command: Any, machine: Slice) -> list[Candidate]:

@@ -7,9 +7,8 @@ import re
 import runpy
 
 import pytest
-from places import ROOT
+from configurations import CONFIGS, machine, made
 
-from jorney import topology
 from jorney.model.presets import PRESETS
 from jorney.pipeline import RunConfig
 from jorney.plan import configuration
@@ -17,19 +16,10 @@ from jorney.plan.command import make
 from jorney.plan.configuration import Planner
 from jorney.stages.command import ExpandCommand, StageCommand
 
-CONFIGS = {file.stem: file for file in sorted((ROOT / "configs").glob("*.py"))}
 FOR_TPU = [name for name, file in CONFIGS.items() if "TPU v" in file.read_text()]
 # What a docstring states, as `jorney plan` prints it.
 MEMORY = re.compile(r"^Memory: +([\d.]+) GB of ([\d.]+) a chip", re.MULTILINE)
 BOUND = re.compile(r"^Bound: +([\d,]+) tokens/s/chip", re.MULTILINE)
-
-
-def made(name: str) -> StageCommand | RunConfig:
-    return runpy.run_path(str(CONFIGS[name]))["config"]()
-
-
-def machine(name: str) -> topology.Slice:
-    return topology.find(re.search(r"TPU (v\w+-\d+)", CONFIGS[name].read_text())[1])
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
-import runpy
 
+import configurations
 import jax.numpy as jnp
 import pytest
-from places import ROOT
 
 from jorney import aot, topology
 from jorney.model.presets import PRESETS
@@ -74,9 +72,7 @@ def test_dpo_needs_no_more_than_sft() -> None:
 def test_trees_fit_and_for_how_many_problems_there_is_room(name: str) -> None:
     """At least what is left beside the weights, less 15%."""
     pytest.importorskip("libtpu")
-    file = ROOT / "configs" / f"{name}.py"
-    command = runpy.run_path(str(file))["config"]()
-    machine = topology.find(re.search(r"TPU (v\w+-\d+)", file.read_text())[1])
+    command, machine = configurations.made(name), configurations.machine(name)
     plan = make(command, machine, 256, (1024, 4096))
     assert plan.fits
     token = 2 * 30 * 32 * 128 * 2  # bytes of all layers' keys and values
