@@ -28,6 +28,11 @@ Params = dict[str, Any]
 LAYERS = "layers"
 
 
+def layer_name(layer: int) -> str:
+    """Of a layer's subtree in the engine's parameters."""
+    return f"{LAYERS}_{layer}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Parameter:
     """A row of the table. For a parameter of the layer stack, `shape`, `axes` and the rest speak of one layer.
@@ -180,5 +185,5 @@ def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.floa
 def unstack(params: Params, layers: int) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster."""
     rest = {name: value for name, value in params.items() if name != LAYERS}
-    per_layer = {f"{LAYERS}_{i}": jax.tree.map(operator.itemgetter(i), params[LAYERS]) for i in range(layers)}
+    per_layer = {layer_name(i): jax.tree.map(operator.itemgetter(i), params[LAYERS]) for i in range(layers)}
     return {**rest, **per_layer}

@@ -17,7 +17,7 @@ from jorney.model import params as parameters
 from jorney.model.attention import Turns, causal_attention, preference_attention, rotate, turns
 from jorney.model.config import ModelConfig
 from jorney.model.layers import gated_mlp, linear, rms_norm
-from jorney.model.params import LAYERS, Params
+from jorney.model.params import LAYERS, Params, layer_name
 from jorney.sharding import constrain
 
 # A layer's attention. Given its queries [B, T, N, H] and its fresh keys and values [B, T, K, H] it returns what they read,
@@ -142,7 +142,7 @@ class Transformer(nn.Module):
             x, _ = scan(block(config, name=LAYERS), x)
         else:
             for i, attend in enumerate(attends):
-                x, cache = Block(config, name=f"{LAYERS}_{i}")(x, turned, attend)
+                x, cache = Block(config, name=layer_name(i))(x, turned, attend)
                 kept.append(cache)
         return rms_norm(x, final_norm, config.rms_eps), kept
 

@@ -17,7 +17,7 @@ from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.config import ModelConfig
 from jorney.model.flops import RowShape
-from jorney.model.params import LAYERS
+from jorney.model.params import layer_name
 from jorney.plan.programs import Planned, Program, compile_program
 from jorney.sample import cache
 from jorney.sample.batches import Batch, arrays
@@ -125,7 +125,7 @@ class _Lowering:
         flat = {}
         for path, row in parameters.table(self.model).items():
             for layer in range(self.model.layers) if row.stacked else (0,):
-                own = (f"{LAYERS}_{layer}", *path[1:]) if row.stacked else path
+                own = (layer_name(layer), *path[1:]) if row.stacked else path
                 flat[own] = self._array(row.shape, self.dtype, *row.axes)
         return parameters.nest(flat)
 
@@ -161,16 +161,16 @@ def most_problems(
     ways = sharding.ways("batch", mesh)
     free = machine.capacity - weight_bytes(model, dtype, mesh) - beside
     of_problem = slots * token_bytes(model, dtype, mesh)
-    dearest = max(planned[:-1], key=lambda one: one.needs.temp_bytes or 0).program.name
+    # Its place, counted from the end: names change with the shape, and what is shared is read once, before there are problems.
+    others = range(-len(planned) + bool(like.shared), -1)
+    dearest = max(others, key=lambda place: planned[place].needs.temp_bytes or 0)
     problems = int((free - (planned[-1].needs.temp_bytes or 0)) // of_problem) * ways
     while problems > 0:
         shape = dataclasses.replace(like, problems=problems, slots=slots, shared=0)
         programs = engine_programs("", model, shape, dtype, machine, mesh, beside)
         found = [compile_program(programs[-1], machine)]
         if found[0].fits:
-            kind = dearest.split()[-2:]
-            other = next((one for one in programs if one.name.split()[-2:] == kind), programs[0])
-            found.append(compile_program(other, machine))
+            found.append(compile_program(programs[dearest], machine))
         if found[-1].fits:
             return shape, found
         # What a problem takes in all: its cache, and its part of the temporaries.

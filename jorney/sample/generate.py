@@ -193,7 +193,7 @@ def engine_params(policy: Policy, donate: bool = False) -> Params:
                 found[path] = leaf
                 continue
             for layer, part in enumerate(jax.block_until_ready(split(leaf))):
-                found[(f"{parameters.LAYERS}_{layer}", *path[1:])] = part
+                found[(parameters.layer_name(layer), *path[1:])] = part
             if donate:
                 leaf.delete()
     return parameters.nest(found)
