@@ -17,6 +17,7 @@ from jorney.sharding import spec, ways
 
 _LANES = 128  # lengths are multiples of it
 # Queries and keys of a block at most, by generation. Larger blocks read keys less often and hold more in the core's memory.
+# Chosen by the size of that memory, not by measurement: `tools/tune_splash.py` measures them on a chip.
 _BLOCK = {"TPU v6 lite": 1024, "TPU v6e": 1024, "TPU7x": 1024}
 _BLOCK_ELSEWHERE = 512
 
@@ -29,17 +30,20 @@ def splash_attention(
     key_segments: jax.Array,
     window: int | None = None,
     branch: int = 0,
+    block: int | None = None,
     interpret: bool = False,
 ) -> jax.Array:
     """`blockwise.blockwise_attention`, as a TPU does it best.
 
     Args:
       branch: L, where the last 2L positions are two branches (`attention.preference_attention`); 0 for none.
+      block: queries and keys of a block at most, a multiple of 128; None for what the table says of the chip.
       interpret: runs the kernels' program on any device, slowly; for tests.
     """
     mesh = jax.sharding.get_abstract_mesh()
     kind = mesh.abstract_device.device_kind if mesh.abstract_device else ""
-    local = functools.partial(_local, window=window, branch=branch, kind=kind, interpret=interpret)
+    most = block or _BLOCK.get(kind, _BLOCK_ELSEWHERE)
+    local = functools.partial(_local, window=window, branch=branch, most=most, interpret=interpret)
     if mesh.empty:
         return local(query, keys, values, query_segments, key_segments)
     batch = "batch" if query.shape[0] % ways("batch") == 0 else None  # one row alone is read by all
@@ -57,7 +61,7 @@ def _local(
     key_segments: jax.Array,
     window: int | None,
     branch: int,
-    kind: str,
+    most: int,
     interpret: bool,
 ) -> jax.Array:
     T, N, H = query.shape[1:]
@@ -76,7 +80,7 @@ def _local(
         seen = masks.CausalMask((T + more, S + more_keys), S - T)
     else:
         seen = masks.LocalMask((T + more, S + more_keys), (window - 1, 0), S - T)
-    kernel = _kernel(N, seen, kind, interpret)
+    kernel = _kernel(N, seen, most, interpret)
     found: Any = jax.vmap(kernel)(q.astype(query.dtype), k, v, ids)
     return found[:, :, :T].swapaxes(1, 2)
 
@@ -111,10 +115,9 @@ class BranchMask(masks.CausalMask):
         return hash((type(self), self.shape, self._decides))
 
 
-def _kernel(N: int, seen: masks.Mask, kind: str, interpret: bool) -> Any:
+def _kernel(N: int, seen: masks.Mask, most: int, interpret: bool) -> Any:
     """For one row, of N heads."""
     T, S = seen.shape
-    most = _BLOCK.get(kind, _BLOCK_ELSEWHERE)
     q, k = (max(size for size in range(_LANES, min(most, length) + 1, _LANES) if length % size == 0) for length in (T, S))
     blocks = splash.BlockSizes(
         block_q=q,

@@ -58,6 +58,13 @@ def test_equals_xla(B: int, T: int, S: int, lengths: list[int], window: int | No
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
+def test_the_size_of_blocks_changes_nothing() -> None:
+    given = inputs(1, 256, 256, [100, 156])
+    whole, parts = (both_ways(splash_attention, None, given, block=block, interpret=True) for block in (256, 128))
+    for ours, theirs in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
 @pytest.mark.parametrize(
     ("P", "L", "left", "right", "window"),
     [
