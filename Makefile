@@ -20,8 +20,9 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/python tools/measure.py $(BIN)/jorney quickstart
 
+# Two files of tests at a time: most of them keep one core busy.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # torch, transformers' own models and TRL, for the parity tests; they are skipped where it is missing.
 parity: $(READY)

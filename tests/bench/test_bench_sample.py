@@ -36,6 +36,7 @@ def one_device(make):
     return lambda config=None: make(devices=jax.devices()[:1])
 
 
+@pytest.mark.slow
 def test_on_eight_devices() -> None:
     found = run(SampleBench(**{**SMALL, "trees": 4, "rows": 16}, mesh=MeshConfig(data=2, fsdp=2, tensor=2)))
     assert found["writes_per_token"] <= 1.0

@@ -11,7 +11,9 @@ SMALL = {"model": "tiny", "rows": 8, "length": 32, "prompt": 16, "completion": 8
 
 
 @pytest.mark.parametrize("objective", ["sft", "dpo"])
-@pytest.mark.parametrize("mesh", [MeshConfig(data=8), MeshConfig(data=2, fsdp=2, tensor=2)])
+@pytest.mark.parametrize(
+    "mesh", [MeshConfig(data=2, fsdp=2, tensor=2), pytest.param(MeshConfig(data=8), marks=pytest.mark.slow)]
+)
 def test_figures_agree_with_each_other(objective: str, mesh: MeshConfig) -> None:
     command = TrainBench(**SMALL, objective=objective, mesh=mesh)
     found = run(command)

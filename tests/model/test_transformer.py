@@ -74,7 +74,13 @@ def test_the_training_forward_and_its_gradients_are_those_of_masked_attention(
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4 * float(jnp.abs(b).max())), found, expected)
 
 
-@pytest.mark.parametrize("remat", list(transformer.REMAT_POLICIES))
+@pytest.mark.parametrize(
+    "remat",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("dots", "attended") else [])
+        for name in transformer.REMAT_POLICIES
+    ],
+)
 def test_remat_changes_no_gradient(tiny: ModelConfig, params: parameters.Params, remat: str) -> None:
     tokens = _tokens(2, 8)
     ones, positions = jnp.ones_like(tokens), jnp.broadcast_to(jnp.arange(8), tokens.shape)

@@ -47,7 +47,13 @@ def _single(folder: pathlib.Path, sizes: dict[str, int]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"data": 1, "fsdp": 8}, {"data": 1, "fsdp": 4, "tensor": 2}, {"data": 2, "fsdp": 4}, {"data": 8}]
+    "sizes",
+    [
+        {"data": 1, "fsdp": 8},
+        pytest.param({"data": 1, "fsdp": 4, "tensor": 2}, marks=pytest.mark.slow),
+        pytest.param({"data": 2, "fsdp": 4}, marks=pytest.mark.slow),
+        pytest.param({"data": 8}, marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_share_the_reading(folder: pathlib.Path, tmp_path: pathlib.Path, sizes: dict[str, int]) -> None:
     output = str(tmp_path) if sizes == {"data": 1, "fsdp": 8} else ""

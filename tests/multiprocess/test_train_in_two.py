@@ -26,6 +26,7 @@ def single(tmp_path_factory) -> dict:
     return train_in_two.fit(str(tmp_path_factory.mktemp("single")), None)
 
 
+@pytest.mark.slow
 def test_eight_devices_give_one_devices_losses(tmp_path: pathlib.Path, single: dict) -> None:
     found = train_in_two.fit(str(tmp_path), {"data": 2, "fsdp": 2, "tensor": 2})
     assert found["losses"] == pytest.approx(single["losses"], rel=1e-5)
@@ -47,6 +48,7 @@ def test_two_processes_give_one_processes_losses(tmp_path: pathlib.Path, single:
     assert first["losses"][-1] < first["losses"][0]
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_where_two_stopped(tmp_path: pathlib.Path, single: dict) -> None:
     assert [found["stopped"] for found in _two(tmp_path, {"data": 2, "fsdp": 4}, stop_after=5)] == [5, 5]
     found = train_in_two.fit(str(tmp_path), {"data": 8})
@@ -54,6 +56,7 @@ def test_one_process_goes_on_where_two_stopped(tmp_path: pathlib.Path, single: d
     assert found["losses"] == pytest.approx(single["losses"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_one_stopped(tmp_path: pathlib.Path, single: dict) -> None:
     assert train_in_two.fit(str(tmp_path), {"data": 1, "fsdp": 8}, stop_after=6)["stopped"] == 6
     first, second = _two(tmp_path, {"data": 2, "fsdp": 4})

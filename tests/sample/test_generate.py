@@ -137,7 +137,9 @@ def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy,
 TIE = 1e-4  # of logits with their random numbers: nearer to each other, rounding may decide
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.9}])
+@pytest.mark.parametrize(
+    "settings", [pytest.param({"temperature": 0.0}, marks=pytest.mark.slow), {"temperature": 1.0, "top_p": 0.9}]
+)
 def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tiny, settings: dict[str, float]) -> None:
     """By 2, 16 and 64 rows, and on eight simulated devices in several ways."""
     from jorney import sharding

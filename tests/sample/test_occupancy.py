@@ -72,7 +72,7 @@ class Scripted(Programs):
         return None, Chunk(tokens, 0.0 * tokens, 0.0 * tokens, counts, watches, np.int32(steps), np.int32(writes))
 
 
-@pytest.mark.parametrize("chunk", [8, 16])
+@pytest.mark.parametrize("chunk", [pytest.param(8, marks=pytest.mark.slow), 16])
 def test_rows_are_kept_full(gsm8k, chunk) -> None:
     """The steps of a level are those of many solutions at this depth, for a model's differ in length as much."""
     solutions = []

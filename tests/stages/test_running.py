@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from places import CACHE, ROOT
 from safetensors.numpy import load_file
 
@@ -80,6 +81,7 @@ def test_told_to_stop_it_saves_itself_and_goes_on(tmp_path: pathlib.Path) -> Non
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: pathlib.Path) -> None:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))

@@ -57,7 +57,13 @@ def test_accumulation_equals_one_batch_with_uneven_masks(tiny, mesh1, accumulate
         assert a == pytest.approx(b, rel=2e-5)
 
 
-@pytest.mark.parametrize("sizes", [{"data": 8}, {"fsdp": 8}, {"data": 2, "fsdp": 2, "tensor": 2}, {"data": 2, "tensor": 4}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"data": 2, "fsdp": 2, "tensor": 2},
+        *(pytest.param(sizes, marks=pytest.mark.slow) for sizes in ({"data": 8}, {"fsdp": 8}, {"data": 2, "tensor": 4})),
+    ],
+)
 def test_eight_devices_give_one_devices_losses(tiny, mesh1, sizes: dict[str, int]) -> None:
     expected, _ = _run(tiny, mesh1)
     mesh = sharding.make_mesh(sharding.MeshConfig(**{"data": 1, **sizes}))
