@@ -95,8 +95,8 @@ class Statistics:
 
         `depth` is of trees, `branching` of nodes with children. `duplicates.merged` are samples that were counted with an equal
         sibling, `duplicates.kept` nodes that are equal to one. `solved` is the share of trees with a path to the right
-        answer on which no step was judged wrong, `answered` of those that state it at all. The calibration compares scores with the
-        share of right ones among the leaves at (leaves) or below a node (steps).
+        answer on which no step was judged wrong, `answered` of those that state it at all. The calibration compares scores with
+        the share of right ones among the leaves at (leaves) or below a node (steps).
         """
         trees, nodes = self._trees, sum(self._statuses.values())
         return {

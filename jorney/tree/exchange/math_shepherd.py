@@ -15,17 +15,19 @@ from jorney.tree.tree import Tree
 
 NAME = "math_shepherd"
 TAG = "ки"
-_ANSWER = " The answer is: "
+_ANSWER = "The answer is: "
 Row = dict[str, Any]
 
 
 class _Writing:
     def read(self, text: str) -> Stated:
         step, mark, answer = text.rpartition(_ANSWER)
-        return (step, " ".join(answer.split())) if mark and answer.strip() else (text, None)
+        if not (mark and answer.strip() and step[-1:] in ("", " ")):
+            return text, None
+        return step[:-1], " ".join(answer.split())
 
     def write(self, step: str, answer: str | None) -> str:
-        return step if answer is None else f"{step}{_ANSWER}{answer}"
+        return step if answer is None else " ".join([*([step] if step else []), _ANSWER + answer])
 
 
 WRITING = _Writing()
