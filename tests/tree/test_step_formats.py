@@ -96,26 +96,27 @@ def test_trees_in_every_format(policy, problems, compilations, name) -> None:
 
 
 def test_a_node_is_sampled_again_from_its_key(policy, problems, compilations) -> None:
-    (tree,) = grown(policy, problems[:1], compilations, ABEL)
-    generator = Generator(policy, compilations)
-    prompt = ABEL.encode(policy.tokenizer, tree.question)
-    engine = generator.engine([prompt], work_of(CONFIG, 1, 4), knobs(CONFIG.temperature, CONFIG.top_p))
-    root = engine.open(prompt)
-    again = 0
+    tree = grown(policy, problems, compilations, ABEL)[0]
+    generator, encode = Generator(policy, compilations), policy.tokenizer.encode_after
+    prompts = [ABEL.encode(policy.tokenizer, problem.question) for problem in problems]
+    work = work_of(CONFIG, len(problems), max(len(encode(f"{k}.")) for k in range(CONFIG.depth + 2)))  # as it was grown with
+    engine = generator.engine(prompts, work, knobs(CONFIG.temperature, CONFIG.top_p))
+    spans = {0: engine.open(prompts[0])}
+    wanted = {}
     for index, node in enumerate(tree.nodes[1:], start=1):
-        before = [token for step in tree.path(index)[:-1] for token in tree.nodes[step].tokens]
-        divided = not before or tree.nodes[node.parent].text.endswith("\n")
-        opening = policy.tokenizer.encode_after(("" if divided else "\n") + f"{tree.level(index)}.")
+        divided = node.parent == 0 or tree.nodes[node.parent].text.endswith("\n")
+        opening = encode(("" if divided else "\n") + f"{tree.level(index)}.")
         assert node.tokens[: len(opening)] == tuple(opening)
-        wanted = list(node.tokens[len(opening) :])
-        span = engine.follow(root, before) if before else root
-        group = engine.sample(span, np.asarray([node.key], np.uint32), len(wanted), opening)
-        while group not in engine.step():
-            pass
-        assert group.texts[0].ids == wanted
-        again += 1
-    assert again > 10
-    assert len({node.key for node in tree.nodes[1:]}) == again
+        ids = list(node.tokens[len(opening) :])
+        wanted[engine.sample(spans[node.parent], np.asarray([node.key], np.uint32), len(ids), opening)] = ids
+        if tree.children(index):
+            spans[index] = engine.follow(spans[node.parent], node.tokens)
+    again = dict(wanted)
+    while wanted:
+        for group in engine.step():
+            assert group.texts[0].ids == wanted.pop(group)
+    assert len(again) > 10
+    assert len({node.key for node in tree.nodes[1:]}) == len(again)
     assert tree.nodes[0].key is None
 
 
