@@ -20,13 +20,15 @@ from operator import add, mul, sub
 
 from jorney.data.countdown import Numbers, parse_step, step_error
 from jorney.data.problems import Problem
+from jorney.data.steps import ABEL, BOXED, StepFormat, closing
 
 VERIFIERS = ("countdown", "math")  # the values of Problem.verifier
 GO_BACK = re.compile(r"Go back to (\d{1,9}(?:, \d{1,9})*)")  # anywhere in a line: "Wait, 17 is not 24. Go back to 5, 9, 12."
 
-NUMBERED = re.compile(r"\s*(\d+)\.\s+(.*)")
+NUMBERED = re.compile(r"\s*(\d+)\.\s+(.*)")  # of Abel's lines
 _EQUATION = re.compile(r"(?<![-+*/\d.])(?<![-+*/] )(\d{1,18}) ?([-+*/]) ?(\d{1,18}) ?= ?(-?\d{1,18}(?:\.\d{1,18})?)(?!\d)")
 _LONGEST_LINE = 500  # characters of a step; a model that repeats itself writes numbers too long for int()
+_LATEX_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,\\!)(?=\d{3}(?!\d))")  # 1{,}600 and 1,\!600
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)")
 _UNIT = re.compile(r"(?<=\d) +([A-Za-z]{3,}(?: [A-Za-z]+)*)$")
 _PLAIN = re.compile(r"[-+*/^().\d\s]+")
@@ -54,16 +56,19 @@ class Grade:
     note: str = ""
 
 
-def final_answer(text: str) -> str | None:
+def final_answer(text: str, mark: str = "####") -> str | None:
     r"""The answer that `text` states: what follows the last `####` on its line, else the last `\boxed{...}`, else None.
 
     Trailing punctuation, surrounding `$` and the commas of a number's thousands are dropped: `#### $1,600.` is `1600`.
+
+    Args:
+      mark: a step format's; by `\boxed` only boxes state answers.
     """
-    mark = text.rfind("####")
-    if mark >= 0:
-        line = text[mark + 4 :].partition("\n")[0]
+    at = text.rfind("####") if mark != BOXED else -1
+    if at >= 0:
+        line = text[at + 4 :].partition("\n")[0]
         if r"\boxed" in line:
-            return _boxed(text, mark + 4 + line.rindex(r"\boxed"))
+            return _boxed(text, at + 4 + line.rindex(r"\boxed"))
         if answer := _clean(line):
             return answer
     return _boxed(text, text.rfind(r"\boxed"))
@@ -76,15 +81,12 @@ def _boxed(text: str, start: int) -> str | None:
     rest = text[start + len(r"\boxed") :].lstrip(" ")
     if not rest.startswith("{"):  # `\boxed 5`
         return _clean(re.split(r"[\s$]", rest, maxsplit=1)[0]) or None
-    depth = 0
-    for match in re.finditer(r"\\.|[{}]", rest, re.DOTALL):  # an escaped brace is text
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if depth == 0 and match[0] == "}":
-            return _clean(rest[1 : match.start()]) or None
-    return None
+    stop = closing(rest, 0)
+    return _clean(rest[1 : stop - 1]) or None if stop else None
 
 
 def _clean(answer: str) -> str:
+    answer = _LATEX_COMMA.sub(",", answer)
     bare = answer.strip().removeprefix("\\$").lstrip("$ ").rstrip("$ .,;:")
     if "$" in bare or bare.endswith("\\"):  # "$5$ or $6$" keeps its formulas, "5\\," its LaTeX space
         bare = answer.strip()
@@ -94,11 +96,12 @@ def _clean(answer: str) -> str:
     return bare
 
 
-def grade_countdown(problem: Problem, text: str) -> Grade:
+def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:
     """Grades a Countdown response exactly, from its text alone.
 
-    Numbered lines are steps, `Go back to 5, 9, 12.` returns to an earlier state, the rest is prose. What counts is the path
-    that leads to the answer: going back to a state before a false step, or before a false return, undoes it.
+    Numbered lines are steps (in a format without numbers, lines of a step's form), `Go back to 5, 9, 12.` returns to an earlier
+    state, the rest is prose. What counts is the path that leads to the answer: going back to a state before a false step, or
+    before a false return, undoes it.
 
     Raises:
       ValueError: `problem.meta` lacks "numbers" or "target".
@@ -109,9 +112,9 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
     # The path: each state (the numbers left), and what is wrong with the line that led to it, if anything.
     trail: list[tuple[Numbers, str]] = [(tuple(sorted(problem.meta["numbers"])), "")]
     true_equations = all_equations = 0
-    end = text.rfind("####")  # what follows the answer did not lead to it
+    end = text.rfind(step_format.mark)  # what follows the answer did not lead to it
     for line in text[: end if end >= 0 else None].splitlines():
-        numbered = NUMBERED.match(line)
+        numbered = _numbered(line, step_format)
         if numbered:
             true, stated = equations(line)
             true_equations, all_equations = true_equations + true, all_equations + stated
@@ -123,9 +126,9 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
             else:
                 trail.append((state, f"goes back to {_short(back)}, which is not on the path"))
         if numbered and not backs:
-            trail.append(take_step(trail[-1][0], *numbered.groups()))
+            trail.append(take_step(trail[-1][0], *numbered))
 
-    numbers, answer = trail[-1][0], final_answer(text)
+    numbers, answer = trail[-1][0], final_answer(text, step_format.mark)
     note = error = next((error for _, error in trail if error), "")
     if not error:
         if len(numbers) == 1 and numbers[0] != target:
@@ -137,6 +140,14 @@ def grade_countdown(problem: Problem, text: str) -> Grade:
         elif answer != str(target):
             note = f"answers {_short(answer)}, not {target}"
     return Grade(not note, answer, not error, true_equations, all_equations, note)
+
+
+def _numbered(line: str, step_format: StepFormat) -> tuple[str, str] | None:
+    """The number and the text of a line that is a step; "" where steps have no numbers."""
+    if not step_format.numbered:
+        return ("", line) if len(line) <= _LONGEST_LINE and parse_step(line) else None
+    opening = re.match(step_format.start, line)
+    return (opening[1], line[opening.end() :].lstrip()) if opening else None
 
 
 def equations(text: str) -> tuple[int, int]:
@@ -182,8 +193,8 @@ class Grader:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def grade(self, problem: Problem, text: str) -> Grade:
-        """Grades one response.
+    def grade(self, problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:
+        """Grades one response, which states its answer as the format has it.
 
         Raises:
           ValueError: `problem.verifier` is not one of VERIFIERS.
@@ -192,8 +203,8 @@ class Grader:
         if problem.verifier not in VERIFIERS:
             raise ValueError(f"problem {problem.id!r}: verifier = {problem.verifier!r}, expected one of {', '.join(VERIFIERS)}")
         if problem.verifier == "countdown":
-            return grade_countdown(problem, text)
-        answer = final_answer(text)
+            return grade_countdown(problem, text, step_format)
+        answer = final_answer(text, step_format.mark)
         if answer is None:
             return Grade(False, None, note="no answer")
         note = "" if answer == _clean(problem.answer) else self._ask_worker(problem.answer, answer)

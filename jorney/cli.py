@@ -22,6 +22,7 @@ commands:
   quickstart           the whole pipeline on a laptop, with the embedded model
   run CONFIG.py        the pipeline of a configuration file
   expand               reasoning trees of problems, judged and pruned
+  trees                validate, import, export and describe files of trees
   derive               shortcuts and journeys from trees
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
@@ -135,6 +136,29 @@ def _plan(arguments: Sequence[str]) -> None:
     print(plan.run(made, chosen, lambda line: print(line, file=sys.stderr, flush=True)))
 
 
+def _trees(arguments: Sequence[str]) -> None:
+    from jorney import config
+    from jorney.progress import Progress
+    from jorney.stages import tree_files
+
+    known = "|".join((*tree_files.ACTIONS, "schema"))
+    if arguments and {"--help", "-h"} >= set(arguments):
+        print(f"jorney trees {known} FILE... [OPTIONS]; jorney trees import --help lists the options of import")
+        return
+    if list(arguments) == ["schema"]:
+        tree_files.print_schema()
+        return
+    if not arguments or arguments[0] not in tree_files.ACTIONS:
+        raise ValueError(f"jorney trees: expected what to do: jorney trees {known} FILE... [OPTIONS]")
+    action, *rest = arguments
+    files = list(itertools.takewhile(lambda argument: not argument.startswith("-"), rest))
+    default, prog = tree_files.ACTIONS[action](), f"jorney trees {action} FILE..."
+    chosen = config.override(default, rest[len(files) :], prog, (default.__doc__ or "").split("\n")[0])
+    if not files:
+        raise ValueError(f"expected {prog} [OPTIONS], got no file")
+    tree_files.run(chosen, files, Progress())
+
+
 def _generate(arguments: Sequence[str]) -> None:
     from jorney import config
     from jorney.sample.command import GenerateCommand
@@ -200,6 +224,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
     **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
+    "trees": _trees,
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,

@@ -211,7 +211,7 @@ class Run:
         config, policy = self.config, self._bench.load(base)
         sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
         for name in problems.keys() - {"train"}:
-            prompts = [self._bench.format.ask(problem.question) for problem in problems[name]]
+            prompts = [self._bench.format.encode(policy.tokenizer, problem.question) for problem in problems[name]]
             limit = max(config.evaluate.max_tokens, config.long_tokens if config.until != UNTIL[0] else 0)
             encode_prompts(policy, prompts, [problem.id for problem in problems[name]], limit)
 

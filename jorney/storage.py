@@ -114,7 +114,10 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            except (
+                RecursionError,
+                ValueError,
+            ) as error:  # no JSON, no UTF-8, nested without end, a number of thousands of digits
                 raise ValueError(f"{where}: line {number}: expected a JSON object, {error}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"{where}: line {number}: expected a JSON object, got {type(row).__name__}")

@@ -60,3 +60,12 @@ def tiny():
     return ModelConfig(
         vocab_size=72, embed=32, layers=2, heads=8, kv_heads=4, head_dim=8, mlp=64, positions=256, init_scale=0.2
     )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of published data sets."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.exists():
+        pytest.skip("the shared data folder is not beside the project")
+    return folder

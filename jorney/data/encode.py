@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jorney.data.packing import Example
 from jorney.data.problems import Problem
-from jorney.data.steps import StepFormat
+from jorney.data.steps import ABEL, StepFormat, rewrite
 from jorney.data.tokenizer import Tokenizer
 
 
-def encode_example(tokenizer: Tokenizer, prompt: str, completion: str) -> Example:
-    """bos + prompt | completion + eos.
+def encode_example(tokenizer: Tokenizer, prompt: str | Sequence[int], completion: str) -> Example:
+    """bos + prompt (a text, or its ids) | completion + eos.
 
     Prompt and completion are tokenised apart, so that training sees the very boundary that generation starts from; eos
     is part of the completion and bears loss.
     """
-    head = tokenizer.encode_prompt(prompt)
+    head = tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
     return Example((*head, *tokenizer.encode_after(completion), tokenizer.eos), prompt=len(head))
 
 
 def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:
-    """Every problem's prompt and its solution.
+    """Every problem's prompt and its solution, which is rewritten where the format is another than `problems` have (Abel's).
 
     Raises:
       ValueError: a problem has no solution; names it.
@@ -30,5 +30,6 @@ def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: It
     for problem in problems:
         if problem.solution is None:
             raise ValueError(f"{source}: the problem {problem.id!r} has no solution: training needs one for every problem")
-        examples.append(encode_example(tokenizer, step_format.ask(problem.question), problem.solution))
+        solution = rewrite(problem.solution, ABEL, step_format)
+        examples.append(encode_example(tokenizer, step_format.encode(tokenizer, problem.question), solution))
     return examples

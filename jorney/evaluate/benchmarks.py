@@ -105,11 +105,11 @@ def evaluate(
     if found:
         on_done(len(found), "")
     with Grader(timeout_seconds=config.grading_seconds) as grader:
-        prompts = [step_format.ask(problem.question) for problem in open_problems]
+        prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in open_problems]
         waiting: list[Graded] = []
         stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in open_problems])
         for count, (index, completions) in enumerate(stream, start=1):
-            waiting.append(_grade(grader, open_problems[index], completions[0]))
+            waiting.append(_grade(grader, open_problems[index], completions[0], step_format))
             if len(waiting) == config.rows or count == len(open_problems):
                 storage.write_jsonl(parts / f"{number:06d}.jsonl", map(dataclasses.asdict, waiting))
                 found |= {graded.id: graded for graded in waiting}
@@ -119,8 +119,8 @@ def evaluate(
     return [found[problem.id] for problem in problems]
 
 
-def _grade(grader: Grader, problem: Problem, completion: Completion) -> Graded:
-    grade = grader.grade(problem, completion.text)
+def _grade(grader: Grader, problem: Problem, completion: Completion, step_format: StepFormat) -> Graded:
+    grade = grader.grade(problem, completion.text, step_format)
     return Graded(
         id=problem.id,
         correct=grade.correct,

@@ -113,12 +113,12 @@ def sample_attempts(
         rows=max(config.attempts, limits.rows // config.attempts * config.attempts),
         chunk=limits.chunk,
     )
-    prompts = [step_format.ask(problem.question) for problem in waiting_for]
+    prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in waiting_for]
     with Grader(timeout_seconds=limits.grading_seconds) as grader:
         stream = generator.stream(prompts, sampling, [problem.id for problem in waiting_for])
         waiting: list[Attempts] = []
         for count, (index, completions) in enumerate(stream, start=1):
-            waiting.append(_grade(grader, waiting_for[index], completions))
+            waiting.append(_grade(grader, waiting_for[index], completions, step_format))
             if len(waiting) * config.attempts >= sampling.rows or count == len(waiting_for):
                 storage.write_jsonl(parts / f"{number:06d}.jsonl", map(dataclasses.asdict, waiting))
                 found |= {one.id: one for one in waiting}
@@ -127,8 +127,8 @@ def sample_attempts(
     return [found[problem.id] for problem in problems]
 
 
-def _grade(grader: Grader, problem: Problem, completions: Sequence[Completion]) -> Attempts:
-    grades = [grader.grade(problem, completion.text) for completion in completions]
+def _grade(grader: Grader, problem: Problem, completions: Sequence[Completion], step_format: StepFormat) -> Attempts:
+    grades = [grader.grade(problem, completion.text, step_format) for completion in completions]
     return Attempts(
         problem.id,
         [completion.generated for completion in completions],

@@ -92,10 +92,8 @@ class PrmJudge:
 
     def _lines(self, steps: Sequence[str]) -> list[str]:
         """The steps as they are written; one that states the answer is the last, and has no line break behind it."""
-        lines = [f"{self._format.opens(k)}{step}\n" for k, step in enumerate(steps, start=1)]
-        if final_answer(steps[-1]) is not None:
-            lines[-1] = lines[-1].removesuffix("\n")
-        return lines
+        ended = final_answer(steps[-1], self._format.mark) is not None
+        return self._format.lines([self._format.opens(k) + step for k, step in enumerate(steps, start=1)], goes_on=not ended)
 
     def _engine_for(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> Engine:
         """The engine, made anew where a path needs more room than it has."""
@@ -118,7 +116,7 @@ class PrmJudge:
         return self._engine
 
     def _prompt(self, problem: Problem) -> list[int]:
-        return self._model.tokenizer.encode_prompt(self._format.ask(problem.question))
+        return self._format.encode(self._model.tokenizer, problem.question)
 
     def _ask(self, engine: Engine, problem: Problem, steps: Sequence[str]) -> _Step:
         """Asks for what of a path is not known; returns its last step."""
@@ -143,7 +141,7 @@ class PrmJudge:
         encoded: list[tuple[list[int], list[int]]] = []
         room = self._model.config.positions
         for problem, steps in paths:
-            ended = bool(steps) and final_answer(steps[-1]) is not None
+            ended = bool(steps) and final_answer(steps[-1], self._format.mark) is not None
             ids, ends = encode_steps(self._model.tokenizer, self._format, problem.question, steps, goes_on=not ended)
             if len(ids) > room:  # attention grows with the square of the length: it would take all memory first
                 raise ValueError(

@@ -86,7 +86,7 @@ def sample_solutions(
     generator: Generator, problems: Sequence[Problem], step_format: StepFormat, config: RolloutConfig, seed: int
 ) -> list[list[tuple[str, ...]]]:
     """The different solutions sampled for each problem, as steps; those that hold no step are left out."""
-    prompts = [step_format.ask(problem.question) for problem in problems]
+    prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     found = generator.generate(prompts, config.sampling(config.solutions, seed), [problem.id for problem in problems])
     split = [[tuple(step_format.split(completion.text)) for completion in own if completion.finished] for own in found]
     return [[steps for steps in dict.fromkeys(own) if steps] for own in split]
@@ -110,12 +110,12 @@ def label(
     made = []
     with Grader() as grader:
         for (index, steps), texts in _complete(generator, policy, problems, solutions, step_format, config, seed):
-            whole = ["\n".join((*steps, text)) for text in texts]
-            reached = sum(grader.grade(problems[index], text).correct for text in whole)
+            whole = [step_format.between.join((*steps, text)) for text in texts]
+            reached = sum(grader.grade(problems[index], text, step_format).correct for text in whole)
             labels[index, steps] = float(reached > 0) if config.hard else reached / len(whole)
         for index, own in enumerate(solutions):
             for steps in own:
-                right = float(grader.grade(problems[index], "\n".join(steps)).correct)
+                right = float(grader.grade(problems[index], step_format.between.join(steps), step_format).correct)
                 values = [labels[index, steps[:count]] for count in range(1, len(steps))]
                 made.append(Labelled(problems[index].id, problems[index].question, steps, (*values, right)))
     return made
@@ -158,9 +158,9 @@ def _complete(
     waiting = deque(index for index, own in enumerate(prefixes) if own)
     if not waiting:
         return
-    prompts = {index: tokenizer.encode_prompt(step_format.ask(problems[index].question)) for index in waiting}
+    prompts = {index: step_format.encode(tokenizer, problems[index].question) for index in waiting}
     lines = {line for index in waiting for steps in prefixes[index] for line in steps}
-    ids = {line: tokenizer.encode_after(line + "\n") for line in lines}
+    ids = {line: tokenizer.encode_after(line + step_format.between) for line in lines}
     longest = max(sum(len(ids[line]) for line in steps) for index in waiting for steps in prefixes[index])
     whole = max(sum(len(ids[steps[-1]]) for steps in prefixes[index]) for index in waiting)
     work = work_of(config, len(waiting), longest, whole)
@@ -175,7 +175,7 @@ def _complete(
             left[index] = root, len(prefixes[index])
             for steps in prefixes[index]:  # sorted: a prefix comes before what goes on from it
                 spans[steps] = span = engine.follow(spans[steps[:-1]], ids[steps[-1]])
-                name = f"{problems[index].id}/" + "".join(line + "\n" for line in steps)
+                name = f"{problems[index].id}/" + "".join(line + step_format.between for line in steps)
                 limit = max(1, min(config.max_tokens, positions - span.stop))
                 live[engine.sample(span, row_keys(seed, name, config.completions), limit)] = index, steps
         for group in engine.step():

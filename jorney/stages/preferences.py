@@ -11,9 +11,10 @@ from jorney.answers import Grader
 from jorney.config import digest
 from jorney.data.preferences import Preference, choose_pairs
 from jorney.data.problems import Problem
+from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.benchmarks import EvaluateConfig
-from jorney.policy import Policy, save
+from jorney.policy import save
 from jorney.sample.generate import Completion, SamplingConfig
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
@@ -48,10 +49,10 @@ def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: 
             done = len(problems) - sum(map(len, waiting.values()))
             with bench.progress.bar("problems", len(problems), done) as bar, Grader(limits.grading_seconds) as grader:
                 for start, group in waiting.items():
-                    prompts = [bench.format.ask(problem.question) for problem in group]
+                    prompts = [bench.format.encode(generator.policy.tokenizer, problem.question) for problem in group]
                     sampled = generator.generate(prompts, sampling, [problem.id for problem in group])
                     made = [
-                        _pair(generator.policy, grader, problem, prompt, own, config, bench.seed)
+                        _pair(bench.format, grader, problem, prompt, own, config, bench.seed)
                         for problem, prompt, own in zip(group, prompts, sampled, strict=True)
                     ]
                     storage.write_jsonl(_part(folder, start), made)
@@ -75,10 +76,10 @@ def _part(folder: storage.Path, start: int) -> storage.Path:
 
 
 def _pair(
-    policy: Policy,
+    step_format: StepFormat,
     grader: Grader,
     problem: Problem,
-    prompt: str,
+    prompt: Sequence[int],
     completions: Sequence[Completion],
     config: DpoConfig,
     seed: int,
@@ -86,12 +87,12 @@ def _pair(
     """A line of a part: the prompt's ids, and the chosen and rejected ids of each pair."""
     sides: dict[bool, list[Completion]] = {True: [], False: []}
     for completion in completions:
-        sides[grader.grade(problem, completion.text).correct].append(completion)
+        sides[grader.grade(problem, completion.text, step_format).correct].append(completion)
     pairs = choose_pairs(sides[True], sides[False], config.pairs, random.Random(f"{seed}/{problem.id}"))
     return {
         "id": problem.id,
         "right": len(sides[True]),
-        "prompt": policy.tokenizer.encode_prompt(prompt),
+        "prompt": list(prompt),
         "pairs": [[list(chosen.tokens), list(rejected.tokens)] for chosen, rejected in pairs],
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from jorney import storage
 from jorney.config import digest
 from jorney.data.problems import Problem
+from jorney.data.steps import StepFormat
 from jorney.evaluate.prm_scores import processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
@@ -43,7 +44,7 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
         return {
             "solutions": len(found),
             "steps": sum(len(one.steps) for one in found),
-            "agreement": _agreement(found, problems),
+            "agreement": _agreement(found, problems, bench.format),
         }
 
     programs = {
@@ -69,20 +70,20 @@ def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
     return lambda: read_labelled(rollouts.folder)
 
 
-def _verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
+def _verified(problem: Problem, steps: Sequence[str], step_format: StepFormat) -> list[bool]:
     """The exact verdict on every step of a solution."""
-    bare = [step.partition(". ")[2] for step in steps]
+    bare = [step_format.bare(step) for step in steps]
     return [verifier.rate(problem, bare[: count + 1]).correct for count in range(len(bare))]
 
 
-def _agreement(found: Sequence[Labelled], problems: Sequence[Problem]) -> float | None:
+def _agreement(found: Sequence[Labelled], problems: Sequence[Problem], step_format: StepFormat) -> float | None:
     """Share of the labels that the exact judge agrees with; None where there is none."""
     known = {problem.id: problem for problem in problems if problem.verifier == "countdown"}
     pairs = [
         (label > 0.5) == verdict
         for one in found
         if one.id in known
-        for label, verdict in zip(one.labels, _verified(known[one.id], one.steps), strict=True)
+        for label, verdict in zip(one.labels, _verified(known[one.id], one.steps, step_format), strict=True)
     ]
     return sum(pairs) / len(pairs) if pairs else None
 
@@ -135,7 +136,7 @@ def _measure(
     if all(problem.verifier == "countdown" for problem in held_out):
         solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
-        labels = [_verified(problem, steps) for problem, steps in pairs]
+        labels = [_verified(problem, steps, bench.format) for problem, steps in pairs]
     else:
         by_id = {problem.id: problem for problem in held_out}
         rows = rollouts.label(generator, generator.policy, held_out, bench.format, sampling, bench.seed)

@@ -17,7 +17,7 @@ def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thoug
       excursion_loss: whether the steps that are walked and left bear loss. Without it the model learns to notice and to go
         back, not to err; the reflection bears loss either way.
     """
-    head = tokenizer.encode_prompt(step_format.ask(thought.question))
+    head = step_format.encode(tokenizer, thought.question)
     ids, spans = tokenizer.encode_after_with_spans(thought.text)
     silent: list[int] = []
     if not excursion_loss:

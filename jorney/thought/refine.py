@@ -50,15 +50,16 @@ def compose(tree: Tree, visits: Sequence[Visit], kind: str, state: State, config
       state: what stands at a node, to say where the thought goes back to.
       seed: of the choice among phrases; with the tree and the leaf it decides every one.
     """
-    leaf = visits[-1].node
+    leaf, between = visits[-1].node, FORMATS[tree.step_format].between
     rng = random.Random(f"{seed}/{tree.id}/{leaf}/{kind}")
     pieces: list[Piece] = []
     for visit in visits:
         step, answer = split_answer(tree, visit.node)
-        pieces.append(Piece(step + "\n", "excursion" if visit.excursion else "step"))
+        concludes = visit.back_to is None and visit.node == leaf and bool(answer)
+        pieces.append(Piece(step + ("\n" if concludes else between), "excursion" if visit.excursion else "step"))
         if visit.back_to is not None:
-            pieces.append(Piece(_reflection(tree, visit, state, config, rng) + "\n", "reflection"))
-        elif visit.node == leaf and answer:
+            pieces.append(Piece(_reflection(tree, visit, state, config, rng) + between, "reflection"))
+        elif concludes:
             pieces.append(Piece(answer, "conclusion"))
     if pieces[-1].kind != "conclusion":  # the answer stands within the last step
         pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip("\n"))
@@ -69,7 +70,7 @@ def split_answer(tree: Tree, node: int) -> tuple[str, str]:
     """A node's step and, where it has one, the line that states the final answer."""
     text = tree.nodes[node].text.strip()
     mark = FORMATS[tree.step_format].answer.partition("{answer}")[0]
-    lines = text.splitlines()
+    lines = text.splitlines() or [""]
     if mark.strip() and lines[-1].startswith(mark):
         return "\n".join(lines[:-1]).rstrip(), lines[-1]
     return text, ""
@@ -103,5 +104,6 @@ def check(tree: Tree, visits: Sequence[Visit], text: str) -> str | None:
         if found < 0:
             return f"the step {step!r} of the draft is missing, or stands before an earlier one"
         at = found + len(step)
-    answer = final_answer(text)
-    return None if answer == final_answer(tree.nodes[visits[-1].node].text) else f"the final answer has become {answer!r}"
+    mark = FORMATS[tree.step_format].mark
+    answer = final_answer(text, mark)
+    return None if answer == final_answer(tree.nodes[visits[-1].node].text, mark) else f"the final answer has become {answer!r}"

@@ -69,10 +69,8 @@ def encode_steps(
       steps: as written, their openings included.
       goes_on: the last step is followed by others; it ends with its line break then, as the others do.
     """
-    head = tokenizer.encode_prompt(step_format.ask(question))
-    lines = [step + "\n" for step in steps]
-    if steps and not goes_on:
-        lines[-1] = steps[-1]
+    head = step_format.encode(tokenizer, question)
+    lines = step_format.lines(steps, goes_on)
     ids, spans = tokenizer.encode_after_with_spans("".join(lines))
     ends, stop, token = [], 0, 0
     for line in lines:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jorney.answers import final_answer
+from jorney.answers import Grader, final_answer
 from jorney.config import expect_at_least
 from jorney.data.problems import Problem
 from jorney.data.steps import FORMATS, StepFormat
@@ -182,7 +182,7 @@ class Grower:
         seed: int,
     ) -> None:
         self._policy, self._format, self._config, self._seed = policy, step_format, config, seed
-        prompts = [policy.tokenizer.encode_prompt(step_format.ask(problem.question)) for problem in problems]
+        prompts = [step_format.encode(policy.tokenizer, problem.question) for problem in problems]
         self._waiting = deque(_Growing(*pair) for pair in zip(problems, prompts, strict=True))
         self._live: dict[Group, _Growing] = {}
         self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
@@ -199,6 +199,10 @@ class Grower:
         return found
 
     def grow(self, judge: Judge) -> Iterator[Tree]:
+        with Grader() as grader:
+            yield from self._grow(judge, grader)
+
+    def _grow(self, judge: Judge, grader: Grader) -> Iterator[Tree]:
         while self._waiting or self._live:
             while self._waiting and self._engine.free:
                 tree = self._waiting.popleft()
@@ -209,7 +213,7 @@ class Grower:
             requests = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
             ratings = iter(judge(requests) if requests else ())
             for tree, own in zip(complete, sampled, strict=True):
-                added = [_add(tree, self._policy, one, next(ratings)) for one in own]
+                added = [self._add(tree, one, next(ratings), grader) for one in own]
                 beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
                 self._ask(tree, beam, followed)
                 if not tree.waits:
@@ -223,14 +227,14 @@ class Grower:
         return None if tree.waits else tree
 
     def _opening(self, tree: _Growing, parent: int) -> list[int]:
-        """What the child of a node begins with, on a line of its own.
+        """What the child of a node begins with, behind what divides steps.
 
         Without the space at its end: tokenizers join a space to the word behind it, so that the model has never seen one
         alone.
         """
-        text = tree.nodes[parent].text
-        start = "" if parent == ROOT or text.endswith("\n") else "\n"
-        return self._policy.tokenizer.encode_after(start + self._format.opens(tree.level).rstrip(" "))
+        text, between = tree.nodes[parent].text, self._format.between
+        kept = len(between) if parent == ROOT else max(i for i in range(len(between) + 1) if text.endswith(between[:i]))
+        return self._policy.tokenizer.encode_after(between[kept:] + self._format.opens(tree.level).rstrip(" "))
 
     def _ask(self, tree: _Growing, beam: Sequence[int], followed: Sequence[int]) -> None:
         """Asks for the next level."""
@@ -245,6 +249,45 @@ class Grower:
                 tree.spans[parent], keys, self._config.step_tokens, self._opening(tree, parent), cut, wait
             )
             tree.waits[group], self._live[group] = parent, tree
+
+    def _add(self, tree: _Growing, sample: _Sample, rating: Rating, grader: Grader) -> int:
+        """Adds a node; returns its index."""
+        text, step, ends, decode = sample.text, sample.steps[-1], self._policy.ends, self._policy.tokenizer.decode
+        opening = text.group.after.ids if text.group.after is not tree.spans[sample.parent] else []
+        answer = final_answer(step, self._format.mark)
+        if answer is not None:
+            status = "leaf-correct" if self._right(tree.problem, answer, grader) else "leaf-wrong"
+        else:
+            # It ended without an answer, or did not end: nothing can follow.
+            ended = bool(text.ids) and text.ids[-1] in ends
+            status = "unfinished" if ended or not text.finished else "pruned"
+        tokens = tuple(token for token in text.ids if token not in ends)
+        tree.nodes.append(
+            Node(
+                parent=sample.parent,
+                text=decode([*opening, *tokens]),
+                tokens=(*opening, *tokens),
+                log_probs=(*(0.0 for _ in opening), *text.log_probs[: len(tokens)]),
+                sibling=sample.sibling,
+                count=sample.count,
+                rating=1 if rating.correct else -1,
+                score=rating.score,
+                justification=rating.justification,
+                status=status,
+                excursion=tree.nodes[sample.parent].excursion,
+                key=tuple(map(int, text.key)),
+            )
+        )
+        tree.steps.append(step)
+        tree.spans.append(text)
+        return len(tree.nodes) - 1
+
+    @staticmethod
+    def _right(problem: Problem, answer: str, grader: Grader) -> bool:
+        """Whether an answer is the known one; for mathematics, whether it is equal to it."""
+        if answer == problem.answer or problem.verifier == "countdown":
+            return answer == problem.answer
+        return grader.grade(problem, f"#### {answer}").correct
 
 
 @dataclasses.dataclass
@@ -275,37 +318,6 @@ def _merge(tree: _Growing, policy: Policy) -> list[_Sample]:
         found += own.values()
         tree.spans[parent].release()
     return found
-
-
-def _add(tree: _Growing, policy: Policy, sample: _Sample, rating: Rating) -> int:
-    """Adds a node; returns its index."""
-    text, step, opening = sample.text, sample.steps[-1], sample.text.group.after.ids
-    answer = final_answer(step)
-    if answer is not None:
-        status = "leaf-correct" if answer == tree.problem.answer else "leaf-wrong"
-    else:
-        # It ended without an answer, or did not end: nothing can follow.
-        ended = bool(text.ids) and text.ids[-1] in policy.ends
-        status = "unfinished" if ended or not text.finished else "pruned"
-    tokens = tuple(token for token in text.ids if token not in policy.ends)
-    tree.nodes.append(
-        Node(
-            parent=sample.parent,
-            text=policy.tokenizer.decode([*opening, *tokens]),
-            tokens=(*opening, *tokens),
-            log_probs=(*(0.0 for _ in opening), *text.log_probs[: len(tokens)]),
-            sibling=sample.sibling,
-            count=sample.count,
-            correct=rating.correct,
-            score=rating.score,
-            justification=rating.justification,
-            status=status,
-            excursion=tree.nodes[sample.parent].excursion,
-        )
-    )
-    tree.steps.append(step)
-    tree.spans.append(text)
-    return len(tree.nodes) - 1
 
 
 def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> tuple[list[int], list[int]]:

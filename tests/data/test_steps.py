@@ -19,7 +19,7 @@ def test_the_prompt_is_abels():
     asked = ABEL.ask("  What is {x} + 1?\n")
     assert asked == "Question:\nWhat is {x} + 1?\nAnswer:\nLet's think step by step.\n"
     assert ABEL.opens(12) == "12. "
-    assert FORMATS == {"abel": ABEL}
+    assert list(FORMATS) == ["abel", "blank", "step", "blank-chat", "step-chat"]
 
 
 def test_writing_numbers_steps_and_drops_empty_ones():

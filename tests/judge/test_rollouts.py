@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 from jorney.data.countdown import make_problem
@@ -22,6 +24,8 @@ def _completion(text: str, finished: bool = True) -> Completion:
 
 class FakeGenerator:
     """Solutions as given."""
+
+    policy = types.SimpleNamespace(tokenizer=types.SimpleNamespace(encode_prompt=str))
 
     def __init__(self, solutions: list[Completion]) -> None:
         self.solutions = solutions
@@ -67,6 +71,7 @@ def test_labels_do_not_depend_on_the_grouping(policy) -> None:
             return [[dataclasses.replace(one, finished=True) for one in own] for own in found]
 
         engine = staticmethod(generator.engine)
+        policy = generator.policy
 
     together = label(Finishing(), policy, problems, ABEL, config, 0)
     assert len(together) >= 3

@@ -15,8 +15,10 @@ import warnings
 
 import pytest
 from chats import TEMPLATE, bearing, chat_tokenizer
+from random_trees import written_tree
 
 from jorney.data.records import encode_preference, encode_record
+from jorney.tree.exchange.formats import EXPORTERS, ExportConfig
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -154,3 +156,20 @@ def test_a_token_over_the_boundary(tokenizer) -> None:
     assert tokenizer.decode(ids) == tokenizer.decode(example.tokens) == "Answer:\n"
     assert labels[1] == ids[1] == tokenizer.encode("Answer:\n")[0]
     assert list(example.tokens[: example.prompt]) == tokenizer.encode_prompt("An")
+
+
+def test_exported_trees_are_rows_that_trl_reads(tokenizer) -> None:
+    trees, config = [written_tree(seed) for seed in range(40)], ExportConfig(pairs=2)
+    rows = {name: [row for tree in trees for row in write(tree, config)] for name, write in EXPORTERS.items()}
+    for name in ("prompt_completion", "messages"):
+        assert len(rows[name]) > 10
+        for row in rows[name][:5]:
+            ids, labels = supervised(tokenizer, row, completion_only=name == "prompt_completion")
+            assert sum(label != -100 for label in labels) > 3
+            example = encode_record(tokenizer, row, "p")
+            assert tokenizer.decode(example.tokens) == tokenizer.decode(ids)
+    for name in ("preference_siblings", "preference_leaves"):
+        assert len(rows[name]) > 10
+        for row in rows[name][:5]:
+            found = encode_preference(tokenizer, row, "p")
+            assert (found.prompt, found.chosen, found.rejected) == preferred(tokenizer, row)

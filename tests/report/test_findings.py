@@ -146,11 +146,11 @@ TREE = Tree(
     "abel",
     (
         Node(None),
-        Node(0, "1. <script>alert(1)</script>", sibling=0, correct=True),
-        Node(0, "1. b", sibling=1, correct=False, status="pruned", justification='seen "that"'),
-        Node(0, "1. c", sibling=2, correct=None, status="kept", excursion=True),
-        Node(1, "2. d\n#### 9", sibling=0, correct=True, status="leaf-correct"),
-        Node(3, "2. e", sibling=0, correct=False, status="unfinished", excursion=True),
+        Node(0, "1. <script>alert(1)</script>", sibling=0, rating=1),
+        Node(0, "1. b", sibling=1, rating=-1, status="pruned", justification='seen "that"'),
+        Node(0, "1. c", sibling=2, rating=None, status="kept", excursion=True),
+        Node(1, "2. d\n#### 9", sibling=0, rating=1, status="leaf-correct"),
+        Node(3, "2. e", sibling=0, rating=-1, status="unfinished", excursion=True),
     ),
 )
 

@@ -22,7 +22,7 @@ from jorney.tree.tree import Node, Tree
 
 
 def _node(parent: int, text: str, correct: bool, status: str = "kept", count: int = 1) -> Node:
-    return Node(parent, text, sibling=0, count=count, correct=correct, status=status)
+    return Node(parent, text, sibling=0, count=count, rating=correct, status=status)
 
 
 def test_health_by_hand() -> None:
@@ -128,4 +128,4 @@ def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
     assert [tree.id for tree in read_trees(done.folder)] == sorted(problem.id for problem in problems)
     parts = [part.read_text().splitlines() for part in (done.folder / "parts").iterdir()]
     assert sorted(map(len, parts)) == [1, 4]
-    assert json.loads(parts[0][0])["version"] == 1
+    assert json.loads(parts[0][0])["version"] == 2

@@ -46,7 +46,7 @@ def countdown_tree() -> Tree:
                 parent=parent,
                 text=("\n" if parent else "") + text,
                 sibling=sibling,
-                correct=rating.correct,
+                rating=rating.correct,
                 justification=rating.justification,
                 status="pruned" if index == 5 else status,
                 excursion=index < 4,
