@@ -75,7 +75,11 @@ def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
     """The trees of a stage's folder, or of a .jsonl file."""
     where = storage.path(folder)
     if os.fspath(where).endswith(".jsonl"):
-        yield from (tree_from_json(row) for _, row in storage.read_jsonl(os.fspath(where)))
+        for number, row in storage.read_jsonl(os.fspath(where)):
+            try:
+                yield tree_from_json(row)
+            except ValueError as error:
+                raise ValueError(f"{where}: line {number}: {error}") from None
         return
     if not (where / "parts").exists():
         raise FileNotFoundError(f"{where}: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)")
