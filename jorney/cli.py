@@ -202,7 +202,7 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{name: _stage(name) for name in ("expand", "judge", "derive", "refine", "sft", "prm", "dpo", "evaluate")},
+    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate", "judge", "refine")},
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,

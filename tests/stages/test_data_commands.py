@@ -9,46 +9,27 @@ import pathlib
 import subprocess
 import sys
 import time
+import types
 from typing import Any
 
 import pytest
 from places import ROOT
 from stub_endpoint import Act, Stub
+from trees_by_hand import followed_tree
 
 from jorney import cli, storage
-from jorney.data.countdown import make_problem
 from jorney.judge import verifier
+from jorney.stages import trees as stages
+from jorney.stages.bench import Bench
 from jorney.stages.trees import read_thoughts, read_trees
 from jorney.tree.rerate import request, rerate
-from jorney.tree.tree import Node, Tree
 
 RIGHT, WRONG = '{"correct": true, "justification": "it holds"}', '{"correct": false, "justification": "it leads nowhere"}'
 
 
-def _tree(number: int) -> Tree:
-    """A wrong first step that was followed to its end, and the right way."""
-    problem = make_problem((3, 4, 5, 9), 20)
-    lines = [
-        (0, 0, "1. 5 * 9 = 45 (left: 3, 4, 45)", "kept", True),
-        (1, 0, "\n2. 3 * 4 = 12 (left: 12, 45)", "kept", True),
-        (2, 0, "\n3. 45 - 12 = 33 (left: 33)\n#### 33", "leaf-wrong", True),
-        (0, 1, "1. 9 - 4 = 5 (left: 3, 5, 5)", "kept", False),
-        (4, 0, "\n2. 3 * 5 = 15 (left: 5, 15)", "kept", False),
-        (5, 0, "\n3. 5 + 15 = 20 (left: 20)\n#### 20", "leaf-correct", False),
-        (4, 1, "\n2. 5 * 5 = 25 (left: 3, 25)", "pruned", False),
-    ]
-    nodes = [Node(None)]
-    nodes += [Node(parent, text, (1,), (-0.5,), sibling, status=status) for parent, sibling, text, status, _ in lines]
-    bare = Tree(f"p{number}", problem.question, problem.answer, "abel", tuple(nodes), 7, problem.verifier, problem.meta)
-    ratings = verifier.judge([request(bare, node) for node in range(1, len(nodes))])
-    rated = [dataclasses.replace(node, correct=one.correct, score=one.score, justification=one.justification, excursion=off)
-             for node, one, (*_, off) in zip(nodes[1:], ratings, lines, strict=True)]  # fmt: skip
-    return dataclasses.replace(bare, nodes=(nodes[0], *rated))
-
-
 @pytest.fixture
 def trees(tmp_path: pathlib.Path) -> pathlib.Path:
-    storage.write_jsonl(tmp_path / "trees.jsonl", (_tree(number).to_json() for number in range(6)))
+    storage.write_jsonl(tmp_path / "trees.jsonl", (followed_tree(number).to_json() for number in range(6)))
     return tmp_path / "trees.jsonl"
 
 
@@ -71,7 +52,7 @@ def _options(folder: pathlib.Path, stub: Stub) -> list[str]:
 
 
 def test_a_verdict_that_stays_leaves_the_tree_as_it_was(trees) -> None:
-    tree = _tree(0)
+    tree = followed_tree(0)
     ratings = verifier.judge([request(tree, node) for node in range(1, len(tree.nodes))])
     same = rerate(tree, ratings, {"by": "verifier"})
     assert same.nodes == tree.nodes
@@ -85,7 +66,7 @@ def test_a_verdict_that_stays_leaves_the_tree_as_it_was(trees) -> None:
 def test_trees_are_judged_again_by_the_verifier(trees, tmp_path) -> None:
     assert cli.main(["judge", "--trees", str(trees), "--output", str(tmp_path / "out")]) == 0
     found = list(read_trees(tmp_path / "out" / "judge"))
-    assert [tree.nodes for tree in found] == [_tree(number).nodes for number in range(6)]
+    assert [tree.nodes for tree in found] == [followed_tree(number).nodes for number in range(6)]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["agreement"], summary["count"], summary["with_shortcut"]) == (1.0, 6, 1.0)
 
@@ -181,9 +162,7 @@ def test_thoughts_are_refined(trees, tmp_path, capsys) -> None:
 
 def test_a_run_that_is_killed_ends_with_exact_accounts(tmp_path) -> None:
     """Each tree asks for things of its own; the process is killed midway, and the same command goes on."""
-    base = [_tree(number) for number in range(8)]
-    own = [dataclasses.replace(tree, question=f"{tree.question} ({tree.id})") for tree in base]
-    storage.write_jsonl(tmp_path / "trees.jsonl", (tree.to_json() for tree in own))
+    storage.write_jsonl(tmp_path / "trees.jsonl", (followed_tree(number, alike=False).to_json() for number in range(8)))
     with Stub(lambda number, body: time.sleep(0.02) or _judges(number, body)) as stub:
         options = ["--judge", "llm", "--llm-judge.tries", "2", "--llm.concurrency", "2", *_options(tmp_path, stub)]
         command = ["judge", "--trees", str(tmp_path / "trees.jsonl"), "--output", str(tmp_path / "out"), *options]
@@ -244,26 +223,22 @@ def test_bad_lines_are_named(trees, tmp_path, capsys) -> None:
         assert not (tmp_path / "out").exists()
 
 
-def test_trees_are_grown_with_a_language_model_as_the_judge(tmp_path, capsys) -> None:
-    with Stub(lambda number, body: Act(text=RIGHT if number % 2 else WRONG)) as stub:
-        command = [
-            "expand",
-            "--limit",
-            "2",
-            "--expand.depth",
-            "2",
-            "--expand.w",
-            "2",
-            "--expand.step-tokens",
-            "32",
-            "--judge",
-            "llm",
-        ]
-        command += ["--expand.rows", "8", "--output", str(tmp_path / "out"), *_options(tmp_path, stub)]
+def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, capsys, monkeypatch) -> None:
+    def grow(generator, policy, problems, judge, step_format, config, seed):
+        for number, problem in enumerate(problems):
+            tree = dataclasses.replace(followed_tree(number), id=problem.id, question=problem.question)
+            ratings = judge([request(tree, node) for node in range(1, len(tree.nodes))])
+            yield rerate(tree, ratings, {})
+
+    monkeypatch.setattr(stages, "grow", grow)
+    monkeypatch.setattr(Bench, "generator", lambda self, model: types.SimpleNamespace(policy=None))
+    with Stub(_judges) as stub:
+        command = ["expand", "--limit", "2", "--judge", "llm", "--output", str(tmp_path / "out"), *_options(tmp_path, stub)]
         assert cli.main(command) == 0
-        found = list(read_trees(tmp_path / "out" / "trees"))
-        nodes = [node for tree in found for node in tree.nodes[1:]]
-        assert {node.justification for node in nodes} == {"it holds", "it leads nowhere"}
+        for tree in read_trees(tmp_path / "out" / "trees"):
+            assert [node.correct for node in tree.nodes[1:]] == [False, False, False, True, True, True, False]
         summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-        assert summary["calls"] == len(nodes) == stub.total
-        assert f"m: {len(nodes)} calls paid" in capsys.readouterr().out
+        assert (summary["calls"], summary["parse_failures"], summary["fallbacks"], stub.total) == (18, 6, 2, 18)
+        assert "m: 18 calls paid, 0 answers from" in capsys.readouterr().out
+        assert cli.main([*command, "--llm.price-input", "3", "--llm.concurrency", "2"]) == 0  # neither changes a tree
+        assert stub.total == 18
