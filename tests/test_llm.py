@@ -26,8 +26,8 @@ from places import ROOT
 from stub_endpoint import Act, Behave, Stub
 
 from jorney.llm import Llm, LlmConfig
-from jorney.llm_errors import retry_after
-from jorney.llm_replies import Account, Cache, Reply, read_reply
+from jorney.llm.faults import retry_after
+from jorney.llm.replies import Account, Cache, Reply, read_reply
 
 KEY = "sk-secret-1234567890"
 
@@ -55,7 +55,7 @@ def first(act: Act) -> Behave:
 def make(tmp_path: pathlib.Path) -> Callable[..., Llm]:
     def llm(stub: Stub | str, **fields: Any) -> Llm:
         url = stub if isinstance(stub, str) else stub.url
-        defaults = {"model": "m", "base_url": url, "cache": str(tmp_path / "cache"), "backoff": 0.01, "timeout": 5.0}
+        defaults = {"model": "m", "base_url": url, "cache": str(tmp_path / "cache"), "backoff": 0.01, "timeout": 30.0}
         return Llm(LlmConfig(**{**defaults, **fields}))
 
     return llm
@@ -74,13 +74,13 @@ def test_answers_come_in_the_chats_order_and_are_paid_for_once(make) -> None:
         chats = [chat(index) for index in range(10)]
         expected = [f"re: {index}" for index in range(10)]
         assert llm(chats) == expected
-        assert llm.paid == Account(calls=10, prompt_tokens=1000, cached_tokens=640, completion_tokens=70)
-        assert llm.config.cost(llm.paid) == pytest.approx((360 * 2 + 640 * 0.5 + 70 * 10) / 1e6)
+        assert llm.spent.paid == Account(calls=10, prompt_tokens=1000, cached_tokens=640, completion_tokens=70)
+        assert llm.config.cost(llm.spent.paid) == pytest.approx((360 * 2 + 640 * 0.5 + 70 * 10) / 1e6)
         assert stub.most == 4
         assert llm(chats) == expected
         again = make(stub, **prices, temperature=0.5)
         assert again(chats) == expected
-        assert (again.paid, again.stored) == (Account(), 10)
+        assert (again.spent.paid, again.spent.stored) == (Account(), 10)
         assert stub.total == 10
         assert stub.asked[0] == {"messages": stub.asked[0]["messages"], "model": "m", "max_tokens": 2048, "temperature": 0.5}
         assert make(stub, temperature=0.6)(chats[:1]) == expected[:1]  # another question
@@ -102,7 +102,7 @@ def test_the_same_asked_at_once_is_paid_for_once(make) -> None:
     with Stub(lambda number, body: time.sleep(0.1) or echo(number, body)) as stub:
         llm = make(stub)
         assert llm([chat("same")] * 5) == ["re: same"] * 5
-        assert (stub.total, llm.paid.calls, llm.stored) == (1, 1, 4)
+        assert (stub.total, llm.spent.paid.calls, llm.spent.stored) == (1, 1, 4)
 
 
 FAULTS = {
@@ -124,9 +124,9 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_passing_fault_is_tried_again(make, fault: Act) -> None:
     with Stub(first(fault)) as stub:
-        llm = make(stub, timeout=0.5, concurrency=1)
+        llm = make(stub, timeout=1.0 if fault.kind == "hang" else 30.0, concurrency=1)
         assert llm([chat("a"), chat("b")]) == ["re: a", "re: b"]
-        assert (llm.paid.calls, llm.paid.failures, llm.retries) == (2, 0, 1)
+        assert (llm.spent.paid.calls, llm.spent.paid.failures, llm.spent.retries) == (2, 0, 1)
         assert stub.total == 2
         assert len(stub.asked) == 3
         keys = [headers["Idempotency-Key"] for headers in stub.headers]
@@ -156,14 +156,14 @@ def test_what_fails_for_good_is_none_and_is_asked_again_the_next_time(make) -> N
     with Stub(refuses) as stub:
         llm = make(stub, concurrency=1)
         assert llm([chat(index) for index in range(3)]) == ["re: 0", None, "re: 2"]
-        assert (llm.paid.calls, llm.paid.failures, llm.retries) == (2, 1, 0)
+        assert (llm.spent.paid.calls, llm.spent.paid.failures, llm.spent.retries) == (2, 1, 0)
         assert llm([chat(index) for index in range(3)]) == ["re: 0", "re: 1", "re: 2"]
         assert stub.total == 3
 
     with Stub(lambda number, body: Act("status", "", 500) if number else echo(number, body)) as stub:
         llm = make(stub, concurrency=1, attempts=3)
         assert llm([chat("x"), chat("y")]) == ["re: x", None]
-        assert (llm.retries, len(stub.asked)) == (2, 4)
+        assert (llm.spent.retries, len(stub.asked)) == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_limits(make) -> None:
         assert stub.total == 3
         rest = make(stub)
         assert rest([chat(index) for index in range(10)]) == [f"re: {index}" for index in range(10)]
-        assert (rest.stored, rest.paid.calls, stub.total) == (3, 7, 10)
+        assert (rest.spent.stored, rest.spent.paid.calls, stub.total) == (3, 7, 10)
         dear = make(stub, max_cost=0.0001, price_output=10.0, concurrency=1)  # 0.00003 a call
         with pytest.raises(ValueError, match=r"llm.max_cost = 0.0001: 0.0001 is spent"):
             dear([chat(index) for index in range(10, 30)])
-        assert dear.paid.calls == 4
+        assert dear.spent.paid.calls == 4
 
 
 def test_a_server_that_is_killed_and_started_again(make) -> None:
@@ -214,14 +214,14 @@ def test_a_server_that_is_killed_and_started_again(make) -> None:
         stub._behave = lambda number, body: echo(number, body) if number < 6 else lost.set() or Act("hang")  # type: ignore[func-returns-value]
         llm = make(stub, concurrency=3, attempts=50, backoff=0.05, max_wait=0.1)
         asked = pool.submit(llm, [chat(index) for index in range(12)])
-        assert lost.wait(10)
+        assert lost.wait(60)
         stub.__exit__()
         time.sleep(0.3)  # connections are refused meanwhile
         with Stub(echo, port=stub.port) as again:
-            assert asked.result(timeout=20) == [f"re: {index}" for index in range(12)]
-            assert (stub.total, again.total, llm.paid.calls) == (6, 6, 12)
+            assert asked.result(timeout=60) == [f"re: {index}" for index in range(12)]
+            assert (stub.total, again.total, llm.spent.paid.calls) == (6, 6, 12)
             assert max((stub.answered + again.answered).values()) == 1
-            assert llm.retries >= 3
+            assert llm.spent.retries >= 3
         stub.__exit__ = lambda *_: None  # type: ignore[method-assign]
 
 
@@ -233,7 +233,7 @@ llm = Llm(LlmConfig(model="m", base_url=url, cache=cache, concurrency=4, backoff
 try:
     llm([[{"role": "user", "content": str(index)}] for index in range(40)])
 except KeyboardInterrupt:
-    print("interrupted", llm.paid.calls, flush=True)
+    print("interrupted", llm.spent.paid.calls, flush=True)
     sys.exit(130)
 """
 FORTY = [chat(index) for index in range(40)]
@@ -246,7 +246,7 @@ def _client(stub: Stub, cache: pathlib.Path) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 20) -> None:
+def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it took too long"
@@ -271,7 +271,7 @@ def test_a_client_killed_at_any_moment_loses_nothing_that_it_had_and_pays_nothin
             again += 4
         count, rest = len(kept), make(stub, concurrency=4)
         assert rest(FORTY) == ANSWERS
-        assert (rest.paid.calls, rest.stored) == (40 - count, count)
+        assert (rest.spent.paid.calls, rest.spent.stored) == (40 - count, count)
         assert all(stub.answered[key] >= 1 for key in _stored(cache))
         # Twice at most, and only what was under way when it was killed: four calls at a time, two times.
         assert max(stub.answered.values()) <= 2
@@ -293,7 +293,7 @@ def test_between_calls_a_kill_costs_nothing(make, tmp_path) -> None:
         stub.gate.set()
         rest = make(stub, concurrency=4)
         assert rest(FORTY) == ANSWERS
-        assert (rest.paid.calls, rest.stored) == (40 - paid, paid)
+        assert (rest.spent.paid.calls, rest.spent.stored) == (40 - paid, paid)
         assert stub.total == 40
         assert set(stub.answered.values()) == {1}
 
@@ -305,8 +305,8 @@ def test_an_interrupt_is_heard_at_once_and_keeps_what_is_paid(tmp_path) -> None:
         _wait(lambda: len(stub.asked) >= 13)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
-        assert time.monotonic() - start < 3
+        out, _ = process.communicate(timeout=60)
+        assert time.monotonic() - start < 10  # not the timeout of a call, which is 120
         assert process.returncode == 130
         assert out == "interrupted 9\n"
         assert len(_stored(cache)) == stub.total == 9
@@ -321,7 +321,7 @@ def test_an_answer_on_its_way_is_kept_when_all_ends(make) -> None:
 
         for _ in llm.each(work, range(10)):
             break  # the generator ends here, with a call under way
-        assert stub.total == llm.paid.calls == len(_stored(pathlib.Path(llm.config.cache)))
+        assert stub.total == llm.spent.paid.calls == len(_stored(pathlib.Path(llm.config.cache)))
         assert 2 <= stub.total <= 3
 
 
@@ -366,7 +366,7 @@ def test_the_cache_may_lie_in_a_store(make) -> None:
         assert make(stub, cache=root)([chat("a"), chat("b")]) == ["re: a", "re: b"]
         again = make(stub, cache=root)
         assert again([chat("a"), chat("b")]) == ["re: a", "re: b"]
-        assert (again.stored, stub.total) == (2, 2)
+        assert (again.spent.stored, stub.total) == (2, 2)
 
 
 def test_a_refusal_to_speak_and_an_unmetered_answer_are_answers(make) -> None:
@@ -374,7 +374,7 @@ def test_a_refusal_to_speak_and_an_unmetered_answer_are_answers(make) -> None:
     with Stub(lambda number, _: Act("body", json.dumps(body))) as stub:
         llm = make(stub)
         assert llm([chat("a")]) == [""]
-        assert llm.paid == Account(calls=1, unmetered=1)
+        assert llm.spent.paid == Account(calls=1, unmetered=1)
         assert "the true cost is higher" in llm.summary()
 
 

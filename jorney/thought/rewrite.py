@@ -9,6 +9,7 @@ thought says why.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -127,25 +128,37 @@ def fault(tree: Tree, visits: Sequence[Visit], text: str) -> str | None:
     """What is wrong with a text for a walk: `refine.check`, and a way back that no words announce; or None."""
     if wrong := check(tree, visits, text):
         return wrong
-    stretches = spans(tree, visits, text)
-    for visit, (_, end), (start, _) in zip(visits, stretches, stretches[1:], strict=False):
-        if visit.back_to is not None and not any(character.isalpha() for character in text[end:start]):
-            return f"after {bare(tree, visit.node)!r} it must say what is wrong, and go back"
-    return None
+    return None if spans(tree, visits, text) else "where the draft goes back, the text must say what is wrong and go back"
 
 
-def spans(tree: Tree, visits: Sequence[Visit], text: str) -> list[tuple[int, int]]:
-    """Where each step of a walk stands in a text that `check` passes, its opening ("2. ") included where it is there."""
-    opens, found, at = FORMATS[tree.step_format].opens, [], 0
+def spans(tree: Tree, visits: Sequence[Visit], text: str) -> list[tuple[int, int]] | None:
+    """Where each step of a walk stands in a text, its opening ("2. ") included where it is there.
+
+    A step's words may stand in a reflection as well: of all ways to find the steps in order, with words after every step that
+    is left, the one with most of them at the start of a line, or behind their opening. None where there is no way.
+    """
+    opens, letters = FORMATS[tree.step_format].opens, [0, *itertools.accumulate(map(str.isalpha, text))]
+    # By the end of the step before: how good the way to there is, and the spans of it.
+    ways: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {0: (0, ())}
+    left = False
     for visit in visits:
-        step = bare(tree, visit.node)
-        start = text.index(step, at)
-        end, opening = start + len(step), opens(tree.level(visit.node))
-        if start - len(opening) >= at and text.endswith(opening, at, start):
-            start -= len(opening)
-        found.append((start, end))
-        at = end
-    return found
+        step, opening = bare(tree, visit.node), opens(tree.level(visit.node))
+        found: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {}
+        for match in re.finditer(f"(?={re.escape(step)})", text) if step else ():
+            start, end = match.start(), match.start() + len(step)
+            opened = text.endswith(opening, 0, start)
+            first = start - len(opening) if opened else start
+            good = opened + (first == 0 or text[first - 1] == "\n")
+            before = [(way[0], -at) for at, way in ways.items() if at <= first and (not left or letters[first] > letters[at])]
+            if before:
+                score, at = max(before)
+                found[end] = (score + good, (*ways[-at][1], (first, end)))
+        if step:  # one that states the answer alone has no words to find
+            ways, left = found, visit.back_to is not None
+        else:
+            ways = {at: (score, (*way, (at, at))) for at, (score, way) in ways.items()}
+            left = left or visit.back_to is not None
+    return list(max(ways.values(), key=lambda way: way[0])[1]) if ways else None
 
 
 def locate(tree: Tree, visits: Sequence[Visit], text: str) -> tuple[Piece, ...]:
@@ -153,9 +166,11 @@ def locate(tree: Tree, visits: Sequence[Visit], text: str) -> tuple[Piece, ...]:
 
     The texts of the pieces make up the whole. Space alone belongs to the step before it.
     """
+    stretches = spans(tree, visits, text)
+    assert stretches is not None
     pieces: list[Piece] = []
     between, at = "connective", 0
-    for visit, (start, end) in zip(visits, spans(tree, visits, text), strict=True):
+    for visit, (start, end) in zip(visits, stretches, strict=True):
         pieces += _join(pieces, text[at:start], between)
         pieces.append(Piece(text[start:end], "excursion" if visit.excursion else "step"))
         between, at = "connective" if visit.back_to is None else "reflection", end

@@ -139,7 +139,7 @@ def test_it_judges_levels_of_trees_at_an_endpoint(tmp_path) -> None:
         assert asked(requests) == expected
         assert (asked.account.calls, asked.account.parse_failures, asked.account.fallbacks, stub.total) == (4, 2, 1, 4)
         assert asked(requests) == expected  # from the cache
-        assert stub.total == llm.paid.calls == 4
+        assert stub.total == llm.spent.paid.calls == 4
 
 
 @pytest.mark.parametrize(
