@@ -111,7 +111,7 @@ class Stub:
     def _do(self, act: Act, handler: http.server.BaseHTTPRequestHandler) -> None:
         if act.kind == "hang":
             self._dead.wait(30)
-        if self._dead.is_set() or act.kind == "reset" or _gone(handler.connection):
+        if self._dead.is_set() or act.kind in ("hang", "reset") or _gone(handler.connection):
             linger = struct.pack("ii", 1, 0)  # closing sends a reset
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             handler.connection.close()

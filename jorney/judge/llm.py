@@ -6,6 +6,7 @@ be read is asked for again, and then the step falls back to what the configurati
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -93,9 +94,10 @@ class LlmJudge:
         async def one(ask: Asker, index: int) -> Judged:
             return await judge(ask, *requests[index], self._config)
 
-        for index, judged in self.llm.each(one, range(len(requests))):
-            found[index] = judged.ratings[-1]
-            self.account += judged.account
+        with contextlib.closing(self.llm.each(one, range(len(requests)))) as done:
+            for index, judged in done:
+                found[index] = judged.ratings[-1]
+                self.account += judged.account
         return [found[index] for index in range(len(requests))]
 
 

@@ -56,14 +56,16 @@ class Llm:
         async def one(ask: Asker, chat: tuple[int, Chat]) -> str | None:
             return (await ask(chat[1])).text
 
-        for (index, _), text in self.each(one, enumerate(chats)):
-            found[index] = text
+        with contextlib.closing(self.each(one, enumerate(chats))) as done:
+            for (index, _), text in done:
+                found[index] = text
         return found
 
     def each(self, work: Callable[[Asker, T], Awaitable[R]], items: Iterable[T]) -> Generator[tuple[T, R], None, None]:
         """Does a piece of work for every item, many at a time; yields (item, result) as they are done, in any order.
 
-        Whoever leaves early (an interrupt, too) waits a second at most: calls under way may still come back, and are kept.
+        Whoever leaves early (close the generator; an interrupt does) waits a second at most: calls under way may still come
+        back, and are kept.
 
         Args:
           work: asks as often as it needs to; it runs on another thread.
@@ -79,14 +81,20 @@ class Llm:
             try:
                 asyncio.run(self._serve(work, iter(items), results.put, stop))
             except BaseException as error:  # the thread ends with it: it is raised where it can be heard
-                results.put(_Failed(error))
+                results.put(_End(error))
             else:
-                results.put(_Failed(None))
+                results.put(_End(None))
 
         thread = threading.Thread(target=serve, name="llm", daemon=True)
         thread.start()
         try:
-            while not isinstance(result := results.get(), _Failed):
+            while True:
+                try:
+                    result = results.get(timeout=0.2)
+                except queue.Empty:  # an interrupt that another thread sent is heard between two looks only
+                    continue
+                if isinstance(result, _End):
+                    break
                 yield result
             if result.error is not None:
                 raise result.error
@@ -140,7 +148,7 @@ class Llm:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Failed:
+class _End:
     """The end of all results, by an error or without."""
 
     error: BaseException | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import dataclasses
 import json
 import os
@@ -19,6 +20,8 @@ from trees_by_hand import followed_tree
 
 from jorney import cli, storage
 from jorney.judge import verifier
+from jorney.judge.verifier import Rating
+from jorney.stages import data_commands, judged
 from jorney.stages import trees as stages
 from jorney.stages.bench import Bench
 from jorney.stages.trees import read_thoughts, read_trees
@@ -69,6 +72,27 @@ def test_trees_are_judged_again_by_the_verifier(trees, tmp_path) -> None:
     assert [tree.nodes for tree in found] == [followed_tree(number).nodes for number in range(6)]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["agreement"], summary["count"], summary["with_shortcut"]) == (1.0, 6, 1.0)
+    # And they are trees like others.
+    derive = ["derive", "--trees", str(tmp_path / "out" / "judge"), "--output", str(tmp_path / "derive")]
+    assert cli.main(derive) == 0
+    assert len(read_thoughts(tmp_path / "derive" / "thoughts" / "journey.jsonl")) == 6
+
+
+def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) -> None:
+    seen: list[int] = []
+
+    def judge(requests):
+        seen.append(len(requests))
+        return [Rating(len(steps) < 3, "", 0.25 * len(steps)) for _, steps in requests]
+
+    monkeypatch.setattr(data_commands, "prm_judge", lambda bench, model: judge)
+    monkeypatch.setattr(judged, "TOGETHER", 4)
+    command = ["judge", "--trees", str(trees), "--judge", "embedded", "--output", str(tmp_path / "out")]
+    assert cli.main(command) == 0
+    assert seen == [4 * 7, 2 * 7]
+    for tree in read_trees(tmp_path / "out" / "judge"):
+        assert [node.score for node in tree.nodes[1:]] == [0.25, 0.5, 0.75, 0.25, 0.5, 0.75, 0.5]
+        assert "prm" in tree.meta["judged"]["by"]
 
 
 @pytest.mark.parametrize("fallback", ["wrong", "unrated"])
@@ -183,6 +207,34 @@ def test_a_run_that_is_killed_ends_with_exact_accounts(tmp_path) -> None:
         summary = json.loads((tmp_path / "out" / "summary.json").read_text())
         counts = [summary[name] for name in ("calls", "parse_failures", "fallbacks", "prompt_tokens", "completion_tokens")]
         assert counts == [64, 16, 8, 640, 192]
+
+
+def test_an_interrupted_run_keeps_what_is_done(tmp_path, capsys) -> None:
+    storage.write_jsonl(tmp_path / "trees.jsonl", (followed_tree(number, alike=False).to_json() for number in range(8)))
+
+    def behave(number: int, body: dict[str, Any]) -> Act:
+        if number == 30:
+            _thread.interrupt_main()
+        return _judges(number, body) if number < 30 else Act("hang")
+
+    with Stub(behave) as stub:
+        options = ["--judge", "llm", "--llm-judge.tries", "1", "--llm.concurrency", "2", *_options(tmp_path, stub)]
+        command = ["judge", "--trees", str(tmp_path / "trees.jsonl"), "--output", str(tmp_path / "out"), *options]
+        start = time.monotonic()
+        assert cli.main(command) == 130
+        assert time.monotonic() - start < 20  # far less than the timeout of a call
+        said = capsys.readouterr()
+        assert f"{stub.total} calls paid, 0 answers from" in said.out
+        assert said.err == "\njorney: interrupted; the same command goes on from here\n"
+        assert stub.total >= 29
+        (part,) = (tmp_path / "out" / "stages").glob("judge-*/parts/*.jsonl")
+        assert 3 <= len(part.read_text().splitlines()) < 8
+        paid = stub.total
+        stub._behave = _judges
+        assert cli.main(command) == 0
+        assert stub.total == 8 * 7
+        assert f"{8 * 7 - paid} calls paid" in capsys.readouterr().out
+        assert len(list(read_trees(tmp_path / "out" / "judge"))) == 8
 
 
 @pytest.mark.parametrize(
