@@ -23,7 +23,9 @@ commands:
   run CONFIG.py        the pipeline of a configuration file
   expand               reasoning trees of problems, judged and pruned
   trees                validate, import, export and describe files of trees
+  judge                other ratings for trees: exact, reward model, LLM
   derive               shortcuts and journeys from trees
+  refine               thoughts in the words of a language model, checked
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
   dpo                  preference training on given pairs, or on sampled ones
@@ -76,11 +78,12 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
     def run(arguments: Sequence[str]) -> None:
         from jorney import config, devices, distributed
-        from jorney.stages import command
+        from jorney.stages import command, data_commands
 
-        default, prog = command.COMMANDS[kind](), f"jorney {kind}"
+        made: type[command.StageCommand] = {**command.COMMANDS, **data_commands.COMMANDS}[kind]
+        default, prog = made(), f"jorney {kind}"
         if arguments and not arguments[0].startswith("-"):
-            default, prog = config.read(arguments[0], command.COMMANDS[kind]), f"{prog} {arguments[0]}"
+            default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"
             arguments = arguments[1:]
         chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
         _use_jax()
@@ -223,7 +226,7 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
+    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate", "judge", "refine")},
     "trees": _trees,
     "generate": _generate,
     "inspect": _inspect,

@@ -140,7 +140,21 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["quickstart", "evaluate", "generate", "expand", "derive", "sft", "prm", "dpo", "bench train", "bench sample"]
+    "command",
+    [
+        "quickstart",
+        "evaluate",
+        "generate",
+        "expand",
+        "judge",
+        "derive",
+        "refine",
+        "sft",
+        "prm",
+        "dpo",
+        "bench train",
+        "bench sample",
+    ],
 )
 def test_options_are_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

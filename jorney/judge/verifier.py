@@ -19,12 +19,12 @@ class Rating(NamedTuple):
     """What a judge says of a step.
 
     Attributes:
-      correct: the verdict.
+      correct: the verdict; None where a judge that was asked gave none.
       justification: what was seen, in words; "" where nothing can be.
       score: 0 to 1 where the judge gives one.
     """
 
-    correct: bool
+    correct: bool | None
     justification: str
     score: float | None = None
 

@@ -80,7 +80,7 @@ class Planner:
             sampled = [] if command.data else self._completions("pairs", drawn, mesh)
             return [*sampled, self._step("dpo", command.dpo, mesh)]
         if isinstance(command, ExpandCommand):
-            judge = None if command.judge == "verifier" else read_model(command.judge)
+            judge = None if command.judge in ("verifier", "llm") else read_model(command.judge)
             return self._trees(command.expand, judge, mesh)
         if isinstance(command, EvaluateCommand):
             return self._evaluation("evaluate", command.evaluate, mesh)

@@ -15,7 +15,9 @@ from jorney.data.steps import FORMATS
 from jorney.distributed import DistributedConfig
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.judge import verifier
+from jorney.judge.llm import LlmJudge, LlmJudgeConfig
 from jorney.judge.rollouts import RolloutConfig
+from jorney.llm import Llm, LlmConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
@@ -23,6 +25,7 @@ from jorney.stage import Done, source_digest
 from jorney.stages import inputs, preferences, rewards
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
+from jorney.stages.judged import with_account
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
@@ -86,7 +89,9 @@ class ExpandCommand(StageCommand):
     Attributes:
       problems: "countdown" (its set "trees"), a file, a hub id or tfds:NAME with questions and answers.
       limit: how many problems; None takes all of a file.
-      judge: "verifier" (exact, Countdown), or a reward model that `jorney prm` made.
+      judge: "verifier" (exact, Countdown), "llm" (a language model at an endpoint), or a reward model that `jorney prm` made.
+      llm: the endpoint of "llm".
+      llm_judge: what it is asked.
       shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
         on as many hosts; none needs the others, and the last to end completes it.
     """
@@ -99,6 +104,8 @@ class ExpandCommand(StageCommand):
     judge: str = "verifier"
     shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
+    llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
+    llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,8 +117,13 @@ class ExpandCommand(StageCommand):
         problems = self.read(self.problems, self.limit)
         first, count = map(int, self.shard.split("/"))
         share, key = (first, count), digest(problems)
+        if self.judge == "llm":
+            asked = LlmJudge(Llm(self.llm), self.llm_judge)
+            by = digest([self.llm.decides(), self.llm_judge])
+            stage = plan_trees(bench, model, problems, key, self.expand, lambda: asked, by, share)
+            return [with_account(stage, bench, asked.llm, asked)]
         if self.judge != "verifier":
-            prm = _model(self.judge)
+            prm = read_model(self.judge)
             return [plan_trees(bench, model, problems, key, self.expand, lambda: prm_judge(bench, prm), prm.key, share)]
         if any(problem.verifier != "countdown" for problem in problems):
             raise ValueError(
@@ -301,7 +313,7 @@ def run(command: StageCommand, progress: Progress) -> Done:
     Raises:
       FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
     """
-    model = _model(command.model)
+    model = read_model(command.model)
     trains = isinstance(command, TrainCommand | PrmCommand)
     bench = Bench(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=trains)
     stages = command.plan(bench, model)
@@ -312,7 +324,8 @@ def run(command: StageCommand, progress: Progress) -> Done:
     return done[-1]
 
 
-def _model(place: str) -> Model:
+def read_model(place: str) -> Model:
+    """The model of a folder or a hub id, if it is one."""
     folder = resolve(place)
     config_json.read(folder)  # so that a folder without a model is refused before anything runs
     return Model(folder, source_digest(folder))

@@ -73,7 +73,7 @@ def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
 def _verified(problem: Problem, steps: Sequence[str], step_format: StepFormat) -> list[bool]:
     """The exact verdict on every step of a solution."""
     bare = [step_format.bare(step) for step in steps]
-    return [verifier.rate(problem, bare[: count + 1]).correct for count in range(len(bare))]
+    return [bool(verifier.rate(problem, bare[: count + 1]).correct) for count in range(len(bare))]
 
 
 def _agreement(found: Sequence[Labelled], problems: Sequence[Problem], step_format: StepFormat) -> float | None:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-PIECES = ("step", "excursion", "reflection", "conclusion")
+PIECES = ("step", "excursion", "reflection", "connective", "conclusion")
 KINDS = ("shortcut", "journey", "placebo")
 
 
@@ -19,7 +19,7 @@ class Piece(NamedTuple):
     Attributes:
       text: as written, line breaks included.
       kind: "step" (on the way to the answer), "excursion" (a step that is walked and left), "reflection" (what was seen at an
-        excursion's end, and where it goes back to), or "conclusion" (the final answer).
+        excursion's end, and where it goes back to), "connective" (words between steps) or "conclusion" (the final answer).
     """
 
     text: str
@@ -37,6 +37,7 @@ class Thought:
       leaf: the node of the tree that it ends on.
       pieces: the text, in order.
       refiner: who wrote the words between the steps.
+      note: why it was not the refiner that was asked.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Thought:
     leaf: int
     pieces: tuple[Piece, ...]
     refiner: str = "offline"
+    note: str = ""
 
     @property
     def text(self) -> str:

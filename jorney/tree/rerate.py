@@ -1,0 +1,48 @@
+"""Other ratings for a tree that is there.
+
+What was sampled stays: texts and statuses (no rating changes whether a step was expanded, or what a leaf answers).
+What hangs on ratings is derived again: the verdicts, scores and justifications, which nodes lie on an excursion, and with them
+which leaves end a valid path. `meta["judged"]` keeps who judged, and the verdicts before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jorney.data.problems import Problem
+from jorney.data.steps import FORMATS
+from jorney.judge.verifier import Rating
+from jorney.tree.tree import ROOT, Node, Tree
+
+JUDGED = "judged"  # in Tree.meta
+
+
+def request(tree: Tree, node: int) -> tuple[Problem, list[str]]:
+    """What a judge is given of a node: the problem, and the steps down to it without their openings."""
+    bare = FORMATS[tree.step_format].bare
+    return tree.problem, [bare(tree.nodes[step].text) for step in tree.path(node)]
+
+
+def rerate(tree: Tree, ratings: Sequence[Rating], by: Mapping[str, Any]) -> Tree:
+    """The tree with other ratings.
+
+    Args:
+      ratings: of every node but the root, in their order.
+      by: who gave them; kept in `meta["judged"]`.
+    """
+    assert len(ratings) == len(tree.nodes) - 1
+    nodes = [tree.nodes[ROOT]]
+    for node, rating in zip(tree.nodes[1:], ratings, strict=True):
+        assert node.parent is not None
+        followed = rating.correct is False and node.status == "kept"
+        nodes.append(_rated(node, rating, nodes[node.parent].excursion or followed))
+    before = [node.rating for node in tree.nodes[1:]]
+    return dataclasses.replace(tree, nodes=tuple(nodes), meta={**tree.meta, JUDGED: {**by, "before": before}})
+
+
+def _rated(node: Node, rating: Rating, excursion: bool) -> Node:
+    return dataclasses.replace(
+        node, rating=rating.correct, score=rating.score, justification=rating.justification, excursion=excursion
+    )
