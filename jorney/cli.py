@@ -27,6 +27,7 @@ commands:
   prm                  a process reward model from rollouts
   dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
+  search               the same with search: best of N, beams of steps
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
@@ -35,7 +36,7 @@ commands:
   bench train          throughput and memory of a training step
   bench sample         throughput of tree expansion
 
-jorney COMMAND --help lists a command's options. From expand to evaluate, a
+jorney COMMAND --help lists a command's options. From expand to search, a
 configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
 
 
@@ -199,7 +200,7 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
+    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate", "search")},
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,
