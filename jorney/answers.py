@@ -27,7 +27,6 @@ GO_BACK = re.compile(r"Go back to (\d{1,9}(?:, \d{1,9})*)")  # anywhere in a lin
 
 NUMBERED = re.compile(r"\s*(\d+)\.\s+(.*)")  # of Abel's lines
 _EQUATION = re.compile(r"(?<![-+*/\d.])(?<![-+*/] )(\d{1,18}) ?([-+*/]) ?(\d{1,18}) ?= ?(-?\d{1,18}(?:\.\d{1,18})?)(?!\d)")
-_LONGEST_LINE = 500  # characters of a step; a model that repeats itself writes numbers too long for int()
 _LATEX_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,\\!)(?=\d{3}(?!\d))")  # 1{,}600 and 1,\!600
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)")
 _UNIT = re.compile(r"(?<=\d) +([A-Za-z]{3,}(?: [A-Za-z]+)*)$")
@@ -145,7 +144,7 @@ def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL)
 def _numbered(line: str, step_format: StepFormat) -> tuple[str, str] | None:
     """The number and the text of a line that is a step; "" where steps have no numbers."""
     if not step_format.numbered:
-        return ("", line) if len(line) <= _LONGEST_LINE and parse_step(line) else None
+        return ("", line) if parse_step(line) else None
     opening = re.match(step_format.start, line)
     return (opening[1], line[opening.end() :].lstrip()) if opening else None
 
@@ -158,7 +157,7 @@ def equations(text: str) -> tuple[int, int]:
 
 def take_step(numbers: Numbers, number: str, text: str) -> tuple[Numbers, str]:
     """The state that a step claims to leave, and what is wrong with the step."""
-    step = parse_step(text) if len(text) <= _LONGEST_LINE else None
+    step = parse_step(text)
     if step is None:
         return numbers, f"step {_short(number)} is not of the form `a + b = c (left: ...)`"
     error = step_error(numbers, step)

@@ -30,6 +30,7 @@ commands:
   prm                  a process reward model from rollouts
   dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
+  search               the same with search: best of N, beams of steps
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
@@ -38,7 +39,7 @@ commands:
   bench train          throughput and memory of a training step
   bench sample         throughput of tree expansion
 
-jorney COMMAND --help lists a command's options. From expand to evaluate, a
+jorney COMMAND --help lists a command's options. From expand to search, a
 configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
 
 
@@ -226,7 +227,10 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate", "judge", "refine")},
+    **{
+        name: _stage(name)
+        for name in ("expand", "judge", "derive", "refine", "sft", "prm", "dpo", "evaluate", "search")
+    },
     "trees": _trees,
     "generate": _generate,
     "inspect": _inspect,

@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 from jorney import report, storage
-from jorney.config import digest
+from jorney.config import digest, to_json
 from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
@@ -23,7 +23,7 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sample.generate import encode_prompts
 from jorney.sharding import MeshConfig
-from jorney.stage import Done, source_digest
+from jorney.stage import Done, Lacking, source_digest
 from jorney.stages import preferences, rewards
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
@@ -174,20 +174,38 @@ class Run:
         self._check(base, problems)
         self._plan(base, problems)
         bench.expect(list(self._stages.values()))
-        for name, stage in self._stages.items():
-            self._done[name] = bench.run(stage)
-            if name.startswith("evaluate_"):
-                self._progress.say(accuracy_line(self._done[name]))
-        made = make_report(config.name, config.seed, problems, self._done)
-        shown = config.until != "sft_phase1"
+        left_out = self._run_stages()
+        made = make_report(config.name, config.seed, problems, self._done, left_out)
         report.write(
             config.output,
             made,
             samples(problems["test"], self._done),
-            tree=show_tree(self._done["trees"]) if shown else None,
-            thoughts=show_thoughts(self._done["thoughts"]) if shown else None,
+            tree=show_tree(self._done["trees"]) if "trees" in self._done else None,
+            thoughts=show_thoughts(self._done["thoughts"]) if "thoughts" in self._done else None,
         )
         return made
+
+    def _run_stages(self) -> dict[str, str]:
+        """Runs every stage that there is something for; returns why the others were left out.
+
+        A policy that finds no right path, or is never both right and wrong, is a result, and the rest of the run has its
+        report. What a stage needs is what it reads the key of.
+        """
+        left_out: dict[str, str] = {}
+        for name, stage in self._stages.items():
+            reads = to_json(stage.reads)
+            missing = [other for other in left_out if self._stages[other].key in reads]
+            try:
+                if missing:
+                    raise Lacking(f"needs {missing[0]}")
+                self._done[name] = self._bench.run(stage)
+            except Lacking as lack:
+                left_out[name] = str(lack)
+                self._progress.say(f"{name}: left out: {lack}")
+                continue
+            if name.startswith("evaluate_"):
+                self._progress.say(accuracy_line(self._done[name]))
+        return left_out
 
     def _read_problems(self) -> dict[str, list[Problem]]:
         """The problems to train on, to grow trees for and to test on, by the set's name."""

@@ -20,6 +20,10 @@ from jorney.progress import Progress
 MANIFEST = "manifest.json"
 
 
+class Lacking(ValueError):
+    """What a stage would work on was not found by the stages before it: no fault of the input, and a result of its own."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Done:
     """A complete stage.

@@ -74,12 +74,13 @@ class Step:
         return f"{self.a} {self.op} {self.b} = {self.result} (left: {', '.join(map(str, self.left))})"
 
 
+_LONGEST = 500  # characters of a step; a model that repeats itself writes numbers too long for int()
 _STEP = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+) \(left: (\d+(?:, \d+)*)\)")
 
 
 def parse_step(text: str) -> Step | None:
     """The step a line's text states (without its number), or None when it is not of a step's form. Checks nothing else."""
-    match = _STEP.fullmatch(text.strip())
+    match = _STEP.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         return None
     a, op, b, result, left = match.groups()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jorney import storage
+from jorney.data import game24
 from jorney.data.prm800k import is_prm800k, solved
 from jorney.data.sources import read_rows
 from jorney.data.steps import ABEL
@@ -48,7 +49,8 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
     """Problems of anything that `data.sources.read_rows` reads.
 
     A row needs a question (or problem) and an answer. GSM8K's answers, a worked solution with `#### 72` at its end, are
-    taken apart; MATH's solution is kept beside its answer; PRM800K's rows give one right solution a question.
+    taken apart, and so are Abel's, whose lines are numbered already; MATH's solution is kept beside its answer; PRM800K's rows
+    give one right solution a question; Game of 24's puzzles are Countdown's with the target 24.
 
     Args:
       source: a path that ends in .jsonl, .parquet or .csv; a hub id (`openai/gsm8k:main@test`); or `tfds:NAME`.
@@ -64,6 +66,8 @@ def read_problems(source: str, limit: int | None = None) -> list[Problem]:
     rows = itertools.chain(first, rows)
     if first and is_prm800k(first[0][1]):
         rows = solved(rows)
+    elif first and game24.is_game24(first[0][1]):
+        rows = game24.puzzles(rows)
     return problems_of(itertools.islice(rows, limit), source)
 
 
@@ -105,7 +109,7 @@ def _from_row(row: dict[str, Any], place: str) -> Problem:
     if solution is None and "####" in answer:
         worked, _, answer = answer.rpartition("####")
         answer = answer.strip().replace(",", "")
-        solution = ABEL.write(_CALCULATOR.sub("", worked).strip().splitlines(), answer)
+        solution = ABEL.write(_steps(_CALCULATOR.sub("", worked)), answer)
     # Without an id the question's own hash: stable when rows are reordered or a file grows.
     name = next((str(row[key]) for key in _ID if row.get(key) is not None), None)
     verifier = "math" if row.get("verifier") is None else row["verifier"]
@@ -119,6 +123,13 @@ def _from_row(row: dict[str, Any], place: str) -> Problem:
     if verifier == "countdown" and not {"numbers", "target"} <= meta.keys():
         raise ValueError(f"{place}: field 'meta': expected 'numbers' and 'target' for the verifier 'countdown', got {meta!r}")
     return Problem(name or hash_id(question), question, answer, solution, verifier, meta)
+
+
+def _steps(worked: str) -> list[str]:
+    """The steps of a worked solution: Abel's, which are numbered and may span lines; else, as GSM8K's, its lines."""
+    if re.match(r"\s*1\.\s", worked):
+        return [re.sub(ABEL.start, "", step, count=1) for step in ABEL.split(worked)]
+    return worked.strip().splitlines()
 
 
 def hash_id(question: str) -> str:

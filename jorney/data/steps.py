@@ -171,7 +171,7 @@ def closing(text: str, opening: int) -> int | None:
 ABEL = StepFormat(
     name="abel",
     prompt="Question:\n{question}\nAnswer:\nLet's think step by step.\n",
-    start=r"^\s*(\d+)\.\s",
+    start=r"^[^\S\n]*(\d+)\.\s",  # not \s*: over a run of blank lines that would take its square
     opening="{k}. ",
     answer="#### {answer}",
 )

@@ -28,6 +28,16 @@ _HEALTH: tuple[tuple[str, str, float, float], ...] = (
 )
 
 
+def left_out_table(report: Report) -> Table | None:
+    """The stages that did not run, and why."""
+    reasons = section(report, "left_out")
+    if not reasons:
+        return None
+    rows = tuple((label(name), str(reason)) for name, reason in reasons.items())
+    note = "There was nothing for these parts of the run to work on. What they would have given is missing above and below."
+    return Table("left-out", "Left out", ("Part", "Why"), rows, numeric=False, note=note)
+
+
 def comparisons_table(report: Report) -> Table | None:
     """All paired comparisons, where there are several."""
     items = comparisons(report)

@@ -16,6 +16,7 @@ def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[T
     blocks += ["## Accuracy" if tables.models_table(report) else "", *_table(tables.models_table(report))]
     blocks += [escape(sentence) for sentence in tables.comparison_sentences(report)[:1]]
     blocks += _table(findings.comparisons_table(report))
+    blocks += ["## Left out" if findings.left_out_table(report) else "", *_table(findings.left_out_table(report))]
     for heading, table in (
         ("Controls", findings.controls_table(report)),
         ("Behaviour", findings.behaviour_table(report)),

@@ -34,6 +34,7 @@ def document(
         f'<p class="lead">{escape(tables.headline(report))}</p>',
         f'<p class="facts">{escape(facts)}</p>' if facts else "",
         _section("Accuracy", _accuracy(report)),
+        _section("Left out", _table(findings.left_out_table(report))),
         _section("Controls", _table(findings.controls_table(report))),
         _section("Behaviour", _table(findings.behaviour_table(report))),
         _section("A reasoning tree", exhibits.tree_section(tree) if tree else ""),

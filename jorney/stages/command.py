@@ -1,8 +1,9 @@
-"""The stages as commands: `jorney expand`, `derive`, `sft`, `prm`, `dpo`, `evaluate`."""
+"""The stages as commands: `jorney expand`, `derive`, `sft`, `prm`, `dpo`, `evaluate`, `search`."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from jorney import distributed, storage
@@ -14,6 +15,7 @@ from jorney.data.problems import Problem, read_problems
 from jorney.data.steps import FORMATS
 from jorney.distributed import DistributedConfig
 from jorney.evaluate.benchmarks import EvaluateConfig
+from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudge, LlmJudgeConfig
 from jorney.judge.rollouts import RolloutConfig
@@ -29,6 +31,7 @@ from jorney.stages.judged import with_account
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
+from jorney.stages.search import VERIFIER, plan_search
 from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
@@ -36,7 +39,7 @@ from jorney.train.dpo import DpoConfig
 from jorney.train.optimizer import DTYPES
 from jorney.train.prm import PrmConfig
 from jorney.train.sft import SftConfig
-from jorney.tree.expand import ExpandConfig
+from jorney.tree.expand import ExpandConfig, Judge
 
 COUNTDOWN = "countdown"
 
@@ -101,7 +104,7 @@ class ExpandCommand(StageCommand):
     output: str = "runs/expand"
     problems: str = COUNTDOWN
     limit: int | None = 100
-    judge: str = "verifier"
+    judge: str = VERIFIER
     shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
@@ -122,14 +125,8 @@ class ExpandCommand(StageCommand):
             by = digest([self.llm.decides(), self.llm_judge])
             stage = plan_trees(bench, model, problems, key, self.expand, lambda: asked, by, share)
             return [with_account(stage, bench, asked.llm, asked)]
-        if self.judge != "verifier":
-            prm = read_model(self.judge)
-            return [plan_trees(bench, model, problems, key, self.expand, lambda: prm_judge(bench, prm), prm.key, share)]
-        if any(problem.verifier != "countdown" for problem in problems):
-            raise ValueError(
-                "judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified"
-            )
-        return [plan_trees(bench, model, problems, key, self.expand, lambda: verifier.judge, "verifier", share)]
+        judge, by = _judge(bench, self.judge, problems)
+        return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -302,8 +299,34 @@ class EvaluateCommand(StageCommand):
         return [plan_evaluation(bench, self.name, model, problems, self.evaluate)]
 
 
+@dataclasses.dataclass(frozen=True)
+class SearchCommand(StageCommand):
+    """A model's accuracy when it searches: the best of N solutions, or a beam of steps (Tree of Thoughts' BFS).
+
+    Attributes:
+      problems: "countdown" (its test set), a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many problems; None takes all of a file.
+      judge: of the steps: a reward model that `jorney prm` made, or "verifier" (Countdown's exact one, an oracle: it knows
+        whether the target can still be reached).
+    """
+
+    name: ClassVar[str] = "search"
+    split: ClassVar[str] = "test"
+
+    output: str = "runs/search"
+    problems: str = COUNTDOWN
+    limit: int | None = None
+    judge: str = VERIFIER
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        problems = self.read(self.problems, self.limit)
+        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, problems))
+
+
 COMMANDS: dict[str, type[StageCommand]] = {
-    kind.name: kind for kind in (ExpandCommand, DeriveCommand, SftCommand, PrmCommand, DpoCommand, EvaluateCommand)
+    kind.name: kind
+    for kind in (ExpandCommand, DeriveCommand, SftCommand, PrmCommand, DpoCommand, EvaluateCommand, SearchCommand)
 }
 
 
@@ -322,6 +345,16 @@ def run(command: StageCommand, progress: Progress) -> Done:
     if distributed.is_main():
         storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
     return done[-1]
+
+
+def _judge(bench: Bench, name: str, problems: Sequence[Problem]) -> tuple[Callable[[], Judge], str]:
+    """Makes the judge that a command names, when it is needed; and what it is known by."""
+    if name != VERIFIER:
+        prm = read_model(name)
+        return lambda: prm_judge(bench, prm), prm.key
+    if any(problem.verifier != "countdown" for problem in problems):
+        raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
+    return lambda: verifier.judge, VERIFIER
 
 
 def read_model(place: str) -> Model:

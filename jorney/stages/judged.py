@@ -107,7 +107,7 @@ def by_llm(llm: Llm, config: LlmJudgeConfig) -> Rater:
 def agreement(trees: Sequence[Tree]) -> float | None:
     """Share of the verdicts that are what they were before, of those that both judges gave; None where there are none."""
     pairs = [
-        (before, node.correct)
+        (before >= 0, node.correct)
         for tree in trees
         for before, node in zip(tree.meta[JUDGED]["before"], tree.nodes[1:], strict=True)
         if before is not None and node.correct is not None

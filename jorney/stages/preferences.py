@@ -16,6 +16,7 @@ from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.policy import save
 from jorney.sample.generate import Completion, SamplingConfig
+from jorney.stage import Lacking
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import dpo
@@ -115,7 +116,7 @@ def sampled(pairs: Stage) -> MakePreferences:
     def make(_: Tokenizer) -> list[Preference]:
         preferences = read_preferences(pairs.folder)
         if not preferences:
-            raise ValueError(
+            raise Lacking(
                 "dpo: no problem had right and wrong samples both, so there are no pairs: expected more problems or samples"
             )
         return preferences

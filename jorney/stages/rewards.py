@@ -17,6 +17,7 @@ from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
 from jorney.judge.rollouts import Labelled, RolloutConfig
 from jorney.policy import save
+from jorney.stage import Lacking
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import prm
@@ -111,6 +112,8 @@ def plan_prm(
     def work(folder: storage.Path) -> dict[str, Any]:
         policy = bench.take(model)
         rows = labelled()
+        if not rows:
+            raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
         examples = [prm.labelled_example(policy.tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
         steps = prm.batches(examples, config, bench.seed).steps

@@ -36,8 +36,18 @@ COMPARISONS = (
 )
 
 
-def make_report(name: str, seed: int, problems: Mapping[str, Sequence[Problem]], done: Mapping[str, Done]) -> dict[str, Any]:
-    """report.json."""
+def make_report(
+    name: str,
+    seed: int,
+    problems: Mapping[str, Sequence[Problem]],
+    done: Mapping[str, Done],
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """report.json.
+
+    Args:
+      left_out: stages that did not run, and why.
+    """
     test = problems["test"]
     graded = {
         model: read_graded(done[f"evaluate_{model}"].folder, test)
@@ -51,6 +61,8 @@ def make_report(name: str, seed: int, problems: Mapping[str, Sequence[Problem]],
         "problems": {part: len(members) for part, members in problems.items()},
         "models": {model: done[f"evaluate_{model}"].result for model in MODELS if model in graded},
     }
+    if left_out:
+        made["left_out"] = dict(left_out)
     if "resampling" in done:
         made["controls"] = {control: done["resampling"].result[control] for control in RESAMPLED}
         made["controls"] |= {control: done[f"evaluate_{control}"].result for control in CONTROLS}

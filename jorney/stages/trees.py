@@ -13,6 +13,7 @@ from jorney.answers import equations
 from jorney.data.problems import Problem
 from jorney.judge import verifier
 from jorney.progress import Unfinished
+from jorney.stage import Lacking
 from jorney.stages.bench import Bench, Model, Stage, generation
 from jorney.stages.parts import Parts
 from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
@@ -131,7 +132,7 @@ def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive:
                 path = walk(tree, leaf, DeriveConfig(excursion="none"), bench.seed)
                 found["more_shortcuts"].append(compose(tree, path, "shortcut", verifier.state, refine, bench.seed))
         if not found["shortcut"]:
-            raise ValueError(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
+            raise Lacking(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
         for name, thoughts in found.items():
             storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
         return {name: describe(thoughts) for name, thoughts in found.items()}

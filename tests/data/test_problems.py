@@ -64,11 +64,13 @@ def test_gsm8k_is_read_whole(gsm8k, name, count):
         assert problem.answer == answer.replace(",", "").strip()
         assert "<<" not in problem.solution
         assert ">>" not in problem.solution
-        # A numbered step for every line, the answer at the end of the last; what the line says is kept.
-        lines = [line for line in worked.splitlines() if line.strip()]
+        # A numbered step for every line, the answer at the end of the last; what the line says is kept. One row numbers them.
+        lines = [re.sub("<<.*?>>", "", line).strip() for line in worked.splitlines() if line.strip()]
+        if lines[0].startswith("1. "):
+            lines = [line.removeprefix(f"{k}. ") for k, line in enumerate(lines, start=1)]
         *steps, last = ABEL.split(problem.solution)
         steps.append(last.removesuffix(f"\n#### {problem.answer}"))
-        assert steps == [f"{k}. {re.sub('<<.*?>>', '', line).strip()}" for k, line in enumerate(lines, start=1)]
+        assert steps == [f"{k}. {line}" for k, line in enumerate(lines, start=1)]
 
 
 def test_a_gsm8k_row_by_hand(tmp_path):
@@ -76,6 +78,14 @@ def test_a_gsm8k_row_by_hand(tmp_path):
     (problem,) = read_problems(write(tmp_path, [{"question": "How much?", "answer": worked}]))
     solution = "1. He paid 80,000+50,000=$130,000\n2. So 2*65000=130,000\n#### 130000"
     assert problem == Problem(hash_id("How much?"), "How much?", "130000", solution)
+
+
+def test_abels_numbered_steps_keep_their_numbers(tmp_path) -> None:
+    answer = "1. She has 3 bags.\n\n2. Each holds:\n4 apples.\n3. [Final solution] $\\boxed{12}$.  #### 12"
+    (tmp_path / "abel.jsonl").write_text(json.dumps({"question": "How many?", "answer": answer}))
+    (problem,) = read_problems(str(tmp_path / "abel.jsonl"))
+    assert problem.answer == "12"
+    assert problem.solution == ("1. She has 3 bags.\n2. Each holds:\n4 apples.\n3. [Final solution] $\\boxed{12}$.\n#### 12")
 
 
 def test_a_row_of_math_keeps_its_solution(tmp_path):

@@ -1,0 +1,103 @@
+"""Stages that search for answers at test time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.answers import Grader
+from jorney.config import digest
+from jorney.data.problems import Problem
+from jorney.evaluate.search import SELECTIONS, SearchConfig, Solutions, choose, choose_leaf, powers_of_two, solve, summarise
+from jorney.stages.bench import Bench, Model, Stage, generation
+from jorney.stages.parts import Parts
+from jorney.stages.trees import plan_trees, read_trees
+from jorney.tree.expand import Judge
+
+VERIFIER = "verifier"
+
+
+def plan_search(
+    bench: Bench,
+    model: Model,
+    problems: Sequence[Problem],
+    config: SearchConfig,
+    judge: Callable[[], Judge],
+    judge_key: str,
+) -> list[Stage]:
+    """A search for every problem's answer; the last stage's result is what it found.
+
+    Args:
+      judge: makes the judge, when it is needed.
+      judge_key: what it is known by; VERIFIER for the exact one, which knows what a solver could not: the result says so.
+    """
+    about = {"method": config.method, "judge": "verifier (an oracle)" if judge_key == VERIFIER else "reward model"}
+    if config.method == "beam":
+        expand = config.expand(bench.format.name)
+        trees = plan_trees(bench, model, problems, digest(problems), expand, judge, judge_key)
+        return [trees, _plan_choice(bench, trees, problems, config, about)]
+    return [_plan_best_of_n(bench, model, problems, config, judge, judge_key, about)]
+
+
+def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]) -> Stage:
+    """The best leaf of every tree, graded; search.jsonl holds the choices."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        with Grader(config.grading_seconds) as grader:
+            found = [choose_leaf(tree, config.aggregate, grader) for tree in read_trees(trees.folder)]
+        storage.write_jsonl(folder / "search.jsonl", ({**choice._asdict(), "text": text} for choice, text in found))
+        answered = sum(bool(text) for _, text in found) / len(found)
+        return {
+            **about,
+            "keep": config.keep,
+            "width": config.width,
+            **summarise([one for one, _ in found]),
+            "answered": answered,
+        }
+
+    reads = [trees.key, config.aggregate, config.grading_seconds]
+    return bench.plan("search", reads, work, f"{len(problems):,} problems, the best leaf of each")
+
+
+def _plan_best_of_n(
+    bench: Bench,
+    model: Model,
+    problems: Sequence[Problem],
+    config: SearchConfig,
+    judge: Callable[[], Judge],
+    judge_key: str,
+    about: dict[str, Any],
+) -> Stage:
+    """Solutions of every problem, judged and graded, in parts, and what is chosen among them."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        parts = Parts(folder / "parts")
+        waiting = [problem for problem in problems if problem.id not in parts.ids]
+        if waiting:
+            made = solve(bench.generator(model), waiting, judge(), bench.format, config, bench.seed)
+            right = total = 0
+            with bench.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar, parts:
+                for one in made:
+                    parts.add(dataclasses.asdict(one))
+                    right, total = right + sum(one.correct), total + config.n
+                    bar(1, f"{right / total:.1%} of the solutions right")
+        rows = {row["id"]: Solutions(**row) for row in Parts(folder / "parts").sorted()}
+        found = [rows[problem.id] for problem in problems]
+
+        def of(selection: str, n: int) -> dict[str, Any]:
+            return summarise([choose(one, n, selection, config.aggregate) for one in found])
+
+        curves = {name: [{"of": n, **of(name, n)} for n in powers_of_two(config.n)] for name in SELECTIONS}
+        best = {f"{name}_accuracy": curve[-1]["accuracy"] for name, curve in curves.items()}
+        pass_at_n = sum(any(one.correct) for one in found) / len(found)
+        overall = {key: value for key, value in curves["weighted"][-1].items() if key != "of"}
+        return {**about, "of": config.n, **overall, **best, "pass_at_n": pass_at_n, "selections": curves}
+
+    held = ("method", "keep", "width", "depth", "step_tokens", "rows", "chunk")
+    decides = {name: value for name, value in dataclasses.asdict(config).items() if name not in held}
+    reads = [model.key, digest(problems), judge_key, decides]
+    sampling = config.sampling(bench.seed)
+    programs = generation(sampling.rows, config.n, config.max_tokens, config.chunk)
+    return bench.plan("search", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)

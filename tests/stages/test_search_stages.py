@@ -1,0 +1,80 @@
+"""Searches as stages: what they report, and that they go on where they were interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from jorney import cli
+from jorney.data.countdown import Countdown, sample_problems
+from jorney.evaluate.search import SearchConfig
+from jorney.evaluate.statistics import wilson
+from jorney.judge import verifier
+from jorney.policy import EMBEDDED, resolve
+from jorney.progress import Progress
+from jorney.sharding import MeshConfig
+from jorney.stages import bench as benches
+from jorney.stages import parts
+from jorney.stages.bench import Bench, Model
+from jorney.stages.search import plan_search
+
+PROBLEMS = sample_problems(Countdown(), "test", 5, 0)
+
+
+@pytest.fixture
+def benches_of(monkeypatch, mesh1, tmp_path):
+    monkeypatch.setattr(benches, "make_mesh", lambda _: mesh1)
+    return lambda name: Bench(str(tmp_path / name), MeshConfig(), "float32", "abel", 0, Progress())
+
+
+@pytest.mark.parametrize("method", ["best-of-n", "beam"])
+def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> None:
+    config = SearchConfig(method, n=4, keep=2, width=2, depth=2, max_tokens=40, step_tokens=20, rows=8, chunk=8)
+    model, calls, limit = Model(resolve(EMBEDDED), "embedded"), 0, 1 << 30
+
+    def judge(requests):
+        nonlocal calls
+        calls += 1
+        if calls > limit:
+            raise KeyboardInterrupt
+        return verifier.judge(requests)
+
+    def search(name: str) -> dict:
+        bench = benches_of(name)
+        return [bench.run(one) for one in plan_search(bench, model, PROBLEMS, config, lambda: judge, "verifier")][-1].result
+
+    def written(name: str) -> dict[str, bytes]:
+        first, *_ = plan_search(benches_of(name), model, PROBLEMS, config, lambda: judge, "verifier")
+        return {os.fspath(file): file.read_bytes() for file in (first.folder / "parts").glob("*.jsonl")}
+
+    monkeypatch.setattr(parts, "ROWS", 1)
+    whole = search("whole")
+    assert (whole["method"], whole["judge"], whole["n"]) == (method, "verifier (an oracle)", 5)
+    assert (whole["ci_low"], whole["ci_high"]) == wilson(round(5 * whole["accuracy"]), 5)
+    assert whole["mean_tokens"] > 20
+    if method == "best-of-n":
+        naive = whole["selections"]["naive"]
+        assert [point["of"] for point in naive] == [1, 2, 4]
+        assert naive[0]["mean_tokens"] < naive[1]["mean_tokens"] < naive[2]["mean_tokens"] == whole["mean_tokens"]
+        # The judge is an oracle of Countdown's steps: the best of its choices is the best there is.
+        assert naive[2]["accuracy"] == whole["naive_accuracy"] == whole["pass_at_n"]
+    calls, limit = 0, calls - 1
+    with pytest.raises(KeyboardInterrupt):
+        search("again")
+    before, limit = written("again"), 1 << 30
+    assert 0 < len(before) < len(PROBLEMS)
+    assert search("again") == whole
+    assert before.items() <= written("again").items()
+    assert len(written("again")) == len(PROBLEMS)
+
+
+def test_the_command_takes_judges_and_names_what_is_wrong(tmp_path, capsys) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text(json.dumps({"question": "1 + 1?", "answer": "2"}) + "\n")
+    assert cli.main(["search", "--problems", str(file), "--output", str(tmp_path / "out")]) == 2
+    assert "judge = 'verifier': expected a reward model's folder" in capsys.readouterr().err
+    assert cli.main(["search", "--search.method", "mcts", "--output", str(tmp_path / "out")]) == 2
+    assert "search.method = 'mcts': expected one of best-of-n, beam" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
