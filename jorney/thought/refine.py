@@ -55,11 +55,12 @@ def compose(tree: Tree, visits: Sequence[Visit], kind: str, state: State, config
     pieces: list[Piece] = []
     for visit in visits:
         step, answer = split_answer(tree, visit.node)
-        pieces.append(Piece(step + "\n", "excursion" if visit.excursion else "step"))
+        pieces.append(Piece(step + "\n", "excursion" if visit.excursion else "step", visit.node))
         if visit.back_to is not None:
-            pieces.append(Piece(_reflection(tree, visit, state, config, rng) + "\n", "reflection"))
+            said = _reflection(tree, visit, state, config, rng) + "\n"
+            pieces.append(Piece(said, "reflection", visit.node, visit.back_to))
         elif visit.node == leaf and answer:
-            pieces.append(Piece(answer, "conclusion"))
+            pieces.append(Piece(answer, "conclusion", leaf))
     if pieces[-1].kind != "conclusion":  # the answer stands within the last step
         pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip("\n"))
     return Thought(tree.id, tree.question, tree.answer, kind, leaf, tuple(pieces))
@@ -84,12 +85,12 @@ def _reflection(tree: Tree, visit: Visit, state: State, config: RefineConfig, rn
 
 def place(tree: Tree, node: int, state: State) -> str:
     """A node in words: its state where that is known, else its step's number."""
-    steps = [_bare(tree, step) for step in tree.path(node)]
+    steps = [bare(tree, step) for step in tree.path(node)]
     return state(tree.problem, steps) or ("the question" if node == ROOT else f"step {tree.level(node)}")
 
 
-def _bare(tree: Tree, node: int) -> str:
-    """A step without its opening and without the answer's line."""
+def bare(tree: Tree, node: int) -> str:
+    """A node's step without its opening and without the answer's line."""
     opening = FORMATS[tree.step_format].opens(tree.level(node)).strip()
     return split_answer(tree, node)[0].removeprefix(opening).strip()
 
@@ -98,7 +99,7 @@ def check(tree: Tree, visits: Sequence[Visit], text: str) -> str | None:
     """What is wrong with a refined text: a step of the walk is missing or out of order, or the answer has changed; or None."""
     at = 0
     for visit in visits:
-        step = _bare(tree, visit.node)
+        step = bare(tree, visit.node)
         found = text.find(step, at)
         if found < 0:
             return f"the step {step!r} of the draft is missing, or stands before an earlier one"
