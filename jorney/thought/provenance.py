@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from jorney.thought.refine import bare
 from jorney.thought.thought import Piece, Thought
 from jorney.tree.tree import ROOT, Tree
@@ -57,7 +59,7 @@ def _in_dialogue(thought: Thought) -> str | None:
             return f"piece {index} points to turn {node} after turn {last}"
         if kind == "reflection" and (back_to is None or back_to > node):
             return f"piece {index} goes back from turn {node} to {back_to}"
-        if kind in ("step", "excursion", "remark") and _words(text) not in _words(thought.turns[node].text):
+        if kind in ("step", "excursion", "remark") and _bare(text) not in " ".join(thought.turns[node].text.split()):
             return f"piece {index} is not what turn {node} says"
         last = node
     return None if last == thought.leaf else f"it ends at turn {last}, not at its leaf {thought.leaf}"
@@ -69,10 +71,9 @@ def _in_solution(thought: Thought) -> str | None:
     return None if sorted(set(told)) == steps and told == sorted(told) else f"its steps come from {told}: expected {steps}"
 
 
-def _words(text: str) -> str:
+def _bare(text: str) -> str:
     """A step without its number, in single spaces."""
-    words = text.split()
-    return " ".join(words[1:] if words and words[0].rstrip(".").isdecimal() else words)
+    return " ".join(re.sub(r"^\s*\d+\.\s", "", text).split())
 
 
 def pieces_of(thought: Thought, node: int) -> list[tuple[int, int, Piece]]:

@@ -110,8 +110,7 @@ def _states(thought: Thought, path: Sequence[str]) -> tuple[int, int]:
     target = _number(thought.answer)
     if not steps or target is None:
         return 0, 0
-    if target in numbers:
-        numbers.reverse()  # the target stands last in the question, and may be one of the numbers, too
+    if target in numbers:  # the question names the target beside the numbers
         numbers.remove(int(target))
     at, wrong = tuple(sorted(numbers)), 0
     for step in steps:
