@@ -9,7 +9,7 @@ from jorney.thought.dialogue import Ask, Ended, Made, Talk, Talking, Unreadable,
 from jorney.thought.quality import Quality, Scorer
 from jorney.thought.thought import Thought
 
-_PROMPT = """Below is a problem, its known answer, and somebody's line of thought about it. Rate the thought by four things, each
+_PROMPT = """Below is a problem, its known answer, and somebody's line of thought about it. Rate it by four things, each
 with a number from 0 to 10:
 
 consistency: nothing in it is false or contradicts something else, but for what it takes back; its answer is the known one
