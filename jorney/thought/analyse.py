@@ -1,7 +1,7 @@
-"""What texts are made of (O1 Replication Journey, Part 1, thought statistics): how long they are, which words they use how often.
+"""What texts are made of (thought statistics of O1 Replication Journey, Part 1): how long they are, which words they use.
 
-Texts are read one after another and forgotten. What is kept is of constant size, but for counts of lengths (as many as there are
-different lengths) and of n-grams, which are bounded (`BoundedCounts`).
+Texts are read one after another and forgotten. What is kept is of constant size, but for counts of lengths (as many as there
+are different lengths) and of n-grams, which are bounded (`BoundedCounts`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class AnalyseConfig:
     """What is counted.
 
     Attributes:
-      tokenizer: whose tokens are counted: a model's folder or hub id, or "embedded". Without one the tokens of `jorney evaluate`
-        are taken where rows state them, else words and signs are counted.
+      tokenizer: whose tokens are counted: a model's folder or hub id, or "embedded". Without one the tokens of
+        `jorney evaluate` are taken where rows state them, else words and signs are counted.
       top: n-grams that are reported, of every length.
       capacity: n-grams of every length that are held at a time.
     """
@@ -103,10 +103,9 @@ def text_of(row: Mapping[str, Any], place: str) -> str:
         if isinstance(value, str):
             return value
         if name == "completion" and isinstance(row.get("messages"), list):
-            turns = [
-                turn.get("content") for turn in row["messages"] if isinstance(turn, dict) and turn.get("role") == "assistant"
-            ]
-            if turns and all(isinstance(turn, str) for turn in turns):
+            said = (turn for turn in row["messages"] if isinstance(turn, dict) and turn.get("role") == "assistant")
+            turns = [turn["content"] for turn in said if isinstance(turn.get("content"), str)]
+            if turns:
                 return "\n".join(turns)
     found = ", ".join(row) or "none"
     raise ValueError(
@@ -164,8 +163,8 @@ def analyse(
       known: difficulties by the ids of problems, for rows that state none.
 
     Returns:
-      JSON values. Lengths are given with their mean, quartiles, extremes and histogram; keywords per 1,000 words and as the share
-      of the texts that hold one; difficulties from easy to hard.
+      JSON values. Lengths are given with their mean, quartiles, extremes and histogram; keywords per 1,000 words and as the
+      share of the texts that hold one; difficulties from easy to hard.
 
     Raises:
       ValueError: a row has no text; names its place. Or there are no rows.

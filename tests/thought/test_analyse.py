@@ -31,7 +31,7 @@ def test_by_hand() -> None:
     assert found["lines"]["histogram"] == [[1, 1], [3, 1]]
     assert found["words_per_line"]["histogram"] == [[4, 1], [5, 1], [7, 2]]
     assert found["words_per_line"]["mean"] == 23 / 4
-    assert found["ngrams"]["1"] == [["is", 2], ["5", 2], ["Wait", 2]]
+    assert found["ngrams"]["1"] == [["Wait", 2], ["is", 2], ["5", 2]]
     assert found["ngrams"]["4"][0] == ["1 Let me compute", 1]
     counts = {name: found["keywords"][name]["count"] for name in FAMILIES}
     assert counts == {
