@@ -23,6 +23,10 @@ commands:
   run CONFIG.py        the pipeline of a configuration file
   expand               reasoning trees of problems, judged and pruned
   derive               shortcuts and journeys from trees
+  thoughts KIND        thoughts of other kinds, and care for sets of them: tree,
+                       propose-critique, student-teacher, human; score, dedupe,
+                       mix, diversity
+  analyse FILES        what thoughts and outputs are made of, side by side
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
   dpo                  preference training on given pairs, or on sampled ones
@@ -75,11 +79,12 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
     def run(arguments: Sequence[str]) -> None:
         from jorney import config, devices, distributed
-        from jorney.stages import command
+        from jorney.stages import command, thought_commands
 
-        default, prog = command.COMMANDS[kind](), f"jorney {kind}"
+        made: type[command.StageCommand] = {**command.COMMANDS, **thought_commands.COMMANDS}[kind]
+        default, prog = made(), f"jorney {kind}"
         if arguments and not arguments[0].startswith("-"):
-            default, prog = config.read(arguments[0], command.COMMANDS[kind]), f"{prog} {arguments[0]}"
+            default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"
             arguments = arguments[1:]
         chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
         _use_jax()
@@ -95,6 +100,38 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
         progress.say(f"{kind}: {done.folder}")
 
     return run
+
+
+def _thoughts(arguments: Sequence[str]) -> None:
+    kinds = ("propose-critique", "student-teacher", "human", "score", "dedupe", "mix", "diversity")
+    if arguments and {"--help", "-h"} >= set(arguments):
+        print(f"jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]; jorney thoughts score --help lists the options")
+        return
+    if not arguments or arguments[0] not in ("tree", *kinds):
+        raise ValueError(f"jorney thoughts: expected what to do: jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]")
+    kind, *rest = arguments
+    _stage("derive" if kind == "tree" else f"thoughts {kind}")(rest)
+
+
+def _analyse(arguments: Sequence[str]) -> None:
+    import dataclasses
+
+    from jorney import config
+    from jorney.stages import thought_commands
+
+    files = tuple(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    default = thought_commands.AnalyseCommand(files=files)
+    about = (default.__doc__ or "").split("\n")[0]
+    chosen = config.override(default, arguments[len(files) :], "jorney analyse FILES...", about)
+    _use_jax()
+    from jorney.progress import Progress
+
+    progress = Progress()
+    written, shown = thought_commands.run_analysis(dataclasses.replace(chosen, files=chosen.files or files), progress)
+    for table in shown:
+        progress.console.print(table, "")
+    for file in written:
+        progress.say(f"analyse: {file}")
 
 
 def _bench(arguments: Sequence[str]) -> None:
@@ -200,6 +237,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
     **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
+    "thoughts": _thoughts,
+    "analyse": _analyse,
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,
