@@ -19,25 +19,30 @@ Analyses = Mapping[str, Mapping[str, Any]]  # by label
 
 _COLOURS = (LIGHT["accent"], "#c2702b", LIGHT["right"], "#7a4f9a", LIGHT["quiet"], LIGHT["wrong"])
 _MARKERS = "osD^vP"
+_TOLD = {
+    "level": "level",
+    "solve rate": "share of a tree's ends that are wrong",
+    "solution steps": "steps of the solution",
+    "own steps": "steps of the text's own path",
+}
 MOST = len(_COLOURS)  # sets that a figure tells apart
 
 
 def labels(sources: Sequence[str]) -> list[str]:
-    """Short names that tell sources apart: what of their paths differs."""
+    """Short names that tell sources apart: as much of the ends of their paths as that takes, two parts at least."""
     parts = [os.path.splitext(source.rstrip("/"))[0].split("/") for source in sources]
-    if len(parts) == 1:
-        return [parts[0][-1]]
-    start = next((i for i, same in enumerate(map(set, zip(*parts, strict=False))) if len(same) > 1), 0)
-    ends = next((i for i, same in enumerate(map(set, zip(*(part[::-1] for part in parts), strict=False))) if len(same) > 1), 0)
-    names = ["/".join(part[start : len(part) - ends] or part[-1:]) for part in parts]
-    return names if len(set(names)) == len(names) else [f"{index}: {name}" for index, name in enumerate(names, start=1)]
+    for size in range(2, max(map(len, parts)) + 1):
+        names = ["/".join(part[-size:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{index}: {'/'.join(part[-2:])}" for index, part in enumerate(parts, start=1)]
 
 
 def tables(found: Analyses, top: int = 5) -> list[RenderableType]:
     """The statistics as tables: one of numbers, one of the most frequent n-grams."""
     from rich.table import Table
 
-    numbers = Table(show_edge=False, header_style="dim")
+    numbers = Table(show_edge=False, header_style="dim", caption_justify="left")
     numbers.add_column("")
     grams = Table(show_edge=False, header_style="dim")
     grams.add_column("words")
@@ -49,6 +54,7 @@ def tables(found: Analyses, top: int = 5) -> list[RenderableType]:
         numbers.add_row(title, *cells)
 
     every = list(found.values())
+    numbers.caption = "keywords: a 1,000 words, and the share of the texts that hold one"
     add("texts", [count(one["texts"]) for one in every])
     for name, title in (("tokens", "tokens"), ("lines", "lines"), ("words_per_line", "words a line")):
         add(title, [decimal(one[name]["mean"]) for one in every])
@@ -56,7 +62,7 @@ def tables(found: Analyses, top: int = 5) -> list[RenderableType]:
         numbers.add_row("  10–90%", *spread, style="dim")
     for family in FAMILIES:
         shown = [one["keywords"][family] for one in every]
-        add(f"{family}, a 1,000 words", [decimal(one["per_1000_words"]) for one in shown])
+        add(family, [decimal(one["per_1000_words"]) for one in shown])
         numbers.add_row("  in texts", *(percent(one["share_of_texts"]) for one in shown), style="dim")
     for n in next(iter(every))["ngrams"]:
         for place in range(top):
@@ -110,6 +116,8 @@ def draw(found: Analyses, where: storage.PathLike) -> None:
 
 def _lengths(axes: Axes, found: Analyses) -> None:
     """The share of texts of at most so many tokens."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     for (_, one), colour in zip(found.items(), _COLOURS, strict=False):
         passed, xs, ys = 0, [], []
         for value, number in one["tokens"]["histogram"]:
@@ -118,7 +126,9 @@ def _lengths(axes: Axes, found: Analyses) -> None:
             ys.append(100 * passed / one["texts"])
         axes.step([xs[0], *xs], [0, *ys], where="post", color=colour)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
     by = {one["tokens_counted_by"] for one in found.values()}
     axes.set_xlabel(f"tokens ({', '.join(sorted(by))})")
     axes.set_ylabel("texts up to this length, %")
@@ -151,10 +161,11 @@ def _difficulty(axes: Axes, found: Analyses) -> None:
         xs = [one["value"] for one in values]
         if len(ways) > 1:
             xs = [(x - xs[0]) / max(1e-9, xs[-1] - xs[0]) for x in xs]
-        axes.plot(xs, [one["all_per_1000_words"] for one in values], color=colour, marker=marker, markersize=4)
+        axes.plot(xs, [one["all_per_1000_words"] for one in values], color=colour, marker=marker, markersize=4, clip_on=False)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("keywords of all families a 1,000 words")
-    axes.set_xlabel("difficulty: " + (next(iter(ways)) if len(ways) == 1 else "easy to hard, by each set's own measure"))
+    axes.set_ylabel("all keywords a 1,000 words")
+    axes.set_xlabel("difficulty: " + (_TOLD[next(iter(ways))] if len(ways) == 1 else "easy to hard, each set's own"))
     axes.grid(axis="y", linewidth=0.6)
     if not stated:
+        axes.set_xticks([])
         axes.text(0.5, 0.5, "no set tells how hard its problems are", ha="center", transform=axes.transAxes)

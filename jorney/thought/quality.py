@@ -37,7 +37,8 @@ class Quality:
     Attributes:
       consistency: 0 to 1, no contradiction. The share of the path's equations that are true, times the share of its steps that
         can be taken where they stand (where steps write what is left, as Countdown's do), times UNSUPPORTED where the stated
-        answer is no number of the last step; 0 where the answer is not the known one.
+        answer is no number of the last step; 0 where the answer is not the known one
+        (the same text, or the same number: other ways of writing it are a grader's business).
       completeness: 0 to 1, nothing is missing. The share of what the path's equations reckon with that was there before (in the
         question, in an earlier line, or a number that needs no source), times the share of the question's numbers that the path
         uses, times the share of its numbered lines whose number is next; 0 where no answer is stated.
