@@ -71,9 +71,10 @@ def key_of(source: str) -> str:
 
 
 def plan_scores(bench: Bench, source: str, scorer: Callable[[], Scorer], scorer_key: Any, least: float) -> Stage:
-    """The quality of every thought: thoughts.jsonl holds them with a field "quality", without those whose Q is below `least`.
+    """The quality of every thought: thoughts.jsonl holds them with a field "quality".
 
-    Scored in parts; a part that is written is not scored again.
+    Without those whose Q is below `least`, and those without a score (a reply failed). Scored in parts; a part that is
+    written is not scored again.
     """
     total = count_rows(source)
 

@@ -7,6 +7,7 @@ import pathlib
 
 import pytest
 from countdown_trees import countdown_tree
+from memory_store import memory_root
 from simulated_model import SimulatedModel
 
 from jorney import cli, storage
@@ -176,6 +177,31 @@ def test_constructions_as_commands(run, human, tmp_path, monkeypatch) -> None:
     assert _summary(tmp_path)["problems"] == 37
     row = _rows(tmp_path / "out" / "human" / "thoughts.jsonl")[0]
     assert row["longCOT"].startswith("1. Hm, let me think.\n2. Now comes the next thing.\n3. 8 hens lay 8 * 3 = 24 eggs")
+
+
+def test_a_model_scores_in_place_of_the_measure(run, journeys, tmp_path, monkeypatch) -> None:
+    ratings = "consistency: 10\ncompleteness: 10\nrelevance: 5\nredundancy: 0"
+
+    def ask(chats):
+        return [None if THOUGHTS[1].text in chat[0]["content"] else ratings for chat in chats]
+
+    monkeypatch.setattr(thought_commands.AskingCommand, "asked", lambda self, bench, model: (lambda: ask, ["rater"]))
+    run("thoughts", "score", "--thoughts", journeys, "--by", "model")
+    rows = _rows(tmp_path / "out" / "scores" / "thoughts.jsonl")
+    assert len(rows) == len(THOUGHTS) - 1
+    assert {row["quality"]["q"] for row in rows} == {0.5}
+    assert _summary(tmp_path)["without_score"] == 1
+
+
+def test_everything_may_lie_in_a_store(capsys) -> None:
+    root = memory_root()
+    storage.write_jsonl(f"{root}/journeys.jsonl", (thought.to_json() for thought in THOUGHTS))
+    places = ["--thoughts", f"{root}/journeys.jsonl", "--output", f"{root}/out"]
+    assert cli.main(["thoughts", "score", *places]) == 0
+    place = capsys.readouterr().out.splitlines()[-1].removeprefix("thoughts score: ")
+    assert len(_rows(storage.path(place) / "thoughts.jsonl")) == len(THOUGHTS)
+    assert cli.main(["analyse", f"{place}/thoughts.jsonl", "--output", f"{root}/analysis"]) == 0
+    assert storage.path(f"{root}/analysis/analysis.svg").exists()
 
 
 GOOD = json.dumps(THOUGHTS[0].to_json()) + "\n"
