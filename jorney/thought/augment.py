@@ -210,7 +210,7 @@ def _thought(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], st
             text = one_line(line, step_format) + "\n"
             number += not block.recap
             opening = "" if block.recap else step_format.opens(number)
-            pieces.append(Piece(opening + text, "remark" if block.recap else "step", block.step))
+            pieces.append(Piece(opening + text, "connective" if block.recap else "step", block.step))
     pieces.append(Piece(step_format.answer.format(answer=problem.answer), "conclusion", len(steps)))
     turns = (Turn("question", problem.question), *(Turn("human", step) for step in steps))
     return Thought(problem.id, problem.question, problem.answer, "shortcut", len(steps), tuple(pieces), writer, "human", turns)

@@ -44,9 +44,9 @@ class Draft:
         self._path.append((len(self._pieces), step))
         self._pieces.append(Piece(f"{self._format.opens(len(self._path))}{step}\n", "step", turn))
 
-    def remark(self, text: str, turn: int) -> None:
-        """A look at what stands."""
-        self._pieces.append(Piece(one_line(text, self._format) + "\n", "remark", turn))
+    def look(self, text: str, turn: int) -> None:
+        """Looks at what stands, and goes on."""
+        self._pieces.append(Piece(one_line(text, self._format) + "\n", "connective", turn))
 
     def back(self, level: int, why: str, turn: int) -> None:
         """Goes back to step `level` (0: the question): the steps after it become an excursion."""

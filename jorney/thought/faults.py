@@ -44,7 +44,7 @@ def dropped_step(thought: Thought, rng: random.Random, unrelated: Sequence[str])
 def unrelated_sentence(thought: Thought, rng: random.Random, unrelated: Sequence[str]) -> Thought | None:
     """A sentence about something else stands between two lines."""
     index = rng.randrange(len(thought.pieces))
-    said = Piece(rng.choice(unrelated).strip() + "\n", "remark", thought.pieces[index].node)
+    said = Piece(rng.choice(unrelated).strip() + "\n", "connective", thought.pieces[index].node)
     return dataclasses.replace(thought, pieces=(*thought.pieces[:index], said, *thought.pieces[index:]))
 
 

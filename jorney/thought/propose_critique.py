@@ -105,7 +105,7 @@ def _talk(
         if action.name == "backtrack":
             draft.back(action.level, action.words, turn)
         elif action.name == "reflect":
-            draft.remark(action.words, turn)
+            draft.look(action.words, turn)
         elif action.words:
             draft.step(action.words, turn)
         if action.name == "terminate":

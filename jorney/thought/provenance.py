@@ -59,7 +59,7 @@ def _in_dialogue(thought: Thought) -> str | None:
             return f"piece {index} points to turn {node} after turn {last}"
         if kind == "reflection" and (back_to is None or back_to > node):
             return f"piece {index} goes back from turn {node} to {back_to}"
-        if kind in ("step", "excursion", "remark") and _bare(text) not in " ".join(thought.turns[node].text.split()):
+        if kind in ("step", "excursion", "connective") and _bare(text) not in " ".join(thought.turns[node].text.split()):
             return f"piece {index} is not what turn {node} says"
         last = node
     return None if last == thought.leaf else f"it ends at turn {last}, not at its leaf {thought.leaf}"

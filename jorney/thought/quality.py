@@ -2,7 +2,7 @@
 
 Every factor is a product of shares that can be counted, so that one sees why a thought is ranked low. A share of n things of
 which k are well is (k + 1) / (n + 1): one fault among few is much, but never all. The path is what leads to the answer: steps,
-remarks and the conclusion. Excursions and reflections are no part of it: a wrong step that is left again is no fault.
+words between them, the conclusion. Excursions and reflections are no part of it: a wrong step that is left again is no fault.
 `thought.faults` plants faults, to see whether a score finds them.
 """
 

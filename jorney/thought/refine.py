@@ -90,7 +90,7 @@ def place(tree: Tree, node: int, state: State) -> str:
 
 
 def bare(tree: Tree, node: int) -> str:
-    """A node's step without its opening and without the answer's line."""
+    """A step without its opening and without the answer's line."""
     opening = FORMATS[tree.step_format].opens(tree.level(node)).strip()
     return split_answer(tree, node)[0].removeprefix(opening).strip()
 

@@ -92,7 +92,7 @@ def _talk(
         if back:
             draft.back(verdict.level, said, turn)
         else:
-            draft.remark(split_final(said)[0] or said, turn)
+            draft.look(split_final(said)[0] or said, turn)
             if answer:  # it was looked at again, and stands
                 return draft.finish(answer, turn, "student-teacher", writer)
     raise Ended("unfinished", f"no answer within {config.max_turns} steps")

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-PIECES = ("step", "excursion", "reflection", "conclusion", "remark")
+PIECES = ("step", "excursion", "reflection", "connective", "conclusion")
 KINDS = ("shortcut", "journey", "placebo")
 CONSTRUCTIONS = ("tree", "propose-critique", "student-teacher", "human")
 
@@ -21,8 +21,8 @@ class Piece(NamedTuple):
     Attributes:
       text: as written, line breaks included.
       kind: "step" (on the way to the answer), "excursion" (a step that is walked and left), "reflection" (what was seen at an
-        excursion's end, and where it goes back to), "conclusion" (the final answer), or "remark" (a look at what stands, not
-        going back).
+        excursion's end, and where it goes back to), "connective" (words between steps: a recap, a look at what stands) or
+        "conclusion" (the final answer).
       node: where it comes from: the node of the tree, of a thought without a tree the turn; of a reflection the node that it
         leaves. None where that is not known: in rows of earlier versions.
       back_to: of a reflection, the node (turn) that it goes back to.

@@ -61,7 +61,7 @@ def test_three_passes_by_hand() -> None:
         ("step", 1),
         ("step", 1),
         ("step", 2),
-        ("remark", 2),
+        ("connective", 2),
         ("step", 3),
         ("step", 4),
         ("conclusion", 4),

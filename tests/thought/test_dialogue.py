@@ -62,7 +62,7 @@ def test_propose_and_critique_by_hand() -> None:
     )
     assert [(piece.kind, piece.node, piece.back_to) for piece in thought.pieces] == [
         ("excursion", 1, None),
-        ("remark", 3, None),
+        ("connective", 3, None),
         ("reflection", 5, 0),
         ("step", 7, None),
         ("step", 9, None),
