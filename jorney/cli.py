@@ -26,6 +26,10 @@ commands:
   judge                other ratings for trees: exact, reward model, LLM
   derive               shortcuts and journeys from trees
   refine               thoughts in the words of a language model, checked
+  thoughts KIND        thoughts of other kinds, and care for sets of them: tree,
+                       propose-critique, student-teacher, human; score, dedupe,
+                       mix, diversity
+  analyse FILES        what thoughts and outputs are made of, side by side
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
   prm                  a process reward model from rollouts
   dpo                  preference training on given pairs, or on sampled ones
@@ -79,9 +83,9 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
     def run(arguments: Sequence[str]) -> None:
         from jorney import config, devices, distributed
-        from jorney.stages import command, data_commands
+        from jorney.stages import command, data_commands, thought_commands
 
-        made: type[command.StageCommand] = {**command.COMMANDS, **data_commands.COMMANDS}[kind]
+        made: type[command.StageCommand] = {**command.COMMANDS, **data_commands.COMMANDS, **thought_commands.COMMANDS}[kind]
         default, prog = made(), f"jorney {kind}"
         if arguments and not arguments[0].startswith("-"):
             default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"
@@ -100,6 +104,38 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
         progress.say(f"{kind}: {done.folder}")
 
     return run
+
+
+def _thoughts(arguments: Sequence[str]) -> None:
+    kinds = ("propose-critique", "student-teacher", "human", "score", "dedupe", "mix", "diversity")
+    if arguments and {"--help", "-h"} >= set(arguments):
+        print(f"jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]; jorney thoughts score --help lists the options")
+        return
+    if not arguments or arguments[0] not in ("tree", *kinds):
+        raise ValueError(f"jorney thoughts: expected what to do: jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]")
+    kind, *rest = arguments
+    _stage("derive" if kind == "tree" else f"thoughts {kind}")(rest)
+
+
+def _analyse(arguments: Sequence[str]) -> None:
+    import dataclasses
+
+    from jorney import config
+    from jorney.stages import thought_commands
+
+    files = tuple(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    default = thought_commands.AnalyseCommand(files=files)
+    about = (default.__doc__ or "").split("\n")[0]
+    chosen = config.override(default, arguments[len(files) :], "jorney analyse FILES...", about)
+    _use_jax()
+    from jorney.progress import Progress
+
+    progress = Progress()
+    written, shown = thought_commands.run_analysis(dataclasses.replace(chosen, files=chosen.files or files), progress)
+    for table in shown:
+        progress.console.print(table, "")
+    for file in written:
+        progress.say(f"analyse: {file}")
 
 
 def _bench(arguments: Sequence[str]) -> None:
@@ -232,6 +268,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
         for name in ("expand", "judge", "derive", "refine", "sft", "prm", "dpo", "evaluate", "search")
     },
     "trees": _trees,
+    "thoughts": _thoughts,
+    "analyse": _analyse,
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,

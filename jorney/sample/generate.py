@@ -145,13 +145,19 @@ class Generator:
         return found
 
     def stream(
-        self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingConfig,
+        ids: Sequence[str] | None = None,
+        cut: Cut | None = None,
+        work: Work | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(index of the prompt, its completions), as they end.
 
         Args:
           ids: of the prompts, for the random keys; by default the prompts themselves.
           cut: looked at after every chunk of tokens; ids after the cut are dropped.
+          work: what the programs are made for; by default for as many prompts as there are.
 
         Raises:
           ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt.
@@ -162,7 +168,7 @@ class Generator:
         if not prompts:
             return
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
-        engine = self.engine(tokens, work_of(len(tokens), sampling), sampling.knobs)
+        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.knobs)
         waiting = deque(range(len(prompts)))
         live: dict[Group, tuple[Span, int]] = {}
         while waiting or live:

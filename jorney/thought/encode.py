@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from jorney.data.packing import Example
 from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
@@ -21,9 +19,7 @@ def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thoug
     ids, spans = tokenizer.encode_after_with_spans(thought.text)
     silent: list[int] = []
     if not excursion_loss:
-        stops = itertools.accumulate(len(piece.text) for piece in thought.pieces)
-        ranges = [(stop - len(piece.text), stop) for piece, stop in zip(thought.pieces, stops, strict=True)]
-        left = [where for where, piece in zip(ranges, thought.pieces, strict=True) if piece.kind == "excursion"]
+        left = [where for where, piece in zip(thought.spans, thought.pieces, strict=True) if piece.kind == "excursion"]
         # A token that begins in an excursion belongs to it.
         silent = [len(head) + index for index, (start, _) in enumerate(spans) if any(a <= start < b for a, b in left)]
     return Example((*head, *ids, tokenizer.eos), prompt=len(head), silent=tuple(silent))

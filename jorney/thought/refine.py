@@ -56,11 +56,12 @@ def compose(tree: Tree, visits: Sequence[Visit], kind: str, state: State, config
     for visit in visits:
         step, answer = split_answer(tree, visit.node)
         concludes = visit.back_to is None and visit.node == leaf and bool(answer)
-        pieces.append(Piece(step + ("\n" if concludes else between), "excursion" if visit.excursion else "step"))
+        pieces.append(Piece(step + ("\n" if concludes else between), "excursion" if visit.excursion else "step", visit.node))
         if visit.back_to is not None:
-            pieces.append(Piece(_reflection(tree, visit, state, config, rng) + between, "reflection"))
+            said = _reflection(tree, visit, state, config, rng) + between
+            pieces.append(Piece(said, "reflection", visit.node, visit.back_to))
         elif concludes:
-            pieces.append(Piece(answer, "conclusion"))
+            pieces.append(Piece(answer, "conclusion", leaf))
     if pieces[-1].kind != "conclusion":  # the answer stands within the last step
         pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip("\n"))
     return Thought(tree.id, tree.question, tree.answer, kind, leaf, tuple(pieces))

@@ -169,22 +169,23 @@ def locate(tree: Tree, visits: Sequence[Visit], text: str) -> tuple[Piece, ...]:
     stretches = spans(tree, visits, text)
     assert stretches is not None
     pieces: list[Piece] = []
-    between, at = "connective", 0
+    between, at = Piece("", "connective", ROOT), 0
     for visit, (start, end) in zip(visits, stretches, strict=True):
-        pieces += _join(pieces, text[at:start], between)
-        pieces.append(Piece(text[start:end], "excursion" if visit.excursion else "step"))
-        between, at = "connective" if visit.back_to is None else "reflection", end
-    pieces += _join(pieces, text[at:], "conclusion")
+        pieces += _join(pieces, between._replace(text=text[at:start]))
+        pieces.append(Piece(text[start:end], "excursion" if visit.excursion else "step", visit.node))
+        between = Piece("", "connective" if visit.back_to is None else "reflection", visit.node, visit.back_to)
+        at = end
+    pieces += _join(pieces, Piece(text[at:], "conclusion", visits[-1].node))
     return tuple(piece for piece in pieces if piece.text)
 
 
-def _join(pieces: list[Piece], words: str, kind: str) -> list[Piece]:
+def _join(pieces: list[Piece], words: Piece) -> list[Piece]:
     """The piece of some words; space alone, and the line break that they begin with, go to the piece before them."""
-    rest = words.lstrip()
-    if pieces and (space := words[: len(words) - len(rest)]):
+    rest = words.text.lstrip()
+    if pieces and (space := words.text[: len(words.text) - len(rest)]):
         pieces[-1] = pieces[-1]._replace(text=pieces[-1].text + space)
-        words = rest
-    return [Piece(words, kind)] if words else []
+        words = words._replace(text=rest)
+    return [words] if words.text else []
 
 
 def visits_of(tree: Tree, thought: Thought, place: str) -> list[Visit]:

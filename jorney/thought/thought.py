@@ -1,4 +1,4 @@
-"""A thought as text for training: pieces that know whether they lie on the way, on an excursion, or reflect on one.
+"""A thought as text for training: pieces that know what they are, and which node of a tree or which turn they come from.
 
 Thoughts are written as JSON lines; `longCOT` is the text under the name that the paper's released rows have.
 """
@@ -6,11 +6,13 @@ Thoughts are written as JSON lines; `longCOT` is the text under the name that th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 PIECES = ("step", "excursion", "reflection", "connective", "conclusion")
 KINDS = ("shortcut", "journey", "placebo")
+CONSTRUCTIONS = ("tree", "propose-critique", "student-teacher", "human")
 
 
 class Piece(NamedTuple):
@@ -19,11 +21,29 @@ class Piece(NamedTuple):
     Attributes:
       text: as written, line breaks included.
       kind: "step" (on the way to the answer), "excursion" (a step that is walked and left), "reflection" (what was seen at an
-        excursion's end, and where it goes back to), "connective" (words between steps) or "conclusion" (the final answer).
+        excursion's end, and where it goes back to), "connective" (words between steps: a recap, a look at what stands) or
+        "conclusion" (the final answer).
+      node: where it comes from: the node of the tree, of a thought without a tree the turn; of a reflection the node that it
+        leaves. None where that is not known: in rows of earlier versions.
+      back_to: of a reflection, the node (turn) that it goes back to.
     """
 
     text: str
     kind: str
+    node: int | None = None
+    back_to: int | None = None
+
+
+class Turn(NamedTuple):
+    """What was said in a dialogue, or a step of a solution that somebody wrote.
+
+    Attributes:
+      role: who: "question", "proposer", "critic", "student", "teacher", "human".
+      text: as it was given.
+    """
+
+    role: str
+    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +54,12 @@ class Thought:
       id: of its problem.
       question, answer: of its problem.
       kind: one of KINDS.
-      leaf: the node of the tree that it ends on.
+      leaf: the node of the tree (of a thought without a tree the turn) that it ends on.
       pieces: the text, in order.
       refiner: who wrote the words between the steps.
       note: why it was not the refiner that was asked.
+      construction: how it came to be; one of CONSTRUCTIONS.
+      turns: of a thought that does not come from a tree, what its pieces point to; the first is the question.
     """
 
     id: str
@@ -48,10 +70,17 @@ class Thought:
     pieces: tuple[Piece, ...]
     refiner: str = "offline"
     note: str = ""
+    construction: str = "tree"
+    turns: tuple[Turn, ...] = ()
 
     @property
     def text(self) -> str:
         return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Which characters [start, stop) of the text each piece is."""
+        return list(itertools.pairwise(itertools.accumulate((len(piece.text) for piece in self.pieces), initial=0)))
 
     @property
     def excursions(self) -> int:
@@ -60,11 +89,21 @@ class Thought:
 
     def to_json(self) -> dict[str, Any]:
         """The thought as plain values."""
-        return {**dataclasses.asdict(self), "pieces": [list(piece) for piece in self.pieces], "longCOT": self.text}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        turns = {"turns": [list(turn) for turn in self.turns]} if self.turns else {}
+        del fields["turns"]
+        return {**fields, "pieces": [_short(piece) for piece in self.pieces], **turns, "longCOT": self.text}
+
+
+def _short(piece: Piece) -> list[Any]:
+    values = list(piece)
+    while values[-1] is None:
+        values.pop()
+    return values
 
 
 def from_json(row: Mapping[str, Any], place: str) -> Thought:
-    """The thought of `Thought.to_json`.
+    """The thought of `Thought.to_json`; rows of earlier versions, whose pieces point nowhere, are read as well.
 
     Raises:
       ValueError: names `place` and the field.
@@ -73,14 +112,37 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
     missing = [name for name, field in fields.items() if name not in row and field.default is dataclasses.MISSING]
     if missing:
         raise ValueError(f"{place}: the field {missing[0]!r} is missing: expected a thought, as `jorney derive` writes it")
-    pieces = row["pieces"]
+    for name, kind in (("id", str), ("question", str), ("answer", str), ("leaf", int)):
+        if not isinstance(row[name], kind) or isinstance(row[name], bool):
+            raise ValueError(f"{place}: {name} = {row[name]!r:.80}: expected {'a text' if kind is str else 'a whole number'}")
+    pieces, turns = row["pieces"], row.get("turns") or []
     if not isinstance(pieces, list) or not all(_is_piece(piece) for piece in pieces):
-        raise ValueError(f"{place}: pieces: expected a list of [text, kind], kind one of {', '.join(PIECES)}")
-    if row["kind"] not in KINDS:
-        raise ValueError(f"{place}: kind = {row['kind']!r}: expected one of {', '.join(KINDS)}")
+        raise ValueError(
+            f"{place}: pieces: expected a list of [text, kind, node], kind one of {', '.join(PIECES)}, and of reflections "
+            "[text, kind, node, the node that it goes back to]"
+        )
+    if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
+        raise ValueError(f"{place}: turns: expected a list of [role, text]")
+    for name, allowed in (("kind", KINDS), ("construction", CONSTRUCTIONS)):
+        if (value := row.get(name, "tree")) not in allowed:
+            raise ValueError(f"{place}: {name} = {value!r}: expected one of {', '.join(allowed)}")
     values = {name: row[name] for name in fields if name in row}
-    return Thought(**{**values, "pieces": tuple(Piece(*piece) for piece in pieces)})
+    made = tuple(Piece(*piece) for piece in pieces)
+    thought = Thought(**{**values, "pieces": made, "turns": tuple(Turn(*turn) for turn in turns)})
+    for index, piece in enumerate(made):
+        if turns and not all(node is None or node < len(turns) for node in piece[2:]):
+            raise ValueError(f"{place}: pieces[{index}]: points to turn {max(n or 0 for n in piece[2:])} of {len(turns)}")
+    if row.get("longCOT", thought.text) != thought.text:
+        raise ValueError(f"{place}: longCOT: expected the text of the pieces, one after another")
+    return thought
 
 
 def _is_piece(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[1] in PIECES
+    if not isinstance(value, list) or not 2 <= len(value) <= 4 or not isinstance(value[0], str) or value[1] not in PIECES:
+        return False
+    nodes = all(node is None or (isinstance(node, int) and not isinstance(node, bool) and node >= 0) for node in value[2:])
+    return nodes and (len(value) < 4 or (value[1] == "reflection" and value[2] is not None))
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
