@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from jorney.config import digest
 from jorney.data import records
 from jorney.data.encode import encode_solutions
+from jorney.data.labelled import Labelled
 from jorney.data.packing import Example, fit
 from jorney.data.preferences import Preference
 from jorney.data.problems import Problem, hash_id, problems_of
@@ -17,7 +18,6 @@ from jorney.data.records import Row
 from jorney.data.sources import digest_rows, read_rows
 from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
-from jorney.judge.rollouts import Labelled
 from jorney.thought.encode import encode_thought
 from jorney.thought.thought import from_json as thought_from_json
 

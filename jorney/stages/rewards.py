@@ -10,11 +10,12 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
+from jorney.data.labelled import Labelled
 from jorney.data.problems import Problem
 from jorney.evaluate.prm_scores import processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
-from jorney.judge.rollouts import Labelled, RolloutConfig
+from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
@@ -69,7 +70,7 @@ def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
     return lambda: read_labelled(rollouts.folder)
 
 
-def _verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
+def verified(problem: Problem, steps: Sequence[str]) -> list[bool]:
     """The exact verdict on every step of a solution."""
     bare = [step.partition(". ")[2] for step in steps]
     return [verifier.rate(problem, bare[: count + 1]).correct for count in range(len(bare))]
@@ -79,10 +80,10 @@ def _agreement(found: Sequence[Labelled], problems: Sequence[Problem]) -> float 
     """Share of the labels that the exact judge agrees with; None where there is none."""
     known = {problem.id: problem for problem in problems if problem.verifier == "countdown"}
     pairs = [
-        (label > 0.5) == verdict
+        (label is not None and label > 0.5) == verdict
         for one in found
         if one.id in known
-        for label, verdict in zip(one.labels, _verified(known[one.id], one.steps), strict=True)
+        for label, verdict in zip(one.labels, verified(known[one.id], one.steps), strict=True)
     ]
     return sum(pairs) / len(pairs) if pairs else None
 
@@ -135,12 +136,12 @@ def _measure(
     if all(problem.verifier == "countdown" for problem in held_out):
         solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
-        labels = [_verified(problem, steps) for problem, steps in pairs]
+        labels = [verified(problem, steps) for problem, steps in pairs]
     else:
         by_id = {problem.id: problem for problem in held_out}
         rows = rollouts.label(generator, generator.policy, held_out, bench.format, sampling, bench.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
-        labels = [[value > 0.5 for value in row.labels] for row in rows]
+        labels = [[value is not None and value > 0.5 for value in row.labels] for row in rows]
     if not pairs:  # the trained model is there all the same
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
