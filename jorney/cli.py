@@ -24,7 +24,9 @@ commands:
   expand               reasoning trees of problems, judged and pruned
   derive               shortcuts and journeys from trees
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
-  prm                  a process reward model from rollouts
+  prm                  a process reward model from rollouts, or from labelled steps
+  prm label            labels for the steps of solutions, from rollouts
+  prm eval             how good a reward model is on labelled solutions
   dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
   generate             completions of prompts
@@ -95,6 +97,15 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
         progress.say(f"{kind}: {done.folder}")
 
     return run
+
+
+def _prm(arguments: Sequence[str]) -> None:
+    kind, options = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _PRM else ("train", arguments)
+    _stage(_PRM[kind])(options)
+
+
+# `jorney prm [OPTIONS]` trains, as it did before there were others.
+_PRM = {"train": "prm", "label": "prm label", "eval": "prm eval"}
 
 
 def _bench(arguments: Sequence[str]) -> None:
@@ -199,7 +210,8 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{name: _stage(name) for name in ("expand", "derive", "sft", "prm", "dpo", "evaluate")},
+    **{name: _stage(name) for name in ("expand", "derive", "sft", "dpo", "evaluate")},
+    "prm": _prm,
     "generate": _generate,
     "inspect": _inspect,
     "convert": _convert,

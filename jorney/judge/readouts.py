@@ -204,15 +204,15 @@ def lay_out(readout: ReadOut, tokenizer: Tokenizer, step_format: StepFormat, que
     """
     if readout.layout == "format":
         goes_on = bool(steps) and final_answer(steps[-1]) is None
-        ids, ends = encode_steps(tokenizer, step_format, question, steps, goes_on)
+        whole, ends = encode_steps(tokenizer, step_format, question, steps, goes_on)
         root = len(tokenizer.encode_prompt(step_format.ask(question)))
-        return Layout(tuple(ids[:root]), tuple(tuple(ids[: end + 1]) for end in ends))
+        return Layout(tuple(whole[:root]), tuple(tuple(whole[: end + 1]) for end in ends))
     bare = [re.sub(rf"\A(?:{step_format.start})", "", step).strip() for step in steps]
     written = [readout.step.format(k=k, step=step) for k, step in enumerate(bare, start=1)]
     prompt = readout.prompt.format(question=question.strip())
     if readout.layout == "parts":
-        head, *texts = itertools.accumulate([tokenizer.encode_prompt(prompt), *map(tokenizer.encode, written)])
-        return Layout(tuple(head), tuple(tuple(ids[: len(ids) - readout.back]) for ids in texts))
+        head, *parts = itertools.accumulate([tokenizer.encode_prompt(prompt), *map(tokenizer.encode, written)])
+        return Layout(tuple(head), tuple(tuple(part[: len(part) - readout.back]) for part in parts))
     start, texts = _TEXTS[readout.layout](readout, tokenizer, prompt, written)
     found = _encode(tokenizer, start, texts, readout.answers[0] if readout.layout == "turns" else "")
     if readout.tag and texts:
@@ -231,14 +231,12 @@ def _encode(tokenizer: Tokenizer, start: str, texts: Sequence[str], after: str) 
     """
     if not texts:
         return Layout(tuple(tokenizer.encode_prompt(start)), ())
-    nested = all(later.startswith(earlier) for earlier, later in itertools.pairwise(texts))
+    if any(not later.startswith(earlier) for earlier, later in itertools.pairwise(texts)):
+        apart = tuple(_encode(tokenizer, "", [text], after).readings[0] for text in texts)
+        return Layout(apart[0][:1], apart)
     ids, spans = tokenizer.encode_prompt_with_spans(texts[-1] + after)
     counts = [sum(begin < len(text) for begin, _ in spans) for text in (start, *texts)]
-    if nested:
-        root = max(1, min(counts[0], counts[1] - 1))
-        return Layout(tuple(ids[:root]), tuple(tuple(ids[:count]) for count in counts[1:]))
-    *earlier, _ = (_encode(tokenizer, "", [text], after).readings[0] for text in texts)
-    return Layout(tuple(ids[:1]), (*earlier, tuple(ids[: counts[-1]])))
+    return Layout(tuple(ids[: max(1, min(counts[0], counts[1] - 1))]), tuple(tuple(ids[:count]) for count in counts[1:]))
 
 
 # What all paths of a question begin with, and the text up to where each step is read.

@@ -12,21 +12,42 @@ from jorney import storage
 from jorney.config import digest
 from jorney.data.labelled import Labelled
 from jorney.data.problems import Problem
-from jorney.evaluate.prm_scores import processbench_f1, solution_f1, step_f1
+from jorney.evaluate.prm_report import draw, markdown, measure, scored
+from jorney.evaluate.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
+from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
+from jorney.sample.generate import Generator
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import prm
 from jorney.train.prm import PrmConfig
 
+SCORED = 256  # solutions that are scored and written together
 PART = 32  # problems whose solutions are labelled together, and written together
 
 
-def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
-    """Solutions of the model with labels from its own completions, in parts."""
+# Solutions of each problem.
+Solutions = Sequence[tuple[Problem, tuple[tuple[str, ...], ...]]]
+
+
+def plan_rollouts(
+    bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig, given: Solutions | None = None
+) -> Stage:
+    """Solutions of the model with labels from its own completions, in parts.
+
+    Args:
+      given: solutions of the problems, in their order, in place of the model's own; labels.jsonl holds them with their labels.
+    """
+
+    def label(generator: Generator, start: int) -> list[Labelled]:
+        group, policy = problems[start : start + PART], generator.policy
+        if given is None:
+            return rollouts.label(generator, policy, group, bench.format, config, bench.seed)
+        own = [solutions for _, solutions in given[start : start + PART]]
+        return rollouts.label_solutions(generator, policy, group, own, bench.format, config, bench.seed, whole=False)
 
     def work(folder: storage.Path) -> dict[str, Any]:
         starts = range(0, len(problems), PART)
@@ -36,14 +57,16 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
             done = len(problems) - sum(len(problems[start : start + PART]) for start in waiting)
             with bench.progress.bar("problems", len(problems), done) as bar:
                 for start in waiting:
-                    group = problems[start : start + PART]
-                    made = rollouts.label(generator, generator.policy, group, bench.format, config, bench.seed)
+                    made = label(generator, start)
                     storage.write_jsonl(_part(folder, start), map(dataclasses.asdict, made))
-                    bar(len(group), f"{len(made)} solutions")
+                    bar(len(problems[start : start + PART]), f"{len(made)} solutions")
         found = read_labelled(folder)
+        storage.write_jsonl(folder / "labels.jsonl", map(dataclasses.asdict, found))
+        labels = [value for one in found for value in one.labels if value is not None]
         return {
             "solutions": len(found),
-            "steps": sum(len(one.steps) for one in found),
+            "steps": len(labels),
+            "mean_label": sum(labels) / max(1, len(labels)),
             "agreement": _agreement(found, problems),
         }
 
@@ -51,8 +74,10 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
         *generation(config.rows, config.solutions, config.max_tokens, config.chunk),
         *generation(config.rows, config.completions, config.max_tokens, config.chunk),
     }
-    detail = f"{len(problems):,} problems, {config.solutions} solutions each, {config.completions} completions of every prefix"
-    return bench.plan("rollouts", [model.key, digest(problems), config.decides()], work, detail, sorted(programs))
+    which = f"{config.solutions} solutions each" if given is None else f"{sum(len(own) for _, own in given):,} given solutions"
+    detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
+    reads = [model.key, digest(problems), config.decides(), *([] if given is None else [digest([own for _, own in given])])]
+    return bench.plan("rollouts", reads, work, detail, sorted(programs))
 
 
 def _part(folder: storage.Path, start: int) -> storage.Path:
@@ -103,7 +128,7 @@ def plan_prm(
     Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts.
 
     Args:
-      labelled: `sampled`, or those of `stages.inputs.read_stepwise`.
+      labelled: `sampled`, or those of `stages.inputs.read_labelled`.
       labelled_key: all that they depend on.
       trained_on: what they are, in words.
     """
@@ -155,6 +180,60 @@ def _measure(
     }
 
 
-def prm_judge(bench: Bench, model: Model) -> PrmJudge:
-    """The trained reward model as a judge of trees."""
-    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations)
+def prm_judge(bench: Bench, model: Model, readout: str = AUTO) -> PrmJudge:
+    """A reward model as a judge of trees."""
+    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout)
+
+
+def plan_scores(
+    bench: Bench,
+    judge: Model | None,
+    readout: str,
+    solutions: Sequence[Labelled],
+    threshold: float,
+    stored: Sequence[Sequence[float]] = (),
+    reasons: Sequence[bool | None] | None = None,
+    tuning: int = 0,
+) -> Stage:
+    """How good a reward model is on labelled solutions: scores in parts, scores.json, a table and the calibration plot.
+
+    Args:
+      judge: None for scores that are given, `stored`.
+      reasons: see `prm_report.mr_score`.
+      tuning: so many of the solutions, the first ones, choose the threshold, and the others alone are measured.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        scores = list(stored) if judge is None else _scores(bench, judge, readout, solutions, folder)
+        chosen = threshold
+        if tuning:
+            tuned = scored(solutions[:tuning], scores[:tuning])
+            chosen = best_threshold(tuned.labels, tuned.scores)
+        found = measure(scored(solutions[tuning:], scores[tuning:]), chosen, reasons[tuning:] if reasons else None)
+        storage.write_text(folder / "measures.md", markdown(found))
+        storage.write_json(folder / "measures.json", found)
+        for kind in ("png", "svg"):
+            storage.write_bytes(folder / f"calibration.{kind}", draw(found["calibration"], found["calibration_error"], kind))
+        if reasons is None:
+            bench.progress.say("  no MR-Score: reward models tell no reasons; --reasons gives a judge's verdicts on them")
+        return found
+
+    key = judge.key if judge else digest(stored)
+    reads = [key, readout, digest(solutions), threshold, digest(reasons), tuning]
+    return bench.plan("prm_eval", reads, work, f"{len(solutions):,} labelled solutions", ["reward model"])
+
+
+def _scores(bench: Bench, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path) -> list[list[float]]:
+    """The scores of all solutions; those that are written are not made again."""
+    starts = range(0, len(solutions), SCORED)
+    waiting = [start for start in starts if not _part(folder, start).exists()]
+    if waiting:
+        asked = prm_judge(bench, judge, readout)
+        with bench.progress.bar("solutions", len(solutions), len(solutions) - SCORED * len(waiting)) as bar:
+            for start in waiting:
+                group = solutions[start : start + SCORED]
+                made = asked.score([(Problem(one.id, one.question, ""), one.steps) for one in group])
+                rows = [{"id": one.id, "scores": own} for one, own in zip(group, made, strict=True)]
+                storage.write_jsonl(_part(folder, start), rows)
+                bar(len(group))
+    return [row["scores"] for row in read_parts(folder / "parts")]

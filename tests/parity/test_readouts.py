@@ -76,8 +76,8 @@ def _wrapped(raw: tokenizers.Tokenizer, bos: str | None, eos: str, template: str
 
 
 def policy(tokenizer: Tokenizer, mesh, **stated) -> Policy:
-    shape = dict(embed=32, layers=2, heads=4, kv_heads=2, head_dim=8, mlp=48, positions=512, init_scale=0.3)
-    config = ModelConfig(vocab_size=len(tokenizer) + 3, **{**shape, **stated})
+    shape = {"embed": 32, "layers": 2, "heads": 4, "kv_heads": 2, "head_dim": 8, "mlp": 48, "init_scale": 0.3}
+    config = ModelConfig(vocab_size=len(tokenizer) + 3, positions=512, **shape, **stated)
     params = parameters.init(config, jax.random.key(0))
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), params)
     return Policy(config, params, tokenizer, mesh, jnp.float32, "a random model")
@@ -235,17 +235,14 @@ def test_siblings_share_what_is_read(mesh1) -> None:
         assert all(one.nested for one in texts)
         pieces = {ids for one in texts for ids in itertools.accumulate(one.pieces)}
         assert len(pieces) == 5, "the prompt, two first steps that are one, two seconds and a third"
-        distinct = sum(
-            len(ids) - max((len(o) for o in pieces if len(o) < len(ids) and ids[: len(o)] == o), default=0) for ids in pieces
-        )
+        before = {ids: max((len(o) for o in pieces if o != ids and ids[: len(o)] == o), default=0) for ids in pieces}
+        distinct = sum(len(ids) - length for ids, length in before.items())
         assert judge._engine.counts.writes == distinct, name
 
 
 def test_what_does_not_fit_is_named(mesh1) -> None:
     model = policy(byte_level("<|im_end|>", template=CHATML), mesh1)
-    with pytest.raises(
-        ValueError, match="a language model may be read in several ways: expected readout = one of jorney, math"
-    ):
+    with pytest.raises(ValueError, match="a language model may be read in several ways: expected readout = one of jorn"):
         PrmJudge(model, ABEL)
     with pytest.raises(ValueError, match="readout = 'mine': expected auto or one of jorney"):
         PrmJudge(model, ABEL, readout="mine")
