@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 
 from jorney.answers import final_answer
@@ -19,6 +20,7 @@ from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
 from jorney.policy import Policy
 from jorney.train.prm import encode_steps
+from jorney.train.state import param_shardings
 
 LAYOUTS = ("format", "text", "answer", "turns", "parts")
 
@@ -150,7 +152,8 @@ def classifier(model: Policy, readout: ReadOut) -> Policy:
     config = dataclasses.replace(model.config, head="linear", labels=len(ids), head_bias=False, tie_embeddings=False)
     table = model.params["embedding" if model.config.tie_embeddings else "head"]
     trunk = {name: leaf for name, leaf in model.params.items() if name != "head"}
-    return dataclasses.replace(model, config=config, params={**trunk, "score": {"out": jnp.take(table, jnp.array(ids), 0).T}})
+    head = jax.device_put({"out": jnp.take(table, jnp.array(ids), axis=0).T}, param_shardings(config, model.mesh)["score"])
+    return dataclasses.replace(model, config=config, params={**trunk, "score": head})
 
 
 def id_of(tokenizer: Tokenizer, text: str) -> int:

@@ -138,15 +138,22 @@ def plan_prm(
         rows = labelled()
         examples = [prm.labelled_example(policy.tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
-        steps = prm.batches(examples, config, bench.seed).steps
+        laid = prm.batches(examples, config, bench.seed)
+        steps = laid.steps
         with bench.progress.bar("steps", steps) as bar:
             where = folder / TRAINING
             trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, bench.follow(bar))
         save(trained, folder / "model", bench.dtype)
         del policy, fresh, trained  # three models at once may not fit
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
-        tokens = config.epochs * sum(len(example.tokens) for example in examples)
-        return {**found, "steps": steps, "examples": len(examples), "tokens": tokens, "curve": curve(records)}
+        counts = {
+            "steps": steps,
+            "examples": len(examples),
+            "tokens": config.epochs * sum(len(example.tokens) for example in examples),
+            # What examples have in common is read once (`prm.share`).
+            "read_tokens": round((1 - laid.padding) * steps * config.batch_rows * config.row_length),
+        }
+        return {**found, **counts, "curve": curve(records)}
 
     reads = [model.key, labelled_key, digest(held_out), sampling.decides(), config.decides()]
     detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"

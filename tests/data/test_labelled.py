@@ -36,10 +36,7 @@ def read(row: dict, how: Reading = HOW) -> list[tuple]:
             {"question": "q", "model_output_steps": ["a", "b", "c"], "model_output_solution_first_error_step": "N/A"},
             (1, 1, 1),
         ),
-        (
-            {"input": "q Step 1: a ки\nStep 2: b ки\nStep 3: c ки", "label": "q Step 1: a +\nStep 2: b -\nStep 3: c -"},
-            (1, 0, 0),
-        ),
+        ({"input": SHEPHERD, "label": SHEPHERD.replace("ки", "-").replace("a -", "a +")}, (1, 0, 0)),
     ],
 )
 def test_forms(row, labels) -> None:
@@ -115,7 +112,7 @@ def test_published_rows() -> None:
     assert shepherd[0][0].labels == (1, 1, 1, 1, 0)
     assert shepherd[0][0].steps[4].startswith("5. She spends 260 * 52")
     people = rows("prm_samples/samples_prm800k.jsonl")
-    assert [len(own) for own in people] == [11, 4, 7, 7, 7, 1]
+    assert [len(own) for own in people] == [10, 4, 7, 7, 7, 1]
     assert [len(own[0].steps) for own in people] == [6, 7, 5, 7, 8, 12]
     assert people[1][0].labels[-1] == 0
     mistakes = rows("bigbench_mistake/multistep_arithmetic.jsonl")

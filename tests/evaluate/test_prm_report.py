@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jorney.data.labelled import Labelled
@@ -22,6 +22,7 @@ def test_unknown_labels_are_left_out() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=12))
+@settings(deadline=None)
 def test_auc_is_the_share_of_pairs_in_order(pairs) -> None:
     right, wrong = ([score for label, score in pairs if label == kind] for kind in (True, False))
     found = auc([label for label, _ in pairs], [float(score) for _, score in pairs])
@@ -69,7 +70,7 @@ def test_all_measures() -> None:
 
 
 def test_the_best_threshold() -> None:
-    assert 0.3 < best_threshold(LABELS, SCORES) < 0.6 or step_f1(LABELS, SCORES, best_threshold(LABELS, SCORES)) > 0.8
+    assert best_threshold(LABELS, SCORES) == pytest.approx(0.65)  # 1 1 0 | 1 0 | 0: 0.829, where 0.45 gives 0.778
     low = [[score / 10 for score in own] for own in SCORES]
     assert step_f1(LABELS, low, best_threshold(LABELS, low)) == step_f1(LABELS, SCORES, best_threshold(LABELS, SCORES))
     many = [[(index * 37 % 1000) / 1000] for index in range(1000)]
