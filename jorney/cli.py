@@ -31,7 +31,9 @@ commands:
                        mix, diversity
   analyse FILES        what thoughts and outputs are made of, side by side
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
-  prm                  a process reward model from rollouts
+  prm                  a process reward model from rollouts, or from labelled steps
+  prm label            labels for the steps of solutions, from rollouts
+  prm eval             how good a reward model is on labelled solutions
   dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
   search               the same with search: best of N, beams of steps
@@ -136,6 +138,15 @@ def _analyse(arguments: Sequence[str]) -> None:
         progress.console.print(table, "")
     for file in written:
         progress.say(f"analyse: {file}")
+
+
+def _prm(arguments: Sequence[str]) -> None:
+    kind, options = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _PRM else ("train", arguments)
+    _stage(_PRM[kind])(options)
+
+
+# `jorney prm [OPTIONS]` trains, as it did before there were others.
+_PRM = {"train": "prm", "label": "prm label", "eval": "prm eval"}
 
 
 def _bench(arguments: Sequence[str]) -> None:
@@ -263,10 +274,8 @@ def _use_jax() -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "quickstart": _quickstart,
     "run": _run,
-    **{
-        name: _stage(name)
-        for name in ("expand", "judge", "derive", "refine", "sft", "prm", "dpo", "evaluate", "search")
-    },
+    **{name: _stage(name) for name in ("expand", "judge", "derive", "refine", "sft", "dpo", "evaluate", "search")},
+    "prm": _prm,
     "trees": _trees,
     "thoughts": _thoughts,
     "analyse": _analyse,

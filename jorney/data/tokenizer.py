@@ -72,6 +72,14 @@ class Tokenizer:
         ids = self.encode(text)
         return ids if self.bos is None or ids[:1] == [self.bos] else [self.bos, *ids]
 
+    def encode_prompt_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """`encode_prompt`, and which characters (start, stop) each of the ids covers."""
+        found = self.backend(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, spans = found["input_ids"], found["offset_mapping"]
+        if self.bos is None or ids[:1] == [self.bos]:
+            return ids, spans
+        return [self.bos, *ids], [(0, 0), *spans]
+
     @property
     def chats(self) -> bool:
         """There is a chat template."""

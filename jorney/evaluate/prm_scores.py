@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+
+# (labels, scores, threshold) -> an F1.
+Measure = Callable[[Sequence[Sequence[bool]], Sequence[Sequence[float]], float], float]
 
 
 def macro_f1(labels: Sequence[bool], predicted: Sequence[bool]) -> float:
@@ -72,3 +76,17 @@ def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[
         return 0.0
     right, wrong = (sum(found) / len(found) for found in hits.values())
     return 2 * right * wrong / (right + wrong) if right + wrong else 0.0
+
+
+def best_threshold(
+    labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], measure: Measure = step_f1, candidates: int = 200
+) -> float:
+    """The threshold of the highest F1, of `measure`; to be found on other solutions than those that are reported.
+
+    It lies half-way between two scores that occur; of many different ones at most `candidates` pairs, evenly spread, are tried.
+    """
+    known = sorted({score for own in scores for score in own})
+    middles = [known[0] - 1.0, *((low + high) / 2 for low, high in itertools.pairwise(known))]
+    if len(middles) > candidates:
+        middles = [middles[index * (len(middles) - 1) // (candidates - 1)] for index in range(candidates)]
+    return max(middles, key=lambda threshold: measure(labels, scores, threshold))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -166,12 +165,14 @@ def _judged(
 
 def bare_steps(step_format: StepFormat, text: str) -> list[str]:
     """A solution's steps as judges take them: without their openings."""
-    return [re.sub(step_format.start, "", step, count=1) for step in step_format.split(text)]
+    return [step_format.bare(step) for step in step_format.split(text)]
 
 
 def score(rating: Rating) -> float:
-    """A judge's score; of one that gives verdicts alone, 1 or 0."""
-    return float(rating.correct) if rating.score is None else rating.score
+    """A judge's score; of one that gives verdicts alone, 1 or 0, and 0.5 where it has none."""
+    if rating.score is not None:
+        return rating.score
+    return 0.5 if rating.correct is None else float(rating.correct)
 
 
 def equal_answers(problem: Problem, answers: Sequence[str | None], grader: Grader) -> list[int]:

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney.answers import Grader
+from jorney.answers import Grader, final_answer
 from jorney.config import expect_at_least
+from jorney.data.labelled import Labelled
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.policy import Policy
@@ -16,6 +17,9 @@ from jorney.sample.generate import Generator, SamplingConfig, row_keys
 from jorney.sample.programs import Work
 from jorney.sample.spans import Span
 from jorney.sample.texts import Group
+
+# A problem, by its index, and the first steps of a solution.
+Prefix = tuple[int, tuple[str, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,22 +70,6 @@ class RolloutConfig:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """A solution with a label for each of its steps; a line of a part.
-
-    Attributes:
-      id, question: of the problem.
-      steps: as written, openings included.
-      labels: 0 to 1.
-    """
-
-    id: str
-    question: str
-    steps: tuple[str, ...]
-    labels: tuple[float, ...]
-
-
 def sample_solutions(
     generator: Generator, problems: Sequence[Problem], step_format: StepFormat, config: RolloutConfig, seed: int
 ) -> list[list[tuple[str, ...]]]:
@@ -100,25 +88,84 @@ def label(
     config: RolloutConfig,
     seed: int,
 ) -> list[Labelled]:
-    """Samples solutions and labels each step by completing what it ends `config.completions` times.
+    """Samples solutions and labels their steps, see `label_solutions`."""
+    solutions = sample_solutions(generator, problems, step_format, config, seed)
+    return label_solutions(generator, policy, problems, solutions, step_format, config, seed)
+
+
+def label_solutions(
+    generator: Generator,
+    policy: Policy,
+    problems: Sequence[Problem],
+    solutions: Sequence[Sequence[tuple[str, ...]]],
+    step_format: StepFormat,
+    config: RolloutConfig,
+    seed: int,
+    whole: bool = True,
+) -> list[Labelled]:
+    """Labels each step of each problem's solutions by completing what it ends `config.completions` times.
 
     The last step, after which nothing follows, is right when the solution is. A prefix that several solutions share is
     completed once. What a problem gets does not depend on the others.
+
+    Args:
+      whole: nothing follows the solutions; else those that state no answer are beginnings, and are completed too.
     """
-    solutions = sample_solutions(generator, problems, step_format, config, seed)
-    labels: dict[tuple[int, tuple[str, ...]], float] = {}
-    made = []
+    found = verdicts(generator, policy, problems, solutions, step_format, config, seed, whole)
+    return [
+        Labelled(problem.id, problem.question, steps, tuple(share(reached, config.hard) for reached in of_steps))
+        for problem, own, of_own in zip(problems, solutions, found, strict=True)
+        for steps, of_steps in zip(own, of_own, strict=True)
+    ]
+
+
+def share(reached: Sequence[bool], hard: bool) -> float:
+    """The label of a step whose completions reached the answer or did not (Math-Shepherd, equations 3 and 4).
+
+    Args:
+      hard: any of them counts for all; else the label is the share that did.
+    """
+    return float(any(reached)) if hard else sum(reached) / len(reached)
+
+
+def verdicts(
+    generator: Generator,
+    policy: Policy,
+    problems: Sequence[Problem],
+    solutions: Sequence[Sequence[tuple[str, ...]]],
+    step_format: StepFormat,
+    config: RolloutConfig,
+    seed: int,
+    whole: bool = True,
+) -> list[list[list[tuple[bool, ...]]]]:
+    """Of each problem, each solution and each step: whether each completion after it reaches the answer.
+
+    Of the last step of a whole solution it is whether that one does. The first completions are the same however many there are.
+
+    Args:
+      whole: see `label_solutions`.
+    """
+    found: dict[Prefix, tuple[bool, ...]] = {}
+    begun = [[steps if _goes_on(steps, whole, step_format) else steps[:-1] for steps in own] for own in solutions]
     with Grader() as grader:
-        for (index, steps), texts in _complete(generator, policy, problems, solutions, step_format, config, seed):
-            whole = [step_format.between.join((*steps, text)) for text in texts]
-            reached = sum(grader.grade(problems[index], text, step_format).correct for text in whole)
-            labels[index, steps] = float(reached > 0) if config.hard else reached / len(whole)
-        for index, own in enumerate(solutions):
-            for steps in own:
-                right = float(grader.grade(problems[index], step_format.between.join(steps), step_format).correct)
-                values = [labels[index, steps[:count]] for count in range(1, len(steps))]
-                made.append(Labelled(problems[index].id, problems[index].question, steps, (*values, right)))
-    return made
+        for (index, steps), texts in _complete(generator, policy, problems, begun, step_format, config, seed):
+            made = [step_format.between.join((*steps, text)) for text in texts]
+            found[index, steps] = tuple(grader.grade(problems[index], text, step_format).correct for text in made)
+
+        def of(index: int, steps: tuple[str, ...]) -> list[tuple[bool, ...]]:
+            goes_on = _goes_on(steps, whole, step_format)
+            count = len(steps) if goes_on else len(steps) - 1
+            known = [found[index, steps[:stop]] for stop in range(1, count + 1)]
+            if count < len(steps):
+                known.append((grader.grade(problems[index], step_format.between.join(steps), step_format).correct,))
+            return known
+
+        return [[of(index, steps) for steps in own] for index, own in enumerate(solutions)]
+
+
+def _goes_on(steps: tuple[str, ...], whole: bool, step_format: StepFormat) -> bool:
+    """Whether something is to follow a solution."""
+    return not whole and final_answer(steps[-1], step_format.mark) is None
 
 
 def work_of(config: RolloutConfig, problems: int, longest: int, whole: int) -> Work:
@@ -139,22 +186,18 @@ def work_of(config: RolloutConfig, problems: int, longest: int, whole: int) -> W
     )
 
 
-# A problem, by its index, and the first steps of a solution.
-Prefix = tuple[int, tuple[str, ...]]
-
-
 def _complete(
     generator: Generator,
     policy: Policy,
     problems: Sequence[Problem],
-    solutions: Sequence[Sequence[tuple[str, ...]]],
+    begun: Sequence[Sequence[tuple[str, ...]]],
     step_format: StepFormat,
     config: RolloutConfig,
     seed: int,
 ) -> Iterator[tuple[Prefix, list[str]]]:
-    """Completions of every prefix. Those of one problem share a tree: what they have in common is read once."""
+    """Completions of every prefix of what was begun. Those of one problem share a tree: a common beginning is read once."""
     tokenizer, positions = policy.tokenizer, policy.config.positions
-    prefixes = [sorted({steps[:count] for steps in own for count in range(1, len(steps))}) for own in solutions]
+    prefixes = [sorted({steps[:count] for steps in own for count in range(1, len(steps) + 1)}) for own in begun]
     waiting = deque(index for index, own in enumerate(prefixes) if own)
     if not waiting:
         return

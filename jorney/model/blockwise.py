@@ -22,7 +22,7 @@ _BLOCKS = 16  # at most: each is a part of the program
 _NEVER = -1e30  # finite: a difference of two is no NaN
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6))
 def blockwise_attention(
     query: jax.Array,
     keys: jax.Array,
@@ -30,9 +30,15 @@ def blockwise_attention(
     query_segments: jax.Array,
     key_segments: jax.Array,
     window: int | None = None,
+    branched: bool = False,
 ) -> jax.Array:
-    """`attention.causal_attention` on any platform: its arguments, its result."""
-    return _forward(query, keys, values, query_segments, key_segments, window)[0]
+    """`attention.causal_attention` on any platform: its arguments, its result.
+
+    Args:
+      branched: `attention.branched_attention`: the segments are the queries' places in the row, and where each key's last
+        descendant ends.
+    """
+    return _forward(query, keys, values, query_segments, key_segments, window, branched)[0]
 
 
 def _blocks(T: int, S: int, window: int | None) -> Iterator[tuple[slice, slice]]:
@@ -44,12 +50,15 @@ def _blocks(T: int, S: int, window: int | None) -> Iterator[tuple[slice, slice]]
         yield slice(start, stop), slice(first, S - T + stop)
 
 
-def _visible(query_segments: jax.Array, key_segments: jax.Array, queries: slice, keys: slice, window: int | None) -> jax.Array:
+def _visible(
+    query_segments: jax.Array, key_segments: jax.Array, queries: slice, keys: slice, window: int | None, branched: bool
+) -> jax.Array:
     """[B, queries, keys] bool: what a block's queries look at."""
     offset = key_segments.shape[1] - query_segments.shape[1]
     distance = (jnp.arange(queries.start, queries.stop) + offset)[:, None] - jnp.arange(keys.start, keys.stop)
     near = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
-    return near & (query_segments[:, queries, None] == key_segments[:, None, keys])
+    asks, answers = query_segments[:, queries, None], key_segments[:, None, keys]
+    return near & ((asks < answers) if branched else (asks == answers))
 
 
 def _fold(x: jax.Array, rows: slice, K: int) -> jax.Array:
@@ -72,6 +81,7 @@ def _forward(
     query_segments: jax.Array,
     key_segments: jax.Array,
     window: int | None,
+    branched: bool,
 ) -> tuple[jax.Array, Any]:
     B, T, N, H = query.shape
     S, K = keys.shape[1:3]
@@ -81,7 +91,7 @@ def _forward(
         q = _fold(query, rows, K)
         scores = jnp.einsum("bkqh,bksh->bkqs", q, by_head[:, :, seen], preferred_element_type=jnp.float32)
         scores = (scores * H**-0.5).reshape(B, K, -1, N // K, scores.shape[-1])
-        mask = _visible(query_segments, key_segments, rows, seen, window)[:, None, :, None]
+        mask = _visible(query_segments, key_segments, rows, seen, window, branched)[:, None, :, None]
         scores = jnp.where(mask, scores, _NEVER).reshape(B, K, q.shape[2], -1)
         highest = jnp.max(scores, axis=-1, keepdims=True)
         weights = jnp.exp(scores - highest)
@@ -96,7 +106,7 @@ def _forward(
     return output, (query, keys, values, query_segments, key_segments, output, normalizer)
 
 
-def _backward(window: int | None, saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, ...]:
+def _backward(window: int | None, branched: bool, saved: Any, gradient: jax.Array) -> tuple[jax.Array | None, ...]:
     query, keys, values, query_segments, key_segments, output, normalizer = saved
     B, T, N, H = query.shape
     S, K = keys.shape[1:3]
@@ -112,7 +122,7 @@ def _backward(window: int | None, saved: Any, gradient: jax.Array) -> tuple[jax.
         folded = slice(rows.start * G, rows.stop * G)
         # Keys come first in all of these, so that the sums over queries below need no transposition.
         scores = jnp.einsum("bksh,bkqh->bksq", by_head[:, :, seen], q, preferred_element_type=jnp.float32) * H**-0.5
-        mask = _visible(query_segments, key_segments, rows, seen, window).swapaxes(1, 2)[:, None, :, :, None]
+        mask = _visible(query_segments, key_segments, rows, seen, window, branched).swapaxes(1, 2)[:, None, :, :, None]
         weights = jnp.exp(scores - normalizer[:, :, None, folded]).reshape(B, K, scores.shape[2], -1, G)
         weights = jnp.where(mask, weights, 0).reshape(scores.shape)
         dweights = jnp.einsum("bksh,bkqh->bksq", values_by_head[:, :, seen], g, preferred_element_type=jnp.float32)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
-from jorney.model.attention import Turns, causal_attention, preference_attention, rotate, turns
+from jorney.model.attention import Turns, branched_attention, causal_attention, preference_attention, rotate, turns
 from jorney.model.config import ModelConfig
 from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.model.params import LAYERS, Params, layer_name
@@ -188,6 +188,29 @@ def hidden_states(
 
     def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
         return causal_attention(q, k, v, segment_ids, segment_ids, config.window), None
+
+    return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
+
+
+def branched_hidden_states(
+    config: ModelConfig,
+    params: Params,
+    tokens: jax.Array,
+    ends: jax.Array,
+    positions: jax.Array,
+    dtype: Any = jnp.float32,
+    remat: str = "none",
+) -> jax.Array:
+    """`hidden_states` of rows that hold trees of tokens: what texts have in common runs once (`data.branches`).
+
+    Args:
+      ends: [B, T] int32, see `attention.branched_attention`.
+      positions: [B, T] int32, of each token in its text.
+    """
+    assert config.window is None or config.window >= tokens.shape[1], "distances in a row are not those in the text"
+
+    def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
+        return branched_attention(q, k, v, ends), None
 
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 

@@ -20,7 +20,15 @@ from jorney.plan.sampling import engine_programs, token_bytes, weight_bytes
 from jorney.plan.training import training_step
 from jorney.sample import generate
 from jorney.sample.programs import Shape, Work, fit
-from jorney.stages.command import DpoCommand, EvaluateCommand, ExpandCommand, PrmCommand, SftCommand, StageCommand
+from jorney.stages.command import (
+    DpoCommand,
+    EvaluateCommand,
+    ExpandCommand,
+    PrmCommand,
+    PrmLabelCommand,
+    SftCommand,
+    StageCommand,
+)
 from jorney.stages.preferences import samples
 from jorney.topology import Slice
 from jorney.train.dpo import DpoConfig
@@ -75,12 +83,16 @@ class Planner:
         if isinstance(command, PrmCommand):
             sampled = [] if command.data else self._rollouts(command.rollouts, mesh)
             return [*sampled, self._step("prm", command.prm, mesh)]
+        if isinstance(command, PrmLabelCommand):
+            return self._rollouts(command.rollouts, mesh)
         if isinstance(command, DpoCommand):
             drawn = samples(command.dpo, command.evaluate, command.seed)
             sampled = [] if command.data else self._completions("pairs", drawn, mesh)
             return [*sampled, self._step("dpo", command.dpo, mesh)]
         if isinstance(command, ExpandCommand):
             judge = None if command.judge in ("verifier", "llm") else read_model(command.judge)
+            if judge is not None and judge.head == "lm":  # as `judge.readouts.classifier` has it
+                judge = dataclasses.replace(judge, head="linear", labels=2, tie_embeddings=False)
             return self._trees(command.expand, judge, mesh)
         if isinstance(command, EvaluateCommand):
             return self._evaluation("evaluate", command.evaluate, mesh)

@@ -10,6 +10,7 @@ from jorney import distributed, storage
 from jorney.config import digest
 from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
+from jorney.data.labelled import Reading
 from jorney.data.packing import TOO_LONG
 from jorney.data.problems import Problem, read_problems
 from jorney.data.steps import FORMATS
@@ -18,6 +19,7 @@ from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudge, LlmJudgeConfig
+from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.llm import Llm, LlmConfig
 from jorney.policy import EMBEDDED, resolve
@@ -30,7 +32,7 @@ from jorney.stages.grades import plan_evaluation
 from jorney.stages.judged import with_account
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
-from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
+from jorney.stages.rewards import plan_prm, plan_rollouts, plan_scores, prm_judge
 from jorney.stages.search import VERIFIER, plan_search
 from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
@@ -92,7 +94,9 @@ class ExpandCommand(StageCommand):
     Attributes:
       problems: "countdown" (its set "trees"), a file, a hub id or tfds:NAME with questions and answers.
       limit: how many problems; None takes all of a file.
-      judge: "verifier" (exact, Countdown), "llm" (a language model at an endpoint), or a reward model that `jorney prm` made.
+      judge: "verifier" (exact, Countdown), "llm" (a language model at an endpoint), or a reward model: one that `jorney prm`
+        made, or a published one.
+      readout: how the reward model is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
       llm: the endpoint of "llm".
       llm_judge: what it is asked.
       shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
@@ -105,6 +109,7 @@ class ExpandCommand(StageCommand):
     problems: str = COUNTDOWN
     limit: int | None = 100
     judge: str = VERIFIER
+    readout: str = AUTO
     shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
@@ -125,7 +130,7 @@ class ExpandCommand(StageCommand):
             by = digest([self.llm.decides(), self.llm_judge])
             stage = plan_trees(bench, model, problems, key, self.expand, lambda: asked, by, share)
             return [with_account(stage, bench, asked.llm, asked)]
-        judge, by = _judge(bench, self.judge, problems)
+        judge, by = _judge(bench, self.judge, self.readout, problems)
         return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
 
 
@@ -209,9 +214,11 @@ class PrmCommand(StageCommand):
     Attributes:
       problems: to sample solutions for and to label their steps: "countdown", a file, a hub id or tfds:NAME.
       limit: how many of them; None takes all of a file.
-      data: labelled steps in place of rollouts: rows of prompt (the question), completions (the steps) and labels, from a
-        file, a hub id or tfds:NAME.
+      data: labelled steps in place of rollouts, from a file, a hub id or tfds:NAME: rows of question, steps and labels
+        (`jorney prm label`), prompt, completions and labels (TRL's), PRM800K's, Math-Shepherd's, ProcessBench's; or trees, of a
+        file or of the folder that `jorney expand` wrote, whose siblings share what comes before them.
       data_limit: how many of those rows; None takes all.
+      neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
       held_out: problems on which the reward model is measured; for "countdown" others than `problems`.
       held_out_limit: how many of those.
     """
@@ -223,6 +230,7 @@ class PrmCommand(StageCommand):
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None
+    neutral: str = "positive"
     held_out: str = COUNTDOWN
     held_out_limit: int | None = 100
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
@@ -234,12 +242,93 @@ class PrmCommand(StageCommand):
         else:
             held_out = read_problems(self.held_out, self.held_out_limit)
         if self.data:
-            rows = inputs.read_stepwise(self.data, self.data_limit)
+            rows = inputs.read_labelled(self.data, self.data_limit, Reading(bench.format, self.neutral))
             key = digest(rows)
             return [plan_prm(bench, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
         labelled = plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)
         found = rewards.sampled(labelled)
         return [labelled, plan_prm(bench, model, found, labelled.key, held_out, self.rollouts, self.prm)]
+
+
+@dataclasses.dataclass(frozen=True)
+class PrmLabelCommand(StageCommand):
+    """Labels for the steps of solutions, from completions of the model: sampled solutions of problems, or given ones.
+
+    Attributes:
+      problems: to sample solutions for: "countdown" (its set "trees"), a file, a hub id or tfds:NAME.
+      limit: how many of them; None takes all of a file.
+      data: solutions in place of sampled ones: rows of a problem (question and answer) and its steps, or trees, of a file or of
+        the folder that `jorney expand` wrote.
+      data_limit: how many of those rows, or trees; None takes all.
+    """
+
+    name: ClassVar[str] = "prm label"
+
+    output: str = "runs/labels"
+    problems: str = COUNTDOWN
+    limit: int | None = 100
+    data: str = ""
+    data_limit: int | None = None
+    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        if not self.data:
+            return [plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)]
+        given = inputs.read_solutions(self.data, self.data_limit, Reading(bench.format))
+        return [plan_rollouts(bench, model, [problem for problem, _ in given], self.rollouts, given)]
+
+
+@dataclasses.dataclass(frozen=True)
+class PrmEvalCommand(StageCommand):
+    """How good a reward model is on labelled solutions.
+
+    Attributes:
+      judge: the reward model; "scores" for those that the rows themselves have, a list each, one a step.
+      readout: how it is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
+      data: labelled solutions, of the forms that `jorney prm --data` takes, and of MR-GSM8K and BIG-Bench Mistake.
+      limit: how many rows; None takes all.
+      neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
+      threshold: a step is said to be right above it.
+      tuning: labelled solutions by which the threshold is chosen instead (the highest macro-F1 by step).
+      reasons: for the MR-Score: a .jsonl file of `correct`, whether the reason that some judge gave for the error of a solution
+        is right (null where there is none), in the order of the rows.
+    """
+
+    name: ClassVar[str] = "prm eval"
+
+    output: str = "runs/prm_eval"
+    judge: str = ""
+    readout: str = AUTO
+    data: str = ""
+    limit: int | None = None
+    neutral: str = "positive"
+    threshold: float = 0.5
+    tuning: str = ""
+    reasons: str = ""
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        for field in ("judge", "data"):
+            if not getattr(self, field):
+                raise ValueError(
+                    f"{field}: expected {'a reward model, or scores' if field == 'judge' else 'labelled solutions'}"
+                )
+        how = Reading(bench.format, self.neutral, siblings=False)
+        found = inputs.read_labelled(self.data, self.limit, how)
+        stored, reasons = [], None
+        if self.judge == "scores":
+            if self.tuning:
+                raise ValueError("tuning: expected none with judge = 'scores'")
+            stored = inputs.read_scores(self.data, self.limit, found)
+        if self.reasons:
+            reasons = [row.get("correct") for _, row in storage.read_jsonl(self.reasons)]
+            if len(reasons) != len(found):
+                raise ValueError(f"{self.reasons}: {len(reasons)} rows: expected {len(found)}, one a solution of {self.data}")
+        tuning = inputs.read_labelled(self.tuning, None, how) if self.tuning else []
+        if reasons is not None:
+            reasons = [None] * len(tuning) + reasons
+        prm = None if self.judge == "scores" else read_model(self.judge)
+        everything = [*tuning, *found]
+        return [plan_scores(bench, prm, self.readout, everything, self.threshold, stored, reasons, len(tuning))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,6 +397,7 @@ class SearchCommand(StageCommand):
       limit: how many problems; None takes all of a file.
       judge: of the steps: a reward model that `jorney prm` made, or "verifier" (Countdown's exact one, an oracle: it knows
         whether the target can still be reached).
+      readout: how the reward model is asked, as in `ExpandCommand`.
     """
 
     name: ClassVar[str] = "search"
@@ -317,16 +407,27 @@ class SearchCommand(StageCommand):
     problems: str = COUNTDOWN
     limit: int | None = None
     judge: str = VERIFIER
+    readout: str = AUTO
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
-        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, problems))
+        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, problems))
 
 
 COMMANDS: dict[str, type[StageCommand]] = {
     kind.name: kind
-    for kind in (ExpandCommand, DeriveCommand, SftCommand, PrmCommand, DpoCommand, EvaluateCommand, SearchCommand)
+    for kind in (
+        ExpandCommand,
+        DeriveCommand,
+        SftCommand,
+        PrmCommand,
+        PrmLabelCommand,
+        PrmEvalCommand,
+        DpoCommand,
+        EvaluateCommand,
+        SearchCommand,
+    )
 }
 
 
@@ -347,11 +448,11 @@ def run(command: StageCommand, progress: Progress) -> Done:
     return done[-1]
 
 
-def _judge(bench: Bench, name: str, problems: Sequence[Problem]) -> tuple[Callable[[], Judge], str]:
+def _judge(bench: Bench, name: str, readout: str, problems: Sequence[Problem]) -> tuple[Callable[[], Judge], str]:
     """Makes the judge that a command names, when it is needed; and what it is known by."""
     if name != VERIFIER:
         prm = read_model(name)
-        return lambda: prm_judge(bench, prm), prm.key
+        return lambda: prm_judge(bench, prm, readout), prm.key if readout == AUTO else f"{prm.key} {readout}"
     if any(problem.verifier != "countdown" for problem in problems):
         raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
     return lambda: verifier.judge, VERIFIER

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from jorney import storage
 from jorney.config import digest
 from jorney.data import records
 from jorney.data.encode import encode_solutions
+from jorney.data.labelled import Labelled, Reading, read_row
 from jorney.data.packing import Example, fit
 from jorney.data.preferences import Preference
 from jorney.data.problems import Problem, hash_id, problems_of
@@ -17,9 +19,11 @@ from jorney.data.records import Row
 from jorney.data.sources import digest_rows, read_rows
 from jorney.data.steps import StepFormat
 from jorney.data.tokenizer import Tokenizer
-from jorney.judge.rollouts import Labelled
+from jorney.stages.trees import read_trees
 from jorney.thought.encode import encode_thought
 from jorney.thought.thought import from_json as thought_from_json
+from jorney.tree.tree import Tree
+from jorney.tree.tree import from_json as tree_from_json
 
 T = TypeVar("T")
 
@@ -77,10 +81,89 @@ def read_pairs(source: str, limit: int | None) -> Input[Preference]:
     return Input(digest_rows(rows), places, lambda tokenizer: _encode(records.encode_preference, tokenizer, places, rows))
 
 
-def read_stepwise(source: str, limit: int | None) -> list[Labelled]:
-    """Labelled solutions, rows of stepwise supervision; the prompt is the question. Raises as `read_examples` does."""
-    found = [records.read_steps(row, place) for place, row in zip(*_read(source, limit), strict=True)]
-    return [Labelled(hash_id(one.prompt), one.prompt, one.steps, one.labels) for one in found]
+def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled]:
+    """Labelled solutions: rows of any form that `data.labelled` knows, or trees (of a file, or of `jorney expand`'s folder).
+
+    Args:
+      limit: rows, or trees.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
+    """
+    if (storage.path(source) / "parts").exists():
+        return [one for tree in itertools.islice(read_trees(source), limit) for one in of_tree(tree)]
+    found: list[Labelled] = []
+    for place, row in zip(*_read(source, limit), strict=True):
+        found += of_tree(_tree(row, place)) if "nodes" in row else read_row(row, place, how)
+    return found
+
+
+def read_scores(source: str, limit: int | None, solutions: Sequence[Labelled]) -> list[list[float]]:
+    """The scores that rows hold, one for each step of their solutions; raises as `read_labelled` does."""
+    found = []
+    for place, row, solution in zip(*_read(source, limit), solutions, strict=True):
+        own = row.get("scores")
+        if not isinstance(own, list) or not all(isinstance(one, int | float) for one in own) or len(own) != len(solution.steps):
+            raise ValueError(f"{place}: field 'scores': expected {len(solution.steps)} numbers, one a step, got {own!s:.80}")
+        found.append([float(one) for one in own])
+    return found
+
+
+def _tree(row: Row, place: str) -> Tree:
+    try:
+        return tree_from_json(row)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def of_tree(tree: Tree) -> list[Labelled]:
+    """The paths of a tree to where nothing follows; a step that several share has its label in the first of them.
+
+    A label is the judge's verdict; None where it gave none.
+    """
+    parents = {node.parent for node in tree.nodes}
+    done: set[int] = set()
+    found = []
+    for leaf in range(1, len(tree.nodes)):
+        if leaf in parents:
+            continue
+        path = tree.path(leaf)
+        verdicts = [None if index in done else tree.nodes[index].correct for index in path]
+        labels = tuple(None if verdict is None else float(verdict) for verdict in verdicts)
+        done.update(path)
+        found.append(Labelled(tree.id, tree.question, tuple(tree.nodes[index].text.strip() for index in path), labels))
+    return found
+
+
+def read_solutions(source: str, limit: int | None, how: Reading) -> list[tuple[Problem, tuple[tuple[str, ...], ...]]]:
+    """Problems with solutions that are to be labelled: rows of a problem and its steps, or trees; raises as `read_labelled`.
+
+    Rows of one problem come together. A row needs what `data.problems` reads, and steps (or completions).
+    """
+    found: dict[str, tuple[Problem, list[tuple[str, ...]]]] = {}
+    if (storage.path(source) / "parts").exists():
+        trees: Iterable[tuple[str, Any]] = ((source, tree) for tree in itertools.islice(read_trees(source), limit))
+    else:
+        trees = (
+            (place, _tree(row, place) if "nodes" in row else row) for place, row in zip(*_read(source, limit), strict=True)
+        )
+    for place, one in trees:
+        if isinstance(one, Tree):
+            problem, solutions = one.problem, [path.steps for path in of_tree(one)]
+        else:
+            named = {**one, "question": one["prompt"]} if "prompt" in one and "question" not in one else one
+            (problem,) = problems_of([(place, named)], source)
+            # Rows' ids are of solutions, most often: those of one problem are to be known as such.
+            problem = dataclasses.replace(problem, id=hash_id(problem.question))
+            steps = one.get("steps", one.get("completions"))
+            if not isinstance(steps, list) or not steps or not all(isinstance(step, str) and step.strip() for step in steps):
+                raise ValueError(f"{place}: field 'steps': expected a list of texts, none of them empty, got {steps!s:.80}")
+            solutions = [how.write(steps)]
+        known = found.setdefault(problem.id, (problem, []))
+        if known[0].answer != problem.answer:
+            raise ValueError(f"{place}: the answer {problem.answer!r}: expected {known[0].answer!r} as before for this problem")
+        known[1].extend(steps for steps in solutions if steps not in known[1])
+    return [(problem, tuple(own)) for problem, own in found.values()]
 
 
 def fitting(examples: Input[Example], row_length: int, too_long: str, source: str) -> Callable[[Tokenizer], list[Example]]:

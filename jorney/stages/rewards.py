@@ -10,24 +10,46 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
+from jorney.data.labelled import Labelled
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
-from jorney.evaluate.prm_scores import processbench_f1, solution_f1, step_f1
+from jorney.evaluate.prm_report import draw, markdown, measure, scored
+from jorney.evaluate.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
 from jorney.judge.prm import PrmJudge
-from jorney.judge.rollouts import Labelled, RolloutConfig
+from jorney.judge.readouts import AUTO
+from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
+from jorney.sample.generate import Generator
 from jorney.stage import Lacking
 from jorney.stages.bench import TRAINING, Bench, Model, Stage, generation, read_parts
 from jorney.stages.models import curve, measured
 from jorney.train import prm
 from jorney.train.prm import PrmConfig
 
+SCORED = 256  # solutions that are scored and written together
 PART = 32  # problems whose solutions are labelled together, and written together
 
 
-def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
-    """Solutions of the model with labels from its own completions, in parts."""
+# Solutions of each problem.
+Solutions = Sequence[tuple[Problem, tuple[tuple[str, ...], ...]]]
+
+
+def plan_rollouts(
+    bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig, given: Solutions | None = None
+) -> Stage:
+    """Solutions of the model with labels from its own completions, in parts.
+
+    Args:
+      given: solutions of the problems, in their order, in place of the model's own; labels.jsonl holds them with their labels.
+    """
+
+    def label(generator: Generator, start: int) -> list[Labelled]:
+        group, policy = problems[start : start + PART], generator.policy
+        if given is None:
+            return rollouts.label(generator, policy, group, bench.format, config, bench.seed)
+        own = [solutions for _, solutions in given[start : start + PART]]
+        return rollouts.label_solutions(generator, policy, group, own, bench.format, config, bench.seed, whole=False)
 
     def work(folder: storage.Path) -> dict[str, Any]:
         starts = range(0, len(problems), PART)
@@ -37,14 +59,16 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
             done = len(problems) - sum(len(problems[start : start + PART]) for start in waiting)
             with bench.progress.bar("problems", len(problems), done) as bar:
                 for start in waiting:
-                    group = problems[start : start + PART]
-                    made = rollouts.label(generator, generator.policy, group, bench.format, config, bench.seed)
+                    made = label(generator, start)
                     storage.write_jsonl(_part(folder, start), map(dataclasses.asdict, made))
-                    bar(len(group), f"{len(made)} solutions")
+                    bar(len(problems[start : start + PART]), f"{len(made)} solutions")
         found = read_labelled(folder)
+        storage.write_jsonl(folder / "labels.jsonl", map(dataclasses.asdict, found))
+        labels = [value for one in found for value in one.labels if value is not None]
         return {
             "solutions": len(found),
-            "steps": sum(len(one.steps) for one in found),
+            "steps": len(labels),
+            "mean_label": sum(labels) / max(1, len(labels)),
             "agreement": _agreement(found, problems, bench.format),
         }
 
@@ -52,8 +76,10 @@ def plan_rollouts(bench: Bench, model: Model, problems: Sequence[Problem], confi
         *generation(config.rows, config.solutions, config.max_tokens, config.chunk),
         *generation(config.rows, config.completions, config.max_tokens, config.chunk),
     }
-    detail = f"{len(problems):,} problems, {config.solutions} solutions each, {config.completions} completions of every prefix"
-    return bench.plan("rollouts", [model.key, digest(problems), config.decides()], work, detail, sorted(programs))
+    which = f"{config.solutions} solutions each" if given is None else f"{sum(len(own) for _, own in given):,} given solutions"
+    detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
+    reads = [model.key, digest(problems), config.decides(), *([] if given is None else [digest([own for _, own in given])])]
+    return bench.plan("rollouts", reads, work, detail, sorted(programs))
 
 
 def _part(folder: storage.Path, start: int) -> storage.Path:
@@ -71,7 +97,7 @@ def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
     return lambda: read_labelled(rollouts.folder)
 
 
-def _verified(problem: Problem, steps: Sequence[str], step_format: StepFormat) -> list[bool]:
+def verified(problem: Problem, steps: Sequence[str], step_format: StepFormat) -> list[bool]:
     """The exact verdict on every step of a solution."""
     bare = [step_format.bare(step) for step in steps]
     return [bool(verifier.rate(problem, bare[: count + 1]).correct) for count in range(len(bare))]
@@ -81,10 +107,10 @@ def _agreement(found: Sequence[Labelled], problems: Sequence[Problem], step_form
     """Share of the labels that the exact judge agrees with; None where there is none."""
     known = {problem.id: problem for problem in problems if problem.verifier == "countdown"}
     pairs = [
-        (label > 0.5) == verdict
+        (label is not None and label > 0.5) == verdict
         for one in found
         if one.id in known
-        for label, verdict in zip(one.labels, _verified(known[one.id], one.steps, step_format), strict=True)
+        for label, verdict in zip(one.labels, verified(known[one.id], one.steps, step_format), strict=True)
     ]
     return sum(pairs) / len(pairs) if pairs else None
 
@@ -104,7 +130,7 @@ def plan_prm(
     Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts.
 
     Args:
-      labelled: `sampled`, or those of `stages.inputs.read_stepwise`.
+      labelled: `sampled`, or those of `stages.inputs.read_labelled`.
       labelled_key: all that they depend on.
       trained_on: what they are, in words.
     """
@@ -116,15 +142,22 @@ def plan_prm(
             raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
         examples = [prm.labelled_example(policy.tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
         fresh = prm.as_reward_model(policy, bench.seed)
-        steps = prm.batches(examples, config, bench.seed).steps
+        laid = prm.batches(examples, config, bench.seed)
+        steps = laid.steps
         with bench.progress.bar("steps", steps) as bar:
             where = folder / TRAINING
             trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, bench.follow(bar))
         save(trained, folder / "model", bench.dtype)
         del policy, fresh, trained  # three models at once may not fit
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
-        tokens = config.epochs * sum(len(example.tokens) for example in examples)
-        return {**found, "steps": steps, "examples": len(examples), "tokens": tokens, "curve": curve(records)}
+        counts = {
+            "steps": steps,
+            "examples": len(examples),
+            "tokens": config.epochs * sum(len(example.tokens) for example in examples),
+            # What examples have in common is read once (`prm.share`).
+            "read_tokens": round((1 - laid.padding) * steps * config.batch_rows * config.row_length),
+        }
+        return {**found, **counts, "curve": curve(records)}
 
     reads = [model.key, labelled_key, digest(held_out), sampling.decides(), config.decides()]
     detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
@@ -139,12 +172,12 @@ def _measure(
     if all(problem.verifier == "countdown" for problem in held_out):
         solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
-        labels = [_verified(problem, steps, bench.format) for problem, steps in pairs]
+        labels = [verified(problem, steps, bench.format) for problem, steps in pairs]
     else:
         by_id = {problem.id: problem for problem in held_out}
         rows = rollouts.label(generator, generator.policy, held_out, bench.format, sampling, bench.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
-        labels = [[value > 0.5 for value in row.labels] for row in rows]
+        labels = [[value is not None and value > 0.5 for value in row.labels] for row in rows]
     if not pairs:  # the trained model is there all the same
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
@@ -158,6 +191,60 @@ def _measure(
     }
 
 
-def prm_judge(bench: Bench, model: Model) -> PrmJudge:
-    """The trained reward model as a judge of trees."""
-    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations)
+def prm_judge(bench: Bench, model: Model, readout: str = AUTO) -> PrmJudge:
+    """A reward model as a judge of trees."""
+    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout)
+
+
+def plan_scores(
+    bench: Bench,
+    judge: Model | None,
+    readout: str,
+    solutions: Sequence[Labelled],
+    threshold: float,
+    stored: Sequence[Sequence[float]] = (),
+    reasons: Sequence[bool | None] | None = None,
+    tuning: int = 0,
+) -> Stage:
+    """How good a reward model is on labelled solutions: scores in parts, scores.json, a table and the calibration plot.
+
+    Args:
+      judge: None for scores that are given, `stored`.
+      reasons: see `prm_report.mr_score`.
+      tuning: so many of the solutions, the first ones, choose the threshold, and the others alone are measured.
+    """
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        scores = list(stored) if judge is None else _scores(bench, judge, readout, solutions, folder)
+        chosen = threshold
+        if tuning:
+            tuned = scored(solutions[:tuning], scores[:tuning])
+            chosen = best_threshold(tuned.labels, tuned.scores)
+        found = measure(scored(solutions[tuning:], scores[tuning:]), chosen, reasons[tuning:] if reasons else None)
+        storage.write_text(folder / "measures.md", markdown(found))
+        storage.write_json(folder / "measures.json", found)
+        for kind in ("png", "svg"):
+            storage.write_bytes(folder / f"calibration.{kind}", draw(found["calibration"], found["calibration_error"], kind))
+        if reasons is None:
+            bench.progress.say("  no MR-Score: reward models tell no reasons; --reasons gives a judge's verdicts on them")
+        return found
+
+    key = judge.key if judge else digest(stored)
+    reads = [key, readout, digest(solutions), threshold, digest(reasons), tuning]
+    return bench.plan("prm_eval", reads, work, f"{len(solutions):,} labelled solutions", ["reward model"])
+
+
+def _scores(bench: Bench, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path) -> list[list[float]]:
+    """The scores of all solutions; those that are written are not made again."""
+    starts = range(0, len(solutions), SCORED)
+    waiting = [start for start in starts if not _part(folder, start).exists()]
+    if waiting:
+        asked = prm_judge(bench, judge, readout)
+        with bench.progress.bar("solutions", len(solutions), len(solutions) - SCORED * len(waiting)) as bar:
+            for start in waiting:
+                group = solutions[start : start + SCORED]
+                made = asked.score([(Problem(one.id, one.question, ""), one.steps) for one in group])
+                rows = [{"id": one.id, "scores": own} for one, own in zip(group, made, strict=True)]
+                storage.write_jsonl(_part(folder, start), rows)
+                bar(len(group))
+    return [row["scores"] for row in read_parts(folder / "parts")]

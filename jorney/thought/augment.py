@@ -213,4 +213,14 @@ def _thought(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], st
             pieces.append(Piece(opening + text, "connective" if block.recap else "step", block.step))
     pieces.append(Piece(step_format.states(problem.answer), "conclusion", len(steps)))
     turns = (Turn("question", problem.question), *(Turn("human", step) for step in steps))
-    return Thought(problem.id, problem.question, problem.answer, "shortcut", len(steps), tuple(pieces), writer, "human", turns)
+    return Thought(
+        problem.id,
+        problem.question,
+        problem.answer,
+        "shortcut",
+        len(steps),
+        tuple(pieces),
+        writer,
+        construction="human",
+        turns=turns,
+    )

@@ -42,11 +42,11 @@ class Draft:
         """The next step."""
         step = one_line(text, self._format)
         self._path.append((len(self._pieces), step))
-        self._pieces.append(Piece(f"{self._format.opens(len(self._path))}{step}\n", "step", turn))
+        self._pieces.append(Piece(f"{self._format.opens(len(self._path))}{step}{self._format.between}", "step", turn))
 
     def look(self, text: str, turn: int) -> None:
         """Looks at what stands, and goes on."""
-        self._pieces.append(Piece(one_line(text, self._format) + "\n", "connective", turn))
+        self._pieces.append(Piece(one_line(text, self._format) + self._format.between, "connective", turn))
 
     def back(self, level: int, why: str, turn: int) -> None:
         """Goes back to step `level` (0: the question): the steps after it become an excursion."""
@@ -58,7 +58,7 @@ class Draft:
         said = one_line(split_final(why)[0] or why, self._format)
         if not GO_BACK.search(said):  # as a grader of states reads it
             said = f"{said.rstrip('.')}. Go back to {where}."
-        self._pieces.append(Piece(said + "\n", "reflection", turn, back_to))
+        self._pieces.append(Piece(said + self._format.between, "reflection", turn, back_to))
 
     def finish(self, answer: str, turn: int, construction: str, writer: str) -> Thought:
         """The thought, which concludes with an answer."""
@@ -66,7 +66,15 @@ class Draft:
         kind = "journey" if self.backs else "shortcut"
         problem = self.problem
         return Thought(
-            problem.id, problem.question, problem.answer, kind, turn, pieces, writer, construction, tuple(self.turns)
+            problem.id,
+            problem.question,
+            problem.answer,
+            kind,
+            turn,
+            pieces,
+            writer,
+            construction=construction,
+            turns=tuple(self.turns),
         )
 
     def shown(self) -> str:

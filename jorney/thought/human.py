@@ -41,4 +41,14 @@ def from_solution(problem: Problem, step_format: StepFormat) -> Thought:
     pieces = [Piece(f"{step_format.opens(k)}{step}\n", "step", k) for k, step in enumerate(steps, start=1)]
     pieces.append(Piece(step_format.states(problem.answer), "conclusion", len(steps)))
     turns = (Turn("question", problem.question), *(Turn("human", step) for step in steps))
-    return Thought(problem.id, problem.question, problem.answer, "shortcut", len(steps), tuple(pieces), "human", "human", turns)
+    return Thought(
+        problem.id,
+        problem.question,
+        problem.answer,
+        "shortcut",
+        len(steps),
+        tuple(pieces),
+        "human",
+        construction="human",
+        turns=turns,
+    )

@@ -100,7 +100,7 @@ def _talk(
         prompt = _PROPOSE.format(critique=critique, shown=draft.shown(), left=draft.left())
         parse = functools.partial(read_action, steps=len(draft.steps), may_go_back=draft.backs < config.max_backtracks)
         action = yield from talk.ask(prompt, parse)
-        answer = step_format.answer.format(answer=action.answer) if action.answer else ""
+        answer = step_format.states(action.answer) if action.answer else ""
         turn = draft.say("proposer", f"{action.words}\n{answer}".strip())
         if action.name == "backtrack":
             draft.back(action.level, action.words, turn)

@@ -69,7 +69,7 @@ def _talk(
     draft = Draft(problem, step_format, state)
     for _ in range(config.max_turns):
         words, answer = yield from talk.ask(_STUDENT.format(shown=draft.shown(), left=draft.left()), _read_step)
-        ending = step_format.answer.format(answer=answer) if answer else ""
+        ending = step_format.states(answer) if answer else ""
         turn = draft.say("student", f"{words}\n{ending}".strip())
         if words:
             draft.step(words, turn)

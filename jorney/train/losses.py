@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jorney.model.config import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import hidden_states, preference_hidden_states, read_out
+from jorney.model.transformer import branched_hidden_states, hidden_states, preference_hidden_states, read_out
 from jorney.train.cross_entropy import cross_entropy, log_probs
 
 Batch = Mapping[str, jax.Array]
@@ -41,18 +41,22 @@ def prm_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none")
     """Cross-entropy of a reward model's two labels at the end of every step (Math-Shepherd, arXiv 2312.08935, section 3.3).
 
     The batch holds what `sft_loss` takes, and labels [B, T] float32: how true a step is, 0 to 1; below 0 where no step ends.
+    Or rows of `data.branches`: ends [B, T] in place of segment_ids, and weights [B, T] float32, how many texts have the label.
     """
 
     def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
-        hidden = hidden_states(config, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, remat)
-        labels_log_probs = jax.nn.log_softmax(read_out(config, params, hidden))
-        labels = batch["labels"]
-        mask = (labels >= 0).astype(jnp.float32)
+        tokens, positions, labels = batch["tokens"], batch["positions"], batch["labels"]
+        if "ends" in batch:
+            hidden = branched_hidden_states(config, params, tokens, batch["ends"], positions, dtype, remat)
+            weights = batch["weights"]
+        else:
+            hidden = hidden_states(config, params, tokens, batch["segment_ids"], positions, dtype, remat)
+            weights = (labels >= 0).astype(jnp.float32)
         right = jnp.clip(labels, 0, 1)
-        wrong_log_prob, right_log_prob = labels_log_probs[..., 0], labels_log_probs[..., 1]
-        total = -jnp.sum(mask * (right * right_log_prob + (1 - right) * wrong_log_prob))
+        wrong_log_prob, right_log_prob = jnp.moveaxis(jax.nn.log_softmax(read_out(config, params, hidden)), -1, 0)
+        total = -jnp.sum(weights * (right * right_log_prob + (1 - right) * wrong_log_prob))
         hits = (right_log_prob > wrong_log_prob) == (labels > 0.5)
-        return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
+        return total, {"loss": total, "accuracy": jnp.sum(hits * weights), "count": jnp.sum(weights)}
 
     return loss
 

@@ -13,9 +13,10 @@ from jorney.model.config import ModelConfig
 from jorney.model.flops import RowShape
 from jorney.train.dpo import DpoConfig
 from jorney.train.losses import LossFn, dpo_loss, prm_loss, sft_loss
-from jorney.train.prm import PrmConfig, reward_model
+from jorney.train.prm import PrmConfig, expect_window, reward_model
 from jorney.train.sft import SftConfig
 
+BRANCHED = ("tokens", "positions", "ends")  # see `data.branches`
 PACKED = ("tokens", "targets", "positions", "segment_ids", "loss_mask")  # see `data.packing`
 
 
@@ -75,5 +76,8 @@ def describe(model: ModelConfig, config: SftConfig | DpoConfig | PrmConfig, dtyp
     if isinstance(config, SftConfig):
         loss = sft_loss(model, dtype, config.remat, config.head_chunk)
         return Objective(model, loss, row, rows, rows * T, batch)
-    model, batch = reward_model(model), {**batch, "labels": floats(rows, T)}
+    model, batch["labels"] = reward_model(model), floats(rows, T)
+    if config.share:
+        expect_window(model, config)
+        batch = {name: ints(rows, T) for name in BRANCHED} | {name: floats(rows, T) for name in ("labels", "weights")}
     return Objective(model, prm_loss(model, dtype, config.remat), row, rows, rows * T, batch)

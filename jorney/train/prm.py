@@ -11,6 +11,7 @@ import jax
 from jorney import storage
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
+from jorney.data.branches import branch
 from jorney.data.loader import Batches, hold_out
 from jorney.data.packing import Example, pack
 from jorney.data.steps import StepFormat
@@ -32,6 +33,8 @@ class PrmConfig(TrainingConfig):
     Attributes:
       batch_rows: packed rows a step, over all devices.
       row_length: tokens a row.
+      share: what examples of one prompt have in common is read once (`data.branches`), and not once for each of them. The loss
+        is the same; batches are others. Such rows are not read by the TPU's own attention kernel.
     """
 
     name: ClassVar[str] = "prm"
@@ -39,6 +42,7 @@ class PrmConfig(TrainingConfig):
 
     batch_rows: int = 64
     row_length: int = 4096
+    share: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,18 +86,29 @@ def encode_steps(
 
 
 def labelled_example(
-    tokenizer: Tokenizer, step_format: StepFormat, question: str, steps: Sequence[str], labels: Sequence[float]
+    tokenizer: Tokenizer, step_format: StepFormat, question: str, steps: Sequence[str], labels: Sequence[float | None]
 ) -> Example:
-    """A whole solution with a label, 0 to 1, for each of its steps."""
+    """A whole solution with a label, 0 to 1, for each of its steps; None where nothing is known of a step."""
     ids, ends = encode_steps(tokenizer, step_format, question, steps, goes_on=False)
-    return Example((*ids, tokenizer.eos), labels=tuple(zip(ends, labels, strict=True)))
+    known = tuple((end, label) for end, label in zip(ends, labels, strict=True) if label is not None)
+    prompt = len(step_format.encode(tokenizer, question))
+    return Example((*ids, tokenizer.eos), prompt=prompt, labels=known)
 
 
 def batches(examples: Sequence[Example], config: PrmConfig, seed: int, epochs: int | None = None) -> Batches:
     """Packs the examples and lays out all batches. Raises ValueError where no example has a label, or one fits no row."""
     if examples and not any(example.labels for example in examples):
         raise ValueError("no example has a label: expected at least one labelled step")
-    return Batches(pack(examples, config.row_length, config.batch_rows), config.batch_rows, epochs or config.epochs, seed)
+    layout = branch if config.share else pack
+    return Batches(layout(examples, config.row_length, config.batch_rows), config.batch_rows, epochs or config.epochs, seed)
+
+
+def expect_window(model: ModelConfig, config: PrmConfig) -> None:
+    """Raises ValueError where rows are longer than the model's window: in shared rows distances are not those in the text."""
+    if config.share and model.window is not None and model.window < config.row_length:
+        raise ValueError(
+            f"prm.row_length = {config.row_length}: expected at most the model's window of {model.window} with prm.share"
+        )
 
 
 def run(
@@ -111,6 +126,7 @@ def run(
       ValueError: rows are longer than the model's positions; or as `batches`.
     """
     config.expect_at_most(policy.config.positions, "row_length")
+    expect_window(policy.config, config)
     train, held = hold_out(examples, config.held_out, seed)
     loss_fn = prm_loss(policy.config, policy.dtype, config.remat)
     held_out = batches(held, config, seed, 1) if held else None

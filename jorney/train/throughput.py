@@ -18,7 +18,7 @@ from jorney.model.flops import RowShape
 
 def occupied(batch: Mapping[str, np.ndarray]) -> int:
     """Positions of a batch that hold a token."""
-    return int(np.count_nonzero(batch["parts"] if "parts" in batch else batch["segment_ids"]))
+    return int(np.count_nonzero(next(batch[name] for name in ("parts", "ends", "segment_ids") if name in batch)))
 
 
 def read_out(batch: Mapping[str, np.ndarray]) -> int:

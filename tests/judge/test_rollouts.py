@@ -36,7 +36,7 @@ class FakeGenerator:
 
 def complete(generator, policy, problems, solutions, step_format, config, seed):
     """A completion of 3, 3 is right half of the time, of anything else never."""
-    for steps in {whole[:count] for whole in solutions[0] for count in range(1, len(whole))}:
+    for steps in {begun[:count] for begun in solutions[0] for count in range(1, len(begun) + 1)}:
         right = "2. 3 * 3 = 9 (left: 9)\n#### 9" if "left: 3, 3" in steps[-1] else "2. 1 * 1 = 1 (left: 1)\n#### 1"
         wrong = "2. 3 - 3 = 0 (left: 0)\n#### 0"
         yield (0, steps), [right if i % 2 else wrong for i in range(config.completions)]
@@ -82,11 +82,11 @@ def test_labels_do_not_depend_on_the_grouping(policy) -> None:
 def test_completions_are_those_of_the_whole_prompt(policy) -> None:
     """Read in a tree or each prefix anew: the same texts. A prefix that two solutions share is completed once."""
     problem = make_problem((1, 2, 3), 9)
-    solutions = [[tuple(ABEL.split(text)) for text in (GOOD, BAD, LOST)]]
+    solutions = [[tuple(ABEL.split(text))[:1] for text in (GOOD, BAD, LOST)]]
     config = RolloutConfig(completions=3, max_tokens=16, temperature=1.0)
     generator = Generator(policy)
     found = dict(rollouts._complete(generator, policy, [problem], solutions, ABEL, config, 5))
-    assert sorted(steps for _, steps in found) == sorted({solution[:1] for solution in solutions[0]})
+    assert sorted(steps for _, steps in found) == sorted(set(solutions[0]))
     for (_, steps), texts in found.items():
         before = "".join(step + "\n" for step in steps)
         ids = [*policy.tokenizer.encode_prompt(ABEL.ask(problem.question)), *policy.tokenizer.encode_after(before)]

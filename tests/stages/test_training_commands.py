@@ -14,6 +14,7 @@ from tfds_sets import prepare
 from jorney import cli, storage
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
+from jorney.data.labelled import Reading
 from jorney.data.steps import ABEL
 from jorney.policy import resolve
 from jorney.stages import inputs
@@ -165,6 +166,6 @@ def test_rows_are_told_apart_by_the_first(tmp_path, policy) -> None:
 
 def test_labelled_steps_are_read(tmp_path) -> None:
     rows = [{"prompt": "q", "completions": ["1. a", "2. b"], "labels": [True, False]}]
-    (one,) = inputs.read_stepwise(write(tmp_path, rows), None)
+    (one,) = inputs.read_labelled(write(tmp_path, rows), None, Reading(ABEL))
     assert (one.question, one.steps, one.labels) == ("q", ("1. a", "2. b"), (1.0, 0.0))
     assert json.dumps(one.labels) == "[1.0, 0.0]"

@@ -1,0 +1,206 @@
+"""How good a reward model can become on labels from rollouts, and how good it becomes, where every step can be verified.
+
+    python tools/prm_ceiling.py runs/prm_ceiling [--model PHASE1] [--train 600] [--tuning 150] [--test 150]
+
+On Countdown: the macro-F1 over steps (ReasonEval's) of the labels themselves against the exact verifier, for N = 1, 2, 4, 8, 16
+completions a prefix: no model that repeats them perfectly does better, the ceiling. Then reward models trained on hard and on
+soft labels of N completions, and two baselines: one class for all, and how far a step's result, or the nearest number left, is
+from the target. Thresholds are tuned on the set "tuning"; all figures are of the set "test". Goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.compiled import use_persistent_cache
+from jorney.data.countdown import Countdown, parse_step, sample_problems
+from jorney.data.problems import Problem
+from jorney.evaluate.prm_scores import best_threshold, solution_f1, step_f1
+from jorney.judge import rollouts
+from jorney.judge.prm import PrmJudge
+from jorney.judge.rollouts import RolloutConfig
+from jorney.pipeline import quickstart
+from jorney.policy import save
+from jorney.progress import Progress
+from jorney.sharding import MeshConfig
+from jorney.stage import source_digest
+from jorney.stages.bench import TRAINING, Bench, Model, Stage
+from jorney.stages.command import SftCommand, run
+from jorney.stages.parts import Parts
+from jorney.stages.rewards import verified
+from jorney.train import prm
+from jorney.train.optimizer import OptimizerConfig
+from jorney.train.prm import PrmConfig
+
+COUNTS = (1, 2, 4, 8, 16)
+PART = 32  # problems that are sampled for together
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    """Solutions of a set of problems.
+
+    Attributes:
+      problems, steps: of each solution.
+      exact: the verifier's verdict on each step.
+      reached: whether each completion after each step reached the answer.
+    """
+
+    problems: list[Problem]
+    steps: list[list[str]]
+    exact: list[list[bool]]
+    reached: list[list[list[bool]]]
+
+    def labels(self, count: int, hard: bool) -> list[list[float]]:
+        """Labels by the first `count` completions."""
+        return [[rollouts.share(own[:count], hard) for own in steps] for steps in self.reached]
+
+    def scores(self, score: Callable[[Problem, str], float]) -> list[list[float]]:
+        """Of each step by its text alone."""
+        return [[score(p, step) for step in own] for p, own in zip(self.problems, self.steps, strict=True)]
+
+
+def plan_set(bench: Bench, model: Model, split: str, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
+    """Solutions of the model with the verdict on every completion after each of their steps."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        parts = Parts(folder / "parts")
+        waiting = [problem for problem in problems if problem.id not in parts.ids]
+        with bench.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar:
+            for start in range(0, len(waiting), PART):
+                group = waiting[start : start + PART]
+                generator = bench.generator(model)
+                policy = generator.policy
+                solutions = rollouts.sample_solutions(generator, group, bench.format, config, bench.seed)
+                found = rollouts.verdicts(generator, policy, group, solutions, bench.format, config, bench.seed)
+                with parts:
+                    for problem, own, reached in zip(group, solutions, found, strict=True):
+                        parts.add({"id": problem.id, "solutions": own, "reached": reached})
+                bar(len(group), f"{sum(map(len, solutions))} solutions")
+        return {"problems": len(problems)}
+
+    return bench.plan(f"{split}_verdicts", [model.key, [one.id for one in problems], config.decides()], work, split)
+
+
+def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
+    known = {problem.id: problem for problem in problems}
+    found = Set([], [], [], [])
+    for row in Parts(stage.folder / "parts").sorted():
+        for steps, reached in zip(row["solutions"], row["reached"], strict=True):
+            found.problems.append(known[row["id"]])
+            found.steps.append(steps)
+            found.exact.append(verified(known[row["id"]], steps))
+            found.reached.append(reached)
+    return found
+
+
+def plan_model(bench: Bench, model: Model, name: str, sets: dict[str, Set], labels: Any, key: Any, config: PrmConfig) -> Stage:
+    """A reward model trained on labels of the set "trees", and its scores on the other sets."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        policy, train = bench.take(model), sets["trees"]
+        encode = prm.labelled_example
+        examples = [
+            encode(policy.tokenizer, bench.format, problem.question, steps, own)
+            for problem, steps, own in zip(train.problems, train.steps, labels, strict=True)
+        ]
+        fresh = prm.as_reward_model(policy, bench.seed)
+        steps = prm.batches(examples, config, bench.seed).steps
+        with bench.progress.bar("steps", steps) as bar:
+            trained, records = prm.run(
+                fresh, examples, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar)
+            )
+        save(trained, folder / "model", bench.dtype)
+        judge = PrmJudge(trained, bench.format, bench.compilations)
+        pairs = {name: list(zip(one.problems, one.steps, strict=True)) for name, one in sets.items() if name != "trees"}
+        return {"loss": records[-1]["loss"], "scores": {name: judge.score(own) for name, own in pairs.items()}}
+
+    return bench.plan(f"prm_{name}", [model.key, key, name, config.decides()], work, f"{steps_in(labels):,} labelled steps")
+
+
+def steps_in(labels: Sequence[Sequence[float]]) -> int:
+    return sum(map(len, labels))
+
+
+def f1s(sets: dict[str, Set], tuning: Any, test: Any, tune: bool = True) -> dict[str, float]:
+    """Macro-F1 on the test set, at a threshold from the tuning set."""
+    threshold = best_threshold(sets["tuning"].exact, tuning) if tune else 0.5
+    exact = sets["test"].exact
+    return {"threshold": threshold, "step": step_f1(exact, test, threshold), "solution": solution_f1(exact, test, threshold)}
+
+
+def last_result(problem: Problem, step: str) -> float:
+    """Minus how far the step's result is from the target."""
+    parsed = parse_step(step.partition(". ")[2].partition("\n")[0])
+    return -abs(parsed.result - problem.meta["target"]) if parsed else -1e3
+
+
+def nearest_left(problem: Problem, step: str) -> float:
+    """Minus how far the nearest number left is from the target."""
+    parsed = parse_step(step.partition(". ")[2].partition("\n")[0])
+    return -min(abs(number - problem.meta["target"]) for number in parsed.left) if parsed else -1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output")
+    parser.add_argument("--model", default="", help="a policy after phase 1; by default it is trained, on 10,000 solutions")
+    parser.add_argument("--train", type=int, default=600, help="problems whose solutions are labelled and trained on")
+    parser.add_argument("--tuning", type=int, default=150)
+    parser.add_argument("--test", type=int, default=150)
+    parser.add_argument("--solutions", type=int, default=4)
+    parser.add_argument("--completions", type=int, default=8, help="of every prefix of the training solutions")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--rows", type=int, default=256)
+    parser.add_argument("--exact", action="store_true", help="a model trained on the verifier's own labels, too")
+    chosen = parser.parse_args()
+    use_persistent_cache()
+    progress = Progress()
+    if chosen.model:
+        model = Model(chosen.model, source_digest(chosen.model))
+    else:
+        done = run(SftCommand(output=os.path.join(chosen.output, "phase1"), limit=10_000, sft=quickstart().sft), progress)
+        model = Model(os.fspath(done.folder / "model"), done.key)
+    bench = Bench(chosen.output, MeshConfig(), "float32", "abel", 0, progress)
+    rolled = RolloutConfig(chosen.solutions, chosen.completions, max_tokens=64, rows=chosen.rows, chunk=16)
+    configs = {"trees": rolled} | dict.fromkeys(("tuning", "test"), dataclasses.replace(rolled, completions=max(COUNTS)))
+    sizes = {"trees": chosen.train, "tuning": chosen.tuning, "test": chosen.test}
+    sets, keys = {}, []
+    for split, size in sizes.items():
+        problems = sample_problems(Countdown(), split, size, 0)
+        stage = plan_set(bench, model, split, problems, configs[split])
+        bench.run(stage)
+        sets[split], keys = read_set(stage, problems), [*keys, stage.key]
+    report: dict[str, Any] = {"solutions": {name: len(one.steps) for name, one in sets.items()}}
+    report["right_steps"] = sum(map(sum, sets["test"].exact)) / steps_in(sets["test"].exact)
+    for kind in ("hard", "soft"):
+        for count in COUNTS:
+            own = (sets[name].labels(count, kind == "hard") for name in ("tuning", "test"))
+            report[f"labels {kind} N={count}"] = f1s(sets, *own, tune=kind == "soft")
+    for name, score in (("last result", last_result), ("nearest left", nearest_left), ("one class", lambda *_: 1.0)):
+        report[name] = f1s(sets, *(sets[split].scores(score) for split in ("tuning", "test")))
+    for kind in ("hard", "soft", *(["exact"] if chosen.exact else [])):
+        train = sets["trees"]
+        labels = [list(map(float, own)) for own in train.exact] if kind == "exact" else train.labels(64, kind == "hard")
+        optimizer = OptimizerConfig(learning_rate=chosen.learning_rate, warmup=0.05)
+        config = PrmConfig(epochs=chosen.epochs, batch_rows=4, row_length=192, optimizer=optimizer)
+        trained = bench.run(plan_model(bench, model, kind, sets, labels, keys, config))
+        scores = trained.result["scores"]
+        for name, tune in (("", False), (" tuned", True)):
+            found = f1s(sets, scores["tuning"], scores["test"], tune)
+            ceiling = report[f"labels {'soft' if kind == 'soft' else 'hard'} N={chosen.completions}"]["step"]
+            report[f"prm {kind}{name}"] = {**found, "of_ceiling": found["step"] / ceiling}
+    storage.write_json(storage.path(chosen.output) / "ceiling.json", report)
+    for name, value in report.items():
+        shown = "  ".join(f"{key} {number:.3f}" for key, number in value.items()) if isinstance(value, dict) else value
+        progress.say(f"{name:18} {shown}")
+
+
+if __name__ == "__main__":
+    main()
