@@ -194,7 +194,7 @@ def test_chat_after_chat_without_an_answer_ends_all(make) -> None:
 
 
 def test_limits(make) -> None:
-    with Stub(echo) as stub:
+    with Stub(lambda number, body: dataclasses.replace(echo(number, body), finish="length")) as stub:
         llm = make(stub, max_calls=3)
         with pytest.raises(ValueError, match=r"llm.max_calls = 3: all are used; what was answered is kept"):
             llm([chat(index) for index in range(10)])
@@ -205,7 +205,8 @@ def test_limits(make) -> None:
         dear = make(stub, max_cost=0.0001, price_output=10.0, concurrency=1)  # 0.00003 a call
         with pytest.raises(ValueError, match=r"llm.max_cost = 0.0001: 0.0001 is spent"):
             dear([chat(index) for index in range(10, 30)])
-        assert dear.spent.paid.calls == 4
+        assert dear.spent.paid.calls == dear.spent.paid.cut == 4
+        assert "4 answers cut off at llm.max_tokens = 2048" in dear.summary()
 
 
 def test_a_server_that_is_killed_and_started_again(make) -> None:
@@ -414,7 +415,7 @@ def test_cache_reads_what_it_writes(tmp_path) -> None:
     cache = Cache(tmp_path)
     assert cache.read("abcd") is None
     cache.write("abcd", {"messages": []}, body)
-    assert cache.read("abcd") == Reply("é\u2028", "length", Account(calls=1, unmetered=1, prompt_tokens=2))
+    assert cache.read("abcd") == Reply("é\u2028", "length", Account(calls=1, cut=1, unmetered=1, prompt_tokens=2))
     assert cache.place("abcd") == cache.place("abcd").parent.parent / "ab" / "abcd.json"
 
 
