@@ -34,6 +34,14 @@ class Act:
 Behave = Callable[[int, dict[str, Any]], Act]
 
 
+def chat(text: object) -> list[dict[str, str]]:
+    return [{"role": "user", "content": str(text)}]
+
+
+def echo(number: int, body: dict[str, Any]) -> Act:
+    return Act(text=f"re: {body['messages'][-1]['content']}")
+
+
 class Stub:
     """The server; a context manager.
 

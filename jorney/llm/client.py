@@ -112,6 +112,8 @@ class Llm:
         ]
         if config.price_input or config.price_output:
             words.append(f"cost {config.cost(paid):.4f}")
+        if paid.cut:
+            words.append(f"{paid.cut:,} answers cut off at llm.max_tokens = {config.max_tokens}")
         if paid.unmetered:
             words.append(f"{paid.unmetered:,} answers without a count of tokens: the true cost is higher")
         return "; ".join(words)

@@ -20,6 +20,7 @@ class Account:
       failures: chats without one.
       parse_failures, check_failures: answers that could not be read, or did not hold.
       fallbacks: what had to be done without the model in the end.
+      cut: answers that the limit of tokens ended.
       unmetered: answers whose tokens the endpoint did not tell.
       prompt_tokens: cached ones included.
       cached_tokens: of them, those that the endpoint had in a cache of its own.
@@ -31,6 +32,7 @@ class Account:
     parse_failures: int = 0
     check_failures: int = 0
     fallbacks: int = 0
+    cut: int = 0
     unmetered: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -99,6 +101,7 @@ def read_reply(body: Any) -> Reply:
     prompt, completion = (count or 0 for count in counts)
     account = Account(
         calls=1,
+        cut=int(finish == "length"),
         unmetered=int(None in counts),
         prompt_tokens=prompt,
         cached_tokens=min(cached or 0, prompt),

@@ -56,6 +56,8 @@ def read_drafts(thoughts: storage.PathLike, trees: storage.PathLike, kinds: Sequ
         if thought.kind not in kinds:
             return thought
         place = f"{file}: line {number}"
+        if thought.refiner != "offline":
+            raise ValueError(f"{place}: refiner = {thought.refiner!r}: expected a thought as `jorney derive` wrote it")
         if thought.id not in by_id:
             raise ValueError(f"{place}: the tree {thought.id!r} is not in {trees}")
         tree = by_id[thought.id]

@@ -174,6 +174,10 @@ def test_thoughts_are_refined(trees, tmp_path, capsys) -> None:
             "fallbacks": 0,
         }
         assert "2 calls paid, 10 answers from" in capsys.readouterr().out
+        again = [*command[:2], str(tmp_path / "out" / "refine"), *command[3:], "--output", str(tmp_path / "no"), *options]
+        assert cli.main(again) == 2
+        message = "journey.jsonl: line 1: refiner = 'm': expected a thought as `jorney derive` wrote it"
+        assert message in capsys.readouterr().err
         assert cli.main([*command, "--output", str(tmp_path / "bad"), "--rewrite.tries", "1", *options]) == 0
         made = read_thoughts(tmp_path / "bad" / "refine" / "journey.jsonl")
         assert [dataclasses.replace(thought, note="") for thought in made] == drafts
