@@ -35,7 +35,7 @@ def followed_tree(number: int, alike: bool = True) -> Tree:
     bare = Tree(f"p{number}", question, problem.answer, "abel", tuple(nodes), 7, problem.verifier, problem.meta)
     ratings = verifier.judge([request(bare, node) for node in range(1, len(nodes))])
     rated = [
-        dataclasses.replace(node, correct=one.correct, score=one.score, justification=one.justification, excursion=line[-1])
+        dataclasses.replace(node, rating=one.correct, score=one.score, justification=one.justification, excursion=line[-1])
         for node, one, line in zip(nodes[1:], ratings, LINES, strict=True)
     ]
     return dataclasses.replace(bare, nodes=(nodes[0], *rated))

@@ -11,6 +11,7 @@ from jorney import storage
 from jorney.data.problems import Problem
 from jorney.data.tokenizer import load_tokenizer
 from jorney.judge import verifier
+from jorney.llm import Llm, LlmConfig
 from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.report import analysis
@@ -20,6 +21,7 @@ from jorney.stages import sets
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.command import COUNTDOWN, StageCommand
 from jorney.stages.constructions import plan_constructed
+from jorney.stages.judged import with_account
 from jorney.thought.analyse import AnalyseConfig
 from jorney.thought.augment import AugmentConfig, augment
 from jorney.thought.dedupe import DedupeConfig
@@ -42,17 +44,27 @@ class AskingCommand(StageCommand):
     Attributes:
       model: a chat model: its tokenizer has a chat template. It speaks all parts.
       replies: how its replies are drawn.
+      llm: an endpoint that speaks in the model's place; none where `llm.model` is "".
     """
 
     replies: SamplingConfig = dataclasses.field(default_factory=lambda: SamplingConfig(max_tokens=512, rows=32))
+    llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
 
-    def asked(self, bench: Bench, model: Model) -> tuple[Callable[[], Ask], list[Any]]:
-        """(makes what answers, what its answers depend on)."""
+    @property
+    def writer(self) -> str:
+        """Who answers."""
+        return self.llm.model or self.model
+
+    def asked(self, bench: Bench, model: Model) -> tuple[Callable[[], Ask], list[Any], Callable[[Stage], Stage]]:
+        """(makes what answers, what its answers depend on, adds to the stage that asks what it has paid)."""
+        if self.llm.model:
+            llm = Llm(self.llm)
+            return lambda: llm, [self.llm.decides()], lambda stage: with_account(stage, bench, llm)
         if not load_tokenizer(model.folder).chats:
             raise ValueError(f"{self.model}: its tokenizer has no chat template: expected a chat model")
         sampling = dataclasses.replace(self.replies, seed=self.seed)
         decides = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed")}
-        return lambda: chat_ask(bench.generator(model), sampling), [model.key, decides]
+        return lambda: chat_ask(bench.generator(model), sampling), [model.key, decides], lambda stage: stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +86,13 @@ class DialogueCommand(AskingCommand):
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
-        ask, key = self.asked(bench, model)
+        ask, key, paid = self.asked(bench, model)
         reads = [*key, self.dialogue]
         name = self.name.split()[-1]
-        return [
-            plan_constructed(
-                bench, name, problems, lambda problem: self.talk(bench, problem), ask, reads, self.dialogue.concurrent
-            )
-        ]
+        stage = plan_constructed(
+            bench, name, problems, lambda problem: self.talk(bench, problem), ask, reads, self.dialogue.concurrent
+        )
+        return [paid(stage)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +104,7 @@ class ProposeCritiqueCommand(DialogueCommand):
     output: str = "runs/propose-critique"
 
     def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return propose_critique(problem, bench.format, verifier.state, self.dialogue, self.model)
+        return propose_critique(problem, bench.format, verifier.state, self.dialogue, self.writer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +116,7 @@ class StudentTeacherCommand(DialogueCommand):
     output: str = "runs/student-teacher"
 
     def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return student_teacher(problem, bench.format, verifier.state, self.dialogue, self.model)
+        return student_teacher(problem, bench.format, verifier.state, self.dialogue, self.writer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +144,12 @@ class HumanCommand(AskingCommand):
                 segments(problem, bench.format)
             except ValueError as error:
                 raise ValueError(f"{self.problems}: {error}") from None
-        ask, key = self.asked(bench, model)
+        ask, key, paid = self.asked(bench, model)
 
         def talk(problem: Problem) -> Talking[Made]:
-            return augment(problem, bench.format, self.augment, self.model)
+            return augment(problem, bench.format, self.augment, self.writer)
 
-        return [plan_constructed(bench, "human", problems, talk, ask, [*key, self.augment], self.augment.concurrent)]
+        return [paid(plan_constructed(bench, "human", problems, talk, ask, [*key, self.augment], self.augment.concurrent))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,12 +177,12 @@ class ScoreCommand(AskingCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if self.by == "measured":
             return [sets.plan_scores(bench, self.thoughts, lambda: measure_all, self.by, self.least)]
-        ask, key = self.asked(bench, model)
+        ask, key, paid = self.asked(bench, model)
 
         def rater() -> Scorer:
             return rated_by(ask())
 
-        return [sets.plan_scores(bench, self.thoughts, rater, key, self.least)]
+        return [paid(sets.plan_scores(bench, self.thoughts, rater, key, self.least))]
 
 
 @dataclasses.dataclass(frozen=True)

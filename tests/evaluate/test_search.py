@@ -126,7 +126,7 @@ def test_a_comparison_that_never_ends_is_stopped_once() -> None:
 
 
 def node(parent: int, text: str, score: float | None, status: str = "kept", correct: bool = True) -> Node:
-    return Node(parent, text, (1,), (-0.5,), score=score, status=status, correct=correct)
+    return Node(parent, text, (1,), (-0.5,), score=score, status=status, rating=correct)
 
 
 def tree(*nodes: Node) -> Tree:

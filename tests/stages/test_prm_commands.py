@@ -46,9 +46,9 @@ def tree(problems) -> Tree:
     """Two first steps, and a leaf under one of them."""
     problem = problems[0]
     first, *rest = ABEL.split(problem.solution)
-    other = Node(0, "1. 1 + 1 = 2 (left: 2)\n", correct=False, status="pruned", sibling=1)
-    nodes = [Node(None), Node(0, first + "\n", correct=True), other, Node(1, rest[0] + "\n", correct=True)]
-    leaf = Node(3, "\n".join(rest[1:]), correct=True, status="leaf-correct")
+    other = Node(0, "1. 1 + 1 = 2 (left: 2)\n", rating=-1, status="pruned", sibling=1)
+    nodes = [Node(None), Node(0, first + "\n", rating=1), other, Node(1, rest[0] + "\n", rating=1)]
+    leaf = Node(3, "\n".join(rest[1:]), rating=1, status="leaf-correct")
     return Tree(problem.id, problem.question, problem.answer, "abel", (*nodes, leaf), 0, problem.verifier, problem.meta)
 
 

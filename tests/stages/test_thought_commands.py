@@ -9,6 +9,7 @@ import pytest
 from countdown_trees import countdown_tree
 from memory_store import memory_root
 from simulated_model import SimulatedModel
+from stub_endpoint import Act, Stub
 
 from jorney import cli, storage
 from jorney.data.countdown import Countdown, sample_problems
@@ -168,7 +169,9 @@ def test_tokens_of_a_models_tokenizer(run, journeys, tmp_path) -> None:
 
 
 def test_constructions_as_commands(run, human, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(thought_commands.AskingCommand, "asked", lambda self, bench, model: (SimulatedModel, ["simulated"]))
+    monkeypatch.setattr(
+        thought_commands.AskingCommand, "asked", lambda self, bench, model: (SimulatedModel, ["simulated"], lambda stage: stage)
+    )
     run("thoughts", "student-teacher", "--limit", "12", "--dialogue.max-turns", "12")
     thoughts = [from_json(row, "row") for row in _rows(tmp_path / "out" / "student-teacher" / "thoughts.jsonl")]
     assert _summary(tmp_path)["kept"] == len(thoughts) >= 8
@@ -179,13 +182,29 @@ def test_constructions_as_commands(run, human, tmp_path, monkeypatch) -> None:
     assert row["longCOT"].startswith("1. Hm, let me think.\n2. Now comes the next thing.\n3. 8 hens lay 8 * 3 = 24 eggs")
 
 
+def test_an_endpoint_speaks_in_the_models_place(run, human, tmp_path) -> None:
+    model = SimulatedModel()
+    with Stub(lambda number, body: Act(text=model([body["messages"]])[0])) as stub:
+        told = run(
+            *("thoughts", "student-teacher", "--problems", human, "--limit", "6"),
+            *("--llm.model", "teacher", "--llm.base-url", stub.url, "--llm.cache", str(tmp_path / "llm")),
+        )
+    rows = _rows(tmp_path / "out" / "student-teacher" / "thoughts.jsonl")
+    assert rows
+    assert {row["refiner"] for row in rows} == {"teacher"}
+    assert len(stub.asked) == len(set(model.chats))
+    assert f"teacher: {len(stub.asked)} calls paid" in told
+
+
 def test_a_model_scores_in_place_of_the_measure(run, journeys, tmp_path, monkeypatch) -> None:
     ratings = "consistency: 10\ncompleteness: 10\nrelevance: 5\nredundancy: 0"
 
     def ask(chats):
         return [None if THOUGHTS[1].text in chat[0]["content"] else ratings for chat in chats]
 
-    monkeypatch.setattr(thought_commands.AskingCommand, "asked", lambda self, bench, model: (lambda: ask, ["rater"]))
+    monkeypatch.setattr(
+        thought_commands.AskingCommand, "asked", lambda self, bench, model: (lambda: ask, ["rater"], lambda stage: stage)
+    )
     run("thoughts", "score", "--thoughts", journeys, "--by", "model")
     rows = _rows(tmp_path / "out" / "scores" / "thoughts.jsonl")
     assert len(rows) == len(THOUGHTS) - 1

@@ -27,18 +27,18 @@ TREE = Tree(
     "abel",
     (
         Node(None),
-        Node(0, "1. 2 * 3 = 5", sibling=0, correct=False, justification="2 * 3 is 6, not 5", status="kept", excursion=True),
+        Node(0, "1. 2 * 3 = 5", sibling=0, rating=-1, justification="2 * 3 is 6, not 5", status="kept", excursion=True),
         Node(
             1,
             "\n2. 5 + 4 = 9\n#### 9",
             sibling=0,
-            correct=False,
+            rating=-1,
             justification="it stands on 5",
             status="leaf-wrong",
             excursion=True,
         ),
-        Node(0, "1. 2 * 3 = 6", sibling=1, correct=True),
-        Node(3, "\n2. 6 + 4 = 10\n#### 10", sibling=0, correct=True, status="leaf-correct"),
+        Node(0, "1. 2 * 3 = 6", sibling=1, rating=1),
+        Node(3, "\n2. 6 + 4 = 10\n#### 10", sibling=0, rating=1, status="leaf-correct"),
     ),
 )
 VISITS = walk(TREE, 4, DeriveConfig(), 0)
