@@ -49,7 +49,7 @@ def draw(tree: Tree) -> str:
 
 def verdict(node: Node) -> str:
     """A node's verdict: "right", "wrong" or "neutral"."""
-    return {1: "right", -1: "wrong"}.get(node.rating, "neutral")
+    return {1: "right", -1: "wrong"}.get(node.rating or 0, "neutral")
 
 
 def _node(node: Node, label: str, x: float, y: float) -> str:
