@@ -144,7 +144,7 @@ LINES = st.lists(
 STEPS = st.lists(LINES.map("\n".join), min_size=1, max_size=5)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(STEPS, st.sampled_from(list(FORMATS.values())), st.sampled_from(("7", "\\frac{1}{2}", "1600")))
 def test_written_steps_are_split_and_stopped_alike(steps, step_format: StepFormat, answer) -> None:
     """What is written parts into what was written, and a model that writes it is stopped at the same places."""
@@ -165,7 +165,7 @@ def test_written_steps_are_split_and_stopped_alike(steps, step_format: StepForma
     assert step_format.end_of_step(rest.removeprefix(step_format.opens(len(parts))) + "\n", len(parts)) is not None
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="a1.#S\n $\\[]{}", max_size=60), st.sampled_from((BLANK, STEP)))
 def test_splitting_loses_nothing_but_space(text, step_format) -> None:
     pieces = step_format.split(text)

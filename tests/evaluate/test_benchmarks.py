@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import pytest
+from prompts import TEXTS
 
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.problems import Problem
@@ -18,6 +19,8 @@ PROBLEMS = sample_problems(Countdown(), "test", 10, seed=0)
 
 class Scripted:
     """Completes the first seven problems with their own solutions, the rest with a wrong answer; notes what it is asked."""
+
+    policy = TEXTS
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -75,6 +78,8 @@ def test_without_equations_their_share_is_none() -> None:
 
 def test_mathematics_is_graded_by_its_verifier(tmp_path: pathlib.Path) -> None:
     class One:
+        policy = TEXTS
+
         def stream(self, prompts, sampling, ids):
             yield 0, [Completion("1. Half.\n#### $\\frac{1}{2}$", (1, 2), (0.0,), (0.0,), True)]
 

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompts import TEXTS
 
 from jorney.data.countdown import make_problem
 from jorney.data.steps import ABEL
@@ -190,6 +191,8 @@ def test_summary() -> None:
 
 class FakeGenerator:
     """Attempt i of a problem states i; every prompt is counted."""
+
+    policy = TEXTS
 
     def __init__(self, fail_after: int | None = None) -> None:
         self.asked: list[str] = []

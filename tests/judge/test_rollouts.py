@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
-
 import pytest
+from prompts import TEXTS
 
 from jorney.data.countdown import make_problem
 from jorney.data.steps import ABEL
@@ -25,7 +24,7 @@ def _completion(text: str, finished: bool = True) -> Completion:
 class FakeGenerator:
     """Solutions as given."""
 
-    policy = types.SimpleNamespace(tokenizer=types.SimpleNamespace(encode_prompt=str))
+    policy = TEXTS
 
     def __init__(self, solutions: list[Completion]) -> None:
         self.solutions = solutions

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import types
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompts import TEXTS
 from random_trees import written_tree
 
 from jorney.answers import Grader, final_answer
@@ -72,7 +71,7 @@ def test_rollouts_label_the_steps_of_every_format(step_format, monkeypatch) -> N
             yield (0, steps), [rest, rest.replace("9", "8")]
 
     class Given:
-        policy = types.SimpleNamespace(tokenizer=types.SimpleNamespace(encode_prompt=str))
+        policy = TEXTS
 
         def generate(self, prompts, sampling, ids):
             assert prompts == [step_format.ask(problem.question)]

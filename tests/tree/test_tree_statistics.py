@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
@@ -55,6 +55,7 @@ def test_of_nothing() -> None:
     assert found["calibration"]["leaves"]["brier"] is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 30))
 def test_calibration_is_bounded(seed, count) -> None:
     calibration, rng = Calibration(), random.Random(seed)
@@ -67,6 +68,7 @@ def test_calibration_is_bounded(seed, count) -> None:
     assert sum(row["count"] for row in found["bins"]) == found["count"] == len(pairs)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_counts_add_up(seed) -> None:
     tree, statistics = random_tree(seed), Statistics()
