@@ -52,7 +52,7 @@ def tree(problems) -> Tree:
     return Tree(problem.id, problem.question, problem.answer, "abel", (*nodes, leaf), 0, problem.verifier, problem.meta)
 
 
-def test_a_tree_is_paths_with_each_label_once(tree, tmp_path, policy) -> None:
+def test_a_tree_is_paths_with_each_label_once(tree, tmp_path) -> None:
     one, other = inputs.of_tree(tree)
     assert (one.labels, len(one.steps)) == ((0,), 1)
     assert (other.labels, other.steps) == (
