@@ -17,7 +17,7 @@ from jorney.train.prm import as_reward_model
 from jorney.tree.tree import Node, Tree
 
 ROLLOUTS = ["--rollouts.completions", "2", "--rollouts.max-tokens", "16", "--rollouts.rows", "8", "--rollouts.chunk", "8"]
-PRM = ["--prm.batch-rows", "4", "--prm.row-length", "128", "--held-out-limit", "1"]
+PRM = ["--prm.batch-rows", "8", "--prm.row-length", "128", "--held-out-limit", "1"]
 
 
 def write(where: pathlib.Path, rows: list[dict]) -> str:
