@@ -132,8 +132,8 @@ def test_eval(policy, problems, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "rows", "error"),
     [
-        (["eval"], [], "--judge: expected a reward model's folder, or scores"),
-        (["eval", "--judge", "scores"], [], "--data: expected labelled solutions"),
+        (["eval"], [], "jorney: judge: expected a reward model, or scores"),
+        (["eval", "--judge", "scores"], [], "jorney: data: expected labelled solutions"),
         (
             ["eval", "--judge", "scores", "--data", "DATA"],
             [{"problem": "q", "steps": ["a"], "label": 0}],
