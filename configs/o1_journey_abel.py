@@ -47,7 +47,7 @@ def config() -> RunConfig:
         derive=DeriveConfig(per_tree=1),
         phase2=SftConfig(epochs=3, batch_rows=64, row_length=4096, accumulate=8, remat="attention"),
         rollouts=RolloutConfig(rows=256),
-        prm=PrmConfig(batch_rows=64, row_length=4096, accumulate=8, remat="attention"),
+        prm=PrmConfig(batch_rows=64, row_length=4096, accumulate=8, remat="attention", share=False),
         # Of each question 20 samples, five pairs (section 3.3.4 of the paper).
         dpo=DpoConfig(
             samples=20, pairs=5, prompt_length=1024, completion_length=1536, batch_pairs=64, accumulate=8, remat="attention"

@@ -263,11 +263,13 @@ def _answer(readout: ReadOut, tokenizer: Tokenizer, prompt: str, steps: Sequence
 
 
 def _turns(readout: ReadOut, tokenizer: Tokenizer, prompt: str, steps: Sequence[str]) -> Texts:
+    """Each step is read where the model's answer to it would begin, in the chat with that answer."""
     found, chat = [], _system(readout)
     for k, step in enumerate(steps):
-        said = [*chat, {"role": "user", "content": step if k else prompt + step}]
-        found.append(render(tokenizer, said, _CHAT))
-        chat = [*said, {"role": "assistant", "content": readout.answers[0]}]
+        chat = [*chat, {"role": "user", "content": step if k else prompt + step}]
+        chat = [*chat, {"role": "assistant", "content": readout.answers[0]}]
+        whole = render(tokenizer, chat, _CHAT, speak=False)
+        found.append(whole[: whole.rindex(readout.answers[0])])
     first = found[0] if found else render(tokenizer, [*chat, {"role": "user", "content": prompt}], _CHAT)
     at = first.find(prompt.strip())
     return (first[: at + len(prompt.strip())] if at >= 0 else ""), found

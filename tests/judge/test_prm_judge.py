@@ -66,7 +66,7 @@ def test_as_a_judge_it_reads_only_what_is_new(policy, paths) -> None:
 
 
 def test_only_reward_models_judge(policy) -> None:
-    with pytest.raises(ValueError, match="expected a reward model with two labels a token"):
+    with pytest.raises(ValueError, match="a language model may be read in several ways: expected readout = one of jorney"):
         PrmJudge(policy, ABEL)
 
 

@@ -39,9 +39,9 @@ LLAMA = (
     "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content | trim }}<|eot_id|>"
     "{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
-# As some templates of models that think: only the last turn of the assistant is written out.
-FORGETFUL = (
-    "{% for m in messages %}{{ m.role }}: {% if m.role == 'user' or loop.last %}{{ m.content }}{% endif %}\n{% endfor %}"
+# Of a chat that went on, the beginning is another than before.
+COUNTING = (
+    "{{ messages | length }} messages\n{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 
@@ -153,7 +153,7 @@ def test_qwen(mesh1, tmp_path) -> None:
     agree(found, [published(STEPS), published(OTHER)])
 
 
-@pytest.mark.parametrize("template", [LLAMA, FORGETFUL])
+@pytest.mark.parametrize("template", [LLAMA, COUNTING])
 def test_rlhflow(mesh1, tmp_path, template) -> None:
     special = ("<|eot_id|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>")
     tokenizer = byte_level(*special, template=template, bos="<|begin_of_text|>")
