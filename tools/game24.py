@@ -22,10 +22,12 @@ from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
 from jorney.data.game24 import RANKS, TARGET, reachable
+from jorney.data.packing import Example
 from jorney.data.problems import Problem, read_problems
+from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
-from jorney.pipeline import quickstart
+from jorney.pipeline import RunConfig, quickstart
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.stage import source_digest
@@ -49,58 +51,90 @@ def others(puzzles: list[Problem], split: str, count: int, seed: int) -> list[Pr
 
 
 def run(
-    puzzles: list[Problem], output: str, seed: int, solutions: int, rollouts: int, n: int, width: int, progress: Progress
+    puzzles: list[Problem],
+    output: str,
+    taught: str,
+    seed: int,
+    solutions: int,
+    rollouts: int,
+    n: int,
+    width: int,
+    progress: Progress,
 ) -> dict[str, Any]:
-    """All stages; the report."""
+    """All stages; the report.
+
+    Args:
+      taught: a model that has learned solutions already; "" for one that learns them here.
+    """
     small = quickstart()
     bench = Bench(output, small.mesh, small.dtype, small.step_format, seed, progress)
-    base = Model(resolve(EMBEDDED), source_digest(resolve(EMBEDDED)))
-    train = others(puzzles, "train", solutions, seed)
-    policy = plan_sft(
-        bench,
-        "sft_phase1",
-        base,
-        lambda tokenizer: encode_solutions(tokenizer, bench.format, train, "countdown"),
-        digest(train),
-        small.sft,
-        f"{len(train):,} solutions",
-    )
-    bench.run(policy)
-    labelled = plan_rollouts(bench, policy.model, others(puzzles, "trees", rollouts, seed), small.rollouts)
+    if taught:
+        policy, learned = Model(resolve(taught), source_digest(resolve(taught))), taught
+    else:
+        train = others(puzzles, "train", solutions, seed)
+        policy, learned = _phase1(bench, small, train), f"{len(train):,} solutions"
+    rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy, puzzles)}]
+    rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: verifier.judge, VERIFIER)
+
+    labelled = plan_rollouts(bench, policy, others(puzzles, "trees", rollouts, seed), small.rollouts)
     bench.run(labelled)
     held_out = others(puzzles, "tuning", 50, seed)
-    prm = plan_prm(bench, policy.model, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, small.prm)
+    prm = plan_prm(bench, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, small.prm)
     measured = bench.run(prm).result
-
-    judges: dict[str, tuple[Callable[[], Judge], str]] = {
-        "reward model": (lambda: prm_judge(bench, prm.model), prm.key),
-        "oracle": (lambda: verifier.judge, VERIFIER),
-    }
-    rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy.model, puzzles)}]
-    common: dict[str, Any] = {"max_tokens": 64, "step_tokens": 32, "rows": 256, "depth": len(puzzles[0].meta["numbers"])}
-    for judge, (make, key) in judges.items():
-        sampled = plan_search(bench, policy.model, puzzles, SearchConfig("best-of-n", n=n, **common), make, key)
-        found = [bench.run(stage) for stage in sampled][-1].result["selections"]
-        if judge == "reward model":
-            rows.append({"method": "CoT, one sample", "judge": "", **found["majority"][0]})
-        for selection in ("naive", "weighted"):
-            rows.append({"method": f"CoT, best of {n}, {selection}", "judge": judge, **found[selection][-1]})
-    for judge, (make, key) in judges.items():
-        for keep in (1, 5):
-            config = SearchConfig("beam", keep=keep, width=width, **common)
-            found = [bench.run(stage) for stage in plan_search(bench, policy.model, puzzles, config, make, key)][-1].result
-            rows.append({"method": f"tree search, b = {keep}, w = {width}", "judge": judge, **found})
+    rows += [
+        row
+        for row in _searches(bench, policy, puzzles, n, width, "reward model", lambda: prm_judge(bench, prm.model), prm.key)
+        if row["judge"]  # what needs no judge stands there already
+    ]
     return {
         "puzzles": len(puzzles),
         "out_of_reach": [puzzle.meta["numbers"] for puzzle in puzzles if not reachable(puzzle.meta["numbers"])],
         "seed": seed,
-        "solutions": len(train),
+        "learned": learned,
         "prm": {name: measured[name] for name in ("f1_step", "f1_solution", "held_out_solutions") if name in measured},
-        "rows": [
-            {name: row[name] for name in ("method", "judge", "accuracy", "ci_low", "ci_high", "n", "mean_tokens")}
-            for row in rows
-        ],
+        "rows": [{name: row[name] for name in COLUMNS} for row in rows],
     }
+
+
+def _phase1(bench: Bench, small: RunConfig, train: list[Problem]) -> Model:
+    base = Model(resolve(EMBEDDED), source_digest(resolve(EMBEDDED)))
+
+    def make(tokenizer: Tokenizer) -> list[Example]:
+        return encode_solutions(tokenizer, bench.format, train, "countdown")
+
+    stage = plan_sft(bench, "sft_phase1", base, make, digest(train), small.sft, f"{len(train):,} solutions")
+    bench.run(stage)
+    return stage.model
+
+
+def _searches(
+    bench: Bench,
+    policy: Model,
+    puzzles: list[Problem],
+    n: int,
+    width: int,
+    judge: str,
+    make: Callable[[], Judge],
+    key: str,
+) -> list[dict[str, Any]]:
+    """The rows of one judge, and of samples without any."""
+    common: dict[str, Any] = {"max_tokens": 64, "step_tokens": 32, "rows": 256, "depth": len(puzzles[0].meta["numbers"])}
+
+    def search(config: SearchConfig) -> dict[str, Any]:
+        found: dict[str, Any] = [bench.run(stage) for stage in plan_search(bench, policy, puzzles, config, make, key)][
+            -1
+        ].result
+        return found
+
+    sampled = search(SearchConfig("best-of-n", n=n, **common))["selections"]
+    rows = [
+        {"method": "CoT, one sample", "judge": "", **sampled["majority"][0]},
+        *({"method": f"CoT, best of {n}, {name}", "judge": judge, **sampled[name][-1]} for name in ("naive", "weighted")),
+    ]
+    for keep in (1, 5):
+        found = search(SearchConfig("beam", keep=keep, width=width, **common))
+        rows.append({"method": f"tree search, b = {keep}, w = {width}", "judge": judge, **found})
+    return rows
 
 
 def _greedy(bench: Bench, model: Model, puzzles: list[Problem]) -> dict[str, Any]:
@@ -124,6 +158,7 @@ def main() -> None:
     parser.add_argument("--puzzles", required=True, help="the published 24.csv")
     parser.add_argument("--ranks", default=f"{RANKS[0]}-{RANKS[-1]}", help="of the puzzles, first and last")
     parser.add_argument("--output", default="runs/game24")
+    parser.add_argument("--model", default="", help="one that has learned Countdown solutions already")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--solutions", type=int, default=10_000, help="that the policy learns from")
     parser.add_argument("--rollouts", type=int, default=200, help="problems whose rollouts the reward model learns from")
@@ -136,7 +171,9 @@ def main() -> None:
     if not puzzles:
         raise SystemExit(f"{given.puzzles}: no puzzle of the ranks {given.ranks}")
     use_persistent_cache()
-    report = run(puzzles, given.output, given.seed, given.solutions, given.rollouts, given.n, given.width, Progress())
+    report = run(
+        puzzles, given.output, given.model, given.seed, given.solutions, given.rollouts, given.n, given.width, Progress()
+    )
     storage.write_json(storage.path(given.output) / "game24.json", report)
     print(f"\n{len(puzzles)} puzzles; out of reach of Countdown's steps: {len(report['out_of_reach'])}\n")
     print(table(report))

@@ -212,7 +212,7 @@ Where [answer] is just the final number or expression that solves the problem.""
 STEP = StepFormat(
     name="step",
     prompt=f"{_LLAMA}\n\nProblem: {{question}}\n\n",
-    start=r"^\s*#{1,6}[ \t]*Step[ \t]+(\d+)(?:[:.)]|\b)[ \t]*",
+    start=r"^[^\S\n]*#{1,6}[ \t]*Step[ \t]+(\d+)(?:[:.)]|\b)[ \t]*",
     opening="## Step {k}: ",
     answer="Therefore, the final answer is: $\\boxed{{answer}}$. I hope it is correct.",
     between="\n\n",

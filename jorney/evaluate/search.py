@@ -137,7 +137,7 @@ def solve(
     seed: int,
 ) -> Iterator[Solutions]:
     """`config.n` solutions of every problem, judged step by step and graded; as they are done, in any order."""
-    prompts = [step_format.ask(problem.question) for problem in problems]
+    prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(config.grading_seconds) as grader:
         stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems])
         for index, completions in stream:
@@ -152,7 +152,7 @@ def _judged(
     # A beginning that several solutions share is rated once.
     paths = dict.fromkeys(tuple(own[:count]) for own in steps for count in range(1, len(own) + 1))
     ratings = dict(zip(paths, judge([(problem, path) for path in paths]) if paths else (), strict=True))
-    grades = [grader.grade(problem, text) for text in texts]
+    grades = [grader.grade(problem, text, step_format) for text in texts]
     return Solutions(
         problem.id,
         [completion.generated for completion in completions],

@@ -26,10 +26,12 @@ from jorney.stages.command import (
     ExpandCommand,
     PrmCommand,
     PrmLabelCommand,
+    SearchCommand,
     SftCommand,
     StageCommand,
 )
 from jorney.stages.preferences import samples
+from jorney.stages.search import VERIFIER
 from jorney.topology import Slice
 from jorney.train.dpo import DpoConfig
 from jorney.train.prm import PrmConfig, reward_model
@@ -96,6 +98,12 @@ class Planner:
             return self._trees(command.expand, judge, mesh)
         if isinstance(command, EvaluateCommand):
             return self._evaluation("evaluate", command.evaluate, mesh)
+        if isinstance(command, SearchCommand):
+            judge = None if command.judge == VERIFIER else read_model(command.judge)
+            if command.search.method == "beam":
+                return self._trees(command.search.expand(command.step_format), judge, mesh)
+            solutions = command.search.sampling(command.seed)
+            return self._judged("solutions", generate.work_of(_MANY, solutions), judge, solutions.max_tokens, mesh)
         raise ValueError(f"{command.name}: runs no program on the machine")
 
     def _pipeline(self, run: RunConfig) -> list[Program]:
@@ -126,13 +134,17 @@ class Planner:
         return training_step(f"{name} step", self.model, config, self.dtype, self.machine, mesh)
 
     def _trees(self, config: ExpandConfig, judge: ModelConfig | None, mesh: Mesh) -> list[Program]:
-        work, beside, judging = expand.work_of(config, _MANY, _OPENING), 0.0, []
+        work = expand.work_of(config, _MANY, _OPENING)
+        return self._judged("trees", work, judge, config.depth * config.step_tokens, mesh)
+
+    def _judged(self, label: str, work: Work, judge: ModelConfig | None, path: int, mesh: Mesh) -> list[Program]:
+        """An engine, and that of a reward model beside it, which reads paths of so many tokens; None judges on the host."""
+        beside, judging = 0.0, []
         if judge:
-            longest = min(judge.positions, self.prompt + config.depth * config.step_tokens)
-            shape = engine_shape(PROBLEMS_HELD, longest)
+            shape = engine_shape(PROBLEMS_HELD, min(judge.positions, self.prompt + path))
             beside = weight_bytes(judge, self.dtype, mesh) + shape.tokens * token_bytes(judge, self.dtype, mesh)
             judging = self._engine("judge", judge, shape, mesh, weight_bytes(self.model, self.dtype, mesh))
-        return [*self._fitted("trees", work, mesh, beside), *judging]
+        return [*self._fitted(label, work, mesh, beside), *judging]
 
     def _rollouts(self, config: RolloutConfig, mesh: Mesh) -> list[Program]:
         longest = config.max_tokens

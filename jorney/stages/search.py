@@ -38,7 +38,8 @@ def plan_search(
         expand = config.expand(bench.format.name)
         trees = plan_trees(bench, model, problems, digest(problems), expand, judge, judge_key)
         return [trees, _plan_choice(bench, trees, problems, config, about)]
-    return [_plan_best_of_n(bench, model, problems, config, judge, judge_key, about)]
+    solutions = _plan_solutions(bench, model, problems, config, judge, judge_key)
+    return [solutions, _plan_selections(bench, solutions, problems, config, about)]
 
 
 def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]) -> Stage:
@@ -61,16 +62,15 @@ def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config
     return bench.plan("search", reads, work, f"{len(problems):,} problems, the best leaf of each")
 
 
-def _plan_best_of_n(
+def _plan_solutions(
     bench: Bench,
     model: Model,
     problems: Sequence[Problem],
     config: SearchConfig,
     judge: Callable[[], Judge],
     judge_key: str,
-    about: dict[str, Any],
 ) -> Stage:
-    """Solutions of every problem, judged and graded, in parts, and what is chosen among them."""
+    """Solutions of every problem, judged step by step and graded, in parts."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
         parts = Parts(folder / "parts")
@@ -83,8 +83,29 @@ def _plan_best_of_n(
                     parts.add(dataclasses.asdict(one))
                     right, total = right + sum(one.correct), total + config.n
                     bar(1, f"{right / total:.1%} of the solutions right")
-        rows = {row["id"]: Solutions(**row) for row in Parts(folder / "parts").sorted()}
-        found = [rows[problem.id] for problem in problems]
+        found = _read(folder, problems)
+        return {"problems": len(found), "right": sum(sum(one.correct) for one in found) / (config.n * len(found))}
+
+    held = ("method", "keep", "width", "depth", "step_tokens", "aggregate", "rows", "chunk")
+    decides = {name: value for name, value in dataclasses.asdict(config).items() if name not in held}
+    reads = [model.key, digest(problems), judge_key, decides]
+    rows = config.sampling(bench.seed).rows
+    programs = generation(rows, config.n, config.max_tokens, config.chunk)
+    return bench.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)
+
+
+def _read(folder: storage.Path, problems: Sequence[Problem]) -> list[Solutions]:
+    rows = {row["id"]: Solutions(**row) for row in Parts(folder / "parts").sorted()}
+    return [rows[problem.id] for problem in problems]
+
+
+def _plan_selections(
+    bench: Bench, solutions: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]
+) -> Stage:
+    """What each way of choosing makes of the first 1, 2, 4, ... solutions; the figures of "weighted" stand for all."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        found = _read(solutions.folder, problems)
 
         def of(selection: str, n: int) -> dict[str, Any]:
             return summarise([choose(one, n, selection, config.aggregate) for one in found])
@@ -92,12 +113,6 @@ def _plan_best_of_n(
         curves = {name: [{"of": n, **of(name, n)} for n in powers_of_two(config.n)] for name in SELECTIONS}
         best = {f"{name}_accuracy": curve[-1]["accuracy"] for name, curve in curves.items()}
         pass_at_n = sum(any(one.correct) for one in found) / len(found)
-        overall = {key: value for key, value in curves["weighted"][-1].items() if key != "of"}
-        return {**about, "of": config.n, **overall, **best, "pass_at_n": pass_at_n, "selections": curves}
+        return {**about, **curves["weighted"][-1], **best, "pass_at_n": pass_at_n, "selections": curves}
 
-    held = ("method", "keep", "width", "depth", "step_tokens", "rows", "chunk")
-    decides = {name: value for name, value in dataclasses.asdict(config).items() if name not in held}
-    reads = [model.key, digest(problems), judge_key, decides]
-    sampling = config.sampling(bench.seed)
-    programs = generation(sampling.rows, config.n, config.max_tokens, config.chunk)
-    return bench.plan("search", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)
+    return bench.plan("search", [solutions.key, config.aggregate], work, f"{len(problems):,} problems, chosen among solutions")

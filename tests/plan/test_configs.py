@@ -9,12 +9,14 @@ import runpy
 import pytest
 from configurations import CONFIGS, machine, made
 
+from jorney import topology
+from jorney.evaluate.search import SearchConfig
 from jorney.model.presets import PRESETS
 from jorney.pipeline import RunConfig
 from jorney.plan import configuration
 from jorney.plan.command import make
 from jorney.plan.configuration import Planner
-from jorney.stages.command import ExpandCommand, StageCommand
+from jorney.stages.command import ExpandCommand, SearchCommand, StageCommand
 
 FOR_TPU = [name for name, file in CONFIGS.items() if "TPU v" in file.read_text()]
 # What a docstring states, as `jorney plan` prints it.
@@ -65,3 +67,17 @@ def test_it_fits_and_needs_what_it_says(name: str) -> None:
     assert spoken_of.needs.capacity_bytes * of_chip / 1e9 == pytest.approx(capacity, abs=0.01)
     stated = float(BOUND.search(text)[1].replace(",", ""))
     assert spoken_of.tokens_per_second_per_chip == pytest.approx(stated, rel=0.02)
+
+
+@pytest.mark.parametrize(("method", "label"), [("best-of-n", "solutions"), ("beam", "trees")])
+def test_a_search_runs_the_policys_programs_and_its_judges(method: str, label: str, monkeypatch) -> None:
+    pytest.importorskip("libtpu")
+    shallow = dataclasses.replace(PRESETS["deepseekmath-7b"], layers=1)
+    monkeypatch.setattr(configuration, "read_model", lambda place: shallow)
+    command = SearchCommand(model="policy", judge="reward model", dtype="bfloat16", search=SearchConfig(method))
+    planner = Planner(command, topology.find("v5e-8"), prompt=256)
+    assert planner.programs()
+    assert set(planner.engines) == {label, "judge"}
+    planner = Planner(dataclasses.replace(command, judge="verifier"), topology.find("v5e-8"), prompt=256)
+    assert planner.programs()
+    assert set(planner.engines) == {label}
