@@ -85,9 +85,10 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
     def run(arguments: Sequence[str]) -> None:
         from jorney import config, devices, distributed
-        from jorney.stages import command, data_commands, thought_commands
+        from jorney.stages import command, data_commands, prm_commands, thought_commands
 
-        made: type[command.StageCommand] = {**command.COMMANDS, **data_commands.COMMANDS, **thought_commands.COMMANDS}[kind]
+        files = (command, data_commands, prm_commands, thought_commands)
+        made: type[command.StageCommand] = {name: one for file in files for name, one in file.COMMANDS.items()}[kind]
         default, prog = made(), f"jorney {kind}"
         if arguments and not arguments[0].startswith("-"):
             default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"

@@ -89,6 +89,7 @@ class StepFormat:
 
     def bare(self, step: str) -> str:
         """A step without its opening and the space around it."""
+        step = step.strip()
         opening = re.match(self.start, step) if self.numbered else None
         return step[opening.end() if opening else 0 :].strip()
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from jorney.answers import Grader
 from jorney.config import expect_at_least
 from jorney.data.problems import Problem
-from jorney.data.steps import StepFormat
+from jorney.data.steps import FORMATS, StepFormat
 from jorney.evaluate.statistics import wilson
 from jorney.judge.prm import AGGREGATES
 from jorney.judge.verifier import Rating
@@ -258,7 +258,7 @@ def choose_leaf(tree: Tree, how: str, grader: Grader) -> tuple[Chosen, str]:
     """The choice among a tree's leaves, and its text, "" where there is none."""
     leaf = best_leaf(tree, how)
     text = "" if leaf is None else "".join(tree.nodes[step].text for step in tree.path(leaf))
-    right = leaf is not None and grader.grade(tree.problem, text).correct
+    right = leaf is not None and grader.grade(tree.problem, text, FORMATS[tree.step_format]).correct
     return Chosen(tree.id, right, tree.generated_tokens), text
 
 

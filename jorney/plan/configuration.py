@@ -24,13 +24,12 @@ from jorney.stages.command import (
     DpoCommand,
     EvaluateCommand,
     ExpandCommand,
-    PrmCommand,
-    PrmLabelCommand,
     SearchCommand,
     SftCommand,
     StageCommand,
 )
 from jorney.stages.preferences import samples
+from jorney.stages.prm_commands import PrmCommand, PrmLabelCommand
 from jorney.stages.search import VERIFIER
 from jorney.topology import Slice
 from jorney.train.dpo import DpoConfig

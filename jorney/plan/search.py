@@ -20,7 +20,8 @@ from jorney.model.config import ModelConfig
 from jorney.plan.configuration import Planner
 from jorney.plan.programs import Planned, compile_program
 from jorney.sharding import MeshConfig
-from jorney.stages.command import DpoCommand, PrmCommand, SftCommand, StageCommand
+from jorney.stages.command import DpoCommand, SftCommand, StageCommand
+from jorney.stages.prm_commands import PrmCommand
 from jorney.topology import Slice
 from jorney.train.objective import Objective, describe
 

@@ -10,7 +10,6 @@ from jorney import distributed, storage
 from jorney.config import digest
 from jorney.convert import config_json
 from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.labelled import Reading
 from jorney.data.packing import TOO_LONG
 from jorney.data.problems import Problem, read_problems
 from jorney.data.steps import FORMATS
@@ -20,26 +19,24 @@ from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudge, LlmJudgeConfig
 from jorney.judge.readouts import AUTO
-from jorney.judge.rollouts import RolloutConfig
 from jorney.llm import Llm, LlmConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
 from jorney.stage import Done, source_digest
-from jorney.stages import inputs, preferences, rewards
+from jorney.stages import inputs, preferences
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
 from jorney.stages.judged import with_account
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
-from jorney.stages.rewards import plan_prm, plan_rollouts, plan_scores, prm_judge
+from jorney.stages.rewards import prm_judge
 from jorney.stages.search import VERIFIER, plan_search
 from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
 from jorney.train.dpo import DpoConfig
 from jorney.train.optimizer import DTYPES
-from jorney.train.prm import PrmConfig
 from jorney.train.sft import SftConfig
 from jorney.tree.expand import ExpandConfig, Judge
 
@@ -60,6 +57,7 @@ class StageCommand:
 
     name: ClassVar[str]
     split: ClassVar[str] = "trees"  # of Countdown problems
+    trains: ClassVar[bool] = False  # each record of the training is said
 
     model: str = EMBEDDED
     output: str = "runs/stage"
@@ -165,6 +163,8 @@ class TrainCommand(StageCommand):
       distributed: how the processes find each other. Sampling is not shared: every host does its own.
     """
 
+    trains: ClassVar[bool] = True
+
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
 
 
@@ -205,130 +205,6 @@ class SftCommand(TrainCommand):
         make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
         reads = [found.key, self.excursion_loss, self.too_long]
         return [plan_sft(bench, "sft", model, make, reads, self.sft, self.data)]
-
-
-@dataclasses.dataclass(frozen=True)
-class PrmCommand(StageCommand):
-    """A process reward model from rollouts of a policy, or from labelled steps.
-
-    Attributes:
-      problems: to sample solutions for and to label their steps: "countdown", a file, a hub id or tfds:NAME.
-      limit: how many of them; None takes all of a file.
-      data: labelled steps in place of rollouts, from a file, a hub id or tfds:NAME: rows of question, steps and labels
-        (`jorney prm label`), prompt, completions and labels (TRL's), PRM800K's, Math-Shepherd's, ProcessBench's; or trees, of a
-        file or of the folder that `jorney expand` wrote, whose siblings share what comes before them.
-      data_limit: how many of those rows; None takes all.
-      neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
-      held_out: problems on which the reward model is measured; for "countdown" others than `problems`.
-      held_out_limit: how many of those.
-    """
-
-    name: ClassVar[str] = "prm"
-
-    output: str = "runs/prm"
-    problems: str = COUNTDOWN
-    limit: int | None = 100
-    data: str = ""
-    data_limit: int | None = None
-    neutral: str = "positive"
-    held_out: str = COUNTDOWN
-    held_out_limit: int | None = 100
-    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
-    prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
-
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if self.held_out == COUNTDOWN:
-            held_out = sample_problems(Countdown(), "tuning", self.held_out_limit or 100, self.seed)
-        else:
-            held_out = read_problems(self.held_out, self.held_out_limit)
-        if self.data:
-            rows = inputs.read_labelled(self.data, self.data_limit, Reading(bench.format, self.neutral))
-            key = digest(rows)
-            return [plan_prm(bench, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
-        labelled = plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)
-        found = rewards.sampled(labelled)
-        return [labelled, plan_prm(bench, model, found, labelled.key, held_out, self.rollouts, self.prm)]
-
-
-@dataclasses.dataclass(frozen=True)
-class PrmLabelCommand(StageCommand):
-    """Labels for the steps of solutions, from completions of the model: sampled solutions of problems, or given ones.
-
-    Attributes:
-      problems: to sample solutions for: "countdown" (its set "trees"), a file, a hub id or tfds:NAME.
-      limit: how many of them; None takes all of a file.
-      data: solutions in place of sampled ones: rows of a problem (question and answer) and its steps, or trees, of a file or of
-        the folder that `jorney expand` wrote.
-      data_limit: how many of those rows, or trees; None takes all.
-    """
-
-    name: ClassVar[str] = "prm label"
-
-    output: str = "runs/labels"
-    problems: str = COUNTDOWN
-    limit: int | None = 100
-    data: str = ""
-    data_limit: int | None = None
-    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
-
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if not self.data:
-            return [plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)]
-        given = inputs.read_solutions(self.data, self.data_limit, Reading(bench.format))
-        return [plan_rollouts(bench, model, [problem for problem, _ in given], self.rollouts, given)]
-
-
-@dataclasses.dataclass(frozen=True)
-class PrmEvalCommand(StageCommand):
-    """How good a reward model is on labelled solutions.
-
-    Attributes:
-      judge: the reward model; "scores" for those that the rows themselves have, a list each, one a step.
-      readout: how it is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
-      data: labelled solutions, of the forms that `jorney prm --data` takes, and of MR-GSM8K and BIG-Bench Mistake.
-      limit: how many rows; None takes all.
-      neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
-      threshold: a step is said to be right above it.
-      tuning: labelled solutions by which the threshold is chosen instead (the highest macro-F1 by step).
-      reasons: for the MR-Score: a .jsonl file of `correct`, whether the reason that some judge gave for the error of a solution
-        is right (null where there is none), in the order of the rows.
-    """
-
-    name: ClassVar[str] = "prm eval"
-
-    output: str = "runs/prm_eval"
-    judge: str = ""
-    readout: str = AUTO
-    data: str = ""
-    limit: int | None = None
-    neutral: str = "positive"
-    threshold: float = 0.5
-    tuning: str = ""
-    reasons: str = ""
-
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        for field in ("judge", "data"):
-            if not getattr(self, field):
-                raise ValueError(
-                    f"{field}: expected {'a reward model, or scores' if field == 'judge' else 'labelled solutions'}"
-                )
-        how = Reading(bench.format, self.neutral, siblings=False)
-        found = inputs.read_labelled(self.data, self.limit, how)
-        stored, reasons = [], None
-        if self.judge == "scores":
-            if self.tuning:
-                raise ValueError("tuning: expected none with judge = 'scores'")
-            stored = inputs.read_scores(self.data, self.limit, found)
-        if self.reasons:
-            reasons = [row.get("correct") for _, row in storage.read_jsonl(self.reasons)]
-            if len(reasons) != len(found):
-                raise ValueError(f"{self.reasons}: {len(reasons)} rows: expected {len(found)}, one a solution of {self.data}")
-        tuning = inputs.read_labelled(self.tuning, None, how) if self.tuning else []
-        if reasons is not None:
-            reasons = [None] * len(tuning) + reasons
-        prm = None if self.judge == "scores" else read_model(self.judge)
-        everything = [*tuning, *found]
-        return [plan_scores(bench, prm, self.readout, everything, self.threshold, stored, reasons, len(tuning))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -421,9 +297,6 @@ COMMANDS: dict[str, type[StageCommand]] = {
         ExpandCommand,
         DeriveCommand,
         SftCommand,
-        PrmCommand,
-        PrmLabelCommand,
-        PrmEvalCommand,
         DpoCommand,
         EvaluateCommand,
         SearchCommand,
@@ -438,8 +311,9 @@ def run(command: StageCommand, progress: Progress) -> Done:
       FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
     """
     model = read_model(command.model)
-    trains = isinstance(command, TrainCommand | PrmCommand)
-    bench = Bench(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=trains)
+    bench = Bench(
+        command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=command.trains
+    )
     stages = command.plan(bench, model)
     bench.expect(stages)
     done = [bench.run(stage) for stage in stages]

@@ -15,6 +15,7 @@ from random_trees import random_tree
 from jorney.judge.verifier import state
 from jorney.llm import Account, Reply
 from jorney.thought.derive import DeriveConfig, Visit, placebo, shortcuts, walk
+from jorney.thought.provenance import unfounded
 from jorney.thought.refine import RefineConfig, bare, check, compose
 from jorney.thought.rewrite import RewriteConfig, Rewritten, fault, locate, prompt, rewrite, visits_of
 from jorney.thought.thought import Piece, Thought, from_json
@@ -67,16 +68,17 @@ def test_a_refinement_by_hand() -> None:
     assert (thought.refiner, thought.note, thought.kind, thought.leaf) == ("gpt", "", "journey", 4)
     assert thought.excursions == 1
     assert thought.pieces == (
-        Piece("Let me compute the product first: ", "connective"),
-        Piece("2 * 3 = 5", "excursion"),
-        Piece(", and so ", "connective"),
-        Piece("5 + 4 = 9", "excursion"),
-        Piece(". Wait, 2 * 3 is 6, not 5. Alternatively, from the start:\n", "reflection"),
-        Piece("1. 2 * 3 = 6\n", "step"),
-        Piece("2. 6 + 4 = 10\n", "step"),
-        Piece("Therefore the answer is 10.\n#### 10", "conclusion"),
+        Piece("Let me compute the product first: ", "connective", 0),
+        Piece("2 * 3 = 5", "excursion", 1),
+        Piece(", and so ", "connective", 1),
+        Piece("5 + 4 = 9", "excursion", 2),
+        Piece(". Wait, 2 * 3 is 6, not 5. Alternatively, from the start:\n", "reflection", 2, 0),
+        Piece("1. 2 * 3 = 6\n", "step", 3),
+        Piece("2. 6 + 4 = 10\n", "step", 4),
+        Piece("Therefore the answer is 10.\n#### 10", "conclusion", 4),
     )
     assert account == Account(calls=1)
+    assert unfounded(thought, TREE) is None
     assert from_json(thought.to_json(), "line 1") == thought
     assert chat[1]["content"] == (
         "Question:\nWhat is 2 * 3 + 4?\n\nDraft:\n"

@@ -22,7 +22,7 @@ def test_what_hangs_on_ratings_is_derived_again_and_the_rest_stays(seed: int, dr
     found = rerate(tree, ratings, {"by": "dice"})
     assert rerate(found, ratings, {"by": "dice"}).nodes == found.nodes
     assert from_json(found.to_json()) == found
-    assert found.meta["judged"]["before"] == [node.correct for node in tree.nodes[1:]]
+    assert found.meta["judged"]["before"] == [node.rating for node in tree.nodes[1:]]
     for index, (node, before, rating) in enumerate(zip(found.nodes[1:], tree.nodes[1:], ratings, strict=True), start=1):
         assert (node.correct, node.justification, node.score) == rating
         assert (node.text, node.tokens, node.status, node.parent, node.count) == (
