@@ -59,7 +59,7 @@ def test_a_verdict_that_stays_leaves_the_tree_as_it_was(trees) -> None:
     ratings = verifier.judge([request(tree, node) for node in range(1, len(tree.nodes))])
     same = rerate(tree, ratings, {"by": "verifier"})
     assert same.nodes == tree.nodes
-    assert same.meta["judged"] == {"by": "verifier", "before": [False, False, False, True, True, True, False]}
+    assert same.meta["judged"] == {"by": "verifier", "before": [-1, -1, -1, 1, 1, 1, -1]}
     turned = rerate(tree, [rating._replace(correct=not rating.correct) for rating in ratings], {})
     assert [node.status for node in turned.nodes] == [node.status for node in tree.nodes]
     assert [node.excursion for node in turned.nodes[1:]] == [False, False, False, True, True, True, True]

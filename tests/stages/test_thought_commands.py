@@ -182,11 +182,11 @@ def test_constructions_as_commands(run, human, tmp_path, monkeypatch) -> None:
     assert row["longCOT"].startswith("1. Hm, let me think.\n2. Now comes the next thing.\n3. 8 hens lay 8 * 3 = 24 eggs")
 
 
-def test_an_endpoint_speaks_in_the_models_place(run, human, tmp_path) -> None:
+def test_an_endpoint_speaks_in_the_models_place(run, tmp_path) -> None:
     model = SimulatedModel()
     with Stub(lambda number, body: Act(text=model([body["messages"]])[0])) as stub:
         told = run(
-            *("thoughts", "student-teacher", "--problems", human, "--limit", "6"),
+            *("thoughts", "student-teacher", "--limit", "6", "--dialogue.max-turns", "12"),
             *("--llm.model", "teacher", "--llm.base-url", stub.url, "--llm.cache", str(tmp_path / "llm")),
         )
     rows = _rows(tmp_path / "out" / "student-teacher" / "thoughts.jsonl")

@@ -65,7 +65,7 @@ def test_rollouts_label_the_steps_of_every_format(step_format, monkeypatch) -> N
     seen = []
 
     def complete(generator, policy, problems, solutions, step_format, config, seed):
-        for steps in {whole[:count] for whole in solutions[0] for count in range(1, len(whole))}:
+        for steps in {whole[:count] for whole in solutions[0] for count in range(1, len(whole) + 1)}:
             seen.append(steps)
             rest = step_format.write(STEPS, "9").partition(step_format.between)[2]
             yield (0, steps), [rest, rest.replace("9", "8")]
