@@ -20,6 +20,7 @@ from jorney import storage
 from jorney.compiled import use_persistent_cache
 from jorney.data.countdown import Countdown, parse_step, sample_problems
 from jorney.data.problems import Problem
+from jorney.data.steps import ABEL
 from jorney.evaluate.prm_scores import best_threshold, solution_f1, step_f1
 from jorney.judge import rollouts
 from jorney.judge.prm import PrmJudge
@@ -94,7 +95,7 @@ def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
         for steps, reached in zip(row["solutions"], row["reached"], strict=True):
             found.problems.append(known[row["id"]])
             found.steps.append(steps)
-            found.exact.append(verified(known[row["id"]], steps))
+            found.exact.append(verified(known[row["id"]], steps, ABEL))
             found.reached.append(reached)
     return found
 
@@ -189,7 +190,7 @@ def main() -> None:
         train = sets["trees"]
         labels = [list(map(float, own)) for own in train.exact] if kind == "exact" else train.labels(64, kind == "hard")
         optimizer = OptimizerConfig(learning_rate=chosen.learning_rate, warmup=0.05)
-        config = PrmConfig(epochs=chosen.epochs, batch_rows=4, row_length=192, optimizer=optimizer)
+        config = PrmConfig(epochs=chosen.epochs, batch_rows=4, row_length=288, optimizer=optimizer)
         trained = bench.run(plan_model(bench, model, kind, sets, labels, keys, config))
         scores = trained.result["scores"]
         for name, tune in (("", False), (" tuned", True)):
