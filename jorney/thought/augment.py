@@ -21,8 +21,8 @@ from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.thought.arithmetic import equations, quantities
 from jorney.thought.dialogue import Ended, Made, Talk, Talking, Unreadable, hold
-from jorney.thought.human import one_line, segments
-from jorney.thought.thought import Piece, Thought, Turn
+from jorney.thought.human import one_line, segments, told
+from jorney.thought.thought import Piece, Thought
 
 RECAP = "recap"
 _TASKS = {
@@ -207,20 +207,8 @@ def _thought(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], st
         for line in block.lines:
             if line.startswith("####"):
                 continue
-            text = one_line(line, step_format) + "\n"
+            text = one_line(line, step_format) + step_format.between
             number += not block.recap
             opening = "" if block.recap else step_format.opens(number)
             pieces.append(Piece(opening + text, "connective" if block.recap else "step", block.step))
-    pieces.append(Piece(step_format.states(problem.answer), "conclusion", len(steps)))
-    turns = (Turn("question", problem.question), *(Turn("human", step) for step in steps))
-    return Thought(
-        problem.id,
-        problem.question,
-        problem.answer,
-        "shortcut",
-        len(steps),
-        tuple(pieces),
-        writer,
-        construction="human",
-        turns=turns,
-    )
+    return told(problem, steps, pieces, step_format, writer)

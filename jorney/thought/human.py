@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from jorney.answers import final_answer
 from jorney.data.problems import Problem
@@ -38,17 +39,25 @@ def segments(problem: Problem, step_format: StepFormat) -> list[str]:
 def from_solution(problem: Problem, step_format: StepFormat) -> Thought:
     """The solution as it stands, as a thought. Raises as `segments` does."""
     steps = segments(problem, step_format)
-    pieces = [Piece(f"{step_format.opens(k)}{step}\n", "step", k) for k, step in enumerate(steps, start=1)]
-    pieces.append(Piece(step_format.states(problem.answer), "conclusion", len(steps)))
-    turns = (Turn("question", problem.question), *(Turn("human", step) for step in steps))
+    pieces = [Piece(f"{step_format.opens(k)}{step}{step_format.between}", "step", k) for k, step in enumerate(steps, start=1)]
+    return told(problem, steps, pieces, step_format, "human")
+
+
+def told(problem: Problem, steps: Sequence[str], pieces: Sequence[Piece], step_format: StepFormat, writer: str) -> Thought:
+    """A thought that tells a human solution, its answer behind the pieces.
+
+    Args:
+      steps: of the solution; pieces point to them, from 1.
+      writer: whose words it is told in.
+    """
     return Thought(
         problem.id,
         problem.question,
         problem.answer,
         "shortcut",
         len(steps),
-        tuple(pieces),
-        "human",
+        (*pieces, Piece(step_format.states(problem.answer), "conclusion", len(steps))),
+        writer,
         construction="human",
-        turns=turns,
+        turns=(Turn("question", problem.question), *(Turn("human", step) for step in steps)),
     )

@@ -19,6 +19,7 @@ from jorney.config import expect_at_least
 from jorney.data.steps import FORMATS
 from jorney.llm import Account, Asker
 from jorney.thought.derive import Visit
+from jorney.thought.provenance import unfounded
 from jorney.thought.refine import bare, check, split_answer
 from jorney.thought.thought import Piece, Thought
 from jorney.tree.tree import ROOT, Tree
@@ -189,31 +190,18 @@ def _join(pieces: list[Piece], words: Piece) -> list[Piece]:
 
 
 def visits_of(tree: Tree, thought: Thought, place: str) -> list[Visit]:
-    """The walk that an offline thought tells, found by its pieces.
+    """The walk that a thought tells, by the nodes that its pieces come from.
 
     Raises:
-      ValueError: it is no walk in this tree; names `place`.
+      ValueError: it is no walk in this tree, or its pieces do not say where they come from; names `place`.
     """
-    if not 0 < thought.leaf < len(tree.nodes):
-        raise ValueError(f"{place}: leaf = {thought.leaf}: expected a node of the tree {tree.id!r}")
-    path = iter(tree.path(thought.leaf))
+    if wrong := unfounded(thought, tree):
+        raise ValueError(f"{place}: expected a thought of the tree {tree.id!r}: {wrong}")
     visits: list[Visit] = []
-    on_path, here = ROOT, ROOT  # the last step of the path, and of all
     for piece in thought.pieces:
-        if piece.kind == "reflection" and visits and visits[-1].excursion:
-            visits[-1] = visits[-1]._replace(back_to=on_path)
-            here = on_path
+        if piece.kind == "reflection":
+            visits[-1] = visits[-1]._replace(back_to=piece.back_to)
         elif piece.kind in ("step", "excursion"):
-            options = [next(path, ROOT)] if piece.kind == "step" else tree.children(here)
-            # Of steps that differ in the stated answer alone, a journey's excursion is the wrong one.
-            options.sort(key=lambda node: (tree.nodes[node].correct is False) != (thought.kind == "journey"))
-            texts = {node: split_answer(tree, node)[0] for node in options if node != ROOT}
-            node = next((node for node, text in texts.items() if text == piece.text.rstrip("\n")), None)
-            if node is None:
-                raise ValueError(f"{place}: the step {piece.text!r:.80} is not where it is expected in the tree {tree.id!r}")
-            visits.append(Visit(node, piece.kind == "excursion"))
-            here = node
-            on_path = node if piece.kind == "step" else on_path
-    if not visits or visits[-1].node != thought.leaf:
-        raise ValueError(f"{place}: the steps do not end on node {thought.leaf} of the tree {tree.id!r}")
+            assert piece.node is not None
+            visits.append(Visit(piece.node, piece.kind == "excursion"))
     return visits
