@@ -340,7 +340,7 @@ def _interrupts_are_heard() -> Iterator[None]:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             report(unraisable)
             return
-        again = threading.Timer(0.3, _thread.interrupt_main)  # later: here it would be dropped again
+        again = threading.Timer(0.05, _thread.interrupt_main)  # later: here it would be dropped again
         again.daemon = True
         again.start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
+import signal
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # programs that tests start do not look for a TPU because its compiler is here
@@ -14,6 +15,8 @@ import jax
 import pytest
 from places import CACHE, ROOT
 
+# A job that a shell put in the background ignores SIGINT, and so would commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_compilation_cache_dir", CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -129,11 +129,16 @@ class StepFormat:
     def _behind_answers(self, text: str) -> Iterator[int]:
         """Behind the lines that state a final answer, complete ones only."""
         if self.mark != BOXED:
-            yield from (match.end() for match in re.finditer(r"####.*\S.*\n", text))
+            at = 0
+            while (end := text.find("\n", at)) >= 0:  # not one pattern for all: a line of marks would take its square
+                if text[at:end].partition("####")[2].strip():
+                    yield end + 1
+                at = end + 1
             return
         within = [match.span() for match in _OPEN_TOO.finditer(text)]
+        closed = _closings(text)
         for box in re.finditer(r"\\boxed *\{", text):
-            stop = closing(text, box.end() - 1)
+            stop = closed.get(box.end() - 1)
             lines = (match.end() for match in re.compile(r"\n").finditer(text, stop)) if stop else ()
             yield from (end for end in lines if not any(a < end < b for a, b in within))
 
@@ -155,6 +160,17 @@ class StepFormat:
           goes_on: whether others follow the last.
         """
         return [step + self.between for step in steps[:-1]] + [steps[-1] + self.between * goes_on] if steps else []
+
+
+def _closings(text: str) -> dict[int, int]:
+    """Where each brace that is closed stands -> behind the one that closes it. An escaped brace is text."""
+    found, opened = {}, []
+    for match in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif match[0] == "}" and opened:
+            found[opened.pop()] = match.end()
+    return found
 
 
 def closing(text: str, opening: int) -> int | None:
