@@ -31,7 +31,7 @@ commands:
                        mix, diversity
   analyse FILES        what thoughts and outputs are made of, side by side
   sft                  supervised fine-tuning: thoughts, solutions, chats, texts
-  prm                  a process reward model from rollouts, or from labelled steps
+  prm                  a process reward model from rollouts or labelled steps
   prm label            labels for the steps of solutions, from rollouts
   prm eval             how good a reward model is on labelled solutions
   dpo                  preference training on given pairs, or on sampled ones

@@ -98,7 +98,7 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["generate"], "--prompts: expected at least one text"),
         (["run"], "expected a configuration file"),
         (["run", "nowhere.py"], "nowhere.py: no such file"),
-        (["journey"], "unknown command 'journey': expected one of quickstart, run, expand, derive, sft"),
+        (["journey"], "unknown command 'journey': expected one of quickstart, run, expand, judge, derive"),
     ],
 )
 def test_fields(fails, arguments: list[str], message: str) -> None:

@@ -14,9 +14,9 @@ BOXED = r"\boxed"
 MARKS = ("####", BOXED)
 
 # Displayed formulas, environments and code: what stands within them begins no step. `{end}` is what else may end them. A
-# bracket behind two backslashes is a line's end with its height, `\\[2pt]`.
+# bracket behind two backslashes is a line's end with its height, `\\[2pt]`; two dollars amid a line are a sum of money, twice.
 _BLOCKS = (
-    r"(?<!\\)\\\[.*?(?:(?<!\\)\\\]{end})|\$\$.*?(?:\$\${end})"
+    r"(?<!\\)\\\[.*?(?:(?<!\\)\\\]{end})|(?:^[ \t]*\$\$|\$\$(?=[ \t]*$)).*?(?:\$\${end})"
     r"|\\begin\{{(\w+\*?)\}}.*?(?:\\end\{{\1\}}{end})|^```.*?(?:^```[ \t]*${end})"
 )
 _CLOSED = re.compile(_BLOCKS.format(end=""), re.DOTALL | re.MULTILINE)

@@ -95,3 +95,10 @@ def test_a_step_ends_where_the_next_begins_or_behind_the_answer():
     assert ABEL.end_of_step(" so 7.\n#### 7\n\nQuestion:\n1. x\n2. y", 1) == len(" so 7.\n#### 7\n")
     assert ABEL.end_of_step(" so 7.\n#### 7", 1) is None  # its line may go on
     assert ABEL.end_of_step(" a\n2. b\n#### 7\n", 1) == len(" a\n")
+
+
+def test_two_dollars_amid_a_line_open_no_formula() -> None:
+    """As GSM8K has them."""
+    assert ABEL.end_of_step("She owes $85 - $15 = $$70.\n2. Then", 1) == len("She owes $85 - $15 = $$70.\n")
+    assert ABEL.end_of_step("We have $$\n2. x\n$$ so\n2. Then", 1) == len("We have $$\n2. x\n$$ so\n")
+    assert ABEL.end_of_step("We have\n$$ x\n2. y", 1) is None

@@ -147,7 +147,7 @@ def test_eval(policy, problems, tmp_path, capsys) -> None:
         (["label", "--data", "DATA"], [{"question": "q", "answer": "1", "steps": []}], "DATA: line 1: field 'steps'"),
         (["label", "--data", "DATA"], [{"question": "q", "steps": ["a"]}], "DATA: line 1: the field 'answer' is missing"),
         (["train", "--data", "DATA", "--neutral", "no"], [{}], "neutral = 'no': expected one of positive, negative, ignored"),
-        (["label", "--data", "DATA"], [{"nodes": []}], "DATA: line 1: tree None: version = None: expected 1"),
+        (["label", "--data", "DATA"], [{"nodes": []}], "DATA: line 1: tree None: version = None: expected 2, or 1"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(tmp_path, capsys, arguments, rows, error) -> None:

@@ -185,9 +185,9 @@ def test_a_thought_of_another_tree_is_refused() -> None:
     nodes = (TREE.nodes[0], dataclasses.replace(TREE.nodes[1], text="1. 2 * 3 = 7"), *TREE.nodes[2:])
     with pytest.raises(ValueError, match="line 3: expected a thought of the tree 't': piece 0 is not what node 1 says"):
         visits_of(dataclasses.replace(TREE, nodes=nodes), OFFLINE, "line 3")
-    with pytest.raises(ValueError, match="line 3: leaf = 9: expected a node"):
+    with pytest.raises(ValueError, match="line 3: expected a thought of the tree 't': it ends at node 4, not at its leaf 9"):
         visits_of(TREE, dataclasses.replace(OFFLINE, leaf=9), "line 3")
-    with pytest.raises(ValueError, match="line 3: the steps do not end on node 4"):
+    with pytest.raises(ValueError, match="line 3: expected a thought of the tree 't': it ends at node 3, not at its leaf 4"):
         visits_of(TREE, dataclasses.replace(OFFLINE, pieces=OFFLINE.pieces[:-2]), "line 3")
 
 
