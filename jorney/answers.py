@@ -20,7 +20,7 @@ from operator import add, mul, sub
 
 from jorney.data.countdown import Numbers, parse_step, step_error
 from jorney.data.problems import Problem
-from jorney.data.steps import ABEL, BOXED, StepFormat, closing
+from jorney.data.steps import ABEL, BOXED, StepFormat, closings
 
 VERIFIERS = ("countdown", "math")  # the values of Problem.verifier
 GO_BACK = re.compile(r"Go back to (\d{1,9}(?:, \d{1,9})*)")  # anywhere in a line: "Wait, 17 is not 24. Go back to 5, 9, 12."
@@ -80,7 +80,7 @@ def _boxed(text: str, start: int) -> str | None:
     rest = text[start + len(r"\boxed") :].lstrip(" ")
     if not rest.startswith("{"):  # `\boxed 5`
         return _clean(re.split(r"[\s$]", rest, maxsplit=1)[0]) or None
-    stop = closing(rest, 0)
+    stop = closings(rest).get(0)
     return _clean(rest[1 : stop - 1]) or None if stop else None
 
 

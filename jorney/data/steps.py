@@ -14,9 +14,9 @@ BOXED = r"\boxed"
 MARKS = ("####", BOXED)
 
 # Displayed formulas, environments and code: what stands within them begins no step. `{end}` is what else may end them. A
-# bracket behind two backslashes is a line's end with its height, `\\[2pt]`; two dollars amid a line are a sum of money, twice.
+# bracket behind two backslashes is a line's end with its height, `\\[2pt]`; `$$70` amid a line is a sum of money.
 _BLOCKS = (
-    r"(?<!\\)\\\[.*?(?:(?<!\\)\\\]{end})|(?:^[ \t]*\$\$|\$\$(?=[ \t]*$)).*?(?:\$\${end})"
+    r"(?<!\\)\\\[.*?(?:(?<!\\)\\\]{end})|\$\$[^\n]*?\$\$|(?:^[ \t]*\$\$|\$\$(?!\d)).*?(?:\$\${end})"
     r"|\\begin\{{(\w+\*?)\}}.*?(?:\\end\{{\1\}}{end})|^```.*?(?:^```[ \t]*${end})"
 )
 _CLOSED = re.compile(_BLOCKS.format(end=""), re.DOTALL | re.MULTILINE)
@@ -136,7 +136,7 @@ class StepFormat:
                 at = end + 1
             return
         within = [match.span() for match in _OPEN_TOO.finditer(text)]
-        closed = _closings(text)
+        closed = closings(text)
         for box in re.finditer(r"\\boxed *\{", text):
             stop = closed.get(box.end() - 1)
             lines = (match.end() for match in re.compile(r"\n").finditer(text, stop)) if stop else ()
@@ -162,7 +162,7 @@ class StepFormat:
         return [step + self.between for step in steps[:-1]] + [steps[-1] + self.between * goes_on] if steps else []
 
 
-def _closings(text: str) -> dict[int, int]:
+def closings(text: str) -> dict[int, int]:
     """Where each brace that is closed stands -> behind the one that closes it. An escaped brace is text."""
     found, opened = {}, []
     for match in re.finditer(r"\\.|[{}]", text, re.DOTALL):
@@ -171,16 +171,6 @@ def _closings(text: str) -> dict[int, int]:
         elif match[0] == "}" and opened:
             found[opened.pop()] = match.end()
     return found
-
-
-def closing(text: str, opening: int) -> int | None:
-    """Behind the brace that closes the one at `opening`; None where none does. An escaped brace is text."""
-    depth = 0
-    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, opening):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if depth == 0 and match[0] == "}":
-            return match.end()
-    return None
 
 
 # Abel's numbered lines (spec of the paper's phase 1): measured on its public outputs, 7% hold a step of several lines and

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jorney.answers import Grader, final_answer, grade_countdown
 from jorney.data.countdown import make_problem
-from jorney.data.steps import ABEL, BLANK, BOXED, FORMATS, STEP, StepFormat, closing, rewrite
+from jorney.data.steps import ABEL, BLANK, BOXED, FORMATS, STEP, StepFormat, closings, rewrite
 
 QWEN = """To find the number of vacuum cleaners, let's work backwards.
 
@@ -180,8 +180,8 @@ def test_a_step_that_blank_lines_would_divide_is_written_as_one() -> None:
 
 
 def test_braces() -> None:
-    assert closing("{a{b}\\}}c", 0) == 8
-    assert closing("{a", 0) is None
+    assert closings("{a{b}\\}}c").get(0) == 8
+    assert closings("{a").get(0) is None
     assert final_answer("#### Step 3: x\n$\\boxed{5}$", BOXED) == "5"
     assert final_answer("#### Step 3: x\n$\\boxed{5}$") == "Step 3: x"
     assert final_answer("\\boxed{1{,}600{,}000}") == final_answer("\\boxed{1,\\!600,\\!000}") == "1600000"
