@@ -37,6 +37,8 @@ commands:
   dpo                  preference training on given pairs, or on sampled ones
   evaluate             a model's accuracy on problems
   search               the same with search: best of N, beams of steps
+  experiment FILE.py   journeys against shortcuts, by a protocol: seeds,
+                       controls, doses, and one page
   generate             completions of prompts
   inspect MODEL        what a checkpoint holds, and where it fits
   convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
@@ -148,6 +150,24 @@ def _prm(arguments: Sequence[str]) -> None:
 
 # `jorney prm [OPTIONS]` trains, as it did before there were others.
 _PRM = {"train": "prm", "label": "prm label", "eval": "prm eval"}
+
+
+def _experiment(arguments: Sequence[str]) -> None:
+    import dataclasses
+
+    from jorney import config
+    from jorney.study.protocol import Protocol
+
+    if not arguments or arguments[0].startswith("-"):
+        raise ValueError("jorney experiment: expected a protocol: jorney experiment PROTOCOL.py [OPTIONS]")
+    protocol = config.read(arguments[0], Protocol)
+    about = "Journeys against shortcuts, by a protocol."
+    chosen = config.override(protocol.choice(), arguments[1:], f"jorney experiment {arguments[0]}", about)
+    _use_jax()
+    from jorney.progress import Progress
+    from jorney.study.write import experiment
+
+    experiment(dataclasses.replace(protocol, **dataclasses.asdict(chosen)), Progress())
 
 
 def _bench(arguments: Sequence[str]) -> None:
@@ -286,6 +306,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "export": _export,
     "plan": _plan,
     "bench": _bench,
+    "experiment": _experiment,
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any
 
 from jorney import report, storage
@@ -23,17 +22,16 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sample.generate import encode_prompts
 from jorney.sharding import MeshConfig
-from jorney.stage import Done, Lacking, source_digest
+from jorney.stage import Done, Lacking
 from jorney.stages import preferences, rewards
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
-from jorney.stages.models import as_many_tokens, plan_sft
+from jorney.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.stages.summary import make_report, samples, show_thoughts, show_tree
-from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
+from jorney.stages.trees import plan_thoughts, plan_trees
 from jorney.thought.derive import DeriveConfig
-from jorney.thought.encode import encode_thought
 from jorney.thought.refine import RefineConfig
 from jorney.train import sft
 from jorney.train.dpo import DpoConfig
@@ -170,7 +168,7 @@ class Run:
         """
         config, bench = self.config, self._bench
         problems = self._read_problems()
-        base = Model(self._model, source_digest(self._model))
+        base = Model.at(self._model)
         self._check(base, problems)
         self._plan(base, problems)
         bench.expect(list(self._stages.values()))
@@ -246,9 +244,7 @@ class Run:
         train, test = problems["train"], problems["test"]
         self._add(self._plan_problems(problems))
         self._add(plan_evaluation(bench, "evaluate_base", base, test, config.evaluate))
-        sizes = f"{len(train):,} solutions"
-        solutions = plan_sft(bench, "sft_phase1", base, lambda t: self._solutions(t, train), digest(train), config.sft, sizes)
-        phase1 = self._add(solutions).model
+        phase1 = self._add(plan_phase1(bench, base, train, config.problems.train, config.sft)).model
         self._add(plan_evaluation(bench, "evaluate_sft_phase1", phase1, test, config.evaluate))
         if config.until != "sft_phase1":
             self._plan_phase2(phase1, problems["trees"], test)
@@ -278,18 +274,9 @@ class Run:
         self._add(trees)
         thoughts = self._add(plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine))
 
-        def phase2(name: str, file: str, detail: str) -> Model:
-            return self._add(
-                plan_sft(
-                    bench,
-                    name,
-                    phase1,
-                    lambda tokenizer: self._thoughts(tokenizer, thoughts, file),
-                    [thoughts.key, file, config.excursion_loss],
-                    config.phase2,
-                    detail,
-                )
-            ).model
+        def phase2(name: str, kind: str, detail: str) -> Model:
+            chosen = Lesson(kind, config.excursion_loss)
+            return self._add(plan_phase2(bench, name, phase1, thoughts, chosen, config.phase2, detail)).model
 
         shortcut = phase2("phase2_shortcut", "shortcut", "from shortcuts")
         self._add(plan_evaluation(bench, "evaluate_phase2_shortcut", shortcut, test, config.evaluate))
@@ -306,28 +293,6 @@ class Run:
             pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
             dpo = self._add(plan_dpo(bench, journey, preferences.sampled(pairs), pairs.key, config.dpo)).model
             self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
-
-    def _thoughts(self, tokenizer: Tokenizer, thoughts: Stage, name: str) -> list[Example]:
-        """The training examples of one kind of thoughts; "matched" are shortcuts with as many tokens as the journeys.
-
-        A leaf whose journey or placebo is longer than a row is left out of every kind, so that all learn from the same leaves.
-        """
-        room = self.config.phase2.row_length + 1
-
-        def read(file: str) -> list[Example]:
-            found = read_thoughts(thoughts.folder / f"{file}.jsonl")
-            return [encode_thought(tokenizer, self._bench.format, one, self.config.excursion_loss) for one in found]
-
-        kinds = {file: read(file) for file in ("shortcut", "journey", "placebo")}
-        fits = [all(len(example.tokens) <= room for example in of_leaf) for of_leaf in zip(*kinds.values(), strict=True)]
-        if not any(fits):
-            raise ValueError(f"phase2.row_length = {room - 1}: expected more, no journey fits in a row")
-        kinds = {file: list(itertools.compress(examples, fits)) for file, examples in kinds.items()}
-        if name != "matched":
-            return kinds[name]
-        tokens = sum(len(example.tokens) - example.prompt for example in kinds["journey"])
-        more = [example for example in read("more_shortcuts") if len(example.tokens) <= room]
-        return as_many_tokens(kinds["shortcut"], more, tokens)
 
 
 def quickstart() -> RunConfig:

@@ -18,23 +18,17 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.encode import encode_solutions
 from jorney.data.game24 import RANKS, TARGET, reachable
-from jorney.data.packing import Example
 from jorney.data.problems import Problem, read_problems
-from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
-from jorney.pipeline import RunConfig, quickstart
-from jorney.policy import EMBEDDED, resolve
+from jorney.pipeline import quickstart
 from jorney.progress import Progress
-from jorney.stage import source_digest
 from jorney.stages import rewards
 from jorney.stages.bench import Bench, Model
 from jorney.stages.grades import plan_evaluation
-from jorney.stages.models import plan_sft
+from jorney.stages.lessons import run_phase1
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.stages.search import VERIFIER, plan_search
 from jorney.tree.expand import Judge
@@ -68,11 +62,8 @@ def run(
     """
     small = quickstart()
     bench = Bench(output, small.mesh, small.dtype, small.step_format, seed, progress)
-    if taught:
-        policy, learned = Model(resolve(taught), source_digest(resolve(taught))), taught
-    else:
-        train = others(puzzles, "train", solutions, seed)
-        policy, learned = _phase1(bench, small, train), f"{len(train):,} solutions"
+    train = others(puzzles, "train", solutions, seed)
+    policy = run_phase1(bench, taught, train, "countdown", small.sft)
     rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy, puzzles)}]
     rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: verifier.judge, VERIFIER)
 
@@ -90,21 +81,10 @@ def run(
         "puzzles": len(puzzles),
         "out_of_reach": [puzzle.meta["numbers"] for puzzle in puzzles if not reachable(puzzle.meta["numbers"])],
         "seed": seed,
-        "learned": learned,
+        "learned": taught or f"{len(train):,} solutions",
         "prm": {name: measured[name] for name in ("f1_step", "f1_solution", "held_out_solutions") if name in measured},
         "rows": [{name: row[name] for name in COLUMNS} for row in rows],
     }
-
-
-def _phase1(bench: Bench, small: RunConfig, train: list[Problem]) -> Model:
-    base = Model(resolve(EMBEDDED), source_digest(resolve(EMBEDDED)))
-
-    def make(tokenizer: Tokenizer) -> list[Example]:
-        return encode_solutions(tokenizer, bench.format, train, "countdown")
-
-    stage = plan_sft(bench, "sft_phase1", base, make, digest(train), small.sft, f"{len(train):,} solutions")
-    bench.run(stage)
-    return stage.model
 
 
 def _searches(

@@ -23,21 +23,15 @@ from jorney.answers import grade_countdown
 from jorney.compiled import use_persistent_cache
 from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.encode import encode_solutions
-from jorney.data.packing import Example
 from jorney.data.problems import Problem
-from jorney.data.tokenizer import Tokenizer
 from jorney.judge import verifier
 from jorney.judge.noise import noised
 from jorney.pipeline import RunConfig, quickstart
-from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
-from jorney.stage import source_digest
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
-from jorney.stages.models import plan_sft
+from jorney.stages.lessons import Lesson, plan_phase2, run_phase1
 from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
-from jorney.thought.encode import encode_thought
 
 RATES = (0.0, 0.1, 0.2, 0.4)
 KINDS = ("shortcut", "journey")
@@ -53,24 +47,12 @@ def run(config: RunConfig, taught: str, rates: Sequence[float], limit: int | Non
     sizes = {"train": config.problems.train_count, "trees": config.problems.trees_count, "test": config.problems.test_count}
     drawn = {name: sample_problems(Countdown(), name, count or 1, config.seed) for name, count in sizes.items()}
     train, problems, test = drawn["train"], drawn["trees"], drawn["test"]
-    known = Model(resolve(taught), source_digest(resolve(taught))) if taught else None
-    policy = known or _phase1(bench, config, train)
+    policy = run_phase1(bench, taught, train, "countdown", config.sft)
     evaluation = plan_evaluation(bench, "evaluate_sft_phase1", policy, test, config.evaluate)
     rows = [{"seed": config.seed, "rate": None, "kind": "phase 1", **bench.run(evaluation).result}]
     for rate in rates:
         rows += _learn(bench, config, policy, problems, test, rate, limit)
     return rows
-
-
-def _phase1(bench: Bench, config: RunConfig, train: Sequence[Problem]) -> Model:
-    base = Model(resolve(EMBEDDED), source_digest(resolve(EMBEDDED)))
-
-    def make(tokenizer: Tokenizer) -> list[Example]:
-        return encode_solutions(tokenizer, bench.format, train, "countdown")
-
-    stage = plan_sft(bench, "sft_phase1", base, make, digest(train), config.sft, f"{len(train):,} solutions")
-    bench.run(stage)
-    return stage.model
 
 
 def _learn(
@@ -92,13 +74,8 @@ def _learn(
     about = _about(thoughts, problems, limit)
 
     def learn(kind: str) -> dict[str, Any]:
-        def make(tokenizer: Tokenizer) -> list[Example]:
-            texts = read_thoughts(thoughts.folder / f"{kind}.jsonl")[:limit]
-            found = [encode_thought(tokenizer, bench.format, text, config.excursion_loss) for text in texts]
-            return [example for example in found if len(example.tokens) <= config.phase2.row_length + 1]
-
-        reads = [thoughts.key, kind, limit, config.excursion_loss]
-        learned = plan_sft(bench, f"phase2_{kind}", policy, make, reads, config.phase2, f"noise {rate:.0%}")
+        lesson = Lesson(kind, config.excursion_loss, limit)
+        learned = plan_phase2(bench, f"phase2_{kind}", policy, thoughts, lesson, config.phase2, f"noise {rate:.0%}")
         bench.run(learned)
         limits = config.long() if kind == "journey" else config.evaluate
         found = bench.run(plan_evaluation(bench, f"evaluate_phase2_{kind}", learned.model, test, limits)).result

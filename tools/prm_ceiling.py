@@ -29,7 +29,6 @@ from jorney.pipeline import quickstart
 from jorney.policy import save
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
-from jorney.stage import source_digest
 from jorney.stages.bench import TRAINING, Bench, Model, Stage
 from jorney.stages.command import SftCommand, run
 from jorney.stages.parts import Parts
@@ -164,7 +163,7 @@ def main() -> None:
     use_persistent_cache()
     progress = Progress()
     if chosen.model:
-        model = Model(chosen.model, source_digest(chosen.model))
+        model = Model.at(chosen.model)
     else:
         done = run(SftCommand(output=os.path.join(chosen.output, "phase1"), limit=10_000, sft=quickstart().sft), progress)
         model = Model(os.fspath(done.folder / "model"), done.key)

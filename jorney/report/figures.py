@@ -30,7 +30,7 @@ _PANEL = 150  # of the training figure
 _TOKENS = 240  # of the token figure
 _NUMBER = 14  # the side of the square that a number takes there
 
-_STYLE: Any = {
+STYLE: Any = {
     # matplotlib's defaults whatever the user's matplotlibrc says: equal reports are equal bytes. The backend is left alone,
     # figures are made without pyplot and need none.
     **{key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"},
@@ -91,9 +91,9 @@ def accuracy_text(bars: Sequence[Bar]) -> str:
 
 def draw_accuracy(bars: Sequence[Bar], width: int) -> Figure:
     """Horizontal bars, the name and the numbers above each; the first model and the controls are the quiet ones."""
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _panels(width, (len(bars) * _ROW,), columns=1, left=2, right=2)
-        scale = _limit(max(max(bar.interval or (bar.accuracy,)) for bar in bars))
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = panels(width, (len(bars) * _ROW,), columns=1, left=2, right=2)
+        scale = limit(max(max(bar.interval or (bar.accuracy,)) for bar in bars))
         for i, bar in enumerate(bars):
             axes.barh(i, bar.accuracy, height=0.36, color=ACCENT if i and not bar.control else QUIET, alpha=0.6)
             if bar.interval is not None:
@@ -149,15 +149,15 @@ def token_text(points: Sequence[Point]) -> str:
 
 def draw_tokens(points: Sequence[Point], width: int) -> Figure:
     """A numbered point with its interval for each; controls are hollow. Numbers never lie over one another."""
-    with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _panels(width, (_TOKENS,), columns=1, left=42, right=16, top=8, bottom=44)
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = panels(width, (_TOKENS,), columns=1, left=42, right=16, top=8, bottom=44)
         for point in points:
             errors = [[point.accuracy - point.interval[0]], [point.interval[1] - point.accuracy]]
             axes.errorbar(point.tokens, point.accuracy, yerr=errors, color=QUIET, linewidth=1, alpha=0.7)
             face = "none" if point.control else ACCENT
             axes.plot(point.tokens, point.accuracy, marker="o", markersize=7, color=ACCENT, markerfacecolor=face)
         axes.set_xlim(0, 1.12 * max(point.tokens for point in points))
-        axes.set_ylim(0, _limit(max(point.interval[1] for point in points)))
+        axes.set_ylim(0, limit(max(point.interval[1] for point in points)))
         axes.set_xlabel("Mean tokens a problem")
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
         axes.grid(axis="y", linewidth=0.8)
@@ -213,11 +213,11 @@ def training_text(label: str, curves: Sequence[Curve]) -> str:
 
 def draw_training(curves: Sequence[Curve], width: int) -> Figure:
     """A panel for each curve, side by side where there is room."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         columns = len(curves) if width >= 600 else 1
         rows = (_PANEL,) * (len(curves) // columns)
-        figure, panels = _panels(width, rows, columns, left=42, right=12, top=30, bottom=44)
-        for axes, curve in zip(panels, curves, strict=True):
+        figure, places = panels(width, rows, columns, left=42, right=12, top=30, bottom=44)
+        for axes, curve in zip(places, curves, strict=True):
             # One point alone draws no line.
             axes.plot(curve.steps, curve.values, color=ACCENT, linewidth=1.6, marker="o" if len(curve.steps) == 1 else "")
             axes.set_ylim(bottom=min(0, *curve.values))
@@ -242,7 +242,7 @@ def svg(figure: Figure, name: str, text: str) -> str:
       text: what a screen reader says in its place.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         # Without any metadata the block that would carry it, with its addresses and the date, is left out.
         empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=empty)
@@ -261,7 +261,7 @@ def svg(figure: Figure, name: str, text: str) -> str:
     return f'<svg {size} role="img" aria-label="{html.escape(text)}">{body}</svg>'
 
 
-def _panels(
+def panels(
     width: int, heights: Sequence[int], columns: int, left: int, right: int, top: int = 2, bottom: int = 26
 ) -> tuple[Figure, list[Axes]]:
     """A figure of `columns` panels in each row; margins, as `heights`, are in pixels and belong to every panel."""
@@ -282,7 +282,7 @@ def _inner(axes: Axes, width: int) -> float:
     return float(axes.get_position().width) * width
 
 
-def _limit(highest: float) -> float:
+def limit(highest: float) -> float:
     """Where the axis of accuracy ends: at 100%, or earlier where all would else be a sliver at its left."""
     return next((limit for limit in (0.1, 0.25, 0.5) if highest <= limit), max(1.0, highest))
 

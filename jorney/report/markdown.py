@@ -13,11 +13,11 @@ from jorney.thought.thought import Thought
 def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[Thought, Thought] | None = None) -> str:
     """The whole file."""
     blocks = [f"# {escape(tables.title(report))}", escape(tables.headline(report)), escape(tables.facts(report))]
-    blocks += ["## Accuracy" if tables.models_table(report) else "", *_table(tables.models_table(report))]
+    blocks += ["## Accuracy" if tables.models_table(report) else "", *table(tables.models_table(report))]
     blocks += [escape(sentence) for sentence in tables.comparison_sentences(report)[:1]]
-    blocks += _table(findings.comparisons_table(report))
-    blocks += ["## Left out" if findings.left_out_table(report) else "", *_table(findings.left_out_table(report))]
-    for heading, table in (
+    blocks += table(findings.comparisons_table(report))
+    blocks += ["## Left out" if findings.left_out_table(report) else "", *table(findings.left_out_table(report))]
+    for heading, made in (
         ("Controls", findings.controls_table(report)),
         ("Behaviour", findings.behaviour_table(report)),
         ("Trees", findings.trees_table(report)),
@@ -26,7 +26,7 @@ def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[T
         ("Reward model", findings.prm_table(report)),
         ("Training", tables.training_table(report)),
     ):
-        blocks += [f"## {heading}" if table else "", *_table(table)]
+        blocks += [f"## {heading}" if made else "", *table(made)]
     if thoughts:
         journey, shortcut = thoughts
         blocks += ["## A long thought", fenced(journey.question), "The journey:", fenced(journey.text)]
@@ -34,8 +34,8 @@ def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[T
     blocks += ["## What the models wrote" if samples else ""]
     for number, sample in enumerate(samples, start=1):
         blocks += _sample(number, sample)
-    blocks += ["## Time" if tables.timing_table(report) else "", *_table(tables.timing_table(report))]
-    blocks += ["## Environment" if tables.environment_table(report) else "", *_table(tables.environment_table(report))]
+    blocks += ["## Time" if tables.timing_table(report) else "", *table(tables.timing_table(report))]
+    blocks += ["## Environment" if tables.environment_table(report) else "", *table(tables.environment_table(report))]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
@@ -53,12 +53,13 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{visible(text)}\n{fence}"
 
 
-def _table(table: tables.Table | None) -> list[str]:
-    if table is None:
+def table(shown: tables.Table | None) -> list[str]:
+    """The blocks of a table, and of its note; none where there is no table."""
+    if shown is None:
         return []
-    others = "---:" if table.numeric else ":---"
-    lines = [table.header, (":---", *[others] * (len(table.header) - 1)), *(tuple(map(escape, row)) for row in table.rows)]
-    return ["\n".join(f"| {' | '.join(line)} |" for line in lines), escape(table.note)]
+    others = "---:" if shown.numeric else ":---"
+    lines = [shown.header, (":---", *[others] * (len(shown.header) - 1)), *(tuple(map(escape, row)) for row in shown.rows)]
+    return ["\n".join(f"| {' | '.join(line)} |" for line in lines), escape(shown.note)]
 
 
 def _sample(number: int, sample: Sample) -> list[str]:

@@ -27,28 +27,33 @@ def document(
     thoughts: tuple[Thought, Thought] | None = None,
 ) -> str:
     """The whole page."""
-    title = escape(tables.title(report))
+    title = tables.title(report)
     facts = tables.facts(report)
     sections = [
-        f"<h1>{title}</h1>",
+        f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(tables.headline(report))}</p>',
         f'<p class="facts">{escape(facts)}</p>' if facts else "",
-        _section("Accuracy", _accuracy(report)),
-        _section("Left out", _table(findings.left_out_table(report))),
-        _section("Controls", _table(findings.controls_table(report))),
-        _section("Behaviour", _table(findings.behaviour_table(report))),
-        _section("A reasoning tree", exhibits.tree_section(tree) if tree else ""),
-        _section("All trees", _table(findings.trees_table(report))),
-        _section("A long thought", exhibits.thoughts_section(*thoughts) if thoughts else ""),
-        _section("All thoughts", _table(findings.thoughts_table(report)) + _table(findings.keywords_table(report))),
-        _section("Reward model", _table(findings.prm_table(report))),
-        _section("Training", _training(report)),
-        _section("What the models wrote", "\n".join(_sample(i, sample) for i, sample in enumerate(samples, start=1))),
+        section("Accuracy", _accuracy(report)),
+        section("Left out", table(findings.left_out_table(report))),
+        section("Controls", table(findings.controls_table(report))),
+        section("Behaviour", table(findings.behaviour_table(report))),
+        section("A reasoning tree", exhibits.tree_section(tree) if tree else ""),
+        section("All trees", table(findings.trees_table(report))),
+        section("A long thought", exhibits.thoughts_section(*thoughts) if thoughts else ""),
+        section("All thoughts", table(findings.thoughts_table(report)) + table(findings.keywords_table(report))),
+        section("Reward model", table(findings.prm_table(report))),
+        section("Training", _training(report)),
+        section("What the models wrote", "\n".join(_sample(i, sample) for i, sample in enumerate(samples, start=1))),
         _pair(
-            _section("Time", _table(tables.timing_table(report))),
-            _section("Environment", _table(tables.environment_table(report))),
+            section("Time", table(tables.timing_table(report))),
+            section("Environment", table(tables.environment_table(report))),
         ),
     ]
+    return whole(title, sections, "The numbers on this page are in report.json beside it.")
+
+
+def whole(title: str, sections: Sequence[str], footer: str) -> str:
+    """A page of its own, from its sections; title and footer are text."""
     body = "\n".join(filter(None, sections))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -57,7 +62,7 @@ def document(
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title}</title>
+<title>{escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>
 {CSS}</style>
@@ -66,7 +71,7 @@ def document(
 <main>
 {body}
 </main>
-<footer>The numbers on this page are in report.json beside it.</footer>
+<footer>{escape(footer)}</footer>
 </body>
 </html>
 """
@@ -77,7 +82,7 @@ def escape(text: str) -> str:
     return html.escape(visible(text), quote=True)
 
 
-def _section(heading: str, content: str) -> str:
+def section(heading: str, content: str) -> str:
     """A section, or nothing where there is no content."""
     return f"<section>\n<h2>{heading}</h2>\n{content}\n</section>" if content else ""
 
@@ -93,20 +98,20 @@ def _accuracy(report: tables.Report) -> str:
     if bars:
         caption = "Share of the problems answered right. The thin lines are 95% Wilson intervals."
         text = figures.accuracy_text(bars)
-        parts.append(_figure("accuracy", lambda width: figures.draw_accuracy(bars, width), text, caption))
+        parts.append(figure("accuracy", lambda width: figures.draw_accuracy(bars, width), text, caption))
     points = figures.token_points(report)
     if len({point.tokens for point in points}) > 1:
         caption = f"Accuracy against the tokens that a problem took on average. {figures.token_key(points)}"
         text = figures.token_text(points)
-        parts.append(_figure("tokens", lambda width: figures.draw_tokens(points, width), text, caption))
-    parts.append(_table(tables.models_table(report)))
+        parts.append(figure("tokens", lambda width: figures.draw_tokens(points, width), text, caption))
+    parts.append(table(tables.models_table(report)))
     parts += [f"<p>{escape(sentence)}</p>" for sentence in tables.comparison_sentences(report)[:1]]
-    parts.append(_table(findings.comparisons_table(report)))
+    parts.append(table(findings.comparisons_table(report)))
     return "\n".join(filter(None, parts))
 
 
 def _training(report: tables.Report) -> str:
-    parts = [_table(tables.training_table(report))]
+    parts = [table(tables.training_table(report))]
     for i, (name, stage) in enumerate(tables.entries(report, "training").items()):
         curves = figures.training_curves(stage)
         if curves:
@@ -116,10 +121,17 @@ def _training(report: tables.Report) -> str:
 
 def _curve(name: str, label: str, curves: Sequence[figures.Curve]) -> str:
     text = figures.training_text(label, curves)
-    return _figure(name, lambda width: figures.draw_training(curves, width), text, f"{label}, over its training steps.")
+    return figure(name, lambda width: figures.draw_training(curves, width), text, f"{label}, over its training steps.")
 
 
-def _figure(name: str, draw: Callable[[int], Figure], text: str, caption: str) -> str:
+def figure(name: str, draw: Callable[[int], Figure], text: str, caption: str) -> str:
+    """A figure at two widths.
+
+    Args:
+      name: unique within the page.
+      draw: given a width in pixels.
+      text: what a screen reader says in its place.
+    """
     drawings = []
     for kind, width in _WIDTHS.items():
         drawing = figures.svg(draw(width), f"{name}-{kind}", visible(text))
@@ -127,16 +139,16 @@ def _figure(name: str, draw: Callable[[int], Figure], text: str, caption: str) -
     return "\n".join(["<figure>", *drawings, f"<figcaption>{escape(caption)}</figcaption>", "</figure>"])
 
 
-def _table(table: tables.Table | None) -> str:
+def table(shown: tables.Table | None) -> str:
     """The table in a container of its own, which scrolls where the page is narrower (also by keyboard: tabindex)."""
-    if table is None:
+    if shown is None:
         return ""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
-    rows = "\n".join(_row(row) for row in table.rows)
-    note = f'\n<p class="note">{escape(table.note)}</p>' if table.note else ""
-    return f"""<div class="scroll" role="region" aria-labelledby="table-{table.name}" tabindex="0">
-<table{' class="numeric"' if table.numeric else ""}>
-<caption id="table-{table.name}">{escape(table.caption)}</caption>
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in shown.header)
+    rows = "\n".join(_row(row) for row in shown.rows)
+    note = f'\n<p class="note">{escape(shown.note)}</p>' if shown.note else ""
+    return f"""<div class="scroll" role="region" aria-labelledby="table-{shown.name}" tabindex="0">
+<table{' class="numeric"' if shown.numeric else ""}>
+<caption id="table-{shown.name}">{escape(shown.caption)}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {rows}

@@ -10,11 +10,11 @@ from typing import Any
 from jorney import storage
 from jorney.compiled import Compilations
 from jorney.data.steps import FORMATS
-from jorney.policy import Policy, load
+from jorney.policy import Policy, load, resolve
 from jorney.progress import Bar, Progress
 from jorney.sample.generate import Generator
 from jorney.sharding import MeshConfig, make_mesh
-from jorney.stage import Done, Stages
+from jorney.stage import Done, Stages, source_digest
 from jorney.train.metrics import Record
 
 TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
@@ -31,6 +31,12 @@ class Model:
 
     folder: str
     key: str
+
+    @classmethod
+    def at(cls, source: str) -> Model:
+        """The model at a folder or a hub id, or the embedded one."""
+        folder = resolve(source)
+        return cls(folder, source_digest(folder))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -334,9 +334,8 @@ def _judge(bench: Bench, name: str, readout: str, problems: Sequence[Problem]) -
 
 def read_model(place: str) -> Model:
     """The model of a folder or a hub id, if it is one."""
-    folder = resolve(place)
-    config_json.read(folder)  # so that a folder without a model is refused before anything runs
-    return Model(folder, source_digest(folder))
+    config_json.read(resolve(place))  # so that a folder without a model is refused before anything runs
+    return Model.at(place)
 
 
 def plain(result: Any) -> dict[str, Any]:

@@ -61,18 +61,3 @@ def measured(config: TrainingConfig) -> list[str]:
 def curve(records: Sequence[Record]) -> list[list[float]]:
     """[step, loss, accuracy] of every step."""
     return [[record["step"], record["loss"], record["accuracy"]] for record in records]
-
-
-def as_many_tokens(examples: Sequence[Example], more: Sequence[Example], tokens: int) -> list[Example]:
-    """Examples that hold about as many completion tokens: all of `examples`, then `more`, then all over again.
-
-    The last one may go beyond by less than its own length.
-    """
-    found: list[Example] = []
-    pool = [*examples, *more]
-    total = 0
-    while total < tokens:
-        example = pool[len(found) % len(pool)]
-        found.append(example)
-        total += len(example.tokens) - example.prompt
-    return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.evaluate.statistics import Paired, mcnemar, wilson
+from jorney.evaluate.statistics import Paired, cluster_bootstrap, mcnemar, wilson
 
 
 def pairs(both: int, only_a: int, only_b: int, neither: int = 0) -> tuple[list[bool], list[bool]]:
@@ -102,3 +103,42 @@ def test_mcnemar_refuses_results_that_are_not_paired() -> None:
         mcnemar([True, False], [True])
     with pytest.raises(ValueError, match=r"len\(a\) = 0"):
         mcnemar([], [])
+
+
+def test_clusters_of_one_give_the_usual_interval_of_a_mean():
+    values = np.random.default_rng(0).integers(-1, 2, 2_000).astype(float)
+    low, high = cluster_bootstrap(values, range(2_000))
+    error = values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.06 * error)
+
+
+@pytest.mark.parametrize("size", [4, 9])
+def test_values_that_repeat_within_a_cluster_are_no_news(size):
+    own = np.random.default_rng(1).integers(0, 2, 400).astype(float)
+    once = cluster_bootstrap(own, range(400))
+    many = cluster_bootstrap(np.repeat(own, size), np.repeat(np.arange(400), size).tolist())
+    assert many == pytest.approx(once)
+    naive = cluster_bootstrap(np.repeat(own, size), range(400 * size))
+    assert (once[1] - once[0]) / (naive[1] - naive[0]) == pytest.approx(np.sqrt(size), rel=0.1)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    # 200 clusters of unequal size, each with an effect of its own; the mean of all is 0.
+    rng = np.random.default_rng(2)
+    covered = 0
+    for seed in range(200):
+        effects = rng.normal(size=100)
+        sizes = rng.integers(1, 6, 100)
+        values = np.repeat(effects, sizes) + rng.normal(size=sizes.sum())
+        low, high = cluster_bootstrap(values, np.repeat(np.arange(100), sizes).tolist(), 0.9, draws=500, seed=seed)
+        covered += low < 0 < high
+    assert 165 <= covered <= 193  # 0.9 of 200, within three standard errors
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "confidence", "message"),
+    [([1.0], [], 0.95, "expected a cluster"), ([], [], 0.95, "at least 1 value"), ([1.0], [0], 1.0, "confidence = 1.0")],
+)
+def test_an_interval_that_cannot_be_is_refused(values, clusters, confidence, message):
+    with pytest.raises(ValueError, match=message):
+        cluster_bootstrap(values, clusters, confidence)

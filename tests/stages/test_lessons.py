@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jorney.data.packing import Example
-from jorney.stages.models import as_many_tokens
+from jorney.stages.lessons import as_many_tokens
 
 EXAMPLES = st.lists(st.integers(1, 30).map(lambda n: Example((1,) * (n + 2), prompt=2)), min_size=1, max_size=8)
 

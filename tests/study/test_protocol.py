@@ -1,0 +1,46 @@
+"""Protocols refuse what cannot be run, and know whether they are the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jorney.config import override
+from jorney.pipeline import quickstart
+from jorney.study.protocol import Abroad, Dose, Protocol
+
+PROTOCOL = Protocol(run=quickstart(), doses=(Dose("K", "2", quickstart()),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"problems": "train"}, "problems = 'train': expected one of tuning, test"),
+        ({"seeds": ()}, r"seeds = \(\): expected at least one"),
+        ({"seeds": (1, 1)}, "each once"),
+        ({"doses": (Dose("K", "2", quickstart()),) * 2}, "another name for each of a group"),
+    ],
+)
+def test_what_is_wrong_is_named(changes, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(PROTOCOL, **changes)
+
+
+def test_problems_of_other_kinds_are_drawn_or_read() -> None:
+    with pytest.raises(ValueError, match="expected a task or a file, one of the two"):
+        Abroad("both", quickstart().problems.countdown, "24.csv")
+    with pytest.raises(ValueError, match="expected a task or a file, one of the two"):
+        Abroad("none")
+
+
+def test_a_protocol_is_known_by_what_it_measures_alone() -> None:
+    elsewhere = dataclasses.replace(PROTOCOL, output="elsewhere", name="other", problems="test", tried=("a",))
+    assert elsewhere.digest() == PROTOCOL.digest()
+    assert dataclasses.replace(PROTOCOL, seeds=(3,)).digest() != PROTOCOL.digest()
+    assert dataclasses.replace(PROTOCOL, margin=0.01).digest() != PROTOCOL.digest()
+
+
+def test_the_command_line_chooses_the_folder_the_set_and_the_seeds() -> None:
+    chosen = override(PROTOCOL.choice(), ["--problems", "test", "--seeds", "4", "5"], "jorney experiment")
+    assert (chosen.output, chosen.problems, chosen.seeds) == ("runs/experiment", "test", (4, 5))
