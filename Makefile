@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint types check parity clean help
+.PHONY: demo experiment test test-slow lint types check parity clean help
 
 help:
 	@echo "make demo       set up, then run the quickstart: minutes on two cores"
+	@echo "make experiment set up, then journeys against shortcuts by configs/experiment.py: hours"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take minutes as well"
 	@echo "make check      lint, types and tests, as CI does"
@@ -19,6 +20,9 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	$(BIN)/python tools/measure.py $(BIN)/jorney quickstart
+
+experiment: $(READY)
+	$(BIN)/jorney experiment configs/experiment.py --problems test
 
 # Two files of tests at a time: most of them keep one core busy.
 test: $(READY)

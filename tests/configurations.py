@@ -10,11 +10,12 @@ from places import ROOT
 from jorney import topology
 from jorney.pipeline import RunConfig
 from jorney.stages.command import StageCommand
+from jorney.study.protocol import Protocol
 
 CONFIGS = {file.stem: file for file in sorted((ROOT / "configs").glob("*.py"))}
 
 
-def made(name: str) -> StageCommand | RunConfig:
+def made(name: str) -> StageCommand | RunConfig | Protocol:
     return runpy.run_path(str(CONFIGS[name]))["config"]()
 
 

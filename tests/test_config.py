@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jorney import config
 from jorney.pipeline import RunConfig, quickstart
 from jorney.stages.command import DpoCommand, ExpandCommand, SftCommand
+from jorney.study.protocol import Protocol
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -269,4 +270,4 @@ def test_the_configurations_of_the_project_are_read():
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
             found.append(type(config.read(os.path.join(folder, name), object)))
-    assert set(found) == {DpoCommand, ExpandCommand, RunConfig, SftCommand}
+    assert set(found) == {DpoCommand, ExpandCommand, Protocol, RunConfig, SftCommand}

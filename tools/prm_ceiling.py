@@ -87,6 +87,14 @@ def plan_set(bench: Bench, model: Model, split: str, problems: Sequence[Problem]
     return bench.plan(f"{split}_verdicts", [model.key, [one.id for one in problems], config.decides()], work, split)
 
 
+def drawn(split: str, size: int) -> list[Problem]:
+    """Problems of a set. Those to train on are of two, a fifth of "trees", the rest of "train": the numbers of one are few."""
+    if split != "trees":
+        return sample_problems(Countdown(), split, size, 0)
+    own = size // 5
+    return [*sample_problems(Countdown(), "trees", own, 0), *sample_problems(Countdown(), "train", size - own, 0)]
+
+
 def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
     known = {problem.id: problem for problem in problems}
     found = Set([], [], [], [])
@@ -173,7 +181,7 @@ def main() -> None:
     sizes = {"trees": chosen.train, "tuning": chosen.tuning, "test": chosen.test}
     sets, keys = {}, []
     for split, size in sizes.items():
-        problems = sample_problems(Countdown(), split, size, 0)
+        problems = drawn(split, size)
         stage = plan_set(bench, model, split, problems, configs[split])
         bench.run(stage)
         sets[split], keys = read_set(stage, problems), [*keys, stage.key]

@@ -3,8 +3,9 @@
     python tools/train_base_model.py OUT_DIR [--steps 3000] [--seed 0]
 
 The model learns the mechanics of Countdown from aimless walks (`countdown.wander`): legal steps with true arithmetic, what
-two numbers give, going back to an earlier state. No walk knows a target, none ends, and none holds four numbers or more that
-belong to another set than "train". It resumes from OUT_DIR/checkpoints when interrupted.
+two numbers give, going back to an earlier state and trying something else there, and comparing what it comes to with a number
+that it looks out for. No walk goes where such a number is, none ends, and none holds four numbers or more that belong to
+another set than "train". It resumes from OUT_DIR/checkpoints when interrupted.
 
 Cost of the model in the package: see `training.json` beside its weights.
 """
@@ -53,7 +54,7 @@ CONFIG = ModelConfig(
     init_scale=0.05,
 )
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
-# Shapes of batches (rows, tokens): mostly short ones, which are cheaper a token; every fourth is long, for looking far back.
+# Shapes of batches (rows, tokens): short ones, which are cheaper a token; every second is long, for looking far back.
 SHORT, LONG = (48, 128), (16, 384)
 # Words that later stages write; they are to take few tokens.
 WORDS = (
@@ -62,7 +63,8 @@ WORDS = (
     "Make"
 )
 # How many numbers a walk starts from, the largest of them, and how often.
-STARTS = ((2, countdown.LARGEST, 0.12), (3, 50, 0.10), (4, 30, 0.68), (5, 25, 0.10))
+STARTS = ((2, countdown.LARGEST, 0.12), (3, 50, 0.16), (4, 30, 0.64), (5, 25, 0.08))
+MARKED, FOUND = 0.8, 0.6  # walks that look out for a number, and how many of these for one that they come to
 
 
 def start(rng: random.Random) -> countdown.Numbers:
@@ -74,13 +76,19 @@ def start(rng: random.Random) -> countdown.Numbers:
 
 
 def document(rng: random.Random, lines: int) -> str:
-    numbers = start(rng)
-    walk = itertools.islice(countdown.wander(numbers, rng), lines)
-    return ABEL.ask(countdown.aimless_question(numbers)) + "\n".join(walk)
+    numbers, seed, mark = start(rng), rng.random(), None
+    walk = list(itertools.islice(countdown.wander(numbers, random.Random(seed)), lines))
+    if rng.random() < MARKED:
+        # Often one that the walk comes to, or nothing would ever be equal to it.
+        steps = [countdown.parse_step(line.partition(". ")[2]) for line in walk]
+        ends = [step.result for step in steps if step and len(step.left) == 1]
+        mark = rng.choice(ends) if ends and rng.random() < FOUND else rng.randint(1, rng.choice((20, countdown.LARGEST)))
+        walk = list(itertools.islice(countdown.wander(numbers, random.Random(seed), mark), lines))
+    return ABEL.ask(countdown.aimless_question(numbers, mark)) + "\n".join(walk)
 
 
 def train_tokenizer(folder: str) -> None:
-    """A byte-level BPE in which every number up to 99 and every mark of a step is one token."""
+    """A byte-level BPE in which the numbers up to 99 (95 apart) and every mark of a step are one token each."""
     # Words with a bracket before or a colon behind, and punctuation with its newlines, stay whole.
     pieces = tokenizers.Regex(r" ?\d{1,2}| ?\(?[A-Za-z']+:?\n*| ?[^\sA-Za-z\d]+\n*|\s+")
     tokenizer = tokenizers.Tokenizer(models.BPE())
@@ -92,6 +100,7 @@ def train_tokenizer(folder: str) -> None:
     texts = [document(rng, 8) for _ in range(2000)]
     texts += [ABEL.ask(countdown.question((1, 2), 3)) + "#### 3"] * 2000
     texts += [" ".join(["", *map(str, range(1, 100))]) + "\n" + "\n".join(map(str, range(1, 10)))] * 300
+    texts += ["Wait, 3 is not 4. Go back to 1, 2.\n"] * 1000
     texts += [f" {WORDS}, . : ? !\n" + "\n".join(WORDS.split()) + ".\n"] * 200
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
@@ -115,7 +124,7 @@ class Walks:
         self.padding, self.digest = 0.0, f"walks of seed {seed}"
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
-        rows, length = LONG if step % 4 == 3 else SHORT
+        rows, length = LONG if step % 2 else SHORT
         rng = random.Random(f"{self._seed}/{step}")
         # A line has 7 tokens at least, so this many lines always fill the row; what is over is cut off.
         texts = [document(rng, length // 7 + 1) for _ in range(rows)]
@@ -149,7 +158,7 @@ def main() -> None:
     adamw = OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05)
     batches: Any = walks
     params, _ = train(
-        # Every fourth batch is long; throughput is counted as if all were short.
+        # Every second batch is long; throughput is counted as if all were short.
         Training(CONFIG, sft_loss(CONFIG), batches, packed_row(SHORT[1]), adamw, {"seed": options.seed}),
         parameters.init(CONFIG, jax.random.key(options.seed)),
         sharding.make_mesh(),
@@ -159,7 +168,7 @@ def main() -> None:
         on_step,
     )
     hf.save(model, CONFIG, params, tokenizer, "bfloat16")
-    tokens = sum(np.prod(LONG if step % 4 == 3 else SHORT) for step in range(options.steps))
+    tokens = sum(np.prod(LONG if step % 2 else SHORT) for step in range(options.steps))
     storage.write_json(
         os.path.join(model, "training.json"),
         {

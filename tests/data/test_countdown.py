@@ -259,13 +259,17 @@ def test_an_unknown_split_is_named():
         countdown.sample_problems(Countdown(), "valid", 1, 0)
 
 
+def _may_be_walked(step) -> bool:
+    return len(step.left) < 4 or countdown.split_of(step.left) == "train"
+
+
 @settings(max_examples=60)
-@given(st.lists(st.integers(1, 25), min_size=2, max_size=6), SEEDS)
-def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed):
+@given(st.lists(st.integers(1, 25), min_size=2, max_size=6), SEEDS, st.none() | st.integers(1, 99))
+def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed, mark):
     start, rng = tuple(sorted(values)), random.Random(seed)
-    trail = [start]
-    walk = itertools.islice(countdown.wander(start, rng), 40)
-    if not any(len(step.left) < 4 or countdown.split_of(step.left) == "train" for step in countdown.moves(start)):
+    trail, tried = [start], {}
+    walk = itertools.islice(countdown.wander(start, rng, mark), 40)
+    if not any(map(_may_be_walked, countdown.moves(start))):
         with pytest.raises(ValueError, match="no step leads from"):
             next(walk)
         return
@@ -276,17 +280,43 @@ def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed):
             del trail[trail.index(state) + 1 :]
         elif here := re.fullmatch(r"Here (\d+) and (\d+) give ([\d, ]+)\.", line):
             assert (int(here[1]), int(here[2])) == trail[-1]
-            assert [int(value) for value in here[3].split(", ")] == sorted({step.result for step in countdown.moves(trail[-1])})
+            given_here = [int(value) for value in here[3].split(", ")]
+            assert given_here == sorted({step.result for step in countdown.moves(trail[-1])})
+        elif line.startswith(("So ", "But ")):
+            assert mark is not None
+            if line.endswith("there."):
+                assert line == (f"So {mark} is there." if mark in given_here else f"But {mark} is not there.")
+            else:
+                (end,) = trail[-1]
+                assert line == (f"So {end} is {mark}." if end == mark else f"But {end} is not {mark}.")
         else:  # anything else, an answer or a target among it, is no numbered step
             number, text = line.split(". ", 1)
             step = countdown.parse_step(text)
             assert int(number) == len(trail)
-            assert step in countdown.moves(trail[-1])
+            options = [
+                one for one in countdown.moves(trail[-1]) if len(one.left) < 4 or countdown.split_of(one.left) == "train"
+            ]
+            assert step in options
+            if trail == [start] and tried.get(start) == set(options):
+                tried = {}  # all over again
+            # Nothing is tried twice at a state while something else is left there.
+            assert step not in tried.get(trail[-1], ())
+            tried.setdefault(trail[-1], set()).add(step)
             trail.append(step.left)
-            assert len(step.left) < 4 or countdown.split_of(step.left) == "train"
 
 
 def test_a_walk_that_cannot_begin_raises():
     # All it could do is 24, 144 or 1 beside three times 12: two of other sets, one beyond the largest number.
     with pytest.raises(ValueError, match=r"no step leads from \(12, 12, 12, 12, 12\)"):
         next(countdown.wander((12,) * 5, random.Random(0)))
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 25), min_size=2, max_size=5), SEEDS, st.integers(1, 99))
+def test_where_a_walk_goes_does_not_depend_on_what_it_looks_out_for(values, seed, mark):
+    start = tuple(sorted(values))
+    if not any(map(_may_be_walked, countdown.moves(start))):
+        return
+    marked = itertools.islice(countdown.wander(start, random.Random(seed), mark), 40)
+    told = [line for line in marked if not line.startswith(("So ", "But "))]
+    assert told == list(itertools.islice(countdown.wander(start, random.Random(seed)), len(told)))

@@ -17,6 +17,7 @@ from jorney.plan import configuration
 from jorney.plan.command import make
 from jorney.plan.configuration import Planner
 from jorney.stages.command import ExpandCommand, SearchCommand, StageCommand
+from jorney.study.protocol import Protocol
 
 FOR_TPU = [name for name, file in CONFIGS.items() if "TPU v" in file.read_text()]
 # What a docstring states, as `jorney plan` prints it.
@@ -26,7 +27,7 @@ BOUND = re.compile(r"^Bound: +([\d,]+) tokens/s/chip", re.MULTILINE)
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_configuration_says_how_it_is_run_and_on_what(name: str) -> None:
-    assert isinstance(made(name), StageCommand | RunConfig)
+    assert isinstance(made(name), StageCommand | RunConfig | Protocol)
     text = runpy.run_path(str(CONFIGS[name]))["__doc__"]
     for field in ("Command:", "Hardware:", "Result:"):
         assert f"\n{field} " in text

@@ -96,12 +96,13 @@ def test_trees_in_every_format(policy, problems, compilations, name) -> None:
 
 
 def test_a_node_is_sampled_again_from_its_key(policy, problems, compilations) -> None:
-    tree = grown(policy, problems, compilations, ABEL)[0]
+    trees = grown(policy, problems, compilations, ABEL)
+    tree = max(trees, key=lambda one: len(one.nodes))
     generator, encode = Generator(policy, compilations), policy.tokenizer.encode_after
     prompts = [ABEL.encode(policy.tokenizer, problem.question) for problem in problems]
     work = work_of(CONFIG, len(problems), max(len(encode(f"{k}.")) for k in range(CONFIG.depth + 2)))  # as it was grown with
     engine = generator.engine(prompts, work, knobs(CONFIG.temperature, CONFIG.top_p))
-    spans = {0: engine.open(prompts[0])}
+    spans = {0: engine.open(prompts[trees.index(tree)])}
     wanted = {}
     for index, node in enumerate(tree.nodes[1:], start=1):
         divided = node.parent == 0 or tree.nodes[node.parent].text.endswith("\n")
