@@ -67,10 +67,15 @@ def run(
     rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy, puzzles)}]
     rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: verifier.judge, VERIFIER)
 
-    labelled = plan_rollouts(bench, policy, others(puzzles, "trees", rollouts, seed), small.rollouts)
+    own = rollouts // 5  # the numbers of "trees" alone are few
+    problems = others(puzzles, "trees", own, seed) + others(puzzles, "train", rollouts - own, seed)
+    few = dataclasses.replace(small.rollouts, completions=2)  # many problems teach more than sure labels
+    labelled = plan_rollouts(bench, policy, problems, few)
     bench.run(labelled)
     held_out = others(puzzles, "tuning", 50, seed)
-    prm = plan_prm(bench, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, small.prm)
+    optimizer = dataclasses.replace(small.prm.optimizer, learning_rate=7e-4)
+    learning = dataclasses.replace(small.prm, epochs=4, row_length=288, optimizer=optimizer)
+    prm = plan_prm(bench, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, learning)
     measured = bench.run(prm).result
     rows += [
         row
@@ -113,7 +118,7 @@ def _searches(
     ]
     for keep in (1, 5):
         found = search(SearchConfig("beam", keep=keep, width=width, **common))
-        rows.append({"method": f"tree search, b = {keep}, w = {width}", "judge": judge, **found})
+        rows.append({**found, "method": f"tree search, b = {keep}, w = {width}", "judge": judge})
     return rows
 
 
@@ -141,7 +146,7 @@ def main() -> None:
     parser.add_argument("--model", default="", help="one that has learned Countdown solutions already")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--solutions", type=int, default=10_000, help="that the policy learns from")
-    parser.add_argument("--rollouts", type=int, default=200, help="problems whose rollouts the reward model learns from")
+    parser.add_argument("--rollouts", type=int, default=5_000, help="problems whose rollouts the reward model learns from")
     parser.add_argument("--n", type=int, default=16, help="samples of a puzzle")
     parser.add_argument("--width", type=int, default=5, help="steps that the search samples after each that it keeps")
     given = parser.parse_args()
