@@ -2,10 +2,10 @@
 
 Command:   make experiment                  (jorney experiment configs/experiment.py --problems test)
 Hardware:  two CPU cores, 4 GB, a few hours; the same command goes on where it was stopped
-Result:    runs/experiment/experiment.html; the README quotes its table
+Result:    runs/experiment/experiment.html; a draft, not run to its end yet
 
-Everything here was chosen on the set "tuning" (`--problems tuning`, in another --output). The page says how often the set
-"test" was looked at from its folder.
+Settings are to be chosen on the set "tuning" (`--problems tuning`, in another --output) before the set "test" is opened; the
+page says how often that was done from its folder.
 
 Hypothesis: a model that learns journeys solves at least 8 points more of the held-out problems than one that learns shortcuts
 from the same trees, on the mean over seeds; it leads with every seed; and the pooled 95% interval, a bootstrap over clusters

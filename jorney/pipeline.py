@@ -301,7 +301,7 @@ def quickstart() -> RunConfig:
     # base model's arithmetic, and the model writes the target as the result of whatever stands there.
     phase1 = SftConfig(batch_rows=4, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=5e-4, warmup=0.05))
     return RunConfig(
-        # Loss on excursions teaches to err first: of the same thoughts, 6 points less (configs/experiment.py).
+        # Loss on excursions teaches to err first; configs/experiment.py has both.
         excursion_loss=False,
         problems=ProblemsConfig(trees_count=1000),
         share=0.05,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jorney.evaluate.statistics import cluster_bootstrap, mcnemar, wilson
+from jorney.evaluate.statistics import cluster_bootstrap, mcnemar
 from jorney.study.run import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 
 MODELS = (PHASE1, SHORTCUT, JOURNEY, MATCHED, PLACEBO, UNTIL, PASS)
@@ -62,8 +62,3 @@ def _seeds(outcomes: Sequence[Mapping[str, Any]], values: Sequence[float]) -> di
     for one, value in zip(outcomes, values, strict=True):
         own.setdefault(str(one["seed"]), []).append(value)
     return {"by_seed": {seed: sum(members) / len(members) for seed, members in own.items()}}
-
-
-def ahead(row: Mapping[str, Any]) -> tuple[float, float]:
-    """A row's Wilson interval, for figures."""
-    return wilson(round(row["accuracy"] * row["n"]), row["n"])

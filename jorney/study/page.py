@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -119,14 +120,9 @@ def mean_curves(found: Found) -> dict[str, list[tuple[float, float]]]:
     """(tokens, accuracy) by model, as means over seeds."""
     own = [one["curves"] for one in found["seeds"]]
     return {
-        name: [(_mean(p[0] for p in at), _mean(p[1] for p in at)) for at in zip(*(one[name] for one in own), strict=True)]
+        name: [(fmean(p[0] for p in at), fmean(p[1] for p in at)) for at in zip(*(one[name] for one in own), strict=True)]
         for name in own[0]
     }
-
-
-def _mean(values: Any) -> float:
-    listed = list(values)
-    return float(sum(listed) / len(listed))
 
 
 def curves_text(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from jorney.config import digest, expect_at_least
-from jorney.data.countdown import SPLITS, Countdown
+from jorney.data.countdown import Countdown
 from jorney.pipeline import RunConfig
 
 SETS = ("tuning", "test")
@@ -97,7 +97,7 @@ class Protocol:
     tried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.problems not in SETS or self.problems not in SPLITS:
+        if self.problems not in SETS:
             raise ValueError(f"problems = {self.problems!r}: expected one of {', '.join(SETS)}")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds = {self.seeds}: expected at least one, each once")

@@ -58,24 +58,18 @@ class Seed:
         """The model that has learned solutions."""
         run = run or self.run
         train = self._drawn(run, "train")
-        stage = plan_phase1(self.bench, self.base(run), train, "countdown", run.sft)
-        self.ran(stage)
-        return stage.model
+        return self._stage(plan_phase1(self.bench, self.base(run), train, "countdown", run.sft)).model
 
     def trees(self, run: RunConfig | None = None) -> Stage:
         """Trees of the model after phase 1."""
         run = run or self.run
         problems = self._drawn(run, "trees")
-        stage = plan_trees(self.bench, self.phase1(run), problems, digest(problems), run.expand)
-        self.ran(stage)
-        return stage
+        return self._stage(plan_trees(self.bench, self.phase1(run), problems, digest(problems), run.expand))
 
     def thoughts(self, run: RunConfig | None = None) -> Stage:
         run = run or self.run
         trees = self.trees(run)
-        stage = plan_thoughts(self.bench, trees.folder, trees.key, run.derive, run.refine)
-        self.ran(stage)
-        return stage
+        return self._stage(plan_thoughts(self.bench, trees.folder, trees.key, run.derive, run.refine))
 
     def learned(
         self, kind: str, run: RunConfig | None = None, thoughts: int | None = None, phase1: bool = True
@@ -110,3 +104,7 @@ class Seed:
         if stage.key not in self._done:
             self._done[stage.key] = self.bench.run(stage)
         return self._done[stage.key]
+
+    def _stage(self, stage: Stage) -> Stage:
+        self.ran(stage)
+        return stage
