@@ -21,8 +21,12 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/python tools/measure.py $(BIN)/jorney quickstart
 
-experiment: $(READY)
-	$(BIN)/jorney experiment configs/experiment.py --problems test
+experiment: $(READY) runs/small_base/model/training.json
+	$(BIN)/jorney experiment configs/experiment.py --problems final
+
+# The smaller of the experiment's two base models. What was begun is gone on with.
+runs/small_base/model/training.json: | $(READY)
+	$(BIN)/python tools/train_base_model.py runs/small_base --embed 96 --layers 4
 
 # Two files of tests at a time: most of them keep one core busy.
 test: $(READY)

@@ -1,10 +1,10 @@
 """The experiment's protocol: do journeys teach more than shortcuts from the same trees?
 
-Command:   make experiment                  (jorney experiment configs/experiment.py --problems test)
+Command:   make experiment                  (jorney experiment configs/experiment.py --problems final)
 Hardware:  two CPU cores, 4 GB, a few hours; the same command goes on where it was stopped
 Result:    runs/experiment/experiment.html; a draft, not run to its end yet
 
-Settings are to be chosen on the set "tuning" (`--problems tuning`, in another --output) before the set "test" is opened; the
+Settings are to be chosen on the set "tuning" (`--problems tuning`, in another --output) before the set "final" is opened; the
 page says how often that was done from its folder.
 
 Hypothesis: a model that learns journeys solves at least 8 points more of the held-out problems than one that learns shortcuts

@@ -16,8 +16,9 @@ from jorney.data.steps import FORMATS
 from jorney.data.tokenizer import Tokenizer
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.resample import ResampleConfig
-from jorney.judge import verifier
+from jorney.judge.llm import LlmJudgeConfig
 from jorney.judge.rollouts import RolloutConfig
+from jorney.llm import LlmConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sample.generate import encode_prompts
@@ -26,6 +27,7 @@ from jorney.stage import Done, Lacking
 from jorney.stages import preferences, rewards
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import accuracy_line, plan_evaluation, plan_resampling
+from jorney.stages.judged import plan_trees_by_llm
 from jorney.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
@@ -42,7 +44,7 @@ from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 
 COUNTDOWN = "countdown"
-JUDGES = ("verifier", "prm")
+JUDGES = ("verifier", "prm", "llm")
 UNTIL = ("sft_phase1", "phase2", "dpo")
 
 
@@ -85,10 +87,12 @@ class RunConfig:
       dtype: of the computation, "float32" or "bfloat16"; master weights are float32.
       seed: of everything random.
       until: the last part that runs: "sft_phase1", "phase2" (trees, thoughts and the models trained on them) or "dpo" (all).
-      judge: of the steps in trees: "verifier" (exact, Countdown) or "prm" (trained on rollouts of phase 1).
+      judge: of the steps in trees: "verifier" (exact, Countdown), "prm" (trained on rollouts of phase 1) or "llm" (a language
+        model at an endpoint).
       share: of the tree problems that rollouts and preference pairs are sampled for.
       long_tokens: limit of a completion of models that were trained on journeys; the others' is `evaluate.max_tokens`.
       excursion_loss: whether the excursions of journeys bear loss.
+      llm, llm_judge: the endpoint of "llm", and what it is asked.
       sft, phase2: training on solutions, and on thoughts.
       mesh: of the trainings.
       sampling_mesh: of all sampling and judging. A large model trains best with its parameters split by `fsdp`, and samples
@@ -117,6 +121,8 @@ class RunConfig:
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
     resample: ResampleConfig = dataclasses.field(default_factory=ResampleConfig)
+    llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
+    llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
@@ -131,7 +137,7 @@ class RunConfig:
         if self.long_tokens < 1:
             raise ValueError(f"long_tokens = {self.long_tokens}: expected 1 or more")
         if self.judge == "verifier" and self.until != "sft_phase1" and self.problems.trees != COUNTDOWN:
-            raise ValueError("judge = 'verifier': expected 'prm', since only Countdown's steps can be verified")
+            raise ValueError("judge = 'verifier': expected 'prm' or 'llm', since only Countdown's steps can be verified")
 
     def long(self) -> EvaluateConfig:
         """How models that were trained on journeys are evaluated."""
@@ -265,12 +271,13 @@ class Run:
         rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
         prm = self._add(plan_prm(bench, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
 
-        if config.judge == "prm":
-            trees = plan_trees(
-                bench, phase1, problems, digest(problems), config.expand, lambda: prm_judge(bench, prm.model), prm.key
-            )
+        grown = (bench, phase1, problems, digest(problems), config.expand)
+        if config.judge == "llm":
+            trees = plan_trees_by_llm(*grown, config.llm, config.llm_judge)
+        elif config.judge == "prm":
+            trees = plan_trees(*grown, lambda: prm_judge(bench, prm.model), prm.key)
         else:
-            trees = plan_trees(bench, phase1, problems, digest(problems), config.expand, lambda: verifier.judge, "verifier")
+            trees = plan_trees(*grown)
         self._add(trees)
         thoughts = self._add(plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine))
 

@@ -1,6 +1,6 @@
 """Trains the embedded base model and writes it as a Hugging Face folder.
 
-    python tools/train_base_model.py OUT_DIR [--steps 3000] [--seed 0]
+    python tools/train_base_model.py OUT_DIR [--steps 3000] [--seed 0] [--embed 128] [--layers 6]
 
 The model learns the mechanics of Countdown from aimless walks (`countdown.wander`): legal steps with true arithmetic, what
 two numbers give, going back to an earlier state and trying something else there, and comparing what it comes to with a number
@@ -41,18 +41,8 @@ from jorney.train.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
 VOCABULARY = 512
-CONFIG = ModelConfig(
-    vocab_size=VOCABULARY,
-    embed=128,
-    layers=6,
-    heads=4,
-    kv_heads=4,
-    head_dim=32,
-    mlp=384,
-    positions=1024,
-    tie_embeddings=True,
-    init_scale=0.05,
-)
+POSITIONS = 1024
+HEAD = 32
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 # Shapes of batches (rows, tokens): short ones, which are cheaper a token; every second is long, for looking far back.
 SHORT, LONG = (48, 128), (16, 384)
@@ -65,6 +55,23 @@ WORDS = (
 # How many numbers a walk starts from, the largest of them, and how often.
 STARTS = ((2, countdown.LARGEST, 0.12), (3, 50, 0.16), (4, 30, 0.64), (5, 25, 0.08))
 MARKED, FOUND = 0.8, 0.6  # walks that look out for a number, and how many of these for one that they come to
+
+
+def architecture(embed: int, layers: int) -> ModelConfig:
+    """A Llama of this width and depth."""
+    heads = embed // HEAD
+    return ModelConfig(
+        vocab_size=VOCABULARY,
+        embed=embed,
+        layers=layers,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=HEAD,
+        mlp=3 * embed,
+        positions=POSITIONS,
+        tie_embeddings=True,
+        init_scale=0.05,
+    )
 
 
 def start(rng: random.Random) -> countdown.Numbers:
@@ -111,7 +118,7 @@ def train_tokenizer(folder: str) -> None:
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 0)])
     wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, model_max_length=CONFIG.positions
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, model_max_length=POSITIONS
     )
     wrapped.save_pretrained(folder)
 
@@ -142,7 +149,12 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--embed", type=int, default=128, help=f"a multiple of {HEAD}")
+    parser.add_argument("--layers", type=int, default=6)
     options = parser.parse_args()
+    if options.embed < HEAD or options.embed % HEAD or options.layers < 1:
+        parser.error(f"expected --embed of {HEAD} or a multiple, and one of --layers at least")
+    config = architecture(options.embed, options.layers)
     started, cpu = time.time(), time.process_time()
     model = os.path.join(options.out, "model")
     os.makedirs(model, exist_ok=True)
@@ -159,21 +171,22 @@ def main() -> None:
     batches: Any = walks
     params, _ = train(
         # Every second batch is long; throughput is counted as if all were short.
-        Training(CONFIG, sft_loss(CONFIG), batches, packed_row(SHORT[1]), adamw, {"seed": options.seed}),
-        parameters.init(CONFIG, jax.random.key(options.seed)),
+        Training(config, sft_loss(config), batches, packed_row(SHORT[1]), adamw, {"seed": options.seed}),
+        parameters.init(config, jax.random.key(options.seed)),
         sharding.make_mesh(),
         os.path.join(options.out, "training"),
         LoopConfig(save_every=200, log_every=50),
         Compilations(announce=print),
         on_step,
     )
-    hf.save(model, CONFIG, params, tokenizer, "bfloat16")
+    hf.save(model, config, params, tokenizer, "bfloat16")
+    flags = [f"--{name} {getattr(options, name)}" for name in ("steps", "seed", "embed", "layers")]
     tokens = sum(np.prod(LONG if step % 2 else SHORT) for step in range(options.steps))
     storage.write_json(
         os.path.join(model, "training.json"),
         {
-            "command": f"python tools/train_base_model.py OUT_DIR --steps {options.steps} --seed {options.seed}",
-            "parameters": parameters.count(CONFIG),
+            "command": " ".join(["python tools/train_base_model.py OUT_DIR", *flags]),
+            "parameters": parameters.count(config),
             "tokens": int(tokens),
             "wall_minutes": round((time.time() - started) / 60, 1),
             "cpu_minutes": round((time.process_time() - cpu) / 60, 1),

@@ -17,9 +17,9 @@ from jorney.distributed import DistributedConfig
 from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
-from jorney.judge.llm import LlmJudge, LlmJudgeConfig
+from jorney.judge.llm import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
-from jorney.llm import Llm, LlmConfig
+from jorney.llm import LlmConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
@@ -27,7 +27,7 @@ from jorney.stage import Done, source_digest
 from jorney.stages import inputs, preferences
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.grades import plan_evaluation
-from jorney.stages.judged import with_account
+from jorney.stages.judged import plan_trees_by_llm
 from jorney.stages.models import plan_sft
 from jorney.stages.preferences import plan_dpo, plan_pairs
 from jorney.stages.rewards import prm_judge
@@ -124,10 +124,7 @@ class ExpandCommand(StageCommand):
         first, count = map(int, self.shard.split("/"))
         share, key = (first, count), digest(problems)
         if self.judge == "llm":
-            asked = LlmJudge(Llm(self.llm), self.llm_judge)
-            by = digest([self.llm.decides(), self.llm_judge])
-            stage = plan_trees(bench, model, problems, key, self.expand, lambda: asked, by, share)
-            return [with_account(stage, bench, asked.llm, asked)]
+            return [plan_trees_by_llm(bench, model, problems, key, self.expand, self.llm, self.llm_judge, share)]
         judge, by = _judge(bench, self.judge, self.readout, problems)
         return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jorney import storage
+from jorney.config import digest
+from jorney.data.problems import Problem
 from jorney.judge.llm import LlmJudge, LlmJudgeConfig, judge
 from jorney.judge.verifier import Rating
-from jorney.llm import Account, Asker, Llm
-from jorney.stages.bench import Bench, Stage
+from jorney.llm import Account, Asker, Llm, LlmConfig
+from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.parts import Parts
-from jorney.stages.trees import health, read_trees
-from jorney.tree.expand import Judge
+from jorney.stages.trees import health, plan_trees, read_trees
+from jorney.tree.expand import ExpandConfig, Judge
 from jorney.tree.rerate import JUDGED, request, rerate
 from jorney.tree.tree import Tree
 
@@ -119,6 +121,23 @@ def account_of(trees: Sequence[Tree]) -> dict[str, Any]:
     """What the ratings of trees took of an endpoint, all runs together; nothing where no endpoint was asked."""
     accounts = [Account(**tree.meta[JUDGED]["account"]) for tree in trees if "account" in tree.meta[JUDGED]]
     return dataclasses.asdict(sum(accounts, Account())) if accounts else {}
+
+
+def plan_trees_by_llm(
+    bench: Bench,
+    model: Model,
+    problems: Sequence[Problem],
+    problems_key: str,
+    config: ExpandConfig,
+    endpoint: LlmConfig,
+    asked: LlmJudgeConfig,
+    shard: tuple[int, int] = (0, 1),
+) -> Stage:
+    """Reasoning trees that a language model judges as they grow; see `trees.plan_trees`."""
+    judge = LlmJudge(Llm(endpoint), asked)
+    by = digest([endpoint.decides(), asked])
+    stage = plan_trees(bench, model, problems, problems_key, config, lambda: judge, by, shard)
+    return with_account(stage, bench, judge.llm, judge)
 
 
 def with_account(stage: Stage, bench: Bench, llm: Llm, judge: LlmJudge | None = None) -> Stage:

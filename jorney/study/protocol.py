@@ -9,7 +9,7 @@ from jorney.config import digest, expect_at_least
 from jorney.data.countdown import Countdown
 from jorney.pipeline import RunConfig
 
-SETS = ("tuning", "test")
+SETS = ("tuning", "final")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Choice:
 
     Attributes:
       output: the experiment's folder.
-      problems: the set that models are measured on: "tuning" or "test".
+      problems: the set that models are measured on: "tuning" or "final".
       seeds: of the main comparison.
     """
 
@@ -75,7 +75,7 @@ class Protocol:
 
     Attributes:
       name, output: of the experiment, and its folder.
-      problems: the set that models are measured on: "tuning" while anything is chosen, "test" once, at the end.
+      problems: the set that models are measured on: "tuning" while anything is chosen, "final" once, at the end.
       run: the settings of the main comparison; its seed and its output are the experiment's.
       seeds: of the main comparison; doses and the rest run with the first.
       margin: how many points, as a share, journeys are to be ahead of shortcuts, on the mean over seeds.

@@ -11,15 +11,16 @@ from jorney import storage
 from jorney.convert import config_json
 from jorney.data.countdown import sample_problems
 from jorney.data.problems import Problem, read_problems
-from jorney.evaluate.benchmarks import EvaluateConfig
+from jorney.evaluate.benchmarks import EvaluateConfig, Graded
 from jorney.evaluate.resample import pass_at_n, read_attempts, resampled_until_target
+from jorney.evaluate.statistics import wilson
 from jorney.model import params as parameters
 from jorney.pipeline import RunConfig
 from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.stages.summary import environment
 from jorney.study.protocol import Abroad, Dose, Protocol
-from jorney.study.seed import Measured, Seed
+from jorney.study.seed import Seed
 
 SHORTCUT, JOURNEY, PHASE1 = "phase2_shortcut", "phase2_journey", "sft_phase1"
 MATCHED, PLACEBO, UNTIL, PASS = "shortcut_token_matched", "placebo_journey", "resampled_until_target", "pass_at_n"
@@ -35,6 +36,8 @@ def run(protocol: Protocol, progress: Progress) -> dict[str, Any]:
       JSON values: "opened", "seeds" (each with its models, controls and curves), "outcomes" (each problem's, by model),
       "doses", "abroad", "small", "costs", "environment".
     """
+    if protocol.small:
+        size(protocol.small)  # a model that is not there is missed before hours have passed
     opened = _open(protocol)
     seeds = [Seed(protocol.run, protocol.output, seed, protocol.problems, progress) for seed in protocol.seeds]
     measured = [_seed(one, protocol.run, progress) for one in seeds]
@@ -50,7 +53,7 @@ def run(protocol: Protocol, progress: Progress) -> dict[str, Any]:
         "abroad": [row for place in protocol.abroad for row in _abroad(seeds[0], protocol.run, place, progress)],
     }
     if protocol.small:
-        found["small"] = _small(seeds[0], protocol, progress)
+        found["small"] = _small(seeds[0], protocol, found["seeds"][0], progress)
     found["costs"] = _costs(seeds[0], found["seeds"][0])
     found["environment"] = environment()
     return found
@@ -104,23 +107,18 @@ def _seed(seed: Seed, run: RunConfig, progress: Progress) -> tuple[dict[str, Any
         "trees": seed.ran(seed.trees()).result,
         "thoughts": seed.ran(seed.thoughts()).result,
         "curves": {
-            **{name: _cut(measured[name]) for name in (SHORTCUT, JOURNEY, PLACEBO)},
+            **{name: [_cut(measured[name].graded, budget) for budget in BUDGETS] for name in (SHORTCUT, JOURNEY, PLACEBO)},
             **_spent(seed.problems, stage.folder),
         },
     }
     return summary, outcomes
 
 
-def _cut(measured: Measured) -> list[list[float]]:
-    """[mean tokens, accuracy] of a model whose texts are cut off at so many tokens."""
-    graded = measured.graded
-    return [
-        [
-            sum(min(one.tokens, limit) for one in graded) / len(graded),
-            sum(one.correct and one.tokens <= limit for one in graded) / len(graded),
-        ]
-        for limit in BUDGETS
-    ]
+def _cut(graded: Sequence[Graded], limit: int) -> list[float]:
+    """[mean tokens, accuracy] of texts that are cut off at so many tokens."""
+    tokens = sum(min(one.tokens, limit) for one in graded)
+    right = sum(one.correct and one.tokens <= limit for one in graded)
+    return [tokens / len(graded), right / len(graded)]
 
 
 def _spent(problems: Sequence[Problem], folder: storage.Path) -> dict[str, list[list[float]]]:
@@ -151,7 +149,7 @@ def _dose(seed: Seed, dose: Dose, progress: Progress) -> list[dict[str, Any]]:
 def _abroad(seed: Seed, run: RunConfig, place: Abroad, progress: Progress) -> list[dict[str, Any]]:
     """A row for each model on problems of another kind."""
     if place.task:
-        problems = sample_problems(place.task, "test", place.count, seed.number)
+        problems = sample_problems(place.task, seed.set, place.count, seed.number)
     else:
         problems = read_problems(place.file, place.count)
     rows = []
@@ -164,16 +162,29 @@ def _abroad(seed: Seed, run: RunConfig, place: Abroad, progress: Progress) -> li
     return rows
 
 
-def _small(seed: Seed, protocol: Protocol, progress: Progress) -> dict[str, Any]:
-    """A smaller model with its own phase 1, trees and journeys; and its shortcuts."""
+def _small(seed: Seed, protocol: Protocol, large: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """A smaller model with its own phase 1, trees and journeys; its shortcuts; its journeys at the cost of large shortcuts."""
     run = dataclasses.replace(protocol.run, model=protocol.small)
-    rows: dict[str, Any] = {"parameters": size(protocol.small), "models": {}}
+    parameters = size(protocol.small)
+    rows: dict[str, Any] = {"parameters": parameters, "models": {}}
     for name in (SHORTCUT, JOURNEY):
         model, done = seed.learned(LEARNED[name], run)
-        found = seed.measured(name, model, limits(name, run)).summary
-        rows["models"][name] = {**found, "trained_tokens": done.result["tokens"]}
-        progress.say(f"  small, {name}: {found['accuracy']:.1%}")
+        measured = seed.measured(name, model, limits(name, run))
+        rows["models"][name] = {**measured.summary, "trained_tokens": done.result["tokens"]}
+        progress.say(f"  small, {name}: {measured.summary['accuracy']:.1%}")
+    tokens = large["models"][SHORTCUT]["mean_tokens"] * size(protocol.run.model) / parameters
+    rows["equal"] = at_cost(measured.graded, tokens)
     return rows
+
+
+def at_cost(graded: Sequence[Graded], tokens: float) -> dict[str, float]:
+    """What is right of texts that are cut off where they have, on average, so many tokens at most."""
+    limit = max(
+        (limit for limit in range(1 + max(one.tokens for one in graded)) if _cut(graded, limit)[0] <= tokens), default=0
+    )
+    mean, accuracy = _cut(graded, limit)
+    low, high = wilson(round(accuracy * len(graded)), len(graded))
+    return {"limit": limit, "mean_tokens": mean, "accuracy": accuracy, "ci_low": low, "ci_high": high}
 
 
 def size(model: str) -> int:

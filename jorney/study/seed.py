@@ -44,7 +44,7 @@ class Seed:
     """
 
     def __init__(self, run: RunConfig, output: str, seed: int, problems: str, progress: Progress) -> None:
-        self.run, self.number = run, seed
+        self.run, self.number, self.set = run, seed, problems
         self.bench = Bench(output, run.mesh, run.dtype, run.step_format, seed, progress, sampling_mesh=run.sampling_mesh)
         count = run.problems.test_count
         assert count is not None

@@ -174,24 +174,31 @@ def small_table(found: Found) -> Table | None:
     if "small" not in found:
         return None
     large, small = found["costs"]["parameters"], found["small"]["parameters"]
-    own = found["seeds"][0]["models"]
+    own, trained, equal = found["seeds"][0], found["small"]["models"], found["small"]["equal"]
     entries = [
-        *(("small", small, name, one) for name, one in found["small"]["models"].items()),
-        *(("large", large, name, own[name]) for name in (SHORTCUT, JOURNEY)),
+        *((f"{label(name)}, small", small, one["trained_tokens"], one) for name, one in trained.items()),
+        (f"{label(JOURNEY)}, small, cut", small, trained[JOURNEY]["trained_tokens"], equal),
+        *(
+            (f"{label(name)}, large", large, own["trainings"][name]["tokens"], own["models"][name])
+            for name in (SHORTCUT, JOURNEY)
+        ),
     ]
     rows = [
         (
-            f"{label(name)}, {size}",
+            name,
             count(parameters),
             percent(one["accuracy"]),
             interval(one["ci_low"], one["ci_high"]),
             decimal(one["mean_tokens"]),
             decimal(2e-6 * parameters * one["mean_tokens"]),
+            decimal(6e-12 * parameters * tokens, 2),
         )
-        for size, parameters, name, one in entries
+        for name, parameters, tokens, one in entries
     ]
-    header = ("Model", "Parameters", "Accuracy", "95% interval", "Mean tokens", "MFLOP a problem")
-    return Table("small", "A small model's journeys, a large one's shortcuts", header, tuple(rows))
+    header = ("Model", "Parameters", "Accuracy", "95% interval", "Mean tokens", "MFLOP a problem", "Training TFLOP")
+    note = f"Cut: its texts are cut off at {equal['limit']} tokens, so that a problem costs no more than the large model's "
+    note += "shortcuts do. Training: of phase 2 alone."
+    return Table("small", "A small model's journeys, a large one's shortcuts", header, tuple(rows), note=note)
 
 
 def roi_table(found: Found) -> Table:

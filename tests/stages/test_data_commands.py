@@ -18,7 +18,7 @@ from places import ROOT
 from stub_endpoint import Act, Stub
 from trees_by_hand import followed_tree
 
-from jorney import cli, storage
+from jorney import cli, pipeline, storage
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
 from jorney.stages import data_commands, judged
@@ -252,10 +252,11 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path, capsys) -> None:
         (["refine", "--refiner", "gpt"], "refiner = 'gpt': expected one of offline, llm"),
         (["refine", "--kinds", "story"], "kinds = ('story',): expected one or more of shortcut, journey, placebo"),
         (["expand", "--judge", "llm"], "llm.model = ''"),
+        (["quickstart", "--judge", "llm"], "llm.model = ''"),
     ],
 )
 def test_wrong_input(arguments, message, trees, tmp_path, capsys) -> None:
-    given = {"judge": ["--trees", str(trees)], "refine": [], "expand": []}[arguments[0]]
+    given = {"judge": ["--trees", str(trees)], "refine": [], "expand": [], "quickstart": []}[arguments[0]]
     place = ["--output", str(tmp_path / "out")]
     assert cli.main([arguments[0], *(given if "--trees" not in arguments else []), *arguments[1:], *place]) == 2
     error = capsys.readouterr().err
@@ -279,7 +280,8 @@ def test_bad_lines_are_named(trees, tmp_path, capsys) -> None:
         assert not (tmp_path / "out").exists()
 
 
-def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, capsys, monkeypatch) -> None:
+@pytest.fixture
+def _grown_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     def grow(generator, policy, problems, judge, step_format, config, seed):
         for number, problem in enumerate(problems):
             tree = dataclasses.replace(followed_tree(number), id=problem.id, question=problem.question)
@@ -288,6 +290,10 @@ def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, caps
 
     monkeypatch.setattr(stages, "grow", grow)
     monkeypatch.setattr(Bench, "generator", lambda self, model: types.SimpleNamespace(policy=None))
+
+
+@pytest.mark.usefixtures("_grown_by_hand")
+def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, capsys) -> None:
     with Stub(_judges) as stub:
         command = ["expand", "--limit", "2", "--judge", "llm", "--output", str(tmp_path / "out"), *_options(tmp_path, stub)]
         assert cli.main(command) == 0
@@ -298,3 +304,21 @@ def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, caps
         assert "m: 18 calls paid, 0 answers from" in capsys.readouterr().out
         assert cli.main([*command, "--llm.price-input", "3", "--llm.concurrency", "2"]) == 0  # neither changes a tree
         assert stub.total == 18
+
+
+@pytest.mark.usefixtures("_grown_by_hand")
+def test_a_whole_run_may_have_a_language_model_as_its_judge(tmp_path, monkeypatch) -> None:
+    def trees_alone(run: pipeline.Run) -> list[str]:
+        run._bench.run(run._stages["trees"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline.Run, "_run_stages", trees_alone)
+    with Stub(_judges) as stub:
+        options = _options(tmp_path, stub)
+        command = ["quickstart", "--judge", "llm", "--problems.trees-count", "2", "--share", "0.5", *options]
+        cli.main([*command, "--output", str(tmp_path / "out")])
+        assert stub.total == 18
+    found = list(read_trees(tmp_path / "out" / "trees"))
+    assert len(found) == 2
+    for tree in found:
+        assert [node.correct for node in tree.nodes[1:]] == [False, False, False, True, True, True, False]

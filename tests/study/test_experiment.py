@@ -16,6 +16,7 @@ from jorney.progress import Progress
 from jorney.study import run as study
 from jorney.study.protocol import Abroad, Dose, Protocol
 from jorney.study.run import JOURNEY, LEARNED, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
+from jorney.study.seed import Measured
 from jorney.study.write import experiment
 
 
@@ -95,7 +96,7 @@ class _Stages:
     def measured(self, name, model, limits, problems=None):
         right = RIGHT[model] - self.number
         graded = [type("G", (), {"correct": i < right, "tokens": 50 + i}) for i in range(10)]
-        return study.Measured({"accuracy": right / 10, "mean_tokens": 54.5, "n": 10}, graded, None)
+        return Measured({"accuracy": right / 10, "mean_tokens": 54.5, "n": 10}, graded, None)
 
     def resampled(self, model, spent_by):
         assert model == SHORTCUT
@@ -139,7 +140,7 @@ def test_measurements_of_seeds_are_put_together(tmp_path, monkeypatch) -> None:
 def test_every_protocol_that_looks_at_a_set_is_noted_once(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(study, "Seed", _Stages)
     monkeypatch.setattr(study, "resampled_until_target", lambda *_: type("S", (), {"correct": [True] * 5, "tokens": [40] * 10}))
-    first = dataclasses.replace(_protocol(str(tmp_path)), problems="test", doses=(), abroad=(), small="")
+    first = dataclasses.replace(_protocol(str(tmp_path)), problems="final", doses=(), abroad=(), small="")
     second = dataclasses.replace(first, margin=0.05)
     for protocol in (first, second, dataclasses.replace(first, problems="tuning"), second):
         opened = study.run(protocol, Progress(quiet=True))["opened"]
@@ -152,3 +153,24 @@ def test_the_command_names_what_is_missing(tmp_path, capsys) -> None:
     assert "expected a protocol: jorney experiment PROTOCOL.py" in capsys.readouterr().err
     assert cli.main(["experiment", str(tmp_path / "none.py")]) == 2
     assert "none.py: no such file" in capsys.readouterr().err
+
+
+def test_texts_cut_off_at_a_cost_spend_no_more() -> None:
+    graded = [type("G", (), {"correct": i % 2 == 0, "tokens": 10 * (i + 1)}) for i in range(4)]  # 10, 20, 30, 40
+    cut = study.at_cost(graded, 20.0)  # at 25: (10 + 20 + 25 + 25) / 4
+    assert (cut["limit"], cut["mean_tokens"], cut["accuracy"]) == (25, 20.0, 0.25)
+    assert study.at_cost(graded, 1000.0)["accuracy"] == 0.5
+    assert study.at_cost(graded, 0.0) | {"ci_high": 0} == {
+        "limit": 0,
+        "mean_tokens": 0,
+        "accuracy": 0,
+        "ci_low": 0,
+        "ci_high": 0,
+    }
+
+
+def test_a_small_model_that_is_missing_is_missed_at_once(tmp_path) -> None:
+    protocol = dataclasses.replace(_protocol(str(tmp_path / "out")), small=str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="none: no such folder"):
+        study.run(protocol, Progress(quiet=True))
+    assert not (tmp_path / "out").exists()

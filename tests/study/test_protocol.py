@@ -16,7 +16,7 @@ PROTOCOL = Protocol(run=quickstart(), doses=(Dose("K", "2", quickstart()),))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"problems": "train"}, "problems = 'train': expected one of tuning, test"),
+        ({"problems": "train"}, "problems = 'train': expected one of tuning, final"),
         ({"seeds": ()}, r"seeds = \(\): expected at least one"),
         ({"seeds": (1, 1)}, "each once"),
         ({"doses": (Dose("K", "2", quickstart()),) * 2}, "another name for each of a group"),
@@ -35,12 +35,12 @@ def test_problems_of_other_kinds_are_drawn_or_read() -> None:
 
 
 def test_a_protocol_is_known_by_what_it_measures_alone() -> None:
-    elsewhere = dataclasses.replace(PROTOCOL, output="elsewhere", name="other", problems="test", tried=("a",))
+    elsewhere = dataclasses.replace(PROTOCOL, output="elsewhere", name="other", problems="final", tried=("a",))
     assert elsewhere.digest() == PROTOCOL.digest()
     assert dataclasses.replace(PROTOCOL, seeds=(3,)).digest() != PROTOCOL.digest()
     assert dataclasses.replace(PROTOCOL, margin=0.01).digest() != PROTOCOL.digest()
 
 
 def test_the_command_line_chooses_the_folder_the_set_and_the_seeds() -> None:
-    chosen = override(PROTOCOL.choice(), ["--problems", "test", "--seeds", "4", "5"], "jorney experiment")
-    assert (chosen.output, chosen.problems, chosen.seeds) == ("runs/experiment", "test", (4, 5))
+    chosen = override(PROTOCOL.choice(), ["--problems", "final", "--seeds", "4", "5"], "jorney experiment")
+    assert (chosen.output, chosen.problems, chosen.seeds) == ("runs/experiment", "final", (4, 5))

@@ -61,7 +61,11 @@ def _found(lead: float, seeds=(0, 1), problems: int = 120):
         "outcomes": outcomes,
         "doses": [{**dose, "dose": str(k), "kind": kind} for k in (2, 3) for kind in ("journey", "shortcut")],
         "abroad": [{"problems": "five <numbers>", "model": JOURNEY, **SUMMARY}],
-        "small": {"parameters": 1000, "models": {SHORTCUT: SUMMARY, JOURNEY: SUMMARY}},
+        "small": {
+            "parameters": 1000,
+            "models": {name: {**SUMMARY, "trained_tokens": 1000} for name in (SHORTCUT, JOURNEY)},
+            "equal": {"limit": 60, "mean_tokens": 50.0, "accuracy": 0.4, "ci_low": 0.3, "ci_high": 0.5},
+        },
         "costs": {
             "parameters": 2000,
             "trees": 1e9,
