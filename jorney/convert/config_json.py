@@ -27,6 +27,12 @@ _HEADS = {
     "ForProcessRewardModel": ("mlp", False),
     "ForRewardModel": ("mlp", False),
 }
+# Classes of published programs, which transformers does not know: the family, and the fields of the linear head (its number of
+# values, whether it has a bias).
+_PUBLISHED = {
+    "ReasonEval_7B": ("mistral", "score_dimension", "use_bias"),
+    "ReasonEval_34B": ("llama", "score_dim", "bias"),
+}
 ARCHITECTURES = {_CLASSES[family] + suffix: (family, *_HEADS[suffix]) for family in FAMILIES for suffix in _HEADS}
 
 # Read below.
@@ -101,6 +107,7 @@ def from_hf(fields: Mapping[str, Any], source: str = NAME) -> ModelConfig:
       ValueError: the architecture is not supported, a field is missing or of the wrong type, or asks for mathematics that
         is not implemented; names the file and the field.
     """
+    fields = _as_transformers(fields, source)
     architecture = _architecture(fields, source)
     family, head, head_bias = ARCHITECTURES[architecture]
     for name, value in fields.items():
@@ -141,13 +148,29 @@ def from_hf(fields: Mapping[str, Any], source: str = NAME) -> ModelConfig:
         raise ValueError(text if text.startswith(source) else f"{source}: {text}") from None
 
 
+def _as_transformers(fields: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """The fields of a published program's class as transformers would spell them; others as they are."""
+    names = fields.get("architectures")
+    if not isinstance(names, list) or len(names) != 1 or names[0] not in list(_PUBLISHED):
+        return fields
+    family, labels, bias = _PUBLISHED[names[0]]
+    stated = _Fields(fields, source)
+    return {
+        **{name: value for name, value in fields.items() if name not in (labels, bias, "id2label")},
+        "architectures": [_CLASSES[family] + "ForTokenClassification"],
+        "num_labels": stated.whole(labels),
+        "token_classification_bias": stated.flag(bias),
+    }
+
+
 def _architecture(fields: Mapping[str, Any], source: str) -> str:
     """The one class that the file names, checked against `model_type`: transformers goes by either."""
     names = fields.get("architectures")
     if not isinstance(names, list) or len(names) != 1 or names[0] not in list(ARCHITECTURES):
         families = ", ".join(_CLASSES.values())
         raise ValueError(
-            f"{source}: architectures = {names!r:.200}: expected one of {families}, followed by one of {', '.join(_HEADS)}"
+            f"{source}: architectures = {names!r:.200}: expected one of {families}, followed by one of {', '.join(_HEADS)}; or "
+            f"{', '.join(_PUBLISHED)}"
         )
     family = ARCHITECTURES[names[0]][0]
     if fields.get("model_type") not in (None, family):
@@ -186,7 +209,7 @@ class _Fields:
     def number(self, name: str, default: float | None = None) -> float:
         return float(self._read(name, default, (int, float), lambda value: 0 < value < 1e300, "a number above 0"))
 
-    def flag(self, name: str, default: bool) -> bool:
+    def flag(self, name: str, default: bool | None = None) -> bool:
         return self._read(name, default, (bool,), lambda value: True, "true or false")
 
 

@@ -30,6 +30,8 @@ _BIN, _BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 GENERATION = "generation_config.json"
 SHARD_BYTES = 5_000_000_000
 
+# The head of ReasonEval, as its authors' program calls it.
+_RENAMED = {"score_head.weight": "score.weight", "score_head.bias": "score.bias"}
 # Buffers that old checkpoints carry along and that are computed here.
 _COMPUTED = re.compile(r"\.rotary_emb\.inv_freq$|\.attn\.bias$|\.masked_bias$")
 
@@ -71,7 +73,7 @@ def stored_tensors(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
     found = []
     for file in weight_files(folder):
         reader = safetensors if file.endswith(".safetensors") else torch_bin
-        found += list(reader.read_header(file).items())
+        found += [(_RENAMED.get(name, name), tensor) for name, tensor in reader.read_header(file).items()]
     return found
 
 

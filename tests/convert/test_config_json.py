@@ -429,6 +429,23 @@ def test_windows_of_mistral() -> None:
     assert from_hf(stated).window == transformers.MistralConfig().sliding_window == 4096
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "labels", "bias"),
+    [("ReasonEval_7B", "mistral", "score_dimension", "use_bias"), ("ReasonEval_34B", "llama", "score_dim", "bias")],
+)
+def test_classes_of_published_programs(name: str, family: str, labels: str, bias: str) -> None:
+    for biased in (False, True):
+        found = from_hf({**of_family(family), "architectures": [name], labels: 3, bias: biased})
+        assert (found.family, found.head, found.labels, found.head_bias) == (family, "linear", 3, biased)
+    with pytest.raises(ValueError, match=f"the field '{labels}' is missing"):
+        from_hf({**of_family(family), "architectures": [name], bias: False})
+    with pytest.raises(ValueError, match=f"the field '{bias}' is missing"):
+        from_hf({**of_family(family), "architectures": [name], labels: 3})
+    # Of another class these fields say nothing known.
+    with pytest.raises(ValueError, match=f"the field '{labels}' = 3 is unknown"):
+        from_hf({**of_family(family), labels: 3})
+
+
 # Refusals.
 
 SCALED = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -46,6 +47,26 @@ def test_round_trip_is_bit_exact(tiny: ModelConfig, tmp_path: pathlib.Path, mesh
     again = tmp_path / "again"
     hf.save(again, tiny, found, Tokenizer(_Backend(), 0, 1, 2), dtype)
     assert (again / hf.WEIGHTS).read_bytes() == (tmp_path / hf.WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_reason_eval_is_read_as_it_was_published(tiny: ModelConfig, tmp_path: pathlib.Path, mesh1, biased: bool) -> None:
+    config = dataclasses.replace(
+        tiny, family="mistral", window=None, head="linear", labels=3, head_bias=biased, tie_embeddings=False
+    )
+    params = parameters.init(config, jax.random.key(0))
+    hf.save(tmp_path, config, params, Tokenizer(_Backend(), 0, 1, 2), np.float32)
+    stated = json.loads((tmp_path / "config.json").read_text())
+    stated = {name: value for name, value in stated.items() if name not in ("id2label", "label2id")}
+    stated |= {"architectures": ["ReasonEval_7B"], "score_dimension": 3, "use_bias": biased}
+    (tmp_path / "config.json").write_text(json.dumps(stated))
+    tensors = safetensors.numpy.load_file(tmp_path / hf.WEIGHTS)
+    renamed = {name.replace("score.", "score_head."): value for name, value in tensors.items()}
+    assert set(renamed) - set(tensors) == {"score_head.weight", *(["score_head.bias"] if biased else [])}
+    safetensors.numpy.save_file(renamed, tmp_path / hf.WEIGHTS)
+    assert config_json.read(tmp_path)[0] == config
+    found = _load(tmp_path, config, mesh1)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)), params, found)
 
 
 @pytest.mark.parametrize("sizes", [{"fsdp": 8}, {"data": 2, "fsdp": 2, "tensor": 2}, {"fsdp": 2, "tensor": 4}])
