@@ -5,8 +5,8 @@
 The embedded model learns Countdown solutions. For every rate of noise, trees are grown from the same problems by a verifier
 whose verdict on a step is turned round with that probability; shortcuts and journeys are derived from them, a model learns from
 each, and is measured on the same held-out problems. A worse judge spoils what is learned (paths with false or hopeless steps)
-and how much there is of it (a right path of three steps stands with probability (1 - rate)^3); --thoughts gives every rate as
-many. Printed, in OUTPUT/judge_noise.json and drawn in judge_noise.png: accuracies with Wilson 95% intervals, the number of
+and how much there is of it (a right path of three steps stands with probability (1 - rate)^3); --thoughts N takes N thoughts of
+every rate at most, so that with what the worst judge leaves the number is the same for all. Printed, in OUTPUT/judge_noise.json and drawn in judge_noise.png: accuracies with Wilson 95% intervals, the number of
 thoughts and the share of them whose path is right. The same command goes on from what stands in OUTPUT.
 """
 
@@ -94,13 +94,14 @@ def _about(thoughts: Stage, problems: Sequence[Problem], limit: int | None) -> d
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows in Markdown."""
-    lines = ["| noise | learned from | thoughts | right paths | accuracy, 95% interval | tokens |", "|---|---|---|---|---|---|"]
+    header = ("seed", "noise", "learned from", "thoughts", "right paths", "accuracy, 95% interval", "tokens")
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for row in rows:
         rate = "" if row["rate"] is None else f"{row['rate']:.0%}"
         counts = "| |" if row["rate"] is None else f"| {row['thoughts']} | {row['right_paths']:.1%}"
         interval = f"{row['accuracy']:.1%} ({row['ci_low']:.1%} to {row['ci_high']:.1%})"
         kind = row["kind"] + ("" if row["rate"] is None else "s")
-        lines.append(f"| {rate} | {kind} {counts} | {interval} | {row['mean_tokens']:.0f} |")
+        lines.append(f"| {row['seed']} | {rate} | {kind} {counts} | {interval} | {row['mean_tokens']:.0f} |")
     return "\n".join(lines)
 
 
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--solutions", type=int, default=10_000, help="that phase 1 learns from")
-    parser.add_argument("--trees", type=int, default=500)
+    parser.add_argument("--trees", type=int, default=1_000)
     parser.add_argument("--test", type=int, default=1_000, help="held-out problems")
     parser.add_argument("--thoughts", type=int, help="how many a model learns from at most; the same for every rate")
     given = parser.parse_args()

@@ -188,16 +188,16 @@ def _spend(
     """Args: accepted: where taking attempts stops; solved: (which attempts are right, how many are whole) -> the outcome."""
     stops = [_stop(flags) for flags in accepted]
     needed = [sum(one.tokens[:stop]) for one, stop in zip(attempts, stops, strict=True)]
-    budget = _budget(needed, mean_tokens)
+    limit = token_budget(needed, mean_tokens)
     outcomes = []
     for one, stop in zip(attempts, stops, strict=True):
-        whole = sum(total <= budget for total in itertools.accumulate(one.tokens[:stop]))
+        whole = sum(total <= limit for total in itertools.accumulate(one.tokens[:stop]))
         outcomes.append(solved(one.correct, whole))
     # Where all that is needed fits, the budget named is what the costliest problem used, and no problem came to its end.
     enough = _fits(needed, mean_tokens)
     pairs = list(zip(needed, accepted, strict=True))
-    exhausted = sum((enough or tokens < budget) and not any(flags) for tokens, flags in pairs) / len(pairs)
-    return Spent(outcomes, [min(tokens, budget) for tokens in needed], budget, exhausted)
+    exhausted = sum((enough or tokens < limit) and not any(flags) for tokens, flags in pairs) / len(pairs)
+    return Spent(outcomes, [min(tokens, limit) for tokens in needed], limit, exhausted)
 
 
 def _stop(flags: Sequence[bool]) -> int:
@@ -205,7 +205,7 @@ def _stop(flags: Sequence[bool]) -> int:
     return next((index + 1 for index, flag in enumerate(flags) if flag), len(flags))
 
 
-def _budget(needed: Sequence[int], mean_tokens: float) -> int:
+def token_budget(needed: Sequence[int], mean_tokens: float) -> int:
     """The largest B for which the mean of min(needed, B) is at most `mean_tokens`; what all need where that is less."""
     low, high = 0, max(needed)
     while low < high:

@@ -85,16 +85,40 @@ def cluster_bootstrap(
     Raises:
       ValueError: the lengths differ, there are no values, or `confidence` is not between 0 and 1.
     """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence = {confidence}: expected more than 0 and less than 1")
+    sums, sizes = _clustered(values, clusters)
+    drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), draws)
+    low, high = np.quantile((drawn @ sums) / (drawn @ sizes), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def sign_flip_test(values: Sequence[float], clusters: Sequence[Hashable], draws: int = 10_000, seed: int = 0) -> float:
+    """The two-sided p of a mean difference by turning round the signs of whole clusters.
+
+    McNemar's test for results that come in clusters: where neither of two models is better, a cluster's differences might as
+    well have been the other way.
+
+    Args:
+      values: differences, as for `cluster_bootstrap`.
+      clusters: what each value belongs to.
+      draws: of signs; p is never below 1 / (draws + 1).
+
+    Raises:
+      ValueError: the lengths differ, or there are no values.
+    """
+    sums, _ = _clustered(values, clusters)
+    signs = np.random.default_rng(seed).integers(0, 2, (draws, len(sums))) * 2 - 1
+    as_far = np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9
+    return float((1 + as_far.sum()) / (1 + draws))
+
+
+def _clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+    """(sums, sizes) of clusters."""
     if len(values) != len(clusters):
         raise ValueError(f"len(values) = {len(values)}, len(clusters) = {len(clusters)}: expected a cluster for every value")
     if not len(values):
-        raise ValueError("len(values) = 0: an interval needs at least 1 value")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence = {confidence}: expected more than 0 and less than 1")
+        raise ValueError("len(values) = 0: expected at least 1 value")
     index = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     places = np.array([index[cluster] for cluster in clusters])
-    sums = np.bincount(places, np.asarray(values, np.float64), len(index))
-    sizes = np.bincount(places, minlength=len(index))
-    drawn = np.random.default_rng(seed).multinomial(len(index), np.full(len(index), 1 / len(index)), draws)
-    low, high = np.quantile((drawn @ sums) / (drawn @ sizes), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return np.bincount(places, np.asarray(values, np.float64), len(index)), np.bincount(places, minlength=len(index))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 
 from jorney.config import digest
 from jorney.data.encode import encode_solutions
@@ -70,17 +71,19 @@ def plan_phase2(
     """Phase 2, on one kind of the thoughts that `stages.trees.plan_thoughts` derives."""
 
     def examples(tokenizer: Tokenizer) -> list[Example]:
-        return read_examples(tokenizer, bench.format, thoughts, lesson, config.row_length)
+        return read_examples(tokenizer, bench.format, thoughts, lesson, config.row_length, bench.seed)
 
     return plan_sft(bench, name, policy, examples, [thoughts.key, lesson], config, detail)
 
 
 def read_examples(
-    tokenizer: Tokenizer, step_format: StepFormat, thoughts: Stage, lesson: Lesson, row_length: int
+    tokenizer: Tokenizer, step_format: StepFormat, thoughts: Stage, lesson: Lesson, row_length: int, seed: int
 ) -> list[Example]:
     """The training examples of one kind of thoughts.
 
     A leaf whose journey or placebo is longer than a row is left out of every kind, so that all learn from the same leaves.
+    Files are in the order of their problems' ids, which begin with their numbers: so leaves are drawn, for every kind the same,
+    and those of a lower limit are among those of a higher one.
 
     Raises:
       ValueError: no journey fits in a row.
@@ -95,12 +98,18 @@ def read_examples(
     fits = [all(len(example.tokens) <= room for example in of_leaf) for of_leaf in zip(*kinds.values(), strict=True)]
     if not any(fits):
         raise ValueError(f"phase2.row_length = {row_length}: expected more, no journey fits in a row")
-    kinds = {file: list(itertools.compress(examples, fits))[: lesson.limit] for file, examples in kinds.items()}
+    kinds = {file: _drawn(itertools.compress(examples, fits), seed)[: lesson.limit] for file, examples in kinds.items()}
     if lesson.kind != "matched":
         return kinds[lesson.kind]
     tokens = sum(len(example.tokens) - example.prompt for example in kinds["journey"])
-    more = [example for example in read("more_shortcuts") if len(example.tokens) <= room]
+    more = _drawn((example for example in read("more_shortcuts") if len(example.tokens) <= room), seed)
     return as_many_tokens(kinds["shortcut"], more, tokens)
+
+
+def _drawn(examples: Iterable[Example], seed: int) -> list[Example]:
+    """The examples in an order that goes by their number and the seed alone."""
+    found = list(examples)
+    return random.Random(f"{seed}/lesson").sample(found, len(found))
 
 
 def as_many_tokens(examples: Sequence[Example], more: Sequence[Example], tokens: int) -> list[Example]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +16,7 @@ from jorney.stages.grades import read_graded
 from jorney.stages.trees import read_thoughts, read_trees
 from jorney.thought.derive import shortcuts
 from jorney.thought.thought import Thought
+from jorney.train.provenance import revision
 from jorney.tree.tree import Tree
 
 MODELS = ("base", "sft_phase1", "phase2_shortcut", "phase2_journey", "dpo")
@@ -125,13 +124,12 @@ def environment() -> dict[str, str]:
 
     from jorney import __version__
 
-    here = os.path.dirname(__file__)
-    git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit, plus, changes = (revision() or "unknown").partition("+")
     devices = jax.devices()
     return {
         "jorney": __version__,
         "jax": jax.__version__,
         "python": platform.python_version(),
         "devices": f"{len(devices)} x {devices[0].device_kind}",
-        "git": git.stdout.strip() if git.returncode == 0 else "unknown",
+        "git": commit[:9] + plus + changes,
     }

@@ -15,11 +15,11 @@ from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.resample import (
     Attempts,
     ResampleConfig,
-    _budget,
     pass_at_n,
     resampled_until_target,
     sample_attempts,
     summarise_spent,
+    token_budget,
 )
 from jorney.sample.generate import Completion, SamplingConfig
 
@@ -37,19 +37,19 @@ NEEDED = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 @given(NEEDED, st.one_of(st.floats(0, 80), st.integers(0, 80), st.fractions(0, 80, max_denominator=12).map(float)))
 def test_the_budget_is_the_largest_that_fits(needed, mean) -> None:
     fits = [b for b in range(max(needed) + 1) if sum(min(n, b) for n in needed) / len(needed) <= mean]
-    assert _budget(needed, mean) == max(fits)
+    assert token_budget(needed, mean) == max(fits)
 
 
 @given(NEEDED, st.integers(0, 60))
 def test_a_mean_that_was_computed_loses_no_token_to_rounding(needed, budget) -> None:
     """60 / 11 * 11 is less than 60."""
     spent = [min(tokens, budget) for tokens in needed]
-    assert _budget(needed, sum(spent) / len(spent)) == min(budget, max(needed))
+    assert token_budget(needed, sum(spent) / len(spent)) == min(budget, max(needed))
 
 
 def test_rounding_by_hand() -> None:
     assert 60 / 11 * 11 < 60
-    assert _budget([6] * 5 + [5] * 6, 60 / 11) == 6
+    assert token_budget([6] * 5 + [5] * 6, 60 / 11) == 6
 
 
 @st.composite

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.evaluate.statistics import Paired, cluster_bootstrap, mcnemar, wilson
+from jorney.evaluate.statistics import Paired, cluster_bootstrap, mcnemar, sign_flip_test, wilson
 
 
 def pairs(both: int, only_a: int, only_b: int, neither: int = 0) -> tuple[list[bool], list[bool]]:
@@ -142,3 +142,32 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
 def test_an_interval_that_cannot_be_is_refused(values, clusters, confidence, message):
     with pytest.raises(ValueError, match=message):
         cluster_bootstrap(values, clusters, confidence)
+
+
+def test_signs_turned_round_agree_with_the_binomial_test_where_clusters_are_of_one():
+    values = [1.0] * 40 + [-1.0] * 22 + [0.0] * 100
+    exact = mcnemar([v > 0 for v in values], [v < 0 for v in values]).p
+    assert sign_flip_test(values, range(162), draws=40_000) == pytest.approx(exact, abs=0.005)
+
+
+def test_turning_signs_counts_clusters_and_not_their_members():
+    own = np.random.default_rng(3).integers(-1, 2, 60).astype(float) + 0.2
+    once = sign_flip_test(own, range(60))
+    assert sign_flip_test(np.repeat(own, 9), np.repeat(np.arange(60), 9).tolist()) == once
+    assert sign_flip_test(np.repeat(own, 9), range(540)) < once
+
+
+def test_a_difference_of_nothing_is_found_as_often_as_it_says():
+    rng = np.random.default_rng(4)
+    found = 0
+    for seed in range(200):
+        sizes = rng.integers(1, 6, 50)
+        values = np.repeat(rng.normal(size=50), sizes) + rng.normal(size=sizes.sum())
+        found += sign_flip_test(values, np.repeat(np.arange(50), sizes).tolist(), draws=400, seed=seed) < 0.1
+    assert 7 <= found <= 33  # 0.1 of 200, within three standard errors
+
+
+def test_the_smallest_p_is_one_draw():
+    assert sign_flip_test([1.0] * 100, range(100), draws=99) == 0.01
+    with pytest.raises(ValueError, match="expected a cluster"):
+        sign_flip_test([1.0], [])
