@@ -6,8 +6,9 @@ The embedded model learns Countdown solutions. For every rate of noise, trees ar
 whose verdict on a step is turned round with that probability; shortcuts and journeys are derived from them, a model learns from
 each, and is measured on the same held-out problems. A worse judge spoils what is learned (paths with false or hopeless steps)
 and how much there is of it (a right path of three steps stands with probability (1 - rate)^3); --thoughts N takes N thoughts of
-every rate at most, so that with what the worst judge leaves the number is the same for all. Printed, in OUTPUT/judge_noise.json and drawn in judge_noise.png: accuracies with Wilson 95% intervals, the number of
-thoughts and the share of them whose path is right. The same command goes on from what stands in OUTPUT.
+every rate at most: with what the worst judge leaves, all learn from as many. Printed, in OUTPUT/judge_noise.json and drawn in
+judge_noise.png: accuracies with Wilson 95% intervals, the number of thoughts learned, and the share of all derived ones whose
+path is right. The same command goes on from what stands in OUTPUT.
 """
 
 from __future__ import annotations
@@ -71,25 +72,24 @@ def _learn(
     bench.run(trees)
     thoughts = plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine)
     bench.run(thoughts)
-    about = _about(thoughts, problems, limit)
+    right = _right_paths(thoughts, problems)
 
     def learn(kind: str) -> dict[str, Any]:
         lesson = Lesson(kind, config.excursion_loss, limit)
         learned = plan_phase2(bench, f"phase2_{kind}", policy, thoughts, lesson, config.phase2, f"noise {rate:.0%}")
-        bench.run(learned)
+        count = bench.run(learned).result["examples"]
         limits = config.long() if kind == "journey" else config.evaluate
         found = bench.run(plan_evaluation(bench, f"evaluate_phase2_{kind}", learned.model, test, limits)).result
-        return {"seed": config.seed, "rate": rate, "kind": kind, **found, **about}
+        return {"seed": config.seed, "rate": rate, "kind": kind, "thoughts": count, "right_paths": right, **found}
 
     return [learn(kind) for kind in KINDS]
 
 
-def _about(thoughts: Stage, problems: Sequence[Problem], limit: int | None) -> dict[str, Any]:
-    """How many thoughts there are to learn from, and how many of their paths hold."""
-    paths = read_thoughts(thoughts.folder / "shortcut.jsonl")[:limit]
+def _right_paths(thoughts: Stage, problems: Sequence[Problem]) -> float:
+    """Share of the derived thoughts whose path holds, whatever the judge said."""
+    paths = read_thoughts(thoughts.folder / "shortcut.jsonl")
     known = {problem.id: problem for problem in problems}
-    right = sum(grade_countdown(known[path.id], path.text).correct for path in paths)
-    return {"thoughts": len(paths), "right_paths": right / len(paths)}
+    return sum(grade_countdown(known[path.id], path.text).correct for path in paths) / len(paths)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
