@@ -27,10 +27,9 @@ def headline(findings: Found) -> str:
     main = findings["comparisons"][0]
     ahead = "more" if main["difference"] >= 0 else "fewer"
     size = points(abs(main["difference"])).lstrip("+")
-    seeds = ", ".join(points(value) for value in main["by_seed"].values())
     return (
         f"Journeys solved {size} points {ahead} of the problems than shortcuts from the same trees "
-        f"(95% interval {_span(main)}; by seed {seeds})."
+        f"(95% interval {_span(main)}; by seed {_by_seed(main)})."
     )
 
 
@@ -80,17 +79,93 @@ def comparisons_table(findings: Found) -> Table:
             label(one["b"]),
             points(one["difference"]),
             _span(one),
-            ", ".join(points(value) for value in one["by_seed"].values()),
+            _by_seed(one),
+            _p(one["p"]),
             count(one["only_a"]),
             count(one["only_b"]),
-            p_value(one["mcnemar_p"]).removeprefix(f"={NO_BREAK}"),
+            _p(one["mcnemar_p"]),
         )
         for one in findings["comparisons"]
     ]
-    header = ("Journey against", "Points", "95% interval", "By seed", "Only journey", "Only it", "McNemar p")
-    note = "Intervals: bootstrap over clusters, problems of the same numbers being one. McNemar's exact test takes the "
-    note += "problems that only one of the two solved, of all seeds together."
+    header = ("Journey against", "Points", "95% interval", "By seed", "p", "Only journey", "Only it", "McNemar p")
+    sample = findings["sample"]
+    note = (
+        f"{count(sample['results'])} results of {count(sample['problems'])} problems in {count(sample['clusters'])} clusters, "
+    )
+    note += "problems of the same numbers being one. Intervals: bootstrap over clusters; p: their signs turned round. Both are "
+    note += "about problems, with the models that were trained here; how much another training would differ, the seeds tell. "
+    note += "McNemar's exact test counts the results that only one of the two got right, as if they were independent."
     return Table("comparisons", "Journeys against each of the others, on the same problems", header, tuple(rows), note=note)
+
+
+def seeds_table(findings: Found) -> Table:
+    """The main comparison, seed by seed."""
+    models, main = findings["models"], findings["comparisons"][0]
+    rows = [
+        (
+            seed,
+            percent(models[SHORTCUT]["by_seed"][seed]),
+            percent(models[JOURNEY]["by_seed"][seed]),
+            points(one["difference"]),
+            count(one["only_a"]),
+            count(one["only_b"]),
+            _p(one["mcnemar_p"]),
+        )
+        for seed, one in main["by_seed"].items()
+    ]
+    header = ("Seed", "Shortcut", "Journey", "Points", "Only journey", "Only shortcut", "McNemar p")
+    spread = main["sd_over_seeds"]
+    note = "" if spread is None else f"Standard deviation of the points over seeds: {decimal(100 * spread)}."
+    return Table("seeds", "Journeys against shortcuts, seed by seed", header, tuple(rows), note=note)
+
+
+def settings_table(found: Found) -> Table:
+    """What the protocol says; all of it is in experiment.json."""
+    run = found["settings"]["run"]
+    phase2 = run["phase2"]
+    entries = {
+        "Model": run["model"],
+        "Phase 1": f"{run['problems']['train_count']:,} solutions, {run['sft']['epochs']} epoch",
+        "Trees": f"{run['problems']['trees_count']:,}, {run['expand']['w']} candidates a step, "
+        f"{run['expand']['prune']['explore_wrong']} wrong ones followed",
+        "Journeys": f"K = {run['derive']['trials']}, {run['derive']['excursion']} excursions, "
+        f"{'with' if run['excursion_loss'] else 'no'} loss on them",
+        "Phase 2": f"{phase2['epochs']} epochs, {phase2['batch_rows']} x {phase2['row_length']} tokens a step, "
+        f"learning rate {phase2['optimizer']['learning_rate']:g}; the same for every kind of thoughts",
+        "Answers": f"temperature {run['evaluate']['temperature']:g}, {run['evaluate']['max_tokens']} tokens at most, "
+        f"{run['long_tokens']} of journeys",
+        "Asked again": f"{run['resample']['attempts']} attempts at most, temperature {run['resample']['temperature']:g}",
+        "Problems": f"{run['problems']['test_count']:,} of the set {found['set']!r}, by seed",
+    }
+    return Table("settings", "Settings, as the protocol has them", ("Setting", "Value"), tuple(entries.items()))
+
+
+def trainings_table(found: Found) -> Table:
+    """What each model of phase 2 learned from, as a mean over seeds."""
+    rows = []
+    for name in found["seeds"][0]["trainings"]:
+        own = [one["trainings"][name] for one in found["seeds"]]
+        mean = {key: round(_mean(one[key] for one in own) or 0) for key in own[0]}
+        rows.append((label(name), *(count(mean[key]) for key in ("examples", "completion_tokens", "tokens", "steps"))))
+    header = ("Model", "Examples", "Completion tokens", "Tokens", "Updates")
+    note = "Tokens of all epochs; those of completions are what as many tokens means, whether they bear loss or not."
+    return Table("trainings", "What was learned from, as a mean over seeds", header, tuple(rows), note=note)
+
+
+def controls_table(found: Found) -> Table:
+    """What the controls that ask again spent."""
+    rows = []
+    for name in (UNTIL, PASS):
+        own = [one["controls"][name] for one in found["seeds"]]
+        shares = (percent(_mean(one[key] for one in own)) for key in ("accuracy", "exhausted"))
+        accuracy, exhausted = shares
+        rows.append((label(name), accuracy, _tokens(own), exhausted))
+    journeys = [one["models"][JOURNEY] for one in found["seeds"]]
+    note = (
+        f"Journeys took {_tokens(journeys)} tokens a problem. Out of attempts: problems that might have taken more tokens, had "
+    )
+    note += "there been more attempts."
+    return Table("controls", "Asked again", ("Control", "Accuracy", "Mean tokens", "Out of attempts"), tuple(rows), note=note)
 
 
 def behaviour_table(found: Found) -> Table:
@@ -141,6 +216,7 @@ def dose_table(group: str, rows: Sequence[Found], number: int) -> Table:
             row["dose"],
             label(row["kind"]),
             count(row["examples"]),
+            count(row["trained_tokens"]),
             percent(row["accuracy"]),
             interval(row["ci_low"], row["ci_high"]),
             percent(row["recovery_rate"]),
@@ -148,8 +224,8 @@ def dose_table(group: str, rows: Sequence[Found], number: int) -> Table:
         )
         for row in rows
     ]
-    header = (label(group), "Learned", "Thoughts", "Accuracy", "95% interval", "Recovered", "Mean tokens")
-    return Table(f"dose-{number}", f"{label(group)}, all else as above", header, tuple(cells))
+    header = (label(group), "Learned", "Thoughts", "Trained tokens", "Accuracy", "95% interval", "Recovered", "Mean tokens")
+    return Table(f"dose-{number}", f"{label(group)}, all else as above; first seed", header, tuple(cells))
 
 
 def abroad_table(found: Found) -> Table | None:
@@ -166,7 +242,7 @@ def abroad_table(found: Found) -> Table | None:
         for row in found["abroad"]
     ]
     header = ("Problems", "Model", "Accuracy", "95% interval", "n", "Mean tokens")
-    return Table("abroad", "Problems that none was trained on", header, tuple(rows)) if rows else None
+    return Table("abroad", "Problems of kinds that none was trained on; first seed", header, tuple(rows)) if rows else None
 
 
 def small_table(found: Found) -> Table | None:
@@ -197,8 +273,9 @@ def small_table(found: Found) -> Table | None:
     ]
     header = ("Model", "Parameters", "Accuracy", "95% interval", "Mean tokens", "MFLOP a problem", "Training TFLOP")
     note = f"Cut: its texts are cut off at {equal['limit']} tokens, so that a problem costs no more than the large model's "
-    note += "shortcuts do. Training: of phase 2 alone."
-    return Table("small", "A small model's journeys, a large one's shortcuts", header, tuple(rows), note=note)
+    lead, (low, high) = equal["lead"], equal["lead_interval"]
+    note += f"shortcuts do: {points(lead)} points ({points(low)} to {points(high)}) against these. Training: of phase 2 alone."
+    return Table("small", "A small model's journeys, a large one's shortcuts; first seed", header, tuple(rows), note=note)
 
 
 def roi_table(found: Found) -> Table:
@@ -216,9 +293,18 @@ def roi_table(found: Found) -> Table:
     ]
     header = ("Model", "Points gained", "Training TFLOP", "Points a TFLOP", "MFLOP a problem", "Points a GFLOP a problem")
     trees = decimal(found["costs"]["trees"] / 1e12, 2)
-    note = "Over phase 1, first seed; 6 operations a parameter and trained token, 2 a generated one. Growing the trees took "
-    note += f"{trees} TFLOP more, the same for all."
+    note = "Over phase 1, first seed; 6 operations a parameter and trained token, 2 a generated one; prompts that are read and "
+    note += f"attention are not counted. Growing the trees took {trees} TFLOP more, the same for all (the wrong steps that are "
+    note += "followed serve journeys alone)."
     return Table("roi", "What a point costs", header, tuple(rows), note=note)
+
+
+def _by_seed(one: Found) -> str:
+    return ", ".join(points(own["difference"]) for own in one["by_seed"].values())
+
+
+def _p(value: float) -> str:
+    return p_value(value).removeprefix(f"={NO_BREAK}")
 
 
 def _span(one: Found) -> str:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from jorney import cli, storage
-from jorney.data.countdown import Countdown
+from jorney.data.countdown import Countdown, make_problem
 from jorney.evaluate.resample import ResampleConfig
 from jorney.pipeline import quickstart
 from jorney.policy import EMBEDDED
@@ -59,6 +59,7 @@ def test_every_part_is_measured_and_nothing_twice(tmp_path, capsys) -> None:
     for name in (SHORTCUT, JOURNEY):
         assert made["small"]["models"][name]["accuracy"] == made["seeds"][0]["models"][name]["accuracy"]
     assert [one["set"] for one in made["opened"]] == ["tuning"]
+    assert made["settings"]["run"]["problems"]["trees_count"] == 16
 
     outcomes = [row for _, row in storage.read_jsonl(str(tmp_path / "out" / "outcomes.jsonl"))]
     assert len(outcomes) == 12
@@ -91,7 +92,7 @@ class _Stages:
 
     def learned(self, kind, run=None, thoughts=None, phase1=True):
         name = next(name for name, own in LEARNED.items() if own == kind)
-        return name, type("D", (), {"result": {"examples": 3, "tokens": 100, "mean_tokens": 50.0}})
+        return name, type("D", (), {"result": {"examples": 3, "completion_tokens": 60, "tokens": 100, "steps": 2}})
 
     def measured(self, name, model, limits, problems=None):
         right = RIGHT[model] - self.number
@@ -103,7 +104,8 @@ class _Stages:
         storage.write_json(self._folder / "correct.json", {UNTIL: [True] * 9 + [False], PASS: [True] * 10})
         attempts = [{"id": f"p{i}", "tokens": [40, 40], "answers": ["1", "1"], "correct": [False, True]} for i in range(10)]
         storage.write_jsonl(self._folder / "parts" / "000000.jsonl", attempts)
-        return {UNTIL: {"accuracy": 0.9}, PASS: {"accuracy": 1.0}}, type("S", (), {"folder": self._folder})
+        spent = {"mean_tokens": 60.0, "exhausted": 0.0}
+        return {UNTIL: {"accuracy": 0.9, **spent}, PASS: {"accuracy": 1.0, **spent}}, type("S", (), {"folder": self._folder})
 
     def trees(self):
         return "trees"
@@ -129,6 +131,11 @@ def test_measurements_of_seeds_are_put_together(tmp_path, monkeypatch) -> None:
     assert found["seeds"][0]["curves"][JOURNEY][1] == [54.5, 0.7]
     # Two attempts of 40 tokens, the second right: 80 tokens a problem buy all.
     assert [accuracy for _, accuracy in found["seeds"][0]["curves"][PASS][:3]] == [0.0, 0.0, 1.0]
+    assert found["costs"]["models"][UNTIL] == {
+        "training": 600 * study.size(EMBEDDED),
+        "inference": 120 * study.size(EMBEDDED),
+        "gained": pytest.approx(0.7),
+    }
     costs = found["costs"]["models"][JOURNEY]
     assert costs == {
         "training": 600 * study.size(EMBEDDED),
@@ -157,20 +164,26 @@ def test_the_command_names_what_is_missing(tmp_path, capsys) -> None:
 
 def test_texts_cut_off_at_a_cost_spend_no_more() -> None:
     graded = [type("G", (), {"correct": i % 2 == 0, "tokens": 10 * (i + 1)}) for i in range(4)]  # 10, 20, 30, 40
-    cut = study.at_cost(graded, 20.0)  # at 25: (10 + 20 + 25 + 25) / 4
-    assert (cut["limit"], cut["mean_tokens"], cut["accuracy"]) == (25, 20.0, 0.25)
-    assert study.at_cost(graded, 1000.0)["accuracy"] == 0.5
-    assert study.at_cost(graded, 0.0) | {"ci_high": 0} == {
-        "limit": 0,
-        "mean_tokens": 0,
-        "accuracy": 0,
-        "ci_low": 0,
-        "ci_high": 0,
-    }
+    problems = [make_problem((1, i), 1 + i) for i in range(1, 5)]
+    other = [True, True, False, False]
+    cut = study.at_cost(problems, graded, 20.0, other)  # at 25: (10 + 20 + 25 + 25) / 4
+    assert (cut["limit"], cut["mean_tokens"], cut["accuracy"], cut["lead"]) == (25, 20.0, 0.25, -0.25)
+    assert cut["lead_interval"][0] <= -0.25 <= cut["lead_interval"][1]
+    assert study.at_cost(problems, graded, 1000.0, other)["accuracy"] == 0.5
+    nothing = study.at_cost(problems, graded, 0.0, other)
+    assert (nothing["limit"], nothing["mean_tokens"], nothing["accuracy"], nothing["lead"]) == (0, 0, 0, -0.5)
 
 
 def test_a_small_model_that_is_missing_is_missed_at_once(tmp_path) -> None:
     protocol = dataclasses.replace(_protocol(str(tmp_path / "out")), small=str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="none: no such folder"):
+        study.run(protocol, Progress(quiet=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_problems_elsewhere_that_are_too_few_are_missed_before_the_set_is_opened(tmp_path) -> None:
+    few = Abroad("target 24", Countdown(smallest_target=24, largest_target=24), count=1000)
+    protocol = dataclasses.replace(_protocol(str(tmp_path / "out")), abroad=(few,), problems="final", small="")
+    with pytest.raises(ValueError, match=r"only \d+ of 1000 problems of the set 'final'"):
         study.run(protocol, Progress(quiet=True))
     assert not (tmp_path / "out").exists()

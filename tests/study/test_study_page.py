@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
+from jorney.config import to_json
+from jorney.pipeline import quickstart
 from jorney.study import page, tables
 from jorney.study.findings import MODELS, findings
 from jorney.study.run import BUDGETS, JOURNEY, LEARNED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
@@ -41,10 +44,11 @@ def _found(lead: float, seeds=(0, 1), problems: int = 120):
                 }
             )
     curve = [[float(budget), 0.5] for budget in BUDGETS]
-    learned = {name: {"examples": 10, "tokens": 1000, "mean_tokens": 50.0} for name in LEARNED}
+    learned = {name: {"examples": 10, "completion_tokens": 500, "tokens": 1000, "steps": 7} for name in LEARNED}
+    spent = {"accuracy": 0.6, "mean_tokens": 90.0, "exhausted": 0.25}
     one = {
         "models": dict.fromkeys((PHASE1, *LEARNED), SUMMARY),
-        "controls": {},
+        "controls": {UNTIL: spent, PASS: spent},
         "trainings": learned,
         "trees": {"count": 9, "share_wrong": 0.5, "first_step_accuracy": 0.5, "true_equations": 0.99, "generated_tokens": 500},
         "thoughts": {"journey": {"count": 7, "mean_excursions": 0.8}},
@@ -56,7 +60,8 @@ def _found(lead: float, seeds=(0, 1), problems: int = 120):
         "set": "tuning",
         "margin": 0.08,
         "protocol": "abc",
-        "opened": [{"set": "tuning", "protocol": "abc", "at": "2026-01-01T00:00:00+00:00"}],
+        "opened": [{"set": "tuning", "protocol": "abc", "at": "2026-01-01T00:00:00+00:00", "code": "0123abc"}],
+        "settings": json.loads(to_json({"run": quickstart()})),
         "seeds": [{"seed": seed, **one} for seed in seeds],
         "outcomes": outcomes,
         "doses": [{**dose, "dose": str(k), "kind": kind} for k in (2, 3) for kind in ("journey", "shortcut")],
@@ -64,12 +69,20 @@ def _found(lead: float, seeds=(0, 1), problems: int = 120):
         "small": {
             "parameters": 1000,
             "models": {name: {**SUMMARY, "trained_tokens": 1000} for name in (SHORTCUT, JOURNEY)},
-            "equal": {"limit": 60, "mean_tokens": 50.0, "accuracy": 0.4, "ci_low": 0.3, "ci_high": 0.5},
+            "equal": {
+                "limit": 60,
+                "mean_tokens": 50.0,
+                "accuracy": 0.4,
+                "ci_low": 0.3,
+                "ci_high": 0.5,
+                "lead": -0.1,
+                "lead_interval": [-0.2, 0.0],
+            },
         },
         "costs": {
             "parameters": 2000,
             "trees": 1e9,
-            "models": {name: {"training": 1e12, "inference": 1e8, "gained": 0.1} for name in LEARNED},
+            "models": {name: {"training": 1e12, "inference": 1e8, "gained": 0.1} for name in (*LEARNED, UNTIL, PASS)},
         },
         "environment": {"jax": "0"},
     }
@@ -80,7 +93,12 @@ def test_a_lead_is_pooled_over_seeds_and_judged_by_the_protocols_bars() -> None:
     main = made["comparisons"][0]
     assert (main["a"], main["b"], main["only_b"]) == (JOURNEY, SHORTCUT, 0)
     assert main["difference"] == pytest.approx(main["only_a"] / 240)
-    assert main["difference"] == pytest.approx(sum(main["by_seed"].values()) / 2)
+    assert main["difference"] == pytest.approx(sum(one["difference"] for one in main["by_seed"].values()) / 2)
+    assert main["only_a"] == sum(one["only_a"] for one in main["by_seed"].values())
+    assert main["p"] == 1 / 10_001  # no draw of signs is as far
+    first, second = (one["difference"] for one in main["by_seed"].values())
+    assert main["sd_over_seeds"] == pytest.approx(abs(first - second) / 2**0.5)
+    assert made["sample"] == {"results": 240, "problems": 120, "clusters": 30}
     assert main["ci_low"] < main["difference"] < main["ci_high"]
     assert made["verdict"] == {"mean": True, "every_seed": True, "interval": True}
     assert tables.headline(made).startswith("Journeys solved ")
@@ -105,11 +123,13 @@ def test_the_page_holds_every_part_and_no_markup_of_its_data() -> None:
     found = _found(0.2)
     made = findings(found)
     html, text = page.html(found, made, ("First <b>this</b>.",)), page.text(found, made, ("First <b>this</b>.",))
-    for heading in ("Accuracy", "On the way", "Doses", "Elsewhere", "Size", "Cost", "What was tried"):
+    for heading in ("Accuracy", "On the way", "Doses", "Elsewhere", "Size", "Cost", "Protocol", "What was tried"):
         assert f"<h2>{heading}</h2>" in html
         assert f"## {heading}\n" in text
     assert "Met: every seed above 0." in html
-    assert "opened 2026-01-01T00:00:00+00:00" in html
+    assert "opened 2026-01-01T00:00:00+00:00 by the code of commit 0123abc" in html
+    assert "240 results of 120 problems in 30 clusters" in html
+    assert "-10.0 points" in html.replace("\u2212", "-")
     assert "five &lt;numbers&gt;" in html
     assert "<b>" not in html
     assert html.count("<svg ") == 2 * 3  # accuracy, curves, one dose: each at two widths
