@@ -3,7 +3,8 @@
     python tools/game24.py --puzzles 24.csv --output runs/game24          (24.csv: princeton-nlp/tree-of-thought-llm, data/24)
 
 The embedded model learns Countdown solutions (targets 1 to 24; no problem with the numbers of any of the 100 puzzles), and a
-reward model learns from its rollouts. Then the same policy answers the puzzles greedily, by samples, and by breadth-first
+reward model learns from its rollouts (the embedded base model's own walks hold numbers of the set "train" alone, of which some
+are puzzles' ones, never with a target). Then the same policy answers the puzzles greedily, by samples, and by breadth-first
 search with b = 1 and b = 5, judged by the reward model and, apart from it, by the exact verifier, which is an oracle: it knows
 from which states 24 can still be reached. Printed, and in OUTPUT/game24.json: accuracy with its Wilson 95% interval, generated
 tokens a puzzle. The same command goes on from what stands in OUTPUT.
@@ -41,7 +42,10 @@ def others(puzzles: list[Problem], split: str, count: int, seed: int) -> list[Pr
     """Countdown problems of a set with none of the puzzles' numbers, whatever the target."""
     taken = {tuple(puzzle.meta["numbers"]) for puzzle in puzzles}
     drawn = sample_problems(TASK, split, count + count // 4, seed)
-    return [problem for problem in drawn if tuple(problem.meta["numbers"]) not in taken][:count]
+    kept = [problem for problem in drawn if tuple(problem.meta["numbers"]) not in taken][:count]
+    if len(kept) < count:
+        raise SystemExit(f"only {len(kept)} of {count} problems of the set {split!r} have none of the puzzles' numbers")
+    return kept
 
 
 def run(

@@ -4,8 +4,9 @@
 
 On Countdown: the macro-F1 over steps (ReasonEval's) of the labels themselves against the exact verifier, for N = 1, 2, 4, 8, 16
 completions a prefix: no model that repeats them perfectly does better, the ceiling. Then reward models trained on hard and on
-soft labels of N completions, and two baselines: one class for all, and how far a step's result, or the nearest number left, is
-from the target. Thresholds are tuned on the set "tuning"; all figures are of the set "test". Goes on where it was stopped.
+soft labels of N completions, as shares of that ceiling (95% intervals by a bootstrap over problems), and baselines: one class
+for all, and how far a step's result, or the nearest number left, is from the target. Thresholds are tuned on the set "tuning";
+all figures are of the set "test". Goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -142,6 +144,28 @@ def f1s(sets: dict[str, Set], tuning: Any, test: Any, tune: bool = True) -> dict
     return {"threshold": threshold, "step": step_f1(exact, test, threshold), "solution": solution_f1(exact, test, threshold)}
 
 
+def share_interval(
+    test: Set,
+    scores: Sequence[Sequence[float]],
+    threshold: float,
+    labels: Sequence[Sequence[float]],
+    own: float,
+    draws: int = 1000,
+) -> tuple[float, float]:
+    """The bootstrap interval over problems of the scores' F1 as a share of the labels'; thresholds as they are."""
+    members: dict[str, list[int]] = {}
+    for i, problem in enumerate(test.problems):
+        members.setdefault(problem.id, []).append(i)
+    rng, ids, found = random.Random(0), list(members), []
+    for _ in range(draws):
+        drawn = [i for one in rng.choices(ids, k=len(ids)) for i in members[one]]
+        exact = [test.exact[i] for i in drawn]
+        model, ceiling = (step_f1(exact, [of[i] for i in drawn], at) for of, at in ((scores, threshold), (labels, own)))
+        found.append(model / ceiling)
+    found.sort()
+    return found[round(0.025 * draws)], found[round(0.975 * draws) - 1]
+
+
 def last_result(problem: Problem, step: str) -> float:
     """Minus how far the step's result is from the target."""
     parsed = parse_step(step.partition(". ")[2].partition("\n")[0])
@@ -202,8 +226,11 @@ def main() -> None:
         scores = trained.result["scores"]
         for name, tune in (("", False), (" tuned", True)):
             found = f1s(sets, scores["tuning"], scores["test"], tune)
-            ceiling = report[f"labels {'soft' if kind == 'soft' else 'hard'} N={chosen.completions}"]["step"]
-            report[f"prm {kind}{name}"] = {**found, "of_ceiling": found["step"] / ceiling}
+            hard = kind != "soft"
+            ceiling = report[f"labels {'hard' if hard else 'soft'} N={chosen.completions}"]
+            labels = sets["test"].labels(chosen.completions, hard)
+            low, high = share_interval(sets["test"], scores["test"], found["threshold"], labels, ceiling["threshold"])
+            report[f"prm {kind}{name}"] = {**found, "of_ceiling": found["step"] / ceiling["step"], "low": low, "high": high}
     storage.write_json(storage.path(chosen.output) / "ceiling.json", report)
     for name, value in report.items():
         shown = "  ".join(f"{key} {number:.3f}" for key, number in value.items()) if isinstance(value, dict) else value
