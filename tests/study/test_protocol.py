@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
+import configurations
 import pytest
+from places import ROOT
 
 from jorney.config import override
 from jorney.pipeline import quickstart
@@ -44,3 +47,14 @@ def test_a_protocol_is_known_by_what_it_measures_alone() -> None:
 def test_the_command_line_chooses_the_folder_the_set_and_the_seeds() -> None:
     chosen = override(PROTOCOL.choice(), ["--problems", "final", "--seeds", "4", "5"], "jorney experiment")
     assert (chosen.output, chosen.problems, chosen.seeds) == ("runs/experiment", "final", (4, 5))
+
+
+def test_the_experiments_small_model_is_the_one_that_make_trains() -> None:
+    protocol = configurations.made("experiment")
+    made = re.search(r"train_base_model.py (\S+) --embed 96", (ROOT / "Makefile").read_text())
+    assert made
+    assert protocol.small.removeprefix("./") == made[1]
+    # The main setting is among the doses of every group, and none of them is trained twice.
+    for group in {dose.group for dose in protocol.doses}:
+        own = [dose for dose in protocol.doses if dose.group == group]
+        assert sum((dose.run, dose.thoughts, dose.phase1) == (protocol.run, None, True) for dose in own) == 1
