@@ -232,6 +232,11 @@ class Run:
         """That prompts and solutions fit the model, before anything is written."""
         config, policy = self.config, self._bench.load(base)
         sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
+        if config.until != UNTIL[0]:
+            config.phase2.expect_split(policy.mesh, "phase2")
+            config.prm.expect_split(policy.mesh)
+        if config.until == UNTIL[2]:
+            config.dpo.expect_split(policy.mesh)
         for name in problems.keys() - {"train"}:
             prompts = [self._bench.format.encode(policy.tokenizer, problem.question) for problem in problems[name]]
             limit = max(config.evaluate.max_tokens, config.long_tokens if config.until != UNTIL[0] else 0)
@@ -318,6 +323,9 @@ def quickstart() -> RunConfig:
         expand=ExpandConfig(w=4, depth=4, step_tokens=32, rows=256, prune=PruneConfig(keep=4, explore_wrong=4)),
         derive=DeriveConfig(per_tree=1),
         phase2=dataclasses.replace(phase1, epochs=4, row_length=256, batch_rows=1, head_chunk=256),
+        # So small a model, in so small batches, is for one device, however many there are.
+        mesh=MeshConfig(devices=1),
+        sampling_mesh=MeshConfig(devices=1),
         resample=ResampleConfig(attempts=4),
         rollouts=RolloutConfig(max_tokens=64, rows=256, chunk=16),
         prm=PrmConfig(epochs=3, batch_rows=4, row_length=128, optimizer=OptimizerConfig(learning_rate=3e-4, warmup=0.05)),

@@ -44,15 +44,17 @@ class MeshConfig:
       fsdp: devices that share one replica, its parameters split among them.
       context: reserved for sequence parallelism; 1.
       tensor: devices that split heads, MLP and vocabulary.
+      devices: so many of the devices that there are, the first ones; None for all.
     """
 
     data: int = -1
     fsdp: int = 1
     context: int = 1
     tensor: int = 1
+    devices: int | None = None
 
     def __post_init__(self) -> None:
-        sizes = dataclasses.asdict(self)
+        sizes = {axis: getattr(self, axis) for axis in MESH_AXES}
         for name, size in sizes.items():
             if size < 1 and size != -1:
                 raise ValueError(f"mesh.{name} = {size}: expected 1 or more, or -1 for what is left")
@@ -60,6 +62,8 @@ class MeshConfig:
             raise ValueError(f"mesh = {sizes}: expected at most one -1")
         if self.context != 1:
             raise ValueError(f"mesh.context = {self.context}: expected 1 (sequence parallelism is not built yet)")
+        if self.devices is not None and self.devices < 1:
+            raise ValueError(f"mesh.devices = {self.devices}: expected 1 or more, or None for all")
 
 
 def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:
@@ -69,9 +73,12 @@ def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None
     network is slow, are replicas: they share out `data` alone, which is the outermost axis.
 
     Raises:
-      ValueError: the sizes do not multiply to the number of devices, or the slices cannot be replicas.
+      ValueError: the sizes do not multiply to the number of devices, or the slices cannot be replicas; fewer devices than there
+        are were asked for, and other processes have some of them.
     """
     config = config or MeshConfig()
+    if config.devices is not None:
+        devices = _first(config.devices, jax.devices() if devices is None else devices)
     found = jax.devices() if devices is None else devices
     sizes = [getattr(config, axis) for axis in MESH_AXES]
     known = math.prod(size for size in sizes if size != -1)
@@ -89,6 +96,14 @@ def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None
     if devices is None:
         return jax.make_mesh(tuple(sizes), MESH_AXES, axis_types=types)
     return Mesh(np.asarray(found).reshape(sizes), MESH_AXES, axis_types=types)
+
+
+def _first(count: int, devices: list[jax.Device]) -> list[jax.Device]:
+    if count > len(devices):
+        raise ValueError(f"mesh.devices = {count}: expected at most the {len(devices)} devices there are")
+    if count < len(devices) and len({device.process_index for device in devices}) > 1:
+        raise ValueError(f"mesh.devices = {count}: expected None, all {len(devices)}, where several processes work together")
+    return devices[:count]
 
 
 def spec(*axes: str | None) -> PartitionSpec:

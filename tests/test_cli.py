@@ -74,14 +74,14 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["quickstart", "--sft.epochs", "0"], "sft.epochs = 0: expected 1 or more"),
         (["quickstart", "--sft.row-length", "32"], "expected 2 to 33"),
         (["quickstart", "--evaluate.max-tokens", "5000"], "expected 1 to"),
-        (["quickstart", "--mesh.data", "3"], "does not divide the 8 devices"),
+        (["evaluate", "--mesh.data", "3"], "does not divide the 8 devices"),
         (["quickstart", "--step-format", "latex"], "step_format = 'latex': expected one of abel"),
         (["evaluate", "--evaluate.rows", "0"], "rows = 0: expected 1 or more"),
         (["evaluate", "--limit", "0"], "limit = 0"),
         (["evaluate", "--dtype", "int8"], "dtype = 'int8': expected one of float32, bfloat16"),
         (["evaluate", "--model", "/nowhere"], "/nowhere: no such folder"),
         (["quickstart", "--until", "trees"], "until = 'trees': expected one of sft_phase1, phase2, dpo"),
-        (["quickstart", "--judge", "me"], "judge = 'me': expected one of verifier, prm"),
+        (["quickstart", "--judge", "me"], "judge = 'me': expected one of verifier, prm, llm"),
         (["quickstart", "--share", "0.6"], "share = 0.6: expected above 0, 0.5 at most"),
         (["quickstart", "--expand.prune.keep", "0"], "prune.keep = 0: expected 1 or more"),
         (["quickstart", "--derive.excursion", "often"], "derive.excursion = 'often': expected one of sampled, always"),
@@ -207,3 +207,12 @@ def test_a_training_stages_folder_is_its_model(tmp_path: pathlib.Path) -> None:
     shutil.copytree(embedded, tmp_path / "sft" / "model")
     assert policy.resolve(str(tmp_path / "sft")) == str(tmp_path / "sft" / "model")
     assert policy.resolve(str(tmp_path / "sft" / "model")) == str(tmp_path / "sft" / "model")
+
+
+@pytest.mark.parametrize("part", ["sft", "phase2", "prm"])
+def test_a_batch_that_the_devices_cannot_split_is_refused_at_once(tmp_path, capsys, part) -> None:
+    words = ["--mesh.devices", "8", "--sft.batch-rows", "8", "--phase2.batch-rows", "8", "--prm.batch-rows", "8"]
+    words += [f"--{part}.batch-rows", "12", "--output", str(tmp_path / "out")]
+    assert cli.main(["quickstart", *words]) == 2
+    assert f"{part}.batch_rows = 12: expected a multiple of 8, since 8 devices split a batch" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

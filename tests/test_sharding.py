@@ -24,11 +24,20 @@ def test_minus_one_takes_what_is_left() -> None:
         ({"tensor": 0}, "mesh.tensor = 0"),
         ({"data": -1, "fsdp": -1}, "at most one -1"),
         ({"context": 2}, "mesh.context = 2"),
+        ({"devices": 0}, "mesh.devices = 0: expected 1 or more"),
+        ({"devices": 9}, "mesh.devices = 9: expected at most the 8 devices there are"),
+        ({"devices": 4, "data": 8}, "data = 8, .* does not divide the 4 devices"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_mesh(MeshConfig(**sizes))
+
+
+def test_fewer_devices_are_the_first_ones() -> None:
+    mesh = make_mesh(MeshConfig(devices=2, tensor=2))
+    assert mesh.devices.ravel().tolist() == jax.devices()[:2]
+    assert dict(mesh.shape) == {"data": 1, "fsdp": 1, "context": 1, "tensor": 2}
 
 
 def test_spec_follows_the_table() -> None:

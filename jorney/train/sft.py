@@ -51,6 +51,7 @@ class SftData:
 def prepare(policy: Policy, examples: Sequence[Example], config: SftConfig, seed: int) -> SftData:
     """Packs the examples and lays out all batches. Raises ValueError where an example is longer than a row."""
     config.expect_at_most(policy.config.positions, "row_length")
+    config.expect_split(policy.mesh)
     train, held = hold_out(examples, config.held_out, seed)
 
     def batches(members: Sequence[Example], epochs: int) -> Batches:

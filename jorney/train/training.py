@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from jorney import storage
+from jax.sharding import Mesh
+
+from jorney import sharding, storage
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.data.loader import Batches
@@ -71,6 +73,19 @@ class TrainingConfig:
         if getattr(self, name) > positions:
             raise ValueError(f"{self.name}.{name} = {getattr(self, name)}: expected at most the model's {positions} positions")
 
+    def expect_split(self, mesh: Mesh, name: str = "") -> None:
+        """Raises ValueError where a mesh cannot split the batches evenly.
+
+        Args:
+          name: of these settings in the message, if not the objective's.
+        """
+        ways = sharding.ways("batch", mesh)
+        rows, together = getattr(self, self.batch), ways * self.accumulate
+        if rows % together:
+            micro = f" in {self.accumulate} micro-batches" if self.accumulate > 1 else ""
+            why = f"{ways} devices split a batch{micro} (--mesh.devices takes fewer of them)"
+            raise ValueError(f"{name or self.name}.{self.batch} = {rows}: expected a multiple of {together}, since {why}")
+
     def decides(self) -> dict[str, Any]:
         """The fields that the trained parameters depend on."""
         found = {name: value for name, value in dataclasses.asdict(self).items() if name != "loop"}
@@ -92,6 +107,7 @@ def fit(
     donate: bool,
 ) -> tuple[Policy, list[Record]]:
     """Trains a policy by `train.loop`; what the objectives' own functions return and raise."""
+    config.expect_split(policy.mesh)
     decides = {config.name: config.decides(), "seed": seed, "dtype": str(policy.dtype), "data": batches.digest}
     training = Training(
         policy.config, loss_fn, batches, row, config.optimizer, decides, config.accumulate, held_out, config.best

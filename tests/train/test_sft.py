@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import jorney
+from jorney import sharding
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.encode import encode_solutions
 from jorney.data.loader import hold_out
 from jorney.data.steps import ABEL
+from jorney.sharding import MeshConfig
 from jorney.train import sft
 from jorney.train.loop import LoopConfig
 from jorney.train.losses import sft_loss
@@ -49,6 +51,15 @@ def test_what_does_not_fit_is_named(policy: jorney.Policy, examples) -> None:
         sft.prepare(policy, examples, dataclasses.replace(CONFIG, row_length=2048), 0)
     with pytest.raises(ValueError, match="expected 2 to 33"):
         sft.prepare(policy, examples, dataclasses.replace(CONFIG, row_length=32), 0)
+
+
+def test_batches_that_the_mesh_cannot_split_are_named(policy: jorney.Policy, examples) -> None:
+    eight = dataclasses.replace(policy, mesh=sharding.make_mesh(MeshConfig()))
+    with pytest.raises(ValueError, match="sft.batch_rows = 12: expected a multiple of 8, since 8 devices split a batch"):
+        sft.prepare(eight, examples, dataclasses.replace(CONFIG, batch_rows=12), 0)
+    with pytest.raises(ValueError, match="batch_rows = 8: expected a multiple of 16, since 8 devices .* in 2 micro-batches"):
+        sft.prepare(eight, examples, dataclasses.replace(CONFIG, accumulate=2), 0)
+    assert sft.prepare(eight, examples, CONFIG, 0).batches.steps == 4
 
 
 @pytest.mark.parametrize(
