@@ -1,6 +1,6 @@
 """How good a reward model can become on labels from rollouts, and how good it becomes, where every step can be verified.
 
-    python tools/prm_ceiling.py runs/prm_ceiling [--model PHASE1] [--train 600] [--tuning 150] [--test 150]
+    python tools/prm_ceiling.py runs/prm_ceiling [--model PHASE1] [--train 12000] [--tuning 150] [--test 150]
 
 On Countdown: the macro-F1 over steps (ReasonEval's) of the labels themselves against the exact verifier, for N = 1, 2, 4, 8, 16
 completions a prefix: no model that repeats them perfectly does better, the ceiling. Then reward models trained on hard and on
@@ -182,13 +182,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output")
     parser.add_argument("--model", default="", help="a policy after phase 1; by default it is trained, on 10,000 solutions")
-    parser.add_argument("--train", type=int, default=600, help="problems whose solutions are labelled and trained on")
+    parser.add_argument("--train", type=int, default=12_000, help="problems whose solutions are labelled and trained on")
     parser.add_argument("--tuning", type=int, default=150)
     parser.add_argument("--test", type=int, default=150)
     parser.add_argument("--solutions", type=int, default=4)
-    parser.add_argument("--completions", type=int, default=8, help="of every prefix of the training solutions")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--completions", type=int, default=2, help="of every prefix of the training solutions")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=7e-4)
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--exact", action="store_true", help="a model trained on the verifier's own labels, too")
     chosen = parser.parse_args()
