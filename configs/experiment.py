@@ -35,6 +35,16 @@ TRIED = (
     "excursions 54.1%, with loss on them 47.9%; K = 4 without loss 49.0%, with 46.7%, and 56.2% after 6 epochs. What "
     "remains wrong: greedy decoding takes the same step again after going back, and goes round until its tokens are "
     "spent.",
+    'The set "final" was opened first by another protocol (code e31d7c2: K = 2, 3 epochs, "Wait" as the word of doubt; '
+    "tuned with one seed): journeys 39.8%, 25.0%, 30.9% against shortcuts 33.7%, 27.1%, 27.5% with the seeds 0, 1, 2: "
+    "+2.5 points on the mean, one seed below 0; not met. Its doses were not run. On the tuning set the cause was seen: "
+    'some trainings had not learned to compare the number reached with the target ("Wait, 5 is not 5"; 87% of their '
+    "goings back justified), and of two trainings that differ in the seed alone one had and one had not: 534 updates "
+    "lie at the edge.",
+    'Chosen after it, on the tuning set: the word of the base model, "But 5 is not 9", brought seed 1 from 30.1% to '
+    "46.0% (shortcuts 32.4%), but left seed 2 at 28.1% (shortcuts 32.5%); with 6 epochs seed 2 came to 49.7% "
+    "(shortcuts, 6 epochs as well, 36.2%), seed 1 to 49.8% (37.0%). Loss on excursions: 48.4% with seed 2; one row a batch: "
+    "50.3%; without phase 1: 42.1%. K = 3 brought less (42.3% with seed 1).",
 )
 
 
@@ -46,7 +56,7 @@ def setting() -> RunConfig:
         small,
         problems=dataclasses.replace(small.problems, trees_count=2000),
         expand=expand,
-        phase2=dataclasses.replace(small.phase2, epochs=3, batch_rows=2, row_length=320, head_chunk=320),
+        phase2=dataclasses.replace(small.phase2, epochs=6, batch_rows=2, row_length=320, head_chunk=320),
         long_tokens=256,
         resample=ResampleConfig(attempts=8),
     )
@@ -72,6 +82,10 @@ def doses(run: RunConfig) -> list[Dose]:
         *(
             Dose("loss on excursions", "on" if on else "off", dataclasses.replace(run, excursion_loss=on))
             for on in (True, False)
+        ),
+        *(
+            Dose("word of doubt", word, dataclasses.replace(run, refine=dataclasses.replace(run.refine, reflect=(phrase,))))
+            for word, phrase in (("But", "But {seen}."), ("Wait", "Wait, {seen}."))
         ),
         # The trees are those of the model after phase 1 either way.
         *(Dose("phase 1", "with" if on else "without", run, both, phase1=on) for on in (True, False)),

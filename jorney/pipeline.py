@@ -322,6 +322,8 @@ def quickstart() -> RunConfig:
         sft=phase1,
         expand=ExpandConfig(w=4, depth=4, step_tokens=32, rows=256, prune=PruneConfig(keep=4, explore_wrong=4)),
         derive=DeriveConfig(per_tree=1),
+        # The base model's own word of doubt: where it has to learn another one, many a run never learns to compare.
+        refine=RefineConfig(reflect=("But {seen}.",)),
         phase2=dataclasses.replace(phase1, epochs=4, row_length=256, batch_rows=1, head_chunk=256),
         # So small a model, in so small batches, is for one device, however many there are.
         mesh=MeshConfig(devices=1),
