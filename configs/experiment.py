@@ -4,8 +4,9 @@ Command:   make experiment                  (jorney experiment configs/experimen
 Hardware:  two CPU cores, 4 GB, a few hours; the same command goes on where it was stopped
 Result:    runs/experiment/experiment.html
 
-Settings were chosen on the set "tuning" (`--problems tuning`, in another --output), before the set "final" is opened; the page
-says how often that was done from its folder, and by which code.
+Settings were chosen on the set "tuning" (`--problems tuning`, in another --output). This is the second protocol for the set
+"final": the first opened it and failed, see TRIED. The page says how often the set was opened from its folder, and by which
+code.
 
 Hypothesis: a model that learns journeys solves at least 8 points more of the held-out problems than one that learns shortcuts
 from the same trees, on the mean over seeds; it leads with every seed; and the pooled 95% interval, a bootstrap over clusters

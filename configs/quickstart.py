@@ -1,7 +1,7 @@
 """The quickstart as a configuration file, a place to start from.
 
 Command:   jorney run configs/quickstart.py            (the same as: jorney quickstart)
-Hardware:  two CPU cores, 4 GB (2.8 GiB at the peak), 9 minutes
+Hardware:  two CPU cores, 4 GB (3.1 GiB at the peak), 9 minutes
 Result:    the README's table; report in runs/quickstart/
 """
 

@@ -24,7 +24,7 @@ Numbers = tuple[int, ...]  # a multiset of numbers, ascending
 
 # Shares of all multisets. A multiset belongs to one set whatever the seed, so that no run's test problems were ever
 # another run's training problems, nor the embedded base model's. Every run reports on "test", so that what is chosen by looking
-# at reports has seen it; "final" is for an experiment's one look (it was set apart from "trees", on which nothing is measured).
+# at reports has seen it; "final" is for an experiment's one look (set apart from "trees", on which no policy is measured).
 SPLITS = {"train": 0.60, "trees": 0.09, "final": 0.06, "tuning": 0.10, "test": 0.15}
 SOLUTIONS = ("widest", "uniform")
 LARGEST = 99  # results beyond it are not legal moves: they rarely lead anywhere and are costly to learn

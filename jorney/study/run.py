@@ -199,15 +199,14 @@ def _small(
     """
     run = dataclasses.replace(protocol.run, model=protocol.small)
     parameters = size(protocol.small)
-    rows: dict[str, Any] = {}
+    rows, measured = {}, {}
     for name in (SHORTCUT, JOURNEY):
         model, done = seed.learned(LEARNED[name], run)
-        measured = seed.measured(name, model, limits(name, run))
-        rows[name] = {**_summary(seed.problems, measured), "trained_tokens": done.result["tokens"]}
-        progress.say(f"  small, {name}: {measured.summary['accuracy']:.1%}")
-        if name == JOURNEY:
-            tokens = large["models"][SHORTCUT]["mean_tokens"] * size(protocol.run.model) / parameters
-            equal = at_cost(seed.problems, measured.graded, tokens, [one["correct"][SHORTCUT] for one in outcomes])
+        measured[name] = seed.measured(name, model, limits(name, run))
+        rows[name] = {**_summary(seed.problems, measured[name]), "trained_tokens": done.result["tokens"]}
+        progress.say(f"  small, {name}: {rows[name]['accuracy']:.1%}")
+    tokens = large["models"][SHORTCUT]["mean_tokens"] * size(protocol.run.model) / parameters
+    equal = at_cost(seed.problems, measured[JOURNEY].graded, tokens, [one["correct"][SHORTCUT] for one in outcomes])
     return {"parameters": parameters, "models": rows, "equal": equal}
 
 

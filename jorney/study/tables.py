@@ -157,8 +157,7 @@ def controls_table(found: Found) -> Table:
     rows = []
     for name in (UNTIL, PASS):
         own = [one["controls"][name] for one in found["seeds"]]
-        shares = (percent(_mean(one[key] for one in own)) for key in ("accuracy", "exhausted"))
-        accuracy, exhausted = shares
+        accuracy, exhausted = (percent(_mean(one[key] for one in own)) for key in ("accuracy", "exhausted"))
         rows.append((label(name), accuracy, _tokens(own), exhausted))
     journeys = [one["models"][JOURNEY] for one in found["seeds"]]
     note = (
