@@ -5,9 +5,9 @@
 The embedded model learns Countdown solutions (targets 1 to 24; no problem with the numbers of any of the 100 puzzles), and a
 reward model learns from its rollouts (the embedded base model's own walks hold numbers of the set "train" alone, of which some
 are puzzles' ones, never with a target). Then the same policy answers the puzzles greedily, by samples, and by breadth-first
-search with b = 1 and b = 5, judged by the reward model and, apart from it, by the exact verifier, which is an oracle: it knows
-from which states 24 can still be reached. Printed, and in OUTPUT/game24.json: accuracy with its Wilson 95% interval, generated
-tokens a puzzle. The same command goes on from what stands in OUTPUT.
+search with b = 1 and b = 5 (and in 5 trees apart, of b = 1 each), judged by the reward model and, apart from it, by the exact
+verifier, which is an oracle: it knows from which states 24 can still be reached. Printed, and in OUTPUT/game24.json: accuracy
+with its Wilson 95% interval, generated tokens a puzzle. The same command goes on from what stands in OUTPUT.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ def _searches(
         {"method": "CoT, one sample", "judge": "", **sampled["majority"][0]},
         *({"method": f"CoT, best of {n}, {name}", "judge": judge, **sampled[name][-1]} for name in ("naive", "weighted")),
     ]
-    for keep in (1, 5):
-        found = search(SearchConfig("beam", keep=keep, width=width, **common))
-        rows.append({**found, "method": f"tree search, b = {keep}, w = {width}", "judge": judge})
+    for name, method, keep in (("tree search, b = 1", "beam", 1), ("tree search, b = 5", "beam", 5), ("5 trees", "dvts", 5)):
+        found = search(SearchConfig(method, keep=keep, width=width, **common))
+        rows.append({**found, "method": f"{name}, w = {width}", "judge": judge})
     return rows
 
 

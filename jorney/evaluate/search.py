@@ -2,7 +2,8 @@
 
 Best of N samples whole solutions and picks among their answers; beam search picks among steps, level by level, by the score of
 the last. This beam is Tree of Thoughts' breadth-first search (arXiv 2305.10601, b = keep), and that of search-and-learn
-(Hugging Face; arXiv 2408.03314), whose N beams of width M are keep = N / M here.
+(Hugging Face; arXiv 2408.03314), whose N beams of width M are keep = N / M here. Diverse verifier tree search ("dvts", theirs
+too) grows keep trees apart, each of which keeps one step a level, so that what scores high once does not crowd out all others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from jorney.tree.expand import ExpandConfig, Judge
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
 
-METHODS = ("best-of-n", "beam")
+METHODS = ("best-of-n", "beam", "dvts")
 SELECTIONS = ("naive", "weighted", "majority")
 
 
@@ -34,14 +35,14 @@ class SearchConfig:
     """How answers are searched for.
 
     Attributes:
-      method: "best-of-n" (reported for every power of two up to n, by three ways of choosing) or "beam".
+      method: "best-of-n" (reported for every power of two up to n, by three ways of choosing), "beam" or "dvts".
       n: of best-of-n, solutions of every problem.
-      keep: of beam, b: steps of a level that are expanded, those of the highest scores.
-      width: of beam, steps that are sampled after each of them.
-      depth: of beam, levels at most.
+      keep: of beam, b: steps of a level that are expanded, those of the highest scores; of dvts, trees of a problem.
+      width: of beam and dvts, steps that are sampled after each of them.
+      depth: of beam and dvts, levels at most.
       aggregate: how the scores of a solution's steps make one: "last", "product", "min" or "mean". Beams go by the last.
       max_tokens: of a solution, best-of-n.
-      step_tokens: of a step, beam.
+      step_tokens: of a step, beam and dvts.
       temperature, top_p: of sampling.
       rows: solutions or steps that are sampled together.
       chunk: tokens a row between two looks of the host.
@@ -81,7 +82,7 @@ class SearchConfig:
         return SamplingConfig(self.n, self.max_tokens, self.temperature, self.top_p, seed=seed, rows=rows, chunk=self.chunk)
 
     def expand(self, step_format: str) -> ExpandConfig:
-        """Of beam: the trees."""
+        """Of beam and dvts: the trees."""
         return ExpandConfig(
             step_format=step_format,
             w=self.width,
@@ -91,8 +92,14 @@ class SearchConfig:
             top_p=self.top_p,
             rows=self.rows,
             chunk=self.chunk,
-            prune=PruneConfig(keep=self.keep, by="score", explore_wrong=0),
+            prune=PruneConfig(keep=1 if self.method == "dvts" else self.keep, by="score", explore_wrong=0),
         )
+
+    def planted(self, problem: Problem) -> list[Problem]:
+        """What trees are grown for, to answer a problem: dvts grows several, whose ids tell their random numbers apart."""
+        if self.method != "dvts":
+            return [problem]
+        return [dataclasses.replace(problem, id=f"{problem.id} tree {number}") for number in range(self.keep)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,24 +249,28 @@ def powers_of_two(n: int) -> list[int]:
     return [*itertools.takewhile(lambda count: count < n, (2**power for power in itertools.count())), n]
 
 
-def best_leaf(tree: Tree, how: str) -> int | None:
+def best_leaf(trees: Sequence[Tree], how: str) -> tuple[Tree, int] | None:
     """The leaf whose path has the highest score, by the likelihood of its tokens where several have; None without leaves."""
 
-    def rank(leaf: int) -> tuple[float, float, int]:
+    def rank(found: tuple[Tree, int]) -> tuple[float, float]:
+        tree, leaf = found
         path = [tree.nodes[step] for step in tree.path(leaf)]
         scores = [score(Rating(node.correct is not False, "", node.score)) for node in path]
         tokens = [value for node in path for value in node.log_probs]
-        return aggregate(scores, how), sum(tokens) / max(1, len(tokens)), -leaf
+        return aggregate(scores, how), sum(tokens) / max(1, len(tokens))
 
-    return max(tree.leaves(), key=rank, default=None)
+    return max(((tree, leaf) for tree in trees for leaf in tree.leaves()), key=rank, default=None)
 
 
-def choose_leaf(tree: Tree, how: str, grader: Grader) -> tuple[Chosen, str]:
-    """The choice among a tree's leaves, and its text, "" where there is none."""
-    leaf = best_leaf(tree, how)
-    text = "" if leaf is None else "".join(tree.nodes[step].text for step in tree.path(leaf))
-    right = leaf is not None and grader.grade(tree.problem, text, FORMATS[tree.step_format]).correct
-    return Chosen(tree.id, right, tree.generated_tokens), text
+def choose_leaf(problem: Problem, trees: Sequence[Tree], how: str, grader: Grader) -> tuple[Chosen, str]:
+    """The choice among the leaves of a problem's trees, and its text, "" where there is none."""
+    tokens = sum(tree.generated_tokens for tree in trees)
+    best = best_leaf(trees, how)
+    if best is None:
+        return Chosen(problem.id, False, tokens), ""
+    tree, leaf = best
+    text = "".join(tree.nodes[step].text for step in tree.path(leaf))
+    return Chosen(problem.id, grader.grade(problem, text, FORMATS[tree.step_format]).correct, tokens), text
 
 
 def summarise(chosen: Sequence[Chosen]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Planner:
             return self._evaluation("evaluate", command.evaluate, mesh)
         if isinstance(command, SearchCommand):
             judge = None if command.judge == VERIFIER else read_model(command.judge)
-            if command.search.method == "beam":
+            if command.search.method != "best-of-n":
                 return self._trees(command.search.expand(command.step_format), judge, mesh)
             solutions = command.search.sampling(command.seed)
             return self._judged("solutions", generate.work_of(_MANY, solutions), judge, solutions.max_tokens, mesh)

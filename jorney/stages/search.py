@@ -34,20 +34,24 @@ def plan_search(
       judge_key: what it is known by; VERIFIER for the exact one, which knows what a solver could not: the result says so.
     """
     about = {"method": config.method, "judge": "verifier (an oracle)" if judge_key == VERIFIER else "reward model"}
-    if config.method == "beam":
-        expand = config.expand(bench.format.name)
-        trees = plan_trees(bench, model, problems, digest(problems), expand, judge, judge_key)
+    if config.method != "best-of-n":
+        planted = [tree for problem in problems for tree in config.planted(problem)]
+        trees = plan_trees(bench, model, planted, digest(planted), config.expand(bench.format.name), judge, judge_key)
         return [trees, _plan_choice(bench, trees, problems, config, about)]
     solutions = _plan_solutions(bench, model, problems, config, judge, judge_key)
     return [solutions, _plan_selections(bench, solutions, problems, config, about)]
 
 
 def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]) -> Stage:
-    """The best leaf of every tree, graded; search.jsonl holds the choices."""
+    """The best leaf of every problem's trees, graded; search.jsonl holds the choices."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
+        grown = {tree.id: tree for tree in read_trees(trees.folder)}
         with Grader(config.grading_seconds) as grader:
-            found = [choose_leaf(tree, config.aggregate, grader) for tree in read_trees(trees.folder)]
+            found = [
+                choose_leaf(problem, [grown[tree.id] for tree in config.planted(problem)], config.aggregate, grader)
+                for problem in problems
+            ]
         storage.write_jsonl(folder / "search.jsonl", ({**choice._asdict(), "text": text} for choice, text in found))
         answered = sum(bool(text) for _, text in found) / len(found)
         return {

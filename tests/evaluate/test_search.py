@@ -31,6 +31,7 @@ from jorney.evaluate.search import (
 from jorney.evaluate.statistics import wilson
 from jorney.judge.verifier import Rating
 from jorney.sample.generate import Generator
+from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Node, Tree
 
 ONE = Solutions(
@@ -141,15 +142,32 @@ def test_the_best_leaf() -> None:
         node(2, "\n#### 12", 0.9, "leaf-correct"),
         node(0, "1. 4 - 3 = 1 (left: 1)", 1.0, "unfinished"),
     )
-    assert best_leaf(grown, "last") == 3
-    assert best_leaf(grown, "min") == 1
+    barren = tree(node(0, "1. 3 + 4", 1.0, "unfinished"))
+    assert best_leaf([grown], "last") == best_leaf([barren, grown], "last") == (grown, 3)
+    assert best_leaf([grown], "min") == (grown, 1)
+    assert best_leaf([barren], "last") is None
+    problem = make_problem((3, 4), 12)
+    right = "1. 3 * 4 = 12 (left: 12)\n#### 12"
     with Grader() as grader:
-        assert choose_leaf(grown, "last", grader) == (Chosen(grown.id, True, 77), "1. 3 * 4 = 12 (left: 12)\n#### 12")
-        assert choose_leaf(grown, "min", grader)[0].correct is False
-        assert choose_leaf(tree(node(0, "1. 3 + 4", 1.0, "unfinished")), "last", grader) == (Chosen(grown.id, False, 77), "")
+        assert choose_leaf(problem, [grown], "last", grader) == (Chosen(problem.id, True, 77), right)
+        assert choose_leaf(problem, [grown], "min", grader)[0].correct is False
+        assert choose_leaf(problem, [barren], "last", grader) == (Chosen(problem.id, False, 77), "")
+        # Of several trees: the best leaf of all, and the tokens of all.
+        assert choose_leaf(problem, [barren, grown, barren], "last", grader) == (Chosen(problem.id, True, 231), right)
     # Verdicts alone count as 1 and 0.
     verdicts = tree(node(0, "#### 7", None, "leaf-wrong", correct=False), node(0, "#### 12", None, "leaf-correct"))
-    assert best_leaf(verdicts, "last") == 2
+    assert best_leaf([verdicts], "last") == (verdicts, 2)
+
+
+def test_trees_that_are_searched() -> None:
+    problem = make_problem((3, 4), 12)
+    beam, dvts = SearchConfig("beam", keep=5), SearchConfig("dvts", keep=3)
+    assert beam.planted(problem) == [problem]
+    assert beam.expand("abel").prune == PruneConfig(keep=5, by="score", explore_wrong=0)
+    planted = dvts.planted(problem)
+    assert len({one.id for one in planted}) == 3
+    assert [dataclasses.replace(one, id=problem.id) for one in planted] == [problem] * 3
+    assert dvts.expand("abel").prune == PruneConfig(keep=1, by="score", explore_wrong=0)
 
 
 def test_summary() -> None:
@@ -161,7 +179,7 @@ def test_summary() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "mcts"}, "search.method = 'mcts': expected one of best-of-n, beam"),
+        ({"method": "mcts"}, "search.method = 'mcts': expected one of best-of-n, beam, dvts"),
         ({"aggregate": "max"}, "search.aggregate = 'max'"),
         ({"keep": 0}, "search.keep = 0: expected 1 or more"),
         ({"temperature": 0.0}, "search.temperature = 0.0"),

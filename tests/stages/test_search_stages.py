@@ -29,7 +29,7 @@ def benches_of(monkeypatch, mesh1, tmp_path):
     return lambda name: Bench(str(tmp_path / name), MeshConfig(), "float32", "abel", 0, Progress())
 
 
-@pytest.mark.parametrize("method", ["best-of-n", "beam"])
+@pytest.mark.parametrize("method", ["best-of-n", "beam", "dvts"])
 def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> None:
     config = SearchConfig(method, n=4, keep=2, width=2, depth=2, max_tokens=40, step_tokens=20, rows=8, chunk=8)
     model, calls, limit = Model(resolve(EMBEDDED), "embedded"), 0, 1 << 30
@@ -63,11 +63,11 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
     calls, limit = 0, calls - 1
     with pytest.raises(KeyboardInterrupt):
         search("again")
-    before, limit = written("again"), 1 << 30
-    assert 0 < len(before) < len(PROBLEMS)
+    before, limit, rows = written("again"), 1 << 30, len(PROBLEMS) * (config.keep if method == "dvts" else 1)
+    assert 0 < len(before) < rows
     assert search("again") == whole
     assert before.items() <= written("again").items()
-    assert len(written("again")) == len(PROBLEMS)
+    assert len(written("again")) == rows
 
 
 def test_the_command_takes_judges_and_names_what_is_wrong(tmp_path, capsys) -> None:
@@ -76,5 +76,5 @@ def test_the_command_takes_judges_and_names_what_is_wrong(tmp_path, capsys) -> N
     assert cli.main(["search", "--problems", str(file), "--output", str(tmp_path / "out")]) == 2
     assert "judge = 'verifier': expected a reward model's folder" in capsys.readouterr().err
     assert cli.main(["search", "--search.method", "mcts", "--output", str(tmp_path / "out")]) == 2
-    assert "search.method = 'mcts': expected one of best-of-n, beam" in capsys.readouterr().err
+    assert "search.method = 'mcts': expected one of best-of-n, beam, dvts" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
