@@ -18,7 +18,7 @@ _LABELS = {
     "prm": "Reward model",
     "resampled_until_target": "Asked again",
     "pass_at_n": "Pass@n (oracle)",
-    "shortcut_token_matched": "Shortcut, as many tokens",
+    "shortcut_token_matched": "Shortcut, matched",
     "placebo_journey": "Placebo journey",
     "jorney": "Jorney",
     "jax": "JAX",

@@ -146,9 +146,10 @@ def table(shown: tables.Table | None) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in shown.header)
     rows = "\n".join(_row(row) for row in shown.rows)
     note = f'\n<p class="note">{escape(shown.note)}</p>' if shown.note else ""
-    return f"""<div class="scroll" role="region" aria-labelledby="table-{shown.name}" tabindex="0">
-<table{' class="numeric"' if shown.numeric else ""}>
-<caption id="table-{shown.name}">{escape(shown.caption)}</caption>
+    # The caption does not scroll: it is read whole on a phone.
+    return f"""<p class="caption" id="table-{shown.name}">{escape(shown.caption)}</p>
+<div class="scroll" role="region" aria-labelledby="table-{shown.name}" tabindex="0">
+<table{' class="numeric"' if shown.numeric else ""} aria-labelledby="table-{shown.name}">
 <thead><tr>{head}</tr></thead>
 <tbody>
 {rows}

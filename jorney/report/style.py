@@ -68,7 +68,8 @@ figure svg.wide { display: none; }
 /* On a phone tables run to the edge of the screen, so that one sees where a row goes on. */
 @media (max-width: 47.99rem) { .scroll { margin-right: -1rem; } }
 table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums lining-nums; }
-caption { text-align: left; font-weight: 600; padding-bottom: .35rem; white-space: nowrap; }
+.caption { margin: 1.25rem 0 0; font-size: .9375rem; font-weight: 600; }
+.caption + .scroll { margin-top: .35rem; }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: baseline; }
 th { font-weight: 400; }
 thead th { color: var(--muted); font-size: .875rem; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -85,11 +86,12 @@ def opened(found: Found) -> str:
     """How often the set of problems was looked at."""
     times = found["opened"]
     own = next(i for i, one in enumerate(times, start=1) if one["protocol"] == found["protocol"])
-    which = "first" if own == 1 else f"number {own}"
+    which = "the only one that has" if len(times) == 1 else f"number {own} of {len(times)} that have"
     entry = times[own - 1]
+    at = datetime.datetime.fromisoformat(entry["at"])
     return (
-        f"Measured on the set {found['set']!r}; of {len(times)} protocols that have looked at it from this folder this is the "
-        f"{which}, {found['protocol']}, opened {entry['at']} by the code of commit {entry['code']}."
+        f"Measured on the set {found['set']!r} by protocol {found['protocol']}, {which} looked at it from this folder: on "
+        f"{at:%Y-%m-%d at %H:%M} UTC, with the code of commit {entry['code']}."
     )
 
 

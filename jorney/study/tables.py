@@ -79,7 +79,6 @@ def comparisons_table(findings: Found) -> Table:
             label(one["b"]),
             points(one["difference"]),
             _span(one),
-            _by_seed(one),
             _p(one["p"]),
             count(one["only_a"]),
             count(one["only_b"]),
@@ -87,7 +86,7 @@ def comparisons_table(findings: Found) -> Table:
         )
         for one in findings["comparisons"]
     ]
-    header = ("Journey against", "Points", "95% interval", "By seed", "p", "Only journey", "Only it", "McNemar p")
+    header = ("Journey against", "Points", "95% interval", "p", "Only journey", "Only it", "McNemar p")
     sample = findings["sample"]
     note = (
         f"{count(sample['results'])} results of {count(sample['problems'])} problems in {count(sample['clusters'])} clusters, "

@@ -127,7 +127,7 @@ def test_the_page_holds_every_part_and_no_markup_of_its_data() -> None:
         assert f"<h2>{heading}</h2>" in html
         assert f"## {heading}\n" in text
     assert "Met: every seed above 0." in html
-    assert "opened 2026-01-01T00:00:00+00:00 by the code of commit 0123abc" in html
+    assert "the only one that has looked at it from this folder: on 2026-01-01 at 00:00 UTC, with the code of commit 0" in html
     assert "240 results of 120 problems in 30 clusters" in html
     assert "-10.0 points" in html.replace("\u2212", "-")
     assert "five &lt;numbers&gt;" in html
