@@ -40,7 +40,8 @@ class SearchConfig:
       keep: of beam, b: steps of a level that are expanded, those of the highest scores; of dvts, trees of a problem.
       width: of beam and dvts, steps that are sampled after each of them.
       depth: of beam and dvts, levels at most.
-      aggregate: how the scores of a solution's steps make one: "last", "product", "min" or "mean". Beams go by the last.
+      aggregate: how the scores of a solution's steps make one, of those that are chosen among: "last", "product", "min" or
+        "mean". Which steps a tree keeps goes by their own scores.
       max_tokens: of a solution, best-of-n.
       step_tokens: of a step, beam and dvts.
       temperature, top_p: of sampling.
@@ -128,11 +129,13 @@ class Chosen(NamedTuple):
     Attributes:
       correct: whether that is right; False where there was nothing to settle on.
       tokens: generated for the problem.
+      solution: its index; None where there was nothing.
     """
 
     id: str
     correct: bool
     tokens: int
+    solution: int | None
 
 
 def solve(
@@ -241,7 +244,7 @@ def choose(one: Solutions, n: int, selection: str, how: str) -> Chosen:
     if selection == "majority":
         stated = stated[:1]
     chosen = max(stated, key=lambda index: scores[index], default=None)
-    return Chosen(one.id, chosen is not None and one.correct[chosen], sum(one.tokens[:n]))
+    return Chosen(one.id, chosen is not None and one.correct[chosen], sum(one.tokens[:n]), chosen)
 
 
 def powers_of_two(n: int) -> list[int]:
@@ -249,28 +252,22 @@ def powers_of_two(n: int) -> list[int]:
     return [*itertools.takewhile(lambda count: count < n, (2**power for power in itertools.count())), n]
 
 
-def best_leaf(trees: Sequence[Tree], how: str) -> tuple[Tree, int] | None:
-    """The leaf whose path has the highest score, by the likelihood of its tokens where several have; None without leaves."""
-
-    def rank(found: tuple[Tree, int]) -> tuple[float, float]:
-        tree, leaf = found
-        path = [tree.nodes[step] for step in tree.path(leaf)]
-        scores = [score(Rating(node.correct is not False, "", node.score)) for node in path]
-        tokens = [value for node in path for value in node.log_probs]
-        return aggregate(scores, how), sum(tokens) / max(1, len(tokens))
-
-    return max(((tree, leaf) for tree in trees for leaf in tree.leaves()), key=rank, default=None)
-
-
-def choose_leaf(problem: Problem, trees: Sequence[Tree], how: str, grader: Grader) -> tuple[Chosen, str]:
-    """The choice among the leaves of a problem's trees, and its text, "" where there is none."""
-    tokens = sum(tree.generated_tokens for tree in trees)
-    best = best_leaf(trees, how)
-    if best is None:
-        return Chosen(problem.id, False, tokens), ""
-    tree, leaf = best
-    text = "".join(tree.nodes[step].text for step in tree.path(leaf))
-    return Chosen(problem.id, grader.grade(problem, text, FORMATS[tree.step_format]).correct, tokens), text
+def leaves(problem: Problem, trees: Sequence[Tree], grader: Grader) -> tuple[Solutions, list[str]]:
+    """The leaves of a problem's trees as solutions, and their texts; what leaves have in common counts as tokens of each."""
+    found = [(tree, tree.path(leaf)) for tree in trees for leaf in tree.leaves()]
+    nodes = [[tree.nodes[step] for step in path] for tree, path in found]
+    texts = ["".join(node.text for node in path) for path in nodes]
+    grades = [grader.grade(problem, text, FORMATS[tree.step_format]) for (tree, _), text in zip(found, texts, strict=True)]
+    answers = [grade.answer for grade in grades]
+    made = Solutions(
+        problem.id,
+        [sum(len(node.tokens) for node in path) for path in nodes],
+        answers,
+        equal_answers(problem, answers, grader),
+        [grade.correct for grade in grades],
+        [[score(Rating(node.correct, "", node.score)) for node in path] for path in nodes],
+    )
+    return made, texts
 
 
 def summarise(chosen: Sequence[Chosen]) -> dict[str, Any]:

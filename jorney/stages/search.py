@@ -10,7 +10,17 @@ from jorney import storage
 from jorney.answers import Grader
 from jorney.config import digest
 from jorney.data.problems import Problem
-from jorney.evaluate.search import SELECTIONS, SearchConfig, Solutions, choose, choose_leaf, powers_of_two, solve, summarise
+from jorney.evaluate.search import (
+    SELECTIONS,
+    Chosen,
+    SearchConfig,
+    Solutions,
+    choose,
+    leaves,
+    powers_of_two,
+    solve,
+    summarise,
+)
 from jorney.stages.bench import Bench, Model, Stage, generation
 from jorney.stages.parts import Parts
 from jorney.stages.trees import plan_trees, read_trees
@@ -43,27 +53,41 @@ def plan_search(
 
 
 def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]) -> Stage:
-    """The best leaf of every problem's trees, graded; search.jsonl holds the choices."""
+    """What each way of choosing makes of the leaves of every problem's trees; the figures of "weighted" stand for all.
+
+    search.jsonl holds the choices of "weighted".
+    """
 
     def work(folder: storage.Path) -> dict[str, Any]:
         grown = {tree.id: tree for tree in read_trees(trees.folder)}
+        chosen: dict[str, list[Chosen]] = {name: [] for name in SELECTIONS}
+        texts, solvable = [], 0
         with Grader(config.grading_seconds) as grader:
-            found = [
-                choose_leaf(problem, [grown[tree.id] for tree in config.planted(problem)], config.aggregate, grader)
-                for problem in problems
-            ]
-        storage.write_jsonl(folder / "search.jsonl", ({**choice._asdict(), "text": text} for choice, text in found))
-        answered = sum(bool(text) for _, text in found) / len(found)
+            for problem in problems:
+                own = [grown[tree.id] for tree in config.planted(problem)]
+                found, written = leaves(problem, own, grader)
+                tokens = sum(tree.generated_tokens for tree in own)
+                for name in SELECTIONS:
+                    one = choose(found, len(written), name, config.aggregate)
+                    chosen[name].append(one._replace(tokens=tokens))
+                index = chosen["weighted"][-1].solution
+                texts.append("" if index is None else written[index])
+                solvable += any(found.correct)
+        rows = zip(chosen["weighted"], texts, strict=True)
+        storage.write_jsonl(folder / "search.jsonl", ({**one._asdict(), "text": text} for one, text in rows))
+        figures = {name: summarise(own) for name, own in chosen.items()}
         return {
             **about,
             "keep": config.keep,
             "width": config.width,
-            **summarise([one for one, _ in found]),
-            "answered": answered,
+            **figures["weighted"],
+            **{f"{name}_accuracy": own["accuracy"] for name, own in figures.items()},
+            "pass_at_n": solvable / len(problems),
+            "answered": sum(map(bool, texts)) / len(texts),
         }
 
-    reads = [trees.key, config.aggregate, config.grading_seconds]
-    return bench.plan("search", reads, work, f"{len(problems):,} problems, the best leaf of each")
+    reads = [trees.key, config.aggregate, config.grading_seconds, SELECTIONS]
+    return bench.plan("search", reads, work, f"{len(problems):,} problems, chosen among the leaves of their trees")
 
 
 def _plan_solutions(

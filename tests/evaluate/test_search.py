@@ -20,10 +20,9 @@ from jorney.evaluate.search import (
     Solutions,
     aggregate,
     bare_steps,
-    best_leaf,
     choose,
-    choose_leaf,
     equal_answers,
+    leaves,
     powers_of_two,
     solve,
     summarise,
@@ -60,13 +59,16 @@ ONE = Solutions(
     ],
 )
 def test_choices_by_hand(selection: str, n: int, how: str, correct: bool) -> None:
-    assert choose(ONE, n, selection, how) == Chosen("p", correct, sum(ONE.tokens[:n]))
+    found = choose(ONE, n, selection, how)
+    assert (found.id, found.correct, found.tokens) == ("p", correct, sum(ONE.tokens[:n]))
+    assert found.solution is not None
+    assert ONE.correct[found.solution] == correct
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_without_answers_nothing_is_chosen(selection: str) -> None:
     none = Solutions("p", [5, 6], [None, None], [-1, -1], [False, False], [[], [0.9]])
-    assert choose(none, 2, selection, "last") == Chosen("p", False, 11)
+    assert choose(none, 2, selection, "last") == Chosen("p", False, 11, None)
 
 
 @st.composite
@@ -135,7 +137,7 @@ def tree(*nodes: Node) -> Tree:
     return Tree(problem.id, problem.question, problem.answer, "abel", (Node(None), *nodes), 77, "countdown", problem.meta)
 
 
-def test_the_best_leaf() -> None:
+def test_the_leaves_of_trees_are_solutions() -> None:
     grown = tree(
         node(0, "1. 3 + 4 = 7 (left: 7)\n#### 7", 0.6, "leaf-wrong"),
         node(0, "1. 3 * 4 = 12 (left: 12)", 0.3),
@@ -143,20 +145,23 @@ def test_the_best_leaf() -> None:
         node(0, "1. 4 - 3 = 1 (left: 1)", 1.0, "unfinished"),
     )
     barren = tree(node(0, "1. 3 + 4", 1.0, "unfinished"))
-    assert best_leaf([grown], "last") == best_leaf([barren, grown], "last") == (grown, 3)
-    assert best_leaf([grown], "min") == (grown, 1)
-    assert best_leaf([barren], "last") is None
     problem = make_problem((3, 4), 12)
     right = "1. 3 * 4 = 12 (left: 12)\n#### 12"
     with Grader() as grader:
-        assert choose_leaf(problem, [grown], "last", grader) == (Chosen(problem.id, True, 77), right)
-        assert choose_leaf(problem, [grown], "min", grader)[0].correct is False
-        assert choose_leaf(problem, [barren], "last", grader) == (Chosen(problem.id, False, 77), "")
-        # Of several trees: the best leaf of all, and the tokens of all.
-        assert choose_leaf(problem, [barren, grown, barren], "last", grader) == (Chosen(problem.id, True, 231), right)
-    # Verdicts alone count as 1 and 0.
-    verdicts = tree(node(0, "#### 7", None, "leaf-wrong", correct=False), node(0, "#### 12", None, "leaf-correct"))
-    assert best_leaf([verdicts], "last") == (verdicts, 2)
+        one, texts = leaves(problem, [barren, grown, grown], grader)
+        assert leaves(problem, [barren], grader) == (Solutions(problem.id, [], [], [], [], []), [])
+        # Verdicts alone count as 1 and 0, none at all as 0.5.
+        verdicts = tree(node(0, "#### 7", None, "leaf-wrong", correct=False), node(0, "#### 12", None, "leaf-correct"))
+        assert leaves(problem, [verdicts], grader)[0].scores == [[0.0], [1.0]]
+    assert texts == [grown.nodes[1].text, right] * 2
+    assert one.tokens == [1, 2, 1, 2]
+    assert one.answers == ["7", "12", "7", "12"]
+    assert one.groups == [0, 1, 0, 1]
+    assert one.correct == [False, True, False, True]
+    assert one.scores == [[0.6], [0.3, 0.9], [0.6], [0.3, 0.9]]
+    assert choose(one, 4, "naive", "last").solution == 1
+    assert choose(one, 4, "naive", "min").solution == 0
+    assert choose(one, 4, "weighted", "min").correct is False
 
 
 def test_trees_that_are_searched() -> None:
@@ -171,7 +176,7 @@ def test_trees_that_are_searched() -> None:
 
 
 def test_summary() -> None:
-    found = summarise([Chosen("a", True, 10), Chosen("b", False, 30), Chosen("c", True, 20)])
+    found = summarise([Chosen("a", True, 10, 0), Chosen("b", False, 30, None), Chosen("c", True, 20, 5)])
     low, high = wilson(2, 3)
     assert found == {"accuracy": 2 / 3, "n": 3, "ci_low": low, "ci_high": high, "mean_tokens": 20.0}
 

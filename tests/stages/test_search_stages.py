@@ -58,8 +58,9 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
         naive = whole["selections"]["naive"]
         assert [point["of"] for point in naive] == [1, 2, 4]
         assert naive[0]["mean_tokens"] < naive[1]["mean_tokens"] < naive[2]["mean_tokens"] == whole["mean_tokens"]
-        # The judge is an oracle of Countdown's steps: the best of its choices is the best there is.
-        assert naive[2]["accuracy"] == whole["naive_accuracy"] == whole["pass_at_n"]
+        assert naive[2]["accuracy"] == whole["naive_accuracy"]
+    # The judge is an oracle of Countdown's steps: the best of its choices is the best there is.
+    assert whole["naive_accuracy"] == whole["pass_at_n"] >= whole["majority_accuracy"]
     calls, limit = 0, calls - 1
     with pytest.raises(KeyboardInterrupt):
         search("again")
