@@ -260,6 +260,11 @@ def completion(policy: Policy, text: Text) -> Completion:
 def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[str], max_tokens: int) -> list[list[int]]:
     """Ids of every prompt. Raises ValueError where one leaves no room for `max_tokens` more; names it."""
     room = policy.config.positions - max_tokens
+    if room < 1:
+        raise ValueError(
+            f"max_tokens = {max_tokens}: expected less than {policy.config.positions}, the model's positions, which a prompt "
+            "and what follows it share"
+        )
     encode = policy.tokenizer.encode_prompt
     encoded = [encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
     for index, ids in enumerate(encoded):

@@ -175,6 +175,7 @@ def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tin
         ({"temperature": -1.0}, "temperature = -1.0"),
         ({"top_p": 0.0}, "top_p = 0.0"),
         ({"max_tokens": 0}, "max_tokens = 0"),
+        ({"max_tokens": 256}, "max_tokens = 256: expected less than 256, the model's positions"),
         ({"max_tokens": 250}, "prompt 0 .* has 8 tokens: expected 1 to 6"),
         ({"heat": 1.0}, "unknown setting among heat: expected one of w,"),
     ],
