@@ -230,7 +230,10 @@ def sample_problems(task: Countdown, split: str, count: int, seed: int) -> list[
         if target is None or (numbers, target) in problems:
             misses += 1
             if misses > 1000 * (count + 100):
-                raise ValueError(f"only {len(problems)} of {count} problems of the set {split!r} were found for {task}")
+                raise ValueError(
+                    f"only {len(problems)} of {count} problems of the set {split!r} were found: ask for fewer, or allow larger "
+                    f"numbers or targets than {task}"
+                )
             continue
         solve = widest_solution if task.solutions == "widest" else sample_solution
         solution = write_solution(solve(numbers, target, rng))
