@@ -14,6 +14,8 @@ import time
 import pytest
 from places import CACHE
 
+from jorney.judge.prm import threshold_of
+
 # Enough training that trees hold right paths; everything else as small as it can be.
 OPTIONS = {
     "phase2.optimizer.learning-rate": 5e-5,
@@ -93,6 +95,7 @@ def test_report_is_complete(undisturbed: tuple[pathlib.Path, str]) -> None:
     for behaviour in report["behaviour"].values():
         assert set(behaviour) == {"first_attempt_accuracy", "justified_backtracks", "recovery_rate", "true_equations"}
     assert 0 <= report["prm"]["f1_step"] <= 1
+    assert report["prm"]["threshold"] == threshold_of(undisturbed[0] / "prm" / "model")
     assert 0 <= report["prm"]["f1_solution"] <= 1
     assert report["trees"]["count"] == 20
     assert report["trees"]["nodes"] > 100

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jorney import storage
 from jorney.compiled import Compilations
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
@@ -27,6 +28,8 @@ from jorney.sample.texts import Group
 
 AGGREGATES = ("min", "product", "last", "mean")
 PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
+VERDICTS = "judge.json"  # in a reward model's folder: its threshold
+THRESHOLD = 0.5  # without it
 
 
 @dataclasses.dataclass(eq=False)
@@ -42,6 +45,7 @@ class PrmJudge:
 
     Args:
       readout: a key of `readouts.READOUTS`, or "auto" where the model's head says it.
+      threshold: of a score, above which a step counts as right.
       rows: paths that are read together, by `score`.
       problems: whose paths are kept in the cache, for calls.
 
@@ -57,11 +61,12 @@ class PrmJudge:
         rows: int = 64,
         problems: int = PROBLEMS_HELD,
         readout: str = AUTO,
+        threshold: float = THRESHOLD,
     ) -> None:
         self.readout = choose(readout, reward_model)
         self._model, self._format, self._rows = classifier(reward_model, self.readout), step_format, rows
         self._compilations = compilations or Compilations()
-        self._problems = problems
+        self._problems, self._threshold = problems, threshold
         self._engine: Engine | None = None
         self._slots = 0  # of a problem, in the engine
         self._known: dict[tuple[int, ...], _Piece] = {}  # by what their paths begin with, that used last at the end
@@ -89,7 +94,7 @@ class PrmJudge:
             while waiting:
                 waiting.difference_update(engine.step())
         scores = [self._score(found[index].group.values) for index in range(len(requests))]
-        return [Rating(score > 0.5, "", score) for score in scores]
+        return [Rating(score > self._threshold, "", score) for score in scores]
 
     def _score(self, values: Any) -> float:
         """The probability of the good classes, of a head's values."""
@@ -185,6 +190,22 @@ class PrmJudge:
         program = self._compilations.program(key, "reward model", probabilities)
         with jax.set_mesh(model.mesh):
             return np.asarray(jax.device_get(program(model.params, tokens, segments)))
+
+
+def threshold_of(folder: storage.PathLike) -> float:
+    """The threshold that a reward model's folder states; `jorney prm` writes one, from its held-out problems.
+
+    Raises:
+      ValueError: names the file.
+    """
+    file = storage.path(folder) / VERDICTS
+    if not file.exists():
+        return THRESHOLD
+    stated = storage.read_json(file)
+    found = stated.get("threshold") if isinstance(stated, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ValueError(f"{file}: threshold = {found!r}: expected a number")
+    return float(found)
 
 
 def engine_shape(problems: int, longest: int) -> Shape:

@@ -18,6 +18,7 @@ from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudgeConfig
+from jorney.judge.prm import THRESHOLD, threshold_of
 from jorney.judge.readouts import AUTO
 from jorney.llm import LlmConfig
 from jorney.policy import EMBEDDED, resolve
@@ -95,6 +96,8 @@ class ExpandCommand(StageCommand):
       judge: "verifier" (exact, Countdown), "llm" (a language model at an endpoint), or a reward model: one that `jorney prm`
         made, or a published one.
       readout: how the reward model is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
+      threshold: of a reward model's score, above which a step counts as right; None takes the one of its folder, which
+        `jorney prm` found on its held-out problems, or 0.5 where there is none.
       llm: the endpoint of "llm".
       llm_judge: what it is asked.
       shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
@@ -108,6 +111,7 @@ class ExpandCommand(StageCommand):
     limit: int | None = 100
     judge: str = VERIFIER
     readout: str = AUTO
+    threshold: float | None = None
     shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
@@ -125,7 +129,7 @@ class ExpandCommand(StageCommand):
         share, key = (first, count), digest(problems)
         if self.judge == "llm":
             return [plan_trees_by_llm(bench, model, problems, key, self.expand, self.llm, self.llm_judge, share)]
-        judge, by = _judge(bench, self.judge, self.readout, problems)
+        judge, by = _judge(bench, self.judge, self.readout, self.threshold, problems)
         return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
 
 
@@ -285,7 +289,7 @@ class SearchCommand(StageCommand):
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
-        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, problems))
+        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, THRESHOLD, problems))
 
 
 COMMANDS: dict[str, type[StageCommand]] = {
@@ -319,14 +323,22 @@ def run(command: StageCommand, progress: Progress) -> Done:
     return done[-1]
 
 
-def _judge(bench: Bench, name: str, readout: str, problems: Sequence[Problem]) -> tuple[Callable[[], Judge], str]:
+def _judge(
+    bench: Bench, name: str, readout: str, threshold: float | None, problems: Sequence[Problem]
+) -> tuple[Callable[[], Judge], str]:
     """Makes the judge that a command names, when it is needed; and what it is known by."""
     if name != VERIFIER:
         prm = read_model(name)
-        return lambda: prm_judge(bench, prm, readout), prm.key if readout == AUTO else f"{prm.key} {readout}"
+        limit = threshold_of(prm.folder) if threshold is None else threshold
+        return lambda: prm_judge(bench, prm, readout, limit), judge_key(prm, readout, limit)
     if any(problem.verifier != "countdown" for problem in problems):
         raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
     return lambda: verifier.judge, VERIFIER
+
+
+def judge_key(prm: Model, readout: str, threshold: float) -> str:
+    """What a reward model is known by as a judge: its content, and how it is asked where that is not the usual way."""
+    return " ".join([prm.key, *([] if readout == AUTO else [readout]), *([] if threshold == THRESHOLD else [f"{threshold}"])])
 
 
 def read_model(place: str) -> Model:

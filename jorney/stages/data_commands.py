@@ -9,11 +9,13 @@ from typing import ClassVar
 from jorney import storage
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudgeConfig
+from jorney.judge.prm import threshold_of
+from jorney.judge.readouts import AUTO
 from jorney.llm import Llm, LlmConfig
 from jorney.stage import source_digest
 from jorney.stages import judged, refined
 from jorney.stages.bench import Bench, Model, Stage
-from jorney.stages.command import StageCommand, read_model
+from jorney.stages.command import StageCommand, judge_key, read_model
 from jorney.stages.rewards import prm_judge
 from jorney.stages.trees import read_trees
 from jorney.thought.refine import RefineConfig
@@ -30,7 +32,10 @@ class JudgeCommand(StageCommand):
 
     Attributes:
       trees: a .jsonl file of trees, or the folder that `jorney expand` wrote (OUTPUT/trees).
-      judge: "verifier" (exact, Countdown), "llm", or a reward model that `jorney prm` made.
+      judge: "verifier" (exact, Countdown), "llm", or a reward model: one that `jorney prm` made, or a published one.
+      readout: how the reward model is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
+      threshold: of a reward model's score, above which a step counts as right; None takes the one of its folder, which
+        `jorney prm` found on its held-out problems, or 0.5 where there is none.
       llm: the endpoint of "llm".
       llm_judge: what it is asked.
     """
@@ -40,6 +45,8 @@ class JudgeCommand(StageCommand):
     output: str = "runs/judge"
     trees: str = "runs/expand/trees"
     judge: str = "verifier"
+    readout: str = AUTO
+    threshold: float | None = None
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
     llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
 
@@ -53,8 +60,9 @@ class JudgeCommand(StageCommand):
         if self.judge == "verifier":
             return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(lambda: verifier.judge), "verifier")]
         prm = read_model(self.judge)
-        rater = judged.by_judge(lambda: prm_judge(bench, prm))
-        return [judged.plan_judged(bench, self.trees, key, count, rater, {"prm": prm.key})]
+        limit = threshold_of(prm.folder) if self.threshold is None else self.threshold
+        rater = judged.by_judge(lambda: prm_judge(bench, prm, self.readout, limit))
+        return [judged.plan_judged(bench, self.trees, key, count, rater, {"prm": judge_key(prm, self.readout, limit)})]
 
     def _count(self) -> int:
         """How many trees there are, all of which are read: a bad one is refused before anything is done, or paid for."""

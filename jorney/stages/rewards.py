@@ -16,7 +16,7 @@ from jorney.data.steps import StepFormat
 from jorney.evaluate.prm_report import draw, markdown, measure, scored
 from jorney.evaluate.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
-from jorney.judge.prm import PrmJudge
+from jorney.judge.prm import THRESHOLD, VERDICTS, PrmJudge, threshold_of
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
@@ -127,7 +127,9 @@ def plan_prm(
 ) -> Stage:
     """A process reward model from a policy and labelled solutions, measured on held-out problems.
 
-    Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts.
+    Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts. The
+    F1s are those at 0.5; the threshold at which macro-F1 over steps is highest is kept in the model's folder, for `prm_judge`:
+    a score is the chance that some completion succeeds, and may be low of most steps that are right.
 
     Args:
       labelled: `sampled`, or those of `stages.inputs.read_labelled`.
@@ -150,6 +152,8 @@ def plan_prm(
         save(trained, folder / "model", bench.dtype)
         del policy, fresh, trained  # three models at once may not fit
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
+        if "threshold" in found:
+            storage.write_json(folder / "model" / VERDICTS, {"threshold": found["threshold"]})
         counts = {
             "steps": steps,
             "examples": len(examples),
@@ -182,18 +186,21 @@ def _measure(
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
     scores = prm_judge(bench, reward_model).score(pairs)
+    both = len({label for own in labels for label in own}) == 2
     return {
         "f1_step": step_f1(labels, scores),
         "f1_solution": solution_f1(labels, scores),
         "processbench_f1": processbench_f1(labels, scores),
+        "threshold": best_threshold(labels, scores) if both else THRESHOLD,
         "held_out_solutions": len(pairs),
         "held_out_right": sum(all(own) for own in labels) / len(labels),
     }
 
 
-def prm_judge(bench: Bench, model: Model, readout: str = AUTO) -> PrmJudge:
-    """A reward model as a judge of trees."""
-    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout)
+def prm_judge(bench: Bench, model: Model, readout: str = AUTO, threshold: float | None = None) -> PrmJudge:
+    """A reward model as a judge of trees; without a threshold by the one of its folder."""
+    limit = threshold_of(model.folder) if threshold is None else threshold
+    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout, threshold=limit)
 
 
 def plan_scores(

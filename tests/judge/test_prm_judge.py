@@ -11,7 +11,7 @@ import pytest
 from jorney.compiled import Compilations
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.steps import ABEL
-from jorney.judge.prm import PrmJudge, solution_score
+from jorney.judge.prm import PrmJudge, solution_score, threshold_of
 from jorney.train.prm import as_reward_model
 
 
@@ -41,6 +41,26 @@ def test_as_a_judge_of_trees_it_rates_the_last_step(judge, paths) -> None:
         assert rating.score == pytest.approx(own[-1], abs=1e-5)
         assert rating.correct == (own[-1] > 0.5)
         assert rating.justification == ""
+
+
+def test_the_threshold_decides_verdicts_and_no_scores(policy, judge, paths) -> None:
+    bare = [(problem, [step.partition(". ")[2] for step in steps]) for problem, steps in paths]
+    scores = sorted(rating.score for rating in judge(bare))
+    middle = (scores[3] + scores[4]) / 2
+    ratings = PrmJudge(as_reward_model(policy, 0), ABEL, threshold=middle)(bare)
+    assert sorted(rating.score for rating in ratings) == pytest.approx(scores, abs=1e-5)
+    assert [rating.correct for rating in ratings] == [rating.score > middle for rating in ratings]
+    assert sum(rating.correct for rating in ratings) == 5
+
+
+def test_a_folder_states_the_threshold(tmp_path) -> None:
+    assert threshold_of(tmp_path) == 0.5
+    (tmp_path / "judge.json").write_text('{"threshold": 0.2}')
+    assert threshold_of(tmp_path) == 0.2
+    for wrong in ('{"threshold": "0.2"}', '{"threshold": true}', "{}", "[]"):
+        (tmp_path / "judge.json").write_text(wrong)
+        with pytest.raises(ValueError, match=r"judge.json: threshold = .*: expected a number"):
+            threshold_of(tmp_path)
 
 
 def test_as_a_judge_it_reads_only_what_is_new(policy, paths) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from places import ROOT
 from stub_endpoint import Act, Stub
 from trees_by_hand import followed_tree
 
+import jorney
 from jorney import cli, pipeline, storage
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
@@ -25,6 +27,7 @@ from jorney.stages import data_commands, judged
 from jorney.stages import trees as stages
 from jorney.stages.bench import Bench
 from jorney.stages.trees import read_thoughts, read_trees
+from jorney.train.prm import as_reward_model
 from jorney.tree.rerate import request, rerate
 
 RIGHT, WRONG = '{"correct": true, "justification": "it holds"}', '{"correct": false, "justification": "it leads nowhere"}'
@@ -85,7 +88,7 @@ def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) 
         seen.append(len(requests))
         return [Rating(len(steps) < 3, "", 0.25 * len(steps)) for _, steps in requests]
 
-    monkeypatch.setattr(data_commands, "prm_judge", lambda bench, model: judge)
+    monkeypatch.setattr(data_commands, "prm_judge", lambda *_: judge)
     monkeypatch.setattr(judged, "TOGETHER", 4)
     command = ["judge", "--trees", str(trees), "--judge", "embedded", "--output", str(tmp_path / "out")]
     assert cli.main(command) == 0
@@ -93,6 +96,24 @@ def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) 
     for tree in read_trees(tmp_path / "out" / "judge"):
         assert [node.score for node in tree.nodes[1:]] == [0.25, 0.5, 0.75, 0.25, 0.5, 0.75, 0.5]
         assert "prm" in tree.meta["judged"]["by"]
+
+
+def test_a_step_counts_as_right_by_the_threshold_of_the_reward_models_folder_or_of_the_command(trees, tmp_path, policy) -> None:
+    folder = tmp_path / "prm"
+    jorney.save(as_reward_model(policy, 0), folder, "float32")
+    command = ["judge", "--trees", str(trees), "--judge", str(folder), "--output", str(tmp_path / "out")]
+
+    def judged_by(*options: str) -> list[tuple[float, int]]:
+        assert cli.main([*command, *options]) == 0
+        return [(node.score, node.rating) for tree in read_trees(tmp_path / "out" / "judge") for node in tree.nodes[1:]]
+
+    found = judged_by()
+    assert [rating for _, rating in found] == [1 if score > 0.5 else -1 for score, _ in found]
+    middle = statistics.median(score for score, _ in found)
+    storage.write_json(folder / "judge.json", {"threshold": middle})
+    assert judged_by() == [(score, 1 if score > middle else -1) for score, _ in found]
+    assert {rating for _, rating in judged_by()} == {1, -1}
+    assert judged_by("--threshold", "1.0") == [(score, -1) for score, _ in found]
 
 
 @pytest.mark.parametrize("fallback", ["wrong", "unrated"])
