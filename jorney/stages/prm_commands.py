@@ -10,6 +10,7 @@ from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.labelled import Reading
 from jorney.data.problems import read_problems
+from jorney.judge.prm import THRESHOLD, threshold_of
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.stages import inputs, rewards
@@ -101,7 +102,8 @@ class PrmEvalCommand(StageCommand):
       data: labelled solutions, of the forms that `jorney prm --data` takes, and of MR-GSM8K and BIG-Bench Mistake.
       limit: how many rows; None takes all.
       neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
-      threshold: a step is said to be right above it.
+      threshold: a step is said to be right above it; None takes the one of the reward model's folder, which `jorney prm` found
+        on its held-out problems, or 0.5 where there is none.
       tuning: labelled solutions by which the threshold is chosen instead (the highest macro-F1 by step).
       reasons: for the MR-Score: a .jsonl file of `correct`, whether the reason that some judge gave for the error of a solution
         is right (null where there is none), in the order of the rows.
@@ -115,7 +117,7 @@ class PrmEvalCommand(StageCommand):
     data: str = ""
     limit: int | None = None
     neutral: str = "positive"
-    threshold: float = 0.5
+    threshold: float | None = None
     tuning: str = ""
     reasons: str = ""
 
@@ -140,8 +142,10 @@ class PrmEvalCommand(StageCommand):
         if reasons is not None:
             reasons = [None] * len(tuning) + reasons
         prm = None if self.judge == "scores" else read_model(self.judge)
-        everything = [*tuning, *found]
-        return [plan_scores(bench, prm, self.readout, everything, self.threshold, stored, reasons, len(tuning))]
+        threshold = self.threshold
+        if threshold is None:
+            threshold = THRESHOLD if prm is None else threshold_of(prm.folder)
+        return [plan_scores(bench, prm, self.readout, [*tuning, *found], threshold, stored, reasons, len(tuning))]
 
 
 COMMANDS: dict[str, type[StageCommand]] = {kind.name: kind for kind in (PrmCommand, PrmLabelCommand, PrmEvalCommand)}

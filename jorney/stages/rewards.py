@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jorney import storage
+from jorney import distributed, storage
 from jorney.config import digest
 from jorney.data.labelled import Labelled
 from jorney.data.problems import Problem
@@ -152,7 +152,7 @@ def plan_prm(
         save(trained, folder / "model", bench.dtype)
         del policy, fresh, trained  # three models at once may not fit
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
-        if "threshold" in found:
+        if "threshold" in found and distributed.is_main():
             storage.write_json(folder / "model" / VERDICTS, {"threshold": found["threshold"]})
         counts = {
             "steps": steps,

@@ -127,6 +127,10 @@ def test_eval(policy, problems, tmp_path, capsys) -> None:
     same = {name: value for name, value in result.items() if name not in ("reason_accuracy", "mr_score")}
     assert {name: again[name] for name in same} == same
     assert again["mr_score"] is None
+    # Without a threshold, by the one of the reward model's folder.
+    storage.write_json(tmp_path / "judge" / "judge.json", {"threshold": 0.25})
+    run(tmp_path, capsys, "prm", "eval", "--judge", str(tmp_path / "judge"), "--data", data)
+    assert storage.read_json(tmp_path / "out" / "summary.json")["threshold"] == 0.25
 
 
 @pytest.mark.parametrize(
