@@ -13,11 +13,14 @@ import re
 _KINDS = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
 _COLLECTIVE = re.compile(r" = (.*?) (" + "|".join(_KINDS) + r")(-start)?\(")
-_CALLED = re.compile(r"(?:calls|to_apply|true_computation|false_computation)=%?([\w.\-]+)|branch_computations=\{([^}]*)\}")
+_CALLED = re.compile(
+    r"(?:calls|to_apply|true_computation|false_computation)=%?([\w.\-]+)|(?:branch|called)_computations=\{([^}]*)\}"
+)
 _WHILE = re.compile(r" while\(.*?condition=%?([\w.\-]+), body=%?([\w.\-]+)")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _ARRAY = re.compile(r"\b(pred|[suf]\d+|bf16|f8\w*)\[([\d,]*)\]")
-_GROUP = re.compile(r"replica_groups=\{\{([\d,]+)\}|replica_groups=\[(\d+),(\d+)\]|\['[^\]]*'=(\d+)\]")
+_GROUP = re.compile(r"replica_groups=\{\{([\d,]+)\}|replica_groups=\[\d+,(\d+)\]")
+_MESH_GROUP = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")  # {'a'} or {'a':(2)4}: 4 parts of the axis, behind 2
 
 
 @dataclasses.dataclass
@@ -94,10 +97,7 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
 def _sent(kind: str, shape: str, starts: bool, line: str) -> float:
     """Bytes that a chip sends, by the ring algorithms."""
     sizes = [_nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
-    group = _GROUP.search(line)
-    ways = 1
-    if group:
-        ways = len(group[1].split(",")) if group[1] else int(group[3] or group[4])
+    ways = _ways(line)
     share = (ways - 1) / ways
     if kind == "collective-permute":
         return sizes[0]
@@ -106,6 +106,17 @@ def _sent(kind: str, shape: str, starts: bool, line: str) -> float:
     if kind == "reduce-scatter":
         return share * ways * sum(sizes)
     return (2 if kind == "all-reduce" else 1) * share * (sum(sizes) / (2 if starts and kind != "all-reduce" else 1))
+
+
+def _ways(line: str) -> int:
+    """How many chips take part in a collective."""
+    if group := _GROUP.search(line):
+        return len(group[1].split(",")) if group[1] else int(group[2])
+    if group := _MESH_GROUP.search(line):
+        sizes = dict(re.findall(r"'([^']+)'=(\d+)", group[1]))
+        axes = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", group[2])
+        return math.prod(int(part or sizes[axis]) for axis, part in axes)
+    return 1
 
 
 def _nbytes(dtype: str, dims: str) -> float:

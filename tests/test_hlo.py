@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jorney.hlo import collective_traffic
+from jorney.hlo import Traffic, collective_traffic
 from jorney.sharding import MeshConfig, make_mesh
 
 
@@ -77,3 +77,39 @@ def test_as_tpus_programs_are_written() -> None:
         "collective-permute": (30, 30 * 8 * 128 * 2),
         "all-reduce": (4, 4 * 2 * 3 / 4 * 256 * 4),
     }
+
+
+OFFLOADED = """HloModule jit_step
+
+%called (p: bf16[2,128]) -> bf16[16,128] {
+  ROOT %ag = bf16[16,128]{1,0} all-gather(%p), channel_id=1, replica_groups=mesh['data'=1,'fsdp'=8,'tensor'=1] {'fsdp'}
+}, execution_thread="sparsecore"
+
+ENTRY %main (p: bf16[2,128]) -> bf16[16,128] {
+  %start = ((), (), (s32[64]{0})) custom-call-start(), custom_call_target="collective", called_computations={%called}
+  %update = ((bf16[2,128]{1,0}), bf16[16,128]{1,0}) custom-call-update(%start, %p)
+  ROOT %done = bf16[16,128]{1,0} custom-call-done(%update)
+}
+"""
+
+
+def test_collectives_of_another_core() -> None:
+    """TPU7x gives them to its SparseCores: they stand in computations that a call starts."""
+    assert collective_traffic(OFFLOADED) == {"all-gather": Traffic(1, 7 / 8 * 16 * 128 * 2)}
+
+
+@pytest.mark.parametrize(
+    ("groups", "ways"),
+    [
+        ("{{0,1,2,3},{4,5,6,7}}", 4),
+        ("[4,2]<=[8]", 2),
+        ("mesh['a'=8] {'a'}", 8),
+        ("mesh['data'=4,'fsdp'=2,'tensor'=1] {'data'}", 4),
+        ("mesh['data'=4,'fsdp'=2,'tensor'=1] {'data','fsdp'}", 8),
+        ("mesh['data'=2,'fsdp'=8] {'fsdp':(2)4}", 4),
+    ],
+)
+def test_how_many_chips_take_part(groups: str, ways: int) -> None:
+    line = f"  %ag = f32[64]{{0}} all-gather(%x), channel_id=1, replica_groups={groups}, dimensions={{0}}"
+    text = f"ENTRY %main (p: f32[8]) -> f32[64] {{\n{line}\n}}\n"
+    assert collective_traffic(text)["all-gather"].bytes == pytest.approx((ways - 1) / ways * 64 * 4)
