@@ -284,7 +284,7 @@ def _inner(axes: Axes, width: int) -> float:
 
 def limit(highest: float) -> float:
     """Where the axis of accuracy ends: at 100%, or earlier where all would else be a sliver at its left."""
-    return next((limit for limit in (0.1, 0.25, 0.5) if highest <= limit), max(1.0, highest))
+    return next((limit for limit in (0.1, 0.25, 0.5, 0.75) if highest <= limit), max(1.0, highest))
 
 
 def _shorten(text: str, length: int) -> str:

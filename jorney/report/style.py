@@ -54,7 +54,7 @@ h1, h2, .lead { font-family: Charter, "Bitstream Charter", "Sitka Text", Cambria
 h1 { margin: 0 0 .75rem; font-size: 1rem; font-weight: 400; color: var(--muted); }
 h2 { margin: 3rem 0 1rem; padding-top: .75rem; border-top: 1px solid var(--rule); font-size: 1.375rem; font-weight: 600; }
 h3 { margin: 2rem 0 .5rem; font-size: 1rem; font-weight: 600; }
-p { margin: .75rem 0; max-width: 40rem; }
+p { margin: .75rem 0; max-width: 40rem; overflow-wrap: break-word; }
 .lead { margin: 0 0 .75rem; font-size: clamp(1.4rem, 1.1rem + 1.6vw, 1.9rem); line-height: 1.3; text-wrap: balance; }
 .note, .facts, footer, figcaption { color: var(--muted); font-size: .875rem; }
 

@@ -222,7 +222,7 @@ def dose_table(group: str, rows: Sequence[Found], number: int) -> Table:
         )
         for row in rows
     ]
-    header = (label(group), "Learned", "Thoughts", "Trained tokens", "Accuracy", "95% interval", "Recovered", "Mean tokens")
+    header = (label(group), "Learned", "Examples", "Trained tokens", "Accuracy", "95% interval", "Recovered", "Mean tokens")
     return Table(f"dose-{number}", f"{label(group)}, all else as above; first seed", header, tuple(cells))
 
 

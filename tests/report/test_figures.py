@@ -37,7 +37,7 @@ def test_drawn_bars_and_intervals(report, width):
     assert figure.get_size_inches()[0] * 72 == pytest.approx(width)
 
 
-@pytest.mark.parametrize(("high", "limit"), [(0, 0.1), (0.1, 0.1), (0.11, 0.25), (0.4, 0.5), (0.51, 1), (1, 1)])
+@pytest.mark.parametrize(("high", "limit"), [(0, 0.1), (0.1, 0.1), (0.11, 0.25), (0.4, 0.5), (0.51, 0.75), (0.76, 1), (1, 1)])
 def test_the_axis_ends_at_a_round_number(high, limit):
     figure = figures.draw_accuracy([figures.Bar("x", high / 2, (0, high), "10")], 328)
     assert figure.axes[0].get_xlim() == (0, limit)
