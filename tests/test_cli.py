@@ -89,6 +89,8 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["quickstart", "--long-tokens", "2000"], "max_tokens = 2000: expected less than 1024"),
         (["expand", "--expand.w", "0"], "expand.w = 0: expected 1 or more"),
         (["expand", "--judge", "/nowhere"], "/nowhere: no such folder"),
+        (["expand", "--threshold", "0.3"], "threshold = 0.3: expected none with judge = 'verifier'"),
+        (["judge", "--judge", "llm", "--threshold", "0.3"], "threshold = 0.3: expected none with judge = 'llm'"),
         (["derive", "--trees", "/nowhere/trees"], "/nowhere/trees: no such file or folder"),
         (["sft", "--data", "/nowhere/thoughts.jsonl"], "/nowhere/thoughts.jsonl: no such file"),
         (["sft", "--limit", "8", "--sft.row-length", "32"], "expected 2 to 33"),

@@ -107,6 +107,7 @@ def test_collectives_of_another_core() -> None:
         ("mesh['data'=4,'fsdp'=2,'tensor'=1] {'data'}", 4),
         ("mesh['data'=4,'fsdp'=2,'tensor'=1] {'data','fsdp'}", 8),
         ("mesh['data'=2,'fsdp'=8] {'fsdp':(2)4}", 4),
+        ("mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'b'}", 4),
     ],
 )
 def test_how_many_chips_take_part(groups: str, ways: int) -> None:

@@ -14,7 +14,7 @@ import time
 import pytest
 from places import CACHE
 
-from jorney.judge.prm import threshold_of
+from jorney.judge.threshold import threshold_of
 
 # Enough training that trees hold right paths; everything else as small as it can be.
 OPTIONS = {

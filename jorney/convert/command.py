@@ -10,6 +10,7 @@ import jax
 from jorney import storage
 from jorney.config import to_json
 from jorney.convert import hf, inspect, native
+from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.policy import Policy, load, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
@@ -62,10 +63,12 @@ def convert(source: str, output: str, command: ConvertCommand, progress: Progres
     Raises:
       FileNotFoundError, ValueError: what is wrong with the source; nothing is written then.
     """
+    threshold = threshold_of(resolve(source))  # of a reward model
     policy, dtype = _load(source, output, command)
     progress.say(f"{source}: loaded as {dtype}")
     native.save_params(output, policy.params)
     hf.save_description(storage.path(output), policy.config, policy.tokenizer, dtype, policy.generation)
+    write_threshold(output, threshold)
     progress.say(f"{output}: written")
 
 
@@ -75,6 +78,7 @@ def export(source: str, output: str, command: ConvertCommand, progress: Progress
     Raises:
       FileNotFoundError, ValueError: what is wrong with the source; nothing is written then.
     """
+    threshold = threshold_of(resolve(source))  # of a reward model
     policy, dtype = _load(source, output, command)
     progress.say(f"{source}: loaded as {dtype}")
     total = sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
@@ -88,6 +92,7 @@ def export(source: str, output: str, command: ConvertCommand, progress: Progress
 
         arguments = (policy.config, policy.params, policy.tokenizer, dtype, policy.generation, command.shard_bytes, on_bytes)
         hf.save(output, *arguments)
+    write_threshold(output, threshold)
     progress.say(f"{output}: written")
 
 

@@ -253,8 +253,12 @@ def powers_of_two(n: int) -> list[int]:
 
 
 def leaves(problem: Problem, trees: Sequence[Tree], grader: Grader) -> tuple[Solutions, list[str]]:
-    """The leaves of a problem's trees as solutions, and their texts; what leaves have in common counts as tokens of each."""
-    found = [(tree, tree.path(leaf)) for tree in trees for leaf in tree.leaves()]
+    """The leaves of a problem's trees as solutions, and their texts.
+
+    A leaf stands there as often as it was sampled after its parent, so that votes count as they do among solutions; what leaves
+    have in common counts as tokens of each.
+    """
+    found = [(tree, tree.path(leaf)) for tree in trees for leaf in tree.leaves() for _ in range(tree.nodes[leaf].count)]
     nodes = [[tree.nodes[step] for step in path] for tree, path in found]
     texts = ["".join(node.text for node in path) for path in nodes]
     grades = [grader.grade(problem, text, FORMATS[tree.step_format]) for (tree, _), text in zip(found, texts, strict=True)]

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney import storage
 from jorney.compiled import Compilations
 from jorney.data.problems import Problem
 from jorney.data.steps import StepFormat
 from jorney.judge.readouts import AUTO, Layout, choose, classifier, lay_out
+from jorney.judge.threshold import THRESHOLD
 from jorney.judge.verifier import Rating
 from jorney.model.params import Params
 from jorney.model.transformer import hidden_states, read_out
@@ -28,8 +28,6 @@ from jorney.sample.texts import Group
 
 AGGREGATES = ("min", "product", "last", "mean")
 PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
-VERDICTS = "judge.json"  # in a reward model's folder: its threshold
-THRESHOLD = 0.5  # without it
 
 
 @dataclasses.dataclass(eq=False)
@@ -190,22 +188,6 @@ class PrmJudge:
         program = self._compilations.program(key, "reward model", probabilities)
         with jax.set_mesh(model.mesh):
             return np.asarray(jax.device_get(program(model.params, tokens, segments)))
-
-
-def threshold_of(folder: storage.PathLike) -> float:
-    """The threshold that a reward model's folder states; `jorney prm` writes one, from its held-out problems.
-
-    Raises:
-      ValueError: names the file.
-    """
-    file = storage.path(folder) / VERDICTS
-    if not file.exists():
-        return THRESHOLD
-    stated = storage.read_json(file)
-    found = stated.get("threshold") if isinstance(stated, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise ValueError(f"{file}: threshold = {found!r}: expected a number")
-    return float(found)
 
 
 def engine_shape(problems: int, longest: int) -> Shape:

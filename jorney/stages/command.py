@@ -18,8 +18,8 @@ from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.evaluate.search import SearchConfig
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudgeConfig
-from jorney.judge.prm import THRESHOLD, threshold_of
 from jorney.judge.readouts import AUTO
+from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.llm import LlmConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
@@ -119,6 +119,7 @@ class ExpandCommand(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect_scores(self.judge, self.threshold)
         index, slash, count = self.shard.partition("/")
         if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
             raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
@@ -334,6 +335,12 @@ def _judge(
     if any(problem.verifier != "countdown" for problem in problems):
         raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
     return lambda: verifier.judge, VERIFIER
+
+
+def expect_scores(judge: str, threshold: float | None) -> None:
+    """Raises ValueError where a judge without scores is given a threshold."""
+    if threshold is not None and judge in (VERIFIER, "llm"):
+        raise ValueError(f"threshold = {threshold}: expected none with judge = {judge!r}, which gives verdicts and no scores")
 
 
 def judge_key(prm: Model, readout: str, threshold: float) -> str:

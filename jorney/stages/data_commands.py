@@ -9,13 +9,13 @@ from typing import ClassVar
 from jorney import storage
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudgeConfig
-from jorney.judge.prm import threshold_of
 from jorney.judge.readouts import AUTO
+from jorney.judge.threshold import threshold_of
 from jorney.llm import Llm, LlmConfig
 from jorney.stage import source_digest
 from jorney.stages import judged, refined
 from jorney.stages.bench import Bench, Model, Stage
-from jorney.stages.command import StageCommand, judge_key, read_model
+from jorney.stages.command import StageCommand, expect_scores, judge_key, read_model
 from jorney.stages.rewards import prm_judge
 from jorney.stages.trees import read_trees
 from jorney.thought.refine import RefineConfig
@@ -49,6 +49,10 @@ class JudgeCommand(StageCommand):
     threshold: float | None = None
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
     llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_scores(self.judge, self.threshold)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         key, count = trees_key(self.trees), self._count()

@@ -10,9 +10,9 @@ from jorney.config import digest
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.labelled import Reading
 from jorney.data.problems import read_problems
-from jorney.judge.prm import THRESHOLD, threshold_of
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
+from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.stages import inputs, rewards
 from jorney.stages.bench import Bench, Model, Stage
 from jorney.stages.command import COUNTDOWN, StageCommand, read_model

@@ -16,9 +16,10 @@ from jorney.data.steps import StepFormat
 from jorney.evaluate.prm_report import draw, markdown, measure, scored
 from jorney.evaluate.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.judge import rollouts, verifier
-from jorney.judge.prm import THRESHOLD, VERDICTS, PrmJudge, threshold_of
+from jorney.judge.prm import PrmJudge
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
+from jorney.judge.threshold import THRESHOLD, threshold_of, write_threshold
 from jorney.policy import save
 from jorney.sample.generate import Generator
 from jorney.stage import Lacking
@@ -28,6 +29,7 @@ from jorney.train import prm
 from jorney.train.prm import PrmConfig
 
 SCORED = 256  # solutions that are scored and written together
+ENOUGH = 20  # right steps, and wrong ones, by which a threshold is chosen
 PART = 32  # problems whose solutions are labelled together, and written together
 
 
@@ -153,7 +155,7 @@ def plan_prm(
         del policy, fresh, trained  # three models at once may not fit
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
         if "threshold" in found and distributed.is_main():
-            storage.write_json(folder / "model" / VERDICTS, {"threshold": found["threshold"]})
+            write_threshold(folder / "model", found["threshold"])
         counts = {
             "steps": steps,
             "examples": len(examples),
@@ -186,12 +188,13 @@ def _measure(
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
     scores = prm_judge(bench, reward_model).score(pairs)
-    both = len({label for own in labels for label in own}) == 2
+    right = sum(label for own in labels for label in own)
+    told = min(right, sum(map(len, labels)) - right) >= ENOUGH and len({score for own in scores for score in own}) > 1
     return {
         "f1_step": step_f1(labels, scores),
         "f1_solution": solution_f1(labels, scores),
         "processbench_f1": processbench_f1(labels, scores),
-        "threshold": best_threshold(labels, scores) if both else THRESHOLD,
+        "threshold": best_threshold(labels, scores) if told else THRESHOLD,
         "held_out_solutions": len(pairs),
         "held_out_right": sum(all(own) for own in labels) / len(labels),
     }

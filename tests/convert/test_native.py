@@ -15,8 +15,10 @@ import jorney
 from jorney import cli, sharding
 from jorney.convert import hf, native
 from jorney.convert.inspect import describe, inspect
+from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
+from jorney.train.prm import as_reward_model
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,14 @@ def test_there_and_back_is_bit_exact(converted, tmp_path) -> None:
     for name, value in original.items():
         assert value.dtype == back[name].dtype
         np.testing.assert_array_equal(value, back[name])
+
+
+def test_a_reward_models_threshold_goes_along(policy, tmp_path) -> None:
+    jorney.save(as_reward_model(policy, 0), tmp_path / "prm", "float32")
+    write_threshold(tmp_path / "prm", 0.2)
+    for verb, source, made in (("convert", "prm", "native"), ("export", "native", "back")):
+        assert cli.main([verb, str(tmp_path / source), str(tmp_path / made)]) == 0
+        assert threshold_of(tmp_path / made) == 0.2
 
 
 def test_an_architecture_that_does_not_fit_is_refused(converted, tmp_path, mesh1, policy) -> None:

@@ -164,6 +164,17 @@ def test_the_leaves_of_trees_are_solutions() -> None:
     assert choose(one, 4, "weighted", "min").correct is False
 
 
+def test_a_leaf_votes_as_often_as_it_was_sampled() -> None:
+    often = dataclasses.replace(node(0, "1. 3 * 4 = 12 (left: 12)\n#### 12", 0.5, "leaf-correct"), count=4)
+    others = [
+        node(0, f"1. {step} = 7 (left: 7)\n#### 7", score, "leaf-wrong") for step, score in (("3 + 4", 0.6), ("4 + 3", 0.5))
+    ]
+    with Grader() as grader:
+        one, texts = leaves(make_problem((3, 4), 12), [tree(often, *others)], grader)
+    assert one.answers == ["12"] * 4 + ["7"] * 2
+    assert [choose(one, len(texts), how, "last").correct for how in SELECTIONS] == [False, True, True]  # naive, and by votes
+
+
 def test_trees_that_are_searched() -> None:
     problem = make_problem((3, 4), 12)
     beam, dvts = SearchConfig("beam", keep=5), SearchConfig("dvts", keep=3)

@@ -11,7 +11,8 @@ import pytest
 from jorney.compiled import Compilations
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.data.steps import ABEL
-from jorney.judge.prm import PrmJudge, solution_score, threshold_of
+from jorney.judge.prm import PrmJudge, solution_score
+from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.train.prm import as_reward_model
 
 
@@ -54,8 +55,10 @@ def test_the_threshold_decides_verdicts_and_no_scores(policy, judge, paths) -> N
 
 
 def test_a_folder_states_the_threshold(tmp_path) -> None:
+    write_threshold(tmp_path, 0.5)
     assert threshold_of(tmp_path) == 0.5
-    (tmp_path / "judge.json").write_text('{"threshold": 0.2}')
+    assert not any(tmp_path.iterdir())
+    write_threshold(tmp_path, 0.2)
     assert threshold_of(tmp_path) == 0.2
     for wrong in ('{"threshold": "0.2"}', '{"threshold": true}', "{}", "[]"):
         (tmp_path / "judge.json").write_text(wrong)

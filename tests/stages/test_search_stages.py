@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from jorney import cli
+from jorney import cli, storage
 from jorney.data.countdown import Countdown, sample_problems
 from jorney.evaluate.search import SearchConfig
 from jorney.evaluate.statistics import wilson
@@ -16,9 +16,10 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.sharding import MeshConfig
 from jorney.stages import bench as benches
-from jorney.stages import parts
+from jorney.stages import parts, trees
 from jorney.stages.bench import Bench, Model
 from jorney.stages.search import plan_search
+from jorney.tree.tree import Node, Tree
 
 PROBLEMS = sample_problems(Countdown(), "test", 5, 0)
 
@@ -69,6 +70,34 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
     assert search("again") == whole
     assert before.items() <= written("again").items()
     assert len(written("again")) == rows
+
+
+@pytest.mark.parametrize(("method", "accuracy"), [("beam", 0.4), ("dvts", 0.8)])
+def test_what_trees_found_is_chosen_among(benches_of, monkeypatch, method: str, accuracy: float) -> None:
+    """Of five problems, two have a right leaf in their first tree, two others in their second."""
+
+    def grow(generator, policy, problems, judge, step_format, config, seed):
+        for problem in problems:
+            index, second = [one.id for one in PROBLEMS].index(problem.id.split(" ")[0]), problem.id.endswith(" tree 1")
+            right = index in ((2, 3) if second else (0, 1))
+            text = problem.solution if right else "1. so\n#### 99"
+            leaf = Node(0, text, (1, 2), (-0.5, -0.5), score=0.9 if right else 0.2, status="leaf-wrong", rating=1)
+            yield Tree(problem.id, problem.question, problem.answer, "abel", (Node(None), leaf), 10, "countdown", problem.meta)
+
+    monkeypatch.setattr(trees, "grow", grow)
+    config = SearchConfig(method, keep=2, width=2, depth=4, step_tokens=20)
+    bench, model = benches_of("out"), Model(resolve(EMBEDDED), "embedded")
+    grown, search = plan_search(bench, model, PROBLEMS, config, lambda: verifier.judge, "prm")
+    bench.run(grown)
+    found = bench.run(search).result
+    assert found["accuracy"] == found["weighted_accuracy"] == found["naive_accuracy"] == found["pass_at_n"] == accuracy
+    assert found["mean_tokens"] == (10 if method == "beam" else 20)
+    rows = [row for _, row in storage.read_jsonl(search.folder / "search.jsonl")]
+    assert [row["id"] for row in rows] == [problem.id for problem in PROBLEMS]
+    assert [row["text"] == problem.solution for row, problem in zip(rows, PROBLEMS, strict=True)] == [
+        row["correct"] for row in rows
+    ]
+    assert rows[4]["text"].endswith("#### 99")
 
 
 def test_the_command_takes_judges_and_names_what_is_wrong(tmp_path, capsys) -> None:

@@ -1,0 +1,30 @@
+"""The score above which a reward model's step counts as right, kept in the model's folder."""
+
+from __future__ import annotations
+
+from jorney import storage
+
+THRESHOLD = 0.5  # where a folder states none
+_FILE = "judge.json"
+
+
+def threshold_of(folder: storage.PathLike) -> float:
+    """The threshold that a reward model's folder states; `jorney prm` writes one, from its held-out problems.
+
+    Raises:
+      ValueError: names the file.
+    """
+    file = storage.path(folder) / _FILE
+    if not file.exists():
+        return THRESHOLD
+    stated = storage.read_json(file)
+    found = stated.get("threshold") if isinstance(stated, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ValueError(f"{file}: threshold = {found!r}: expected a number")
+    return float(found)
+
+
+def write_threshold(folder: storage.PathLike, threshold: float) -> None:
+    """States it, unless it is the one that is taken anyway."""
+    if threshold != THRESHOLD:
+        storage.write_json(storage.path(folder) / _FILE, {"threshold": threshold})
