@@ -49,12 +49,14 @@ class InspectCommand:
     json: bool = False
 
 
-def _load(source: str, output: str, command: ConvertCommand) -> tuple[Policy, str]:
+def _load(source: str, output: str, command: ConvertCommand) -> tuple[Policy, str, float]:
+    """The model, the dtype of its weights, and its threshold as a judge, if it is a reward model."""
     where = storage.path(output)
     if where.exists() and (not where.is_dir() or any(where.iterdir())):
         raise ValueError(f"{output}: is not empty: expected a new folder to write to")
     dtype = command.dtype or inspect.stored_dtype(resolve(source))
-    return load(source, mesh=command.mesh, dtype=dtype), dtype
+    threshold = threshold_of(resolve(source))
+    return load(source, mesh=command.mesh, dtype=dtype), dtype, threshold
 
 
 def convert(source: str, output: str, command: ConvertCommand, progress: Progress) -> None:
@@ -63,8 +65,7 @@ def convert(source: str, output: str, command: ConvertCommand, progress: Progres
     Raises:
       FileNotFoundError, ValueError: what is wrong with the source; nothing is written then.
     """
-    threshold = threshold_of(resolve(source))  # of a reward model
-    policy, dtype = _load(source, output, command)
+    policy, dtype, threshold = _load(source, output, command)
     progress.say(f"{source}: loaded as {dtype}")
     native.save_params(output, policy.params)
     hf.save_description(storage.path(output), policy.config, policy.tokenizer, dtype, policy.generation)
@@ -78,8 +79,7 @@ def export(source: str, output: str, command: ConvertCommand, progress: Progress
     Raises:
       FileNotFoundError, ValueError: what is wrong with the source; nothing is written then.
     """
-    threshold = threshold_of(resolve(source))  # of a reward model
-    policy, dtype = _load(source, output, command)
+    policy, dtype, threshold = _load(source, output, command)
     progress.say(f"{source}: loaded as {dtype}")
     total = sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
     with progress.bar("megabytes", total // 1_000_000) as bar:

@@ -8,12 +8,14 @@ THRESHOLD = 0.5  # where a folder states none
 _FILE = "judge.json"
 
 
-def threshold_of(folder: storage.PathLike) -> float:
-    """The threshold that a reward model's folder states; `jorney prm` writes one, from its held-out problems.
+def threshold_of(folder: storage.PathLike, given: float | None = None) -> float:
+    """The given threshold, or else that which a reward model's folder states (`jorney prm` writes one), or else 0.5.
 
     Raises:
       ValueError: names the file.
     """
+    if given is not None:
+        return given
     file = storage.path(folder) / _FILE
     if not file.exists():
         return THRESHOLD

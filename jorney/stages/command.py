@@ -329,9 +329,7 @@ def _judge(
 ) -> tuple[Callable[[], Judge], str]:
     """Makes the judge that a command names, when it is needed; and what it is known by."""
     if name != VERIFIER:
-        prm = read_model(name)
-        limit = threshold_of(prm.folder) if threshold is None else threshold
-        return lambda: prm_judge(bench, prm, readout, limit), judge_key(prm, readout, limit)
+        return reward_judge(bench, name, readout, threshold)
     if any(problem.verifier != "countdown" for problem in problems):
         raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
     return lambda: verifier.judge, VERIFIER
@@ -343,9 +341,12 @@ def expect_scores(judge: str, threshold: float | None) -> None:
         raise ValueError(f"threshold = {threshold}: expected none with judge = {judge!r}, which gives verdicts and no scores")
 
 
-def judge_key(prm: Model, readout: str, threshold: float) -> str:
-    """What a reward model is known by as a judge: its content, and how it is asked where that is not the usual way."""
-    return " ".join([prm.key, *([] if readout == AUTO else [readout]), *([] if threshold == THRESHOLD else [f"{threshold}"])])
+def reward_judge(bench: Bench, name: str, readout: str, threshold: float | None) -> tuple[Callable[[], Judge], str]:
+    """Makes a reward model a judge, when it is needed; and what it is known by, its content and how it is asked."""
+    prm = read_model(name)
+    limit = threshold_of(prm.folder, threshold)
+    unusual = [*([] if readout == AUTO else [readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
+    return lambda: prm_judge(bench, prm, readout, limit), " ".join([prm.key, *unusual])
 
 
 def read_model(place: str) -> Model:

@@ -10,13 +10,11 @@ from jorney import storage
 from jorney.judge import verifier
 from jorney.judge.llm import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
-from jorney.judge.threshold import threshold_of
 from jorney.llm import Llm, LlmConfig
 from jorney.stage import source_digest
 from jorney.stages import judged, refined
 from jorney.stages.bench import Bench, Model, Stage
-from jorney.stages.command import StageCommand, expect_scores, judge_key, read_model
-from jorney.stages.rewards import prm_judge
+from jorney.stages.command import StageCommand, expect_scores, reward_judge
 from jorney.stages.trees import read_trees
 from jorney.thought.refine import RefineConfig
 from jorney.thought.rewrite import RewriteConfig
@@ -63,10 +61,8 @@ class JudgeCommand(StageCommand):
             return [judged.with_account(judged.plan_judged(bench, self.trees, key, count, rater, by), bench, llm)]
         if self.judge == "verifier":
             return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(lambda: verifier.judge), "verifier")]
-        prm = read_model(self.judge)
-        limit = threshold_of(prm.folder) if self.threshold is None else self.threshold
-        rater = judged.by_judge(lambda: prm_judge(bench, prm, self.readout, limit))
-        return [judged.plan_judged(bench, self.trees, key, count, rater, {"prm": judge_key(prm, self.readout, limit)})]
+        judge, known = reward_judge(bench, self.judge, self.readout, self.threshold)
+        return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(judge), {"prm": known})]
 
     def _count(self) -> int:
         """How many trees there are, all of which are read: a bad one is refused before anything is done, or paid for."""

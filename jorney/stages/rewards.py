@@ -202,7 +202,7 @@ def _measure(
 
 def prm_judge(bench: Bench, model: Model, readout: str = AUTO, threshold: float | None = None) -> PrmJudge:
     """A reward model as a judge of trees; without a threshold by the one of its folder."""
-    limit = threshold_of(model.folder) if threshold is None else threshold
+    limit = threshold_of(model.folder, threshold)
     return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout, threshold=limit)
 
 

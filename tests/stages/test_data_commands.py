@@ -23,7 +23,8 @@ import jorney
 from jorney import cli, pipeline, storage
 from jorney.judge import verifier
 from jorney.judge.verifier import Rating
-from jorney.stages import data_commands, judged
+from jorney.stages import command as stage_commands
+from jorney.stages import judged
 from jorney.stages import trees as stages
 from jorney.stages.bench import Bench
 from jorney.stages.trees import read_thoughts, read_trees
@@ -88,7 +89,7 @@ def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) 
         seen.append(len(requests))
         return [Rating(len(steps) < 3, "", 0.25 * len(steps)) for _, steps in requests]
 
-    monkeypatch.setattr(data_commands, "prm_judge", lambda *_: judge)
+    monkeypatch.setattr(stage_commands, "prm_judge", lambda *_: judge)
     monkeypatch.setattr(judged, "TOGETHER", 4)
     command = ["judge", "--trees", str(trees), "--judge", "embedded", "--output", str(tmp_path / "out")]
     assert cli.main(command) == 0
