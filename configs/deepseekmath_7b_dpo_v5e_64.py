@@ -11,9 +11,9 @@ before training and stored beside it.
 """
 
 from jorney.distributed import DistributedConfig
+from jorney.run.commands.command import DpoCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import DpoCommand
-from jorney.train.dpo import DpoConfig
+from jorney.train.objectives.dpo import DpoConfig
 
 
 def config() -> DpoCommand:

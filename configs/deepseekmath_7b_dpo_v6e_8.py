@@ -10,9 +10,9 @@ Pairs are rows of prompt, chosen and rejected. A prompt is read once for both; t
 before training and stored beside it.
 """
 
+from jorney.run.commands.command import DpoCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import DpoCommand
-from jorney.train.dpo import DpoConfig
+from jorney.train.objectives.dpo import DpoConfig
 
 
 def config() -> DpoCommand:

@@ -10,8 +10,8 @@ Result:    OUTPUT/trees, JSON lines
 The model is split over the host's chips (tensor): every chip holds an eighth of the weights and of each problem's cache.
 """
 
+from jorney.run.commands.command import ExpandCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import ExpandCommand
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 

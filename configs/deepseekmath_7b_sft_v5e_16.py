@@ -8,9 +8,9 @@ Result:    OUTPUT/sft/model, a Hugging Face folder
 """
 
 from jorney.distributed import DistributedConfig
+from jorney.run.commands.command import SftCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import SftCommand
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.sft import SftConfig
 
 
 def config() -> SftCommand:

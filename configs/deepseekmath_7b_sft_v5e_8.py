@@ -9,10 +9,10 @@ Result:    OUTPUT/sft/model, a Hugging Face folder
 Adam's moments are bfloat16: with float32 ones the gradients of micro-batches, which are added up in float32, do not fit.
 """
 
+from jorney.run.commands.command import SftCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import SftCommand
+from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.sft import SftConfig
 
 
 def config() -> SftCommand:

@@ -7,9 +7,9 @@ Bound:     10,938 tokens/s/chip, by the chips' operations
 Result:    OUTPUT/sft/model, a Hugging Face folder
 """
 
+from jorney.run.commands.command import SftCommand
 from jorney.sharding import MeshConfig
-from jorney.stages.command import SftCommand
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.sft import SftConfig
 
 
 def config() -> SftCommand:

@@ -17,10 +17,10 @@ generated tokens, and pass@n of it, which nothing that picks among attempts can 
 
 import dataclasses
 
-from jorney.data.countdown import Countdown
-from jorney.evaluate.resample import ResampleConfig
-from jorney.pipeline import RunConfig, quickstart
-from jorney.study.protocol import Abroad, Dose, Protocol
+from jorney.domain.countdown import Countdown
+from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
+from jorney.run.recipes.journey import RunConfig, quickstart
+from jorney.solve.resample import ResampleConfig
 
 TRIED = (
     "Journeys lost at first: 23.4% against 29.3% of 1,000 problems (McNemar p < 0.001), no better than their placebo, and "

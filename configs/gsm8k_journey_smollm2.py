@@ -8,14 +8,14 @@ Result:    none promised: the report states accuracies with intervals, and which
 Steps are judged by a reward model that is trained on the policy's own rollouts. The three sets have no question in common.
 """
 
-from jorney.evaluate.benchmarks import EvaluateConfig
-from jorney.evaluate.resample import ResampleConfig
 from jorney.judge.rollouts import RolloutConfig
-from jorney.pipeline import ProblemsConfig, RunConfig
-from jorney.train.dpo import DpoConfig
+from jorney.run.recipes.journey import ProblemsConfig, RunConfig
+from jorney.solve.evaluate import EvaluateConfig
+from jorney.solve.resample import ResampleConfig
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.prm import PrmConfig
-from jorney.train.sft import SftConfig
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 

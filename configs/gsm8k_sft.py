@@ -5,10 +5,10 @@ Hardware:  what the model needs; SmolLM2-135M runs on a laptop
 Result:    none promised; the report states accuracy before and after with intervals
 """
 
-from jorney.evaluate.benchmarks import EvaluateConfig
-from jorney.pipeline import ProblemsConfig, RunConfig
+from jorney.run.recipes.journey import ProblemsConfig, RunConfig
+from jorney.solve.evaluate import EvaluateConfig
+from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.sft import SftConfig
 
 
 def config() -> RunConfig:

@@ -13,14 +13,14 @@ question and answer (the solution with "#### X" at its end). In place of o1-mini
 reward model trained on rollouts.
 """
 
-from jorney.evaluate.benchmarks import EvaluateConfig
 from jorney.judge.rollouts import RolloutConfig
-from jorney.pipeline import ProblemsConfig, RunConfig
+from jorney.run.recipes.journey import ProblemsConfig, RunConfig
 from jorney.sharding import MeshConfig
+from jorney.solve.evaluate import EvaluateConfig
 from jorney.thought.derive import DeriveConfig
-from jorney.train.dpo import DpoConfig
-from jorney.train.prm import PrmConfig
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.sft import SftConfig
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 

@@ -5,7 +5,7 @@ Hardware:  two CPU cores, 4 GB (3.1 GiB at the peak), 9 minutes
 Result:    the README's table; report in runs/quickstart/
 """
 
-from jorney.pipeline import RunConfig, quickstart
+from jorney.run.recipes.journey import RunConfig, quickstart
 
 
 def config() -> RunConfig:

@@ -5,10 +5,10 @@ Hardware:  a laptop (two CPU cores take 6 hours), any GPU or TPU (minutes)
 Result:    runs/sft-smollm2/sft/model, a Hugging Face folder; held-out loss at every checkpoint
 """
 
-from jorney.stages.command import SftCommand
+from jorney.run.commands.command import SftCommand
 from jorney.train.loop import LoopConfig
+from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.sft import SftConfig
 
 
 def config() -> SftCommand:

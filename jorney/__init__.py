@@ -12,14 +12,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jorney.data.problems import Problem as Problem
+    from jorney.domain.problem import Problem as Problem
+    from jorney.engine.generate import Completion as Completion
+    from jorney.engine.generate import SamplingConfig as SamplingConfig
+    from jorney.engine.generate import generate as generate
     from jorney.policy import Policy as Policy
     from jorney.policy import load as load
     from jorney.policy import logits as logits
     from jorney.policy import save as save
-    from jorney.sample.generate import Completion as Completion
-    from jorney.sample.generate import SamplingConfig as SamplingConfig
-    from jorney.sample.generate import generate as generate
     from jorney.tree.expand import ExpandConfig as ExpandConfig
     from jorney.tree.expand import expand as expand
     from jorney.tree.tree import Tree as Tree
@@ -32,10 +32,10 @@ _PUBLIC = {
     "load": "jorney.policy",
     "logits": "jorney.policy",
     "save": "jorney.policy",
-    "Completion": "jorney.sample.generate",
-    "SamplingConfig": "jorney.sample.generate",
-    "generate": "jorney.sample.generate",
-    "Problem": "jorney.data.problems",
+    "Completion": "jorney.engine.generate",
+    "SamplingConfig": "jorney.engine.generate",
+    "generate": "jorney.engine.generate",
+    "Problem": "jorney.domain.problem",
     "Tree": "jorney.tree.tree",
     "ExpandConfig": "jorney.tree.expand",
     "expand": "jorney.tree.expand",

@@ -52,14 +52,14 @@ configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
 
 
 def _quickstart(arguments: Sequence[str]) -> None:
-    from jorney.pipeline import quickstart
+    from jorney.run.recipes.journey import quickstart
 
     _pipeline(quickstart(), arguments, "jorney quickstart", "The whole pipeline on a laptop.")
 
 
 def _run(arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.pipeline import RunConfig
+    from jorney.run.recipes.journey import RunConfig
 
     if not arguments or arguments[0].startswith("-"):
         raise ValueError("jorney run: expected a configuration file: jorney run CONFIG.py [OPTIONS]")
@@ -72,9 +72,9 @@ def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: st
 
     chosen = config.override(default, arguments, prog, description)
     _use_jax()
-    from jorney.pipeline import Run
     from jorney.progress import Progress
-    from jorney.report.tables import terminal_table
+    from jorney.run.recipes.journey import Run
+    from jorney.show.tables import terminal_table
 
     progress = Progress()
     report = Run(chosen, progress).run()
@@ -87,7 +87,10 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
 
     def run(arguments: Sequence[str]) -> None:
         from jorney import config, devices, distributed
-        from jorney.stages import command, data_commands, prm_commands, thought_commands
+        from jorney.run.commands import command
+        from jorney.run.commands import rate as data_commands
+        from jorney.run.commands import reward as prm_commands
+        from jorney.run.commands import thoughts as thought_commands
 
         files = (command, data_commands, prm_commands, thought_commands)
         made: type[command.StageCommand] = {name: one for file in files for name, one in file.COMMANDS.items()}[kind]
@@ -126,7 +129,7 @@ def _analyse(arguments: Sequence[str]) -> None:
     import dataclasses
 
     from jorney import config
-    from jorney.stages import thought_commands
+    from jorney.run.commands import thoughts as thought_commands
 
     files = tuple(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
     default = thought_commands.AnalyseCommand(files=files)
@@ -156,7 +159,7 @@ def _experiment(arguments: Sequence[str]) -> None:
     import dataclasses
 
     from jorney import config
-    from jorney.study.protocol import Protocol
+    from jorney.run.recipes.experiment.protocol import Protocol
 
     if not arguments or arguments[0].startswith("-"):
         raise ValueError("jorney experiment: expected a protocol: jorney experiment PROTOCOL.py [OPTIONS]")
@@ -165,14 +168,14 @@ def _experiment(arguments: Sequence[str]) -> None:
     chosen = config.override(protocol.choice(), arguments[1:], f"jorney experiment {arguments[0]}", about)
     _use_jax()
     from jorney.progress import Progress
-    from jorney.study.write import experiment
+    from jorney.run.recipes.experiment.write import experiment
 
     experiment(dataclasses.replace(protocol, **dataclasses.asdict(chosen)), Progress())
 
 
 def _bench(arguments: Sequence[str]) -> None:
     from jorney import config, devices
-    from jorney.bench import sample, train
+    from jorney.machine.bench import sample, train
     from jorney.progress import Progress
 
     kinds: dict[str, tuple[Any, Any]] = {"train": (train.TrainBench(), train.run), "sample": (sample.SampleBench(), sample.run)}
@@ -194,9 +197,9 @@ def _bench(arguments: Sequence[str]) -> None:
 
 def _plan(arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.pipeline import RunConfig
-    from jorney.plan import command as plan
-    from jorney.stages.command import StageCommand
+    from jorney.machine.plan import plan
+    from jorney.run.commands.command import StageCommand
+    from jorney.run.recipes.journey import RunConfig
 
     (file,), options = _places(arguments, "jorney plan CONFIG")
     about = "What a configuration's programs need of a TPU machine."
@@ -211,7 +214,7 @@ def _plan(arguments: Sequence[str]) -> None:
 def _trees(arguments: Sequence[str]) -> None:
     from jorney import config
     from jorney.progress import Progress
-    from jorney.stages import tree_files
+    from jorney.run.commands import tree_files
 
     known = "|".join((*tree_files.ACTIONS, "schema"))
     if arguments and {"--help", "-h"} >= set(arguments):
@@ -233,7 +236,7 @@ def _trees(arguments: Sequence[str]) -> None:
 
 def _generate(arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.sample.command import GenerateCommand
+    from jorney.run.commands.generation import GenerateCommand
 
     chosen = config.override(GenerateCommand(), arguments, "jorney generate", "Completions of prompts.")
     if not chosen.prompts:
@@ -249,7 +252,7 @@ def _generate(arguments: Sequence[str]) -> None:
 
 def _inspect(arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.convert import command
+    from jorney.run.commands import checkpoints as command
 
     (model,), rest = _places(arguments, "jorney inspect MODEL")
     chosen = config.override(command.InspectCommand(), rest, "jorney inspect MODEL", "What a checkpoint holds.")
@@ -266,8 +269,8 @@ def _export(arguments: Sequence[str]) -> None:
 
 def _between(name: str, description: str, arguments: Sequence[str]) -> None:
     from jorney import config
-    from jorney.convert import command
     from jorney.progress import Progress
+    from jorney.run.commands import checkpoints as command
 
     (model, output), rest = _places(arguments, f"jorney {name} MODEL DIR")
     chosen = config.override(command.ConvertCommand(), rest, f"jorney {name} MODEL DIR", description)

@@ -13,11 +13,11 @@ from jax.sharding import Mesh
 
 from jorney import sharding, storage
 from jorney.convert import config_json, hf, native
-from jorney.data.tokenizer import Tokenizer, load_tokenizer
 from jorney.model import transformer
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.sharding import MeshConfig
+from jorney.text.tokenizer import Tokenizer, load_tokenizer
 from jorney.train.state import param_shardings
 
 EMBEDDED = "embedded"

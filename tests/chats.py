@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 
-from jorney.data.tokenizer import Tokenizer, load_tokenizer
 from jorney.policy import resolve
+from jorney.text.tokenizer import Tokenizer, load_tokenizer
 
 # Roles and ends in the words of the vocabulary; the end of a turn is eos, as in many models.
 TEMPLATE = (
@@ -26,7 +26,7 @@ def chat_tokenizer(template: str | None = TEMPLATE, bos: bool = True) -> Tokeniz
 
 def bearing(example) -> list[int]:
     """Indices of the tokens that bear loss, from the packed row that training reads."""
-    from jorney.data.packing import pack
+    from jorney.batch.packing import pack
 
     packed = pack([example], len(example.tokens))
     return [index + 1 for index in range(len(example.tokens) - 1) if packed.loss_mask[0, index]]

@@ -8,9 +8,9 @@ import runpy
 from places import ROOT
 
 from jorney import topology
-from jorney.pipeline import RunConfig
-from jorney.stages.command import StageCommand
-from jorney.study.protocol import Protocol
+from jorney.run.commands.command import StageCommand
+from jorney.run.recipes.experiment.protocol import Protocol
+from jorney.run.recipes.journey import RunConfig
 
 CONFIGS = {file.stem: file for file in sorted((ROOT / "configs").glob("*.py"))}
 

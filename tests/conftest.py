@@ -58,7 +58,7 @@ def policy(mesh1):
 @pytest.fixture(scope="session")
 def tiny():
     """A two-layer architecture with grouped heads and an untied head; a vocabulary that no power of two divides."""
-    from jorney.model.config import ModelConfig
+    from jorney.model.architecture import ModelConfig
 
     return ModelConfig(
         vocab_size=72, embed=32, layers=2, heads=8, kv_heads=4, head_dim=8, mlp=64, positions=256, init_scale=0.2

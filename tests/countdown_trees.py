@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from jorney.data.countdown import make_problem, moves
-from jorney.data.problems import Problem
-from jorney.judge.verifier import rate
+from jorney.domain.countdown import make_problem, moves
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import rate
 from jorney.tree.tree import Node, Tree
 
 

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from jorney.engine.drawing import Knobs, restrict, sample
+from jorney.engine.generate import SamplingConfig, row_keys
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.policy import Policy
-from jorney.sample.generate import SamplingConfig, row_keys
-from jorney.sample.sampling import Knobs, restrict, sample
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from jorney.data.steps import ABEL, StepFormat
+from jorney.text.step_format import ABEL, StepFormat
 from jorney.tree.tree import Node, Tree
 
 

@@ -6,9 +6,9 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 
-from jorney.answers import take_step
 from jorney.config import digest
-from jorney.data.countdown import moves, paths_to
+from jorney.domain.answers import take_step
+from jorney.domain.countdown import moves, paths_to
 
 
 class SimulatedModel:

@@ -109,7 +109,7 @@ def test_fields(fails, arguments: list[str], message: str) -> None:
 
 def test_configuration_file_with_an_unknown_field(fails, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "c.py"
-    file.write_text("from jorney.pipeline import RunConfig\ndef config():\n    return RunConfig(sede=1)\n")
+    file.write_text("from jorney.run.recipes.journey import RunConfig\ndef config():\n    return RunConfig(sede=1)\n")
     assert re.search(r"c\.py: config\(\): .*'sede'", fails("run", str(file)))
 
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jorney import config
-from jorney.pipeline import RunConfig, quickstart
-from jorney.stages.command import DpoCommand, ExpandCommand, SftCommand
-from jorney.study.protocol import Protocol
+from jorney.run.commands.command import DpoCommand, ExpandCommand, SftCommand
+from jorney.run.recipes.experiment.protocol import Protocol
+from jorney.run.recipes.journey import RunConfig, quickstart
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -196,7 +196,7 @@ def test_help_lists_the_fields(default, capsys):
         assert f"--{name.replace('_', '-')}" in shown or f"--{name.rpartition('.')[0]}.no-" in shown
 
 
-HEAD = "from jorney.pipeline import RunConfig\n"
+HEAD = "from jorney.run.recipes.journey import RunConfig\n"
 
 
 @pytest.fixture

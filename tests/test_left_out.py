@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from jorney import pipeline
-from jorney.pipeline import ProblemsConfig, Run, quickstart
 from jorney.progress import Progress
-from jorney.report import findings, markdown, page
-from jorney.stage import Done, Lacking
+from jorney.run.recipes import journey as pipeline
+from jorney.run.recipes.journey import ProblemsConfig, Run, quickstart
+from jorney.run.stage import Done, Lacking
+from jorney.show import findings, markdown, page
 
 LACKS = {"thoughts": "trees: no tree holds a path", "pairs": "", "dpo": "dpo: there are no pairs", "prm": "prm: none ended"}
 

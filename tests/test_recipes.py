@@ -16,9 +16,9 @@ from collections.abc import Iterable
 import pytest
 from places import CACHE, ROOT
 
-from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.problems import Problem
-from jorney.data.steps import ABEL
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.problem import Problem
+from jorney.text.step_format import ABEL
 
 COUNTS = {"train": 10_000, "trees": 200, "test": 40}
 # Every size; what the recipe is made of stays as it is.

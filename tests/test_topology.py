@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jorney import aot, devices, topology
+from jorney import devices, topology
+from jorney.machine import aot
 from jorney.sharding import MeshConfig
 
 

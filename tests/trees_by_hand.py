@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from jorney.data.countdown import make_problem
-from jorney.judge import verifier
+from jorney.domain import verifier
+from jorney.domain.countdown import make_problem
 from jorney.tree.rerate import request
 from jorney.tree.tree import Node, Tree
 

@@ -34,8 +34,8 @@ SIDES = {"trees": ("jorney", "naive", "cached"), "generate": ("jorney", "transfo
 
 def few_shot(file: str) -> Any:
     """The step format with solved problems before the question."""
-    from jorney.data.problems import read_problems
-    from jorney.data.steps import ABEL
+    from jorney.domain.problem import read_problems
+    from jorney.text.step_format import ABEL
 
     shots = [ABEL.ask(one.question) + str(one.solution) + "\n\n" for one in read_problems(file, SHOTS)]
     return dataclasses.replace(ABEL, prompt="".join(shots).replace("{", "{{").replace("}", "}}") + ABEL.prompt)
@@ -47,9 +47,9 @@ def few_shot(file: str) -> Any:
 def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
-    from jorney.data.problems import read_problems
-    from jorney.judge.verifier import Rating
-    from jorney.sample.generate import Generator
+    from jorney.domain.problem import read_problems
+    from jorney.domain.verifier import Rating
+    from jorney.engine.generate import Generator
     from jorney.tree.expand import ExpandConfig, Grower
     from jorney.tree.prune import PruneConfig
 
@@ -75,7 +75,7 @@ def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
 def jorney_generate(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
-    from jorney.sample.generate import Generator, SamplingConfig
+    from jorney.engine.generate import Generator, SamplingConfig
 
     use_persistent_cache()
     policy = dataclasses.replace(jorney.load(options.model), generation={})
@@ -91,8 +91,8 @@ def jorney_generate(options: argparse.Namespace, turns: Turns) -> None:
 
 
 def question_prompts(options: argparse.Namespace) -> list[str]:
-    from jorney.data.problems import read_problems
-    from jorney.data.steps import ABEL
+    from jorney.domain.problem import read_problems
+    from jorney.text.step_format import ABEL
 
     return [ABEL.ask(problem.question) for problem in read_problems(options.problems, options.batch)]
 
@@ -135,8 +135,8 @@ def transformers_trees(options: argparse.Namespace, turns: Turns, cached: bool) 
 
     from transformers import StoppingCriteria
 
-    from jorney.answers import final_answer
-    from jorney.data.problems import read_problems
+    from jorney.domain.answers import final_answer
+    from jorney.domain.problem import read_problems
 
     model, step_format = Transformers(options.model), few_shot(options.shots)
     torch, eos = model.torch, model.tokenizer.eos_token_id

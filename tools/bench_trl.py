@@ -6,11 +6,11 @@
 
 MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-Instruct.
 
-Every side is a process of its own that trains by its public entry point (`train.sft.run`, `SFTTrainer.train`, ...). They take
-turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios of the
-medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run) the
-needed products come to. `--sides jorney torch torch_kept` adds the torch loop in a process that keeps the memory it frees, as
-Jorney's does: the difference is the kernel's clearing of pages. Needs torch, accelerate and trl: `make parity`.
+Every side is a process of its own that trains by its public entry point (`objectives.sft.run`, `SFTTrainer.train`, ...). They
+take turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios
+of the medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run)
+the needed products come to. `--sides jorney torch torch_kept` adds the torch loop in a process that keeps the memory it
+frees, as Jorney's does: the difference is the kernel's clearing of pages. Needs torch, accelerate and trl: `make parity`.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def preference_tokens() -> tuple[Any, Any, Any]:
 
 def gsm8k_texts(file: str) -> list[tuple[str, str]]:
     """(prompt, completion) of the first problems."""
-    from jorney.data.problems import read_problems
-    from jorney.data.steps import ABEL
+    from jorney.domain.problem import read_problems
+    from jorney.text.step_format import ABEL
 
     return [(ABEL.ask(problem.question), str(problem.solution)) for problem in read_problems(file, EXAMPLES)]
 
@@ -66,13 +66,13 @@ def gsm8k_texts(file: str) -> list[tuple[str, str]]:
 def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
     """By `sft.run` and `dpo.run`."""
     import jorney
+    from jorney.batch.packing import Example
+    from jorney.batch.pairs import Preference
+    from jorney.batch.solutions import encode_example
     from jorney.compiled import use_persistent_cache
-    from jorney.data.encode import encode_example
-    from jorney.data.packing import Example
-    from jorney.data.preferences import Preference
     from jorney.devices import keep_freed_memory
-    from jorney.train import dpo, sft
     from jorney.train.loop import LoopConfig
+    from jorney.train.objectives import dpo, sft
     from jorney.train.optimizer import OptimizerConfig
 
     use_persistent_cache()

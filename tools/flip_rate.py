@@ -18,13 +18,13 @@ import numpy as np
 
 import jorney
 from jorney.compiled import use_persistent_cache
-from jorney.data.problems import read_problems
-from jorney.data.steps import ABEL
+from jorney.domain.problem import read_problems
+from jorney.engine.drawing import Knobs, draw, restrict
+from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.model import transformer
 from jorney.model.params import Params
 from jorney.policy import Policy
-from jorney.sample.generate import Generator, SamplingConfig, row_keys
-from jorney.sample.sampling import Knobs, draw, restrict
+from jorney.text.step_format import ABEL
 
 ROUND = 64  # lengths are rounded up to a multiple, so that few programs are compiled
 

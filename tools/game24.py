@@ -19,19 +19,19 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.game24 import RANKS, TARGET, reachable
-from jorney.data.problems import Problem, read_problems
-from jorney.evaluate.search import SearchConfig
-from jorney.judge import verifier
-from jorney.pipeline import quickstart
+from jorney.domain import verifier
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.problem import Problem, read_problems
 from jorney.progress import Progress
-from jorney.stages import rewards
-from jorney.stages.bench import Bench, Model
-from jorney.stages.grades import plan_evaluation
-from jorney.stages.lessons import run_phase1
-from jorney.stages.rewards import plan_prm, plan_rollouts, prm_judge
-from jorney.stages.search import VERIFIER, plan_search
+from jorney.rows.game24_puzzles import RANKS, TARGET, reachable
+from jorney.run.recipes.journey import quickstart
+from jorney.run.stages import rewards
+from jorney.run.stages.evaluations import plan_evaluation
+from jorney.run.stages.lessons import run_phase1
+from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
+from jorney.run.stages.searches import VERIFIER, plan_search
+from jorney.run.workspace import Bench, Model
+from jorney.solve.search import SearchConfig
 from jorney.tree.expand import Judge
 
 TASK = Countdown(largest_target=TARGET)

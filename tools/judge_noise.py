@@ -20,19 +20,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.answers import grade_countdown
 from jorney.compiled import use_persistent_cache
 from jorney.config import digest
-from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.problems import Problem
-from jorney.judge import verifier
+from jorney.domain import verifier
+from jorney.domain.answers import grade_countdown
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.problem import Problem
 from jorney.judge.noise import noised
-from jorney.pipeline import RunConfig, quickstart
 from jorney.progress import Progress
-from jorney.stages.bench import Bench, Model, Stage
-from jorney.stages.grades import plan_evaluation
-from jorney.stages.lessons import Lesson, plan_phase2, run_phase1
-from jorney.stages.trees import plan_thoughts, plan_trees, read_thoughts
+from jorney.run.recipes.journey import RunConfig, quickstart
+from jorney.run.stages.evaluations import plan_evaluation
+from jorney.run.stages.lessons import Lesson, plan_phase2, run_phase1
+from jorney.run.stages.trees import plan_thoughts, plan_trees, read_thoughts
+from jorney.run.workspace import Bench, Model, Stage
 
 RATES = (0.0, 0.1, 0.2, 0.4)
 KINDS = ("shortcut", "journey")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import jorney
-from jorney.data.problems import read_problems
+from jorney.domain.problem import read_problems
 from jorney.policy import resolve
 
 

@@ -17,16 +17,17 @@ from collections.abc import Callable, Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from jorney import aot, config, topology
-from jorney.bench.published import PUBLISHED
+from jorney import config, topology
+from jorney.machine import aot
+from jorney.machine.bench.published import PUBLISHED
+from jorney.machine.plan.plan import Plan, make
+from jorney.machine.plan.planned import compile_program
+from jorney.machine.plan.training_step import training_step
 from jorney.model.presets import PRESETS
-from jorney.pipeline import RunConfig
-from jorney.plan.command import Plan, make
-from jorney.plan.programs import compile_program
-from jorney.plan.training import training_step
+from jorney.run.commands.command import StageCommand
+from jorney.run.recipes.journey import RunConfig
 from jorney.sharding import MeshConfig
-from jorney.stages.command import StageCommand
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.sft import SftConfig
 
 ROOT = pathlib.Path(__file__).parent.parent
 # Machine, tokens of the one row of a chip, remat; MaxText 0.2.5's llama2-7b (6.74 B parameters, ours has 6.91 B): arguments and

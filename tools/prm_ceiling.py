@@ -20,24 +20,24 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.data.countdown import Countdown, parse_step, sample_problems
-from jorney.data.problems import Problem
-from jorney.data.steps import ABEL
-from jorney.evaluate.prm_scores import best_threshold, solution_f1, step_f1
+from jorney.domain.countdown import Countdown, parse_step, sample_problems
+from jorney.domain.problem import Problem
 from jorney.judge import rollouts
-from jorney.judge.prm import PrmJudge
+from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
-from jorney.pipeline import quickstart
 from jorney.policy import save
 from jorney.progress import Progress
+from jorney.run.commands.command import SftCommand, run
+from jorney.run.parts import Parts
+from jorney.run.recipes.journey import quickstart
+from jorney.run.stages.rewards import verified
+from jorney.run.workspace import TRAINING, Bench, Model, Stage
 from jorney.sharding import MeshConfig
-from jorney.stages.bench import TRAINING, Bench, Model, Stage
-from jorney.stages.command import SftCommand, run
-from jorney.stages.parts import Parts
-from jorney.stages.rewards import verified
-from jorney.train import prm
+from jorney.solve.prm_scores import best_threshold, solution_f1, step_f1
+from jorney.text.step_format import ABEL
+from jorney.train.objectives import prm
+from jorney.train.objectives.prm import PrmConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.prm import PrmConfig
 
 COUNTS = (1, 2, 4, 8, 16)
 PART = 32  # problems that are sampled for together

@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import itertools
 
-from jorney.data.problems import problems_of, read_problems
-from jorney.data.sources import read_rows
-from jorney.data.steps import ABEL
-from jorney.thought.faults import find_faults
-from jorney.thought.human import from_solution, segments
-from jorney.thought.quality import measure, summarise
+from jorney.domain.problem import problems_of, read_problems
+from jorney.rows.sources import read_rows
+from jorney.text.step_format import ABEL
+from jorney.thought.asked.human import from_solution, segments
+from jorney.thought.care.faults import find_faults
+from jorney.thought.care.quality import measure, summarise
 from jorney.thought.thought import from_json
 
 

@@ -30,14 +30,14 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from jorney import sharding, storage
 from jorney.compiled import Compilations
 from jorney.convert import hf
-from jorney.data import countdown
-from jorney.data.steps import ABEL
-from jorney.data.tokenizer import load_tokenizer
+from jorney.domain import countdown
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import packed_row
+from jorney.text.step_format import ABEL
+from jorney.text.tokenizer import load_tokenizer
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.losses import sft_loss
+from jorney.train.objectives.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
 VOCABULARY = 512

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jorney import storage
-from jorney.model.config import FAMILIES, ModelConfig, RopeScaling
+from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 
 NAME = "config.json"
 

@@ -21,7 +21,7 @@ from jorney.convert import config_json, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.params import Parameter, Params
 
 # A folder's weights, the better format first: the file of a whole model, and the index of one in shards.
@@ -149,7 +149,7 @@ def save(
 
     Args:
       params: the training tree.
-      tokenizer: `data.tokenizer.Tokenizer`.
+      tokenizer: `text.tokenizer.Tokenizer`.
       dtype: of the weights written.
       generation: what generation_config.json states beside the tokens' ids.
       shard_bytes: more than these go into several files and an index.

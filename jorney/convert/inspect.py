@@ -10,10 +10,10 @@ import numpy as np
 
 from jorney import sharding, storage
 from jorney.convert import config_json, hf, native
-from jorney.data import tokenizer as tokenizers
+from jorney.machine.slices import SLICES
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
-from jorney.slices import SLICES
+from jorney.model.architecture import ModelConfig
+from jorney.text import tokenizer as tokenizers
 
 
 def inspect(folder: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 
 from jorney import checkpoint, storage
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 
 WEIGHTS = "orbax"

@@ -1,7 +1,7 @@
 """How process reward models are given a solution, and where and how their score of each step is read. Data, not code paths.
 
 A read-out is how one family of published models was trained to be asked. What it says is written here once for each; one
-function writes a path (`lay_out`), and one class scores it (`judge.prm.PrmJudge`).
+function writes a path (`lay_out`), and one class scores it (`judge.reward_model.PrmJudge`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jorney.answers import final_answer
-from jorney.data.chat import Message, render
-from jorney.data.steps import StepFormat
-from jorney.data.tokenizer import Tokenizer
+from jorney.domain.answers import final_answer
 from jorney.policy import Policy
-from jorney.train.prm import encode_steps
+from jorney.text.chat import Message, render
+from jorney.text.step_format import StepFormat
+from jorney.text.tokenizer import Tokenizer
+from jorney.train.objectives.prm import encode_steps
 from jorney.train.state import param_shardings
 
 LAYOUTS = ("format", "text", "answer", "turns", "parts")

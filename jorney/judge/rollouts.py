@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney.answers import Grader, final_answer
 from jorney.config import expect_at_least
-from jorney.data.labelled import Labelled
-from jorney.data.problems import Problem
-from jorney.data.steps import StepFormat
+from jorney.domain.answers import Grader, final_answer
+from jorney.domain.problem import Problem
+from jorney.engine.generate import Generator, SamplingConfig, row_keys
+from jorney.engine.programs import Work
+from jorney.engine.spans import Span
+from jorney.engine.texts import Group
 from jorney.policy import Policy
-from jorney.sample.generate import Generator, SamplingConfig, row_keys
-from jorney.sample.programs import Work
-from jorney.sample.spans import Span
-from jorney.sample.texts import Group
+from jorney.rows.labelled import Labelled
+from jorney.text.step_format import StepFormat
 
 # A problem, by its index, and the first steps of a solution.
 Prefix = tuple[int, tuple[str, ...]]

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jorney.model.architecture import ModelConfig
 from jorney.model.blockwise import blockwise_attention
-from jorney.model.config import ModelConfig
 from jorney.sharding import platform
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import math
 
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 
 CONVENTIONS = ("full", "causal")
 

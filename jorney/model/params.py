@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 
 Path = tuple[str, ...]
 Params = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jorney.model.config import ModelConfig, RopeScaling
+from jorney.model.architecture import ModelConfig, RopeScaling
 
 _QWEN = ModelConfig(family="qwen2", vocab_size=152_064, embed=3584, layers=28, heads=28, kv_heads=4, head_dim=128, mlp=18_944)
 

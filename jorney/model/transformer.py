@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Turns, branched_attention, causal_attention, preference_attention, rotate, turns
-from jorney.model.config import ModelConfig
 from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.model.params import LAYERS, Params, layer_name
 from jorney.sharding import constrain
@@ -201,7 +201,7 @@ def branched_hidden_states(
     dtype: Any = jnp.float32,
     remat: str = "none",
 ) -> jax.Array:
-    """`hidden_states` of rows that hold trees of tokens: what texts have in common runs once (`data.branches`).
+    """`hidden_states` of rows that hold trees of tokens: what texts have in common runs once (`batch.branches`).
 
     Args:
       ends: [B, T] int32, see `attention.branched_attention`.

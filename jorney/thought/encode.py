@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jorney.data.packing import Example
-from jorney.data.steps import StepFormat
-from jorney.data.tokenizer import Tokenizer
+from jorney.batch.packing import Example
+from jorney.text.step_format import StepFormat
+from jorney.text.tokenizer import Tokenizer
 from jorney.thought.thought import Thought
 
 

@@ -9,9 +9,9 @@ import dataclasses
 import random
 from collections.abc import Callable, Sequence
 
-from jorney.answers import final_answer
-from jorney.data.problems import Problem
-from jorney.data.steps import FORMATS
+from jorney.domain.answers import final_answer
+from jorney.domain.problem import Problem
+from jorney.text.step_format import FORMATS
 from jorney.thought.derive import Visit
 from jorney.thought.thought import Piece, Thought
 from jorney.tree.tree import ROOT, Tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jorney.judge import verifier
+from jorney.domain import verifier
 from jorney.thought.derive import DeriveConfig, shortcuts, walk
 from jorney.thought.refine import RefineConfig, compose
 from jorney.tree.tree import Tree

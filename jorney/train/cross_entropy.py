@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jorney import sharding
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.sharding import constrain
 

@@ -14,16 +14,16 @@ import optax
 from jax.sharding import Mesh
 
 from jorney import distributed, sharding, storage
+from jorney.batch.loader import Batches
 from jorney.checkpoint import Checkpoints
 from jorney.compiled import Compilations, Program
-from jorney.data.loader import Batches
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
 from jorney.model.params import Params
 from jorney.train import provenance, stopping
 from jorney.train import state as states
-from jorney.train.losses import LossFn
 from jorney.train.metrics import Metrics, Record
+from jorney.train.objectives.losses import LossFn
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from jorney.train.state import TrainState
 from jorney.train.step import make_train_step

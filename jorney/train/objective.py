@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from jorney.model import flops
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
-from jorney.train.dpo import DpoConfig
-from jorney.train.losses import LossFn, dpo_loss, prm_loss, sft_loss
-from jorney.train.prm import PrmConfig, expect_window, reward_model
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.losses import LossFn, dpo_loss, prm_loss, sft_loss
+from jorney.train.objectives.prm import PrmConfig, expect_window, reward_model
+from jorney.train.objectives.sft import SftConfig
 
-BRANCHED = ("tokens", "positions", "ends")  # see `data.branches`
-PACKED = ("tokens", "targets", "positions", "segment_ids", "loss_mask")  # see `data.packing`
+BRANCHED = ("tokens", "positions", "ends")  # see `batch.branches`
+PACKED = ("tokens", "targets", "positions", "segment_ids", "loss_mask")  # see `batch.packing`
 
 
 @dataclasses.dataclass(frozen=True)

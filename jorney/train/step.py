@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jorney.sharding import constrain
-from jorney.train.losses import Batch, LossFn
+from jorney.train.objectives.losses import Batch, LossFn
 from jorney.train.optimizer import apply
 from jorney.train.state import TrainState
 

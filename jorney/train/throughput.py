@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jorney import devices
 from jorney.compiled import Compilations
 from jorney.model import flops
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
 
 

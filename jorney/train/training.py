@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 from jax.sharding import Mesh
 
 from jorney import sharding, storage
+from jorney.batch.loader import Batches
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
-from jorney.data.loader import Batches
 from jorney.model.flops import RowShape
 from jorney.model.transformer import REMAT_POLICIES
 from jorney.policy import Policy
 from jorney.train import loop as loops
 from jorney.train.loop import LoopConfig, Training
-from jorney.train.losses import LossFn
 from jorney.train.metrics import Record
+from jorney.train.objectives.losses import LossFn
 from jorney.train.optimizer import OptimizerConfig
 
 OnStep = Callable[[int, Record | None], None]

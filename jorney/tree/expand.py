@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from jorney.answers import Grader, final_answer
 from jorney.config import expect_at_least
-from jorney.data.problems import Problem
-from jorney.data.steps import FORMATS, StepFormat
-from jorney.judge import verifier
-from jorney.judge.verifier import Rating
+from jorney.domain import verifier
+from jorney.domain.answers import Grader, final_answer
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating
+from jorney.engine.drawing import knobs
+from jorney.engine.generate import Generator, row_keys
+from jorney.engine.programs import Work
+from jorney.engine.spans import Span
+from jorney.engine.texts import Group, Text
 from jorney.policy import Policy
-from jorney.sample.generate import Generator, row_keys
-from jorney.sample.programs import Work
-from jorney.sample.sampling import knobs
-from jorney.sample.spans import Span
-from jorney.sample.texts import Group, Text
+from jorney.text.step_format import FORMATS, StepFormat
 from jorney.tree.prune import Candidate, PruneConfig, prune
 from jorney.tree.tree import ROOT, Node, Tree, path_to
 
@@ -40,7 +40,7 @@ class ExpandConfig:
     """How trees grow.
 
     Attributes:
-      step_format: how steps are written; a key of `data.steps.FORMATS`.
+      step_format: how steps are written; a key of `text.step_format.FORMATS`.
       w: children of a node of the beam.
       depth: D, levels at most.
       step_tokens: of a step at most, its opening not counted.
@@ -120,7 +120,7 @@ def expand(
 
     Args:
       policy: from `jorney.load`; it must write steps in the format that `config.step_format` names.
-      problems: `jorney.Problem`, or what `data.problems.read_problems` gives.
+      problems: `jorney.Problem`, or what `domain.problem.read_problems` gives.
       config: how trees grow.
       judge: rates the last step of each path of a level; by default the exact one, for Countdown problems.
 

@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jorney.data.problems import Problem
-from jorney.data.steps import FORMATS
-from jorney.judge.verifier import Rating
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating
+from jorney.text.step_format import FORMATS
 from jorney.tree.tree import ROOT, Node, Tree
 
 JUDGED = "judged"  # in Tree.meta

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jorney.data.problems import Problem
-from jorney.data.steps import FORMATS
+from jorney.domain.problem import Problem
+from jorney.text.step_format import FORMATS
 
 VERSION = 2
 ROOT = 0
@@ -38,7 +38,7 @@ class Node:
       status: "kept" (it was expanded), "pruned" (it was not), "leaf-correct" or "leaf-wrong" (it states an answer), or
         "unfinished" (the limits of depth or length came first).
       excursion: it lies outside the beam, on a wrong step that was followed to see where it leads.
-      key: of its random numbers, two words of 32 bits: `sample.generate.row_keys` of the run's seed and the parent's name (the
+      key: of its random numbers, two words of 32 bits: `engine.generate.row_keys` of the run's seed and the parent's name (the
         problem's id and the siblings' numbers down to it), entry `sibling`. With the tokens before it, it samples the node
         again. None where it was not sampled here.
       meta: what the source of an imported tree says of the step beyond this; JSON values.
@@ -79,7 +79,7 @@ class Tree:
 
     Attributes:
       id, question, answer: the problem's.
-      step_format: how its steps are written; a key of `data.steps.FORMATS`.
+      step_format: how its steps are written; a key of `text.step_format.FORMATS`.
       nodes: parents before children, siblings in the order in which they were sampled.
       generated_tokens: how many the policy generated for it, those of merged duplicates included.
       verifier, meta: the problem's.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from jorney.convert.config_json import ARCHITECTURES, from_hf, read, to_hf
 from jorney.model import params as parameters
-from jorney.model.config import FAMILIES, ModelConfig, RopeScaling
+from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 from jorney.model.presets import PRESETS
 
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}

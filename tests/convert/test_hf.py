@@ -13,9 +13,9 @@ import safetensors.numpy
 
 from jorney import sharding
 from jorney.convert import config_json, hf
-from jorney.data.tokenizer import Tokenizer
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
+from jorney.text.tokenizer import Tokenizer
 from jorney.train.state import param_shardings
 
 

@@ -18,7 +18,7 @@ from jorney.convert.inspect import describe, inspect
 from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
-from jorney.train.prm import as_reward_model
+from jorney.train.objectives.prm import as_reward_model
 
 
 @pytest.fixture(scope="module")

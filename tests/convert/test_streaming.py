@@ -17,9 +17,9 @@ from memory_store import memory_root
 from jorney import sharding, storage
 from jorney.convert import hf, stored, streaming
 from jorney.convert.stored import StoredTensor
-from jorney.data.tokenizer import Tokenizer
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
+from jorney.text.tokenizer import Tokenizer
 from jorney.train.state import param_shardings
 
 

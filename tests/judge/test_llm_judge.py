@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub_endpoint import Act, Stub
 
-from jorney.data.countdown import make_problem
-from jorney.judge.llm import SYSTEM, Judged, LlmJudge, LlmJudgeConfig, judge, parse, prompt
-from jorney.judge.verifier import Rating
-from jorney.llm import Account, Llm, LlmConfig, Reply
+from jorney.domain.countdown import make_problem
+from jorney.domain.verifier import Rating
+from jorney.judge.llm import Account, Llm, LlmConfig, Reply
+from jorney.judge.llm_judge import SYSTEM, Judged, LlmJudge, LlmJudgeConfig, judge, parse, prompt
 
 PROBLEM = make_problem((3, 4, 5, 9), 20)
 STEPS = ("9 - 4 = 5 (left: 3, 5, 5)", "5 * 5 = 24 (left: 3, 24)")

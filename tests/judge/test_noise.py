@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.data.countdown import Countdown, moves, sample_problems
-from jorney.judge import verifier
+from jorney.domain import verifier
+from jorney.domain.countdown import Countdown, moves, sample_problems
+from jorney.domain.verifier import Rating
 from jorney.judge.noise import noised
-from jorney.judge.verifier import Rating
 
 PROBLEMS = sample_problems(Countdown(), "trees", 80, 0)
 # Every first step of every problem.

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from jorney.compiled import Compilations
-from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.steps import ABEL
-from jorney.judge.prm import PrmJudge, solution_score
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.judge.reward_model import PrmJudge, solution_score
 from jorney.judge.threshold import threshold_of, write_threshold
-from jorney.train.prm import as_reward_model
+from jorney.text.step_format import ABEL
+from jorney.train.objectives.prm import as_reward_model
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from prompts import TEXTS
 
-from jorney.data.countdown import make_problem
-from jorney.data.steps import ABEL
+from jorney.domain.countdown import make_problem
+from jorney.engine.generate import Completion, Generator
 from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig, label
-from jorney.sample.generate import Completion, Generator
+from jorney.text.step_format import ABEL
 
 PROBLEM = make_problem((1, 2, 3), 9)
 GOOD = "1. 1 + 2 = 3 (left: 3, 3)\n2. 3 * 3 = 9 (left: 9)\n#### 9"

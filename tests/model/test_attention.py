@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jorney.model.architecture import ModelConfig, RopeScaling
 from jorney.model.attention import Segment, attend, frequencies, rotate, turns, within
-from jorney.model.config import ModelConfig, RopeScaling
 
 
 def _config(head_dim: int = 8, **stated: object) -> ModelConfig:

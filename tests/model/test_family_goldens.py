@@ -19,11 +19,11 @@ from places import ROOT
 
 from jorney.convert.config_json import from_hf
 from jorney.convert.hf import expected_tensors
+from jorney.engine import cache
+from jorney.engine.cache import Pools
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.model.config import ModelConfig
-from jorney.sample import cache
-from jorney.sample.cache import Pools
+from jorney.model.architecture import ModelConfig
 
 GOLDEN = ROOT / "tests" / "golden" / "families.npz"
 LENGTH, PROMPTS = 24, (3, 9)

@@ -14,7 +14,7 @@ from programs import product_operations
 
 from jorney.model import blockwise, flops, transformer
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import CONVENTIONS, packed_row, preference_row
 
 # A layer of `tiny`, by hand: queries and output 32 x 64 each, keys and values 32 x 32 each, the MLP's three 32 x 64 each.

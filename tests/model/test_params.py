@@ -8,7 +8,7 @@ import pytest
 
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 
 
 def test_count_is_deepseekmaths() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from jorney.model import params as parameters
 from jorney.model import transformer
+from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Segment, attend, causal_attention, within
-from jorney.model.config import ModelConfig
 
 
 @pytest.fixture(scope="module")

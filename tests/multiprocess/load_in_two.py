@@ -11,8 +11,8 @@ import numpy as np
 
 from jorney import sharding
 from jorney.convert import config_json, hf, native, stored
-from jorney.data.tokenizer import load_tokenizer
 from jorney.model import params as parameters
+from jorney.text.tokenizer import load_tokenizer
 from jorney.train.state import param_shardings
 
 

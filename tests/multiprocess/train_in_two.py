@@ -12,13 +12,13 @@ import jax
 import numpy as np
 
 from jorney import sharding
-from jorney.data.loader import Batches
-from jorney.data.packing import Example, pack
+from jorney.batch.loader import Batches
+from jorney.batch.packing import Example, pack
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import packed_row
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.losses import sft_loss
+from jorney.train.objectives.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.state import param_shardings
 from jorney.train.stopping import Stopped

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import jorney
+from jorney.batch.packing import Example, pack
+from jorney.batch.pairs import Preference, lay_out
 from jorney.convert import hf
-from jorney.data.packing import Example, pack
-from jorney.data.preferences import Preference, lay_out
 from jorney.model import params as parameters
-from jorney.train import dpo
-from jorney.train.dpo import DpoConfig
-from jorney.train.losses import dpo_loss, preference_log_probs, prm_loss
+from jorney.train.objectives import dpo
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.losses import dpo_loss, preference_log_probs, prm_loss
 
 torch = pytest.importorskip("torch", reason="parity with transformers needs torch: make parity")
 BETA = 0.3

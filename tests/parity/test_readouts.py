@@ -17,14 +17,14 @@ import transformers
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
 
 from jorney.convert import hf
-from jorney.data.problems import Problem
-from jorney.data.steps import ABEL
-from jorney.data.tokenizer import Tokenizer
-from jorney.judge.prm import PrmJudge
+from jorney.domain.problem import Problem
 from jorney.judge.readouts import READOUTS, classifier, lay_out
+from jorney.judge.reward_model import PrmJudge
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.policy import Policy
+from jorney.text.step_format import ABEL
+from jorney.text.tokenizer import Tokenizer
 
 torch = pytest.importorskip("torch", reason="parity with transformers needs torch: make parity")
 

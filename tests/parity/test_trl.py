@@ -13,15 +13,15 @@ import transformers
 from datasets import Dataset
 
 import jorney
+from jorney.batch.packing import Example, pack
+from jorney.batch.pairs import Preference, lay_out
 from jorney.convert.hf import expected_tensors
-from jorney.data.countdown import Countdown, sample_problems
-from jorney.data.packing import Example, pack
-from jorney.data.preferences import Preference, lay_out
-from jorney.data.steps import ABEL
+from jorney.domain.countdown import Countdown, sample_problems
 from jorney.model import params as parameters
-from jorney.train import dpo
-from jorney.train.dpo import DpoConfig
-from jorney.train.losses import dpo_loss, sft_loss
+from jorney.text.step_format import ABEL
+from jorney.train.objectives import dpo
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.losses import dpo_loss, sft_loss
 
 torch = pytest.importorskip("torch", reason="parity with TRL needs torch: make parity")
 trl = pytest.importorskip("trl", reason="parity with TRL needs trl")

@@ -8,18 +8,19 @@ from hypothesis import strategies as st
 from prompts import TEXTS
 from random_trees import written_tree
 
-from jorney.answers import Grader, final_answer
-from jorney.data.countdown import make_problem
-from jorney.data.problems import Problem
-from jorney.data.steps import FORMATS
-from jorney.data.tokenizer import load_tokenizer
-from jorney.judge import rollouts, verifier
+from jorney.domain import verifier
+from jorney.domain.answers import Grader, final_answer
+from jorney.domain.countdown import make_problem
+from jorney.domain.problem import Problem
+from jorney.engine.generate import Completion
+from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig, label
 from jorney.policy import resolve
-from jorney.sample.generate import Completion
+from jorney.text.step_format import FORMATS
+from jorney.text.tokenizer import load_tokenizer
 from jorney.thought.derive import DeriveConfig, shortcuts, walk
 from jorney.thought.refine import RefineConfig, check, compose, split_answer
-from jorney.train.prm import encode_steps
+from jorney.train.objectives.prm import encode_steps
 from jorney.tree.expand import Grower
 
 PLAIN = [one for one in FORMATS.values() if not one.chat]

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
-from jorney.answers import grade_countdown
-from jorney.data.countdown import make_problem
-from jorney.data.steps import ABEL
-from jorney.data.tokenizer import load_tokenizer
-from jorney.judge.verifier import rate, state
+from jorney.domain.answers import grade_countdown
+from jorney.domain.countdown import make_problem
+from jorney.domain.verifier import rate, state
 from jorney.policy import resolve
+from jorney.text.step_format import ABEL
+from jorney.text.tokenizer import load_tokenizer
 from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
 from jorney.thought.encode import encode_thought
 from jorney.thought.refine import RefineConfig, check, compose

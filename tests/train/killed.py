@@ -11,14 +11,14 @@ import numpy as np
 from places import CACHE
 
 from jorney import sharding
+from jorney.batch.loader import Batches
+from jorney.batch.packing import Example, pack
 from jorney.compiled import use_persistent_cache
-from jorney.data.loader import Batches
-from jorney.data.packing import Example, pack
 from jorney.model import params as parameters
 from jorney.model.flops import packed_row
 from jorney.model.presets import PRESETS
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.losses import sft_loss
+from jorney.train.objectives.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from jorney import sharding
+from jorney.batch.loader import Batches
+from jorney.batch.packing import Example, pack
 from jorney.compiled import Compilations
-from jorney.data.loader import Batches
-from jorney.data.packing import Example, pack
 from jorney.model import params as parameters
-from jorney.model.config import ModelConfig
+from jorney.model.architecture import ModelConfig
 from jorney.model.flops import packed_row
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.losses import sft_loss
+from jorney.train.objectives.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.stopping import Stopped
 

@@ -7,12 +7,12 @@ import optax
 import pytest
 
 from jorney import sharding
+from jorney.batch.packing import Example, pack
 from jorney.compiled import Compilations, Program
-from jorney.data.packing import Example, pack
 from jorney.model import params as parameters
 from jorney.train import state as states
 from jorney.train.loop import put
-from jorney.train.losses import sft_loss
+from jorney.train.objectives.losses import sft_loss
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from jorney.train.step import make_train_step
 

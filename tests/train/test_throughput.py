@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from jorney import devices
+from jorney.batch.packing import Example, pack
+from jorney.batch.pairs import Preference, lay_out
 from jorney.compiled import Compilations
-from jorney.data.packing import Example, pack
-from jorney.data.preferences import Preference, lay_out
 from jorney.model.flops import packed_row, preference_row
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.train import throughput

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from jorney.compiled import Compilations
-from jorney.data.countdown import Countdown, aimless_question, parse_step, sample_problems
-from jorney.data.problems import Problem
-from jorney.data.steps import ABEL
-from jorney.judge.verifier import Rating, rate
-from jorney.sample.generate import Generator
+from jorney.domain.countdown import Countdown, aimless_question, parse_step, sample_problems
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating, rate
+from jorney.engine.generate import Generator
+from jorney.text.step_format import ABEL
 from jorney.tree.expand import ExpandConfig, Request, grow
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree

@@ -10,12 +10,12 @@ import pytest
 from chats import TEMPLATE, chat_tokenizer
 
 from jorney.compiled import Compilations
-from jorney.data.countdown import Countdown, aimless_question, parse_step, sample_problems
-from jorney.data.steps import ABEL, FORMATS, StepFormat
-from jorney.data.tokenizer import Tokenizer
-from jorney.judge.verifier import Rating
-from jorney.sample.generate import Generator
-from jorney.sample.sampling import knobs
+from jorney.domain.countdown import Countdown, aimless_question, parse_step, sample_problems
+from jorney.domain.verifier import Rating
+from jorney.engine.drawing import knobs
+from jorney.engine.generate import Generator
+from jorney.text.step_format import ABEL, FORMATS, StepFormat
+from jorney.text.tokenizer import Tokenizer
 from jorney.tree.expand import ExpandConfig, grow, work_of
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree

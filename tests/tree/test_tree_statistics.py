@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
-from jorney.tree.statistics import Calibration, Statistics
 from jorney.tree.tree import Node, Tree
+from jorney.tree.tree_statistics import Calibration, Statistics
 
 
 def test_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""Training examples in rows and batches: packing, branches, pairs, the loader."""

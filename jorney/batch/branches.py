@@ -1,0 +1,127 @@
+"""Rows that hold texts with a beginning in common once: trees of tokens, in depth-first order.
+
+Siblings of a reasoning tree, and the solutions of one problem, begin alike. In a row of such a tree every token is there once;
+it looks at its ancestors alone, which are the tokens before it whose last descendant comes after it (`ends`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from jorney.batch.packing import Example, plan
+
+
+@dataclasses.dataclass(frozen=True)
+class BranchedRows:
+    """Rows [R, T] of trees of tokens.
+
+    Attributes:
+      tokens: int32.
+      positions: int32, of each token in its text.
+      ends: int32, where in the row the last descendant of each token ends, one behind it; 0 for padding.
+      labels: float32, the mean of the labels that texts have at a token; -1 where none has any.
+      weights: float32, how many of them have one.
+    """
+
+    tokens: np.ndarray
+    positions: np.ndarray
+    ends: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
+        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
+
+    @property
+    def padding(self) -> float:
+        """Share of positions that hold nothing."""
+        return float((self.ends == 0).mean())
+
+    @property
+    def held(self) -> int:
+        """Tokens in all rows."""
+        return int((self.ends > 0).sum())
+
+
+@dataclasses.dataclass
+class _Tree:
+    """Tokens of texts that were merged, in depth-first order."""
+
+    tokens: list[int] = dataclasses.field(default_factory=list)
+    positions: list[int] = dataclasses.field(default_factory=list)
+    ends: list[int] = dataclasses.field(default_factory=list)
+    labels: dict[int, list[float]] = dataclasses.field(default_factory=dict)
+    path: list[int] = dataclasses.field(default_factory=list)  # places of the last text's tokens
+
+    def shared(self, ids: Sequence[int]) -> int:
+        """How many tokens a text has in common with the last one."""
+        pairs = zip(self.path, ids, strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: self.tokens[pair[0]] == pair[1], pairs))
+
+    def add(self, example: Example) -> None:
+        """Adds a text; texts come in lexicographic order."""
+        ids = example.tokens[:-1]
+        common = self.shared(ids)
+        del self.path[common:]
+        for position in range(common, len(ids)):
+            self.path.append(len(self.tokens))
+            self.tokens.append(ids[position])
+            self.positions.append(position)
+            self.ends.append(0)
+        for place in self.path:
+            self.ends[place] = len(self.tokens)
+        for position, value in example.labels:
+            self.labels.setdefault(self.path[position], []).append(value)
+
+
+def branch(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> BranchedRows:
+    """Merges the examples of each prompt into trees and packs those into rows of `row_length` positions.
+
+    The sum of `prm_loss` over them is that over the same examples in rows of `packing.pack`. A tree that is longer than a row
+    is cut between texts, and what the parts have in common is in both. An example of n tokens takes n - 1 positions at most.
+
+    Raises:
+      ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
+    """
+    if not examples:
+        raise ValueError("there are no examples to pack")
+    for index, example in enumerate(examples):
+        length = len(example.tokens) - 1
+        if not 1 <= length <= row_length:
+            raise ValueError(f"example {index} has {length + 1} tokens: expected 2 to {row_length + 1}")
+        if any(place >= length for place, _ in example.labels):
+            raise ValueError(
+                f"example {index} has a label at its last token, which is only a target: expected a token after it"
+            )
+    trees: list[_Tree] = []
+    order = sorted(examples, key=lambda one: (one.tokens[: one.prompt], one.tokens[:-1]))
+    for _, own in itertools.groupby(order, key=lambda one: one.tokens[: one.prompt]):
+        tree = None
+        for example in own:
+            ids = example.tokens[:-1]
+            if tree is None or len(tree.tokens) + len(ids) - tree.shared(ids) > row_length:
+                trees.append(tree := _Tree())
+            tree.add(example)
+    rows = plan([len(tree.tokens) for tree in trees], row_length)
+    count = math.ceil(len(rows) / rows_multiple) * rows_multiple
+    tokens, positions, ends = (np.zeros((count, row_length), np.int32) for _ in range(3))
+    labels, weights = np.full((count, row_length), -1, np.float32), np.zeros((count, row_length), np.float32)
+    for row, members in enumerate(rows):
+        start = 0
+        for index in members:
+            tree = trees[index]
+            where = slice(start, start + len(tree.tokens))
+            tokens[row, where], positions[row, where] = tree.tokens, tree.positions
+            ends[row, where] = np.array(tree.ends) + start
+            for place, values in tree.labels.items():
+                labels[row, start + place], weights[row, start + place] = sum(values) / len(values), len(values)
+            start = where.stop
+    return BranchedRows(tokens, positions, ends, labels, weights)

@@ -1,0 +1,35 @@
+"""From problems with solutions to training examples: which tokens are prompt and which bear loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from jorney.batch.packing import Example
+from jorney.domain.problem import Problem
+from jorney.text.step_format import ABEL, StepFormat, rewrite
+from jorney.text.tokenizer import Tokenizer
+
+
+def encode_example(tokenizer: Tokenizer, prompt: str | Sequence[int], completion: str) -> Example:
+    """bos + prompt (a text, or its ids) | completion + eos.
+
+    Prompt and completion are tokenised apart, so that training sees the very boundary that generation starts from; eos
+    is part of the completion and bears loss.
+    """
+    head = tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
+    return Example((*head, *tokenizer.encode_after(completion), tokenizer.eos), prompt=len(head))
+
+
+def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:
+    """Every problem's prompt and its solution, which is rewritten where the format is another than `problems` have (Abel's).
+
+    Raises:
+      ValueError: a problem has no solution; names it.
+    """
+    examples = []
+    for problem in problems:
+        if problem.solution is None:
+            raise ValueError(f"{source}: the problem {problem.id!r} has no solution: training needs one for every problem")
+        solution = rewrite(problem.solution, ABEL, step_format)
+        examples.append(encode_example(tokenizer, step_format.encode(tokenizer, problem.question), solution))
+    return examples

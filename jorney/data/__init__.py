@@ -1,1 +1,0 @@
-"""Problems and their texts, tokens, packed rows and batches."""

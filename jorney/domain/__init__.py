@@ -1,0 +1,1 @@
+"""Domains: what is asked, graded and verified."""

@@ -1,0 +1,240 @@
+"""The jitted programs of the engine: `share` and `extend` read tokens that are given, `decode_chunk` samples new ones.
+
+All that lives on the device from call to call is the cache; what a call needs to know of the trees, the host hands to it.
+Axis letters: see `engine.cache`; B tokens of a run, C of a chunk, w children of a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jorney.engine.cache import Layer, Pools, Shared, decode_attends, extend_attends, prefill_attends, unpack_bits
+from jorney.engine.drawing import Knobs, Sampled, draw, restrict, sample
+from jorney.model.architecture import ModelConfig
+from jorney.model.attention import causal_attention
+from jorney.model.params import Params
+from jorney.model.transformer import read_out, run_layers
+
+# An array that the host makes and a program reads.
+FromHost = Any
+
+
+class Runs(NamedTuple):
+    """Tokens to be read, each run within one problem.
+
+    Attributes:
+      problems: [M] int32, which pool a run belongs to.
+      tokens: [M, B] int32, padded on the right.
+      lengths: [M] int32; 0 for a run that only fills the batch.
+      starts: [M] int32, where in its text a run begins.
+      slots: [M, B] int32, where each token is written; A for padding.
+      visible: [M, A/8] uint8 (`cache.pack_bits`), the run's own slots left out.
+      keys: [M, w, 2] uint32, key data of the children whose first tokens are sampled after the run.
+    """
+
+    problems: FromHost
+    tokens: FromHost
+    lengths: FromHost
+    starts: FromHost
+    slots: FromHost
+    visible: FromHost
+    keys: FromHost
+
+
+class Beginnings(NamedTuple):
+    """First tokens of texts, packed side by side: M of them, B tokens in all.
+
+    Attributes:
+      problems: [B] int32, which pool a token belongs to.
+      tokens: [B] int32, padded on the right.
+      positions: [B] int32, where in its text a token stands.
+      slots: [B] int32, where it is written; A for padding.
+      members: [B] int32, which beginning it is a token of; M for padding.
+      lasts: [M] int32, where the last token of each beginning is.
+      keys: [M, w, 2] uint32, as those of `Runs`.
+    """
+
+    problems: FromHost
+    tokens: FromHost
+    positions: FromHost
+    slots: FromHost
+    members: FromHost
+    lasts: FromHost
+    keys: FromHost
+
+
+class Rows(NamedTuple):
+    """What each row is to go on with; R/N consecutive rows belong to one problem.
+
+    Attributes:
+      active: [R] bool; the others do nothing.
+      tokens: [R] int32, the last of a row's text, which is not in the cache yet.
+      positions: [R] int32, where in its text that token stands.
+      counts: [R] int32, how many tokens of it were sampled; token i is drawn with fold_in(key, i).
+      limits: [R] int32, tokens to sample at most.
+      watches: [R] int32, see `decode_chunk`; -1 where nothing is watched.
+      waits: [R] int32, tokens after a break at which a row pauses.
+      keys: [R, 2] uint32, key data.
+      slots: [R, C] int32, where the tokens that are read in this chunk are written.
+      visible: [R, A/8] uint8 (`cache.pack_bits`).
+    """
+
+    active: FromHost
+    tokens: FromHost
+    positions: FromHost
+    counts: FromHost
+    limits: FromHost
+    watches: FromHost
+    waits: FromHost
+    keys: FromHost
+    slots: FromHost
+    visible: FromHost
+
+
+class Chunk(NamedTuple):
+    """What was sampled.
+
+    Attributes:
+      tokens, log_probs, sampling_log_probs: [R, C] (see `Sampled`).
+      counts: [R] int32, how many of the C a row has.
+      watches: [R] int32, to hand to the next chunk.
+      steps: [] int32, tokens a row that the program ran for.
+      writes: [] int32, tokens that were written to the cache, counted where they are written.
+    """
+
+    tokens: jax.Array
+    log_probs: jax.Array
+    sampling_log_probs: jax.Array
+    counts: jax.Array
+    watches: jax.Array
+    steps: jax.Array
+    writes: jax.Array
+
+
+def share(config: ModelConfig, dtype: Any, params: Params, tokens: jax.Array, length: jax.Array) -> Shared:
+    """Reads what all problems begin with: tokens [1, P], padded on the right, `length` of them real."""
+    positions = jnp.arange(tokens.shape[1])[None]
+    real = (positions < length).astype(jnp.int32)
+
+    def attend(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+        found = causal_attention(query, keys, values, real, real, config.window)
+        return found, Layer(keys.swapaxes(1, 2), values.swapaxes(1, 2))
+
+    _, layers = run_layers(config, dtype, params, tokens, positions, [attend] * config.layers)
+    return Shared(layers, length)
+
+
+def prefill(
+    config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, begun: Beginnings, knobs: Knobs
+) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
+    """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
+    attends, placed = prefill_attends(config, shared, pools, begun.problems, begun.positions, begun.slots, begun.members)
+    hidden, layers = run_layers(config, dtype, params, begun.tokens[None], begun.positions[None], attends)
+    writes = jnp.sum(begun.slots < pools.positions.shape[1])
+    return Pools(layers, placed), _what_follows(config, params, hidden[0, begun.lasts], begun.keys, knobs), writes
+
+
+def extend(
+    config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
+) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
+    """Reads runs of tokens into the cache; `pools` is to be donated.
+
+    Returns:
+      The pools; of a language model the first token of every child of each run, [M, w], else the head's values at each run's
+      last token, [M, labels]; and how many tokens were written.
+    """
+    positions = runs.starts[:, None] + jnp.arange(runs.tokens.shape[1])
+    visible = unpack_bits(runs.visible)
+    attends, placed = extend_attends(config, shared, pools, runs.problems, positions, runs.slots, visible)
+    hidden, layers = run_layers(config, dtype, params, runs.tokens, positions, attends)
+    writes = jnp.sum(runs.slots < pools.positions.shape[1])
+    last = jnp.take_along_axis(hidden, jnp.maximum(runs.lengths - 1, 0)[:, None, None], axis=1)[:, 0]
+    return Pools(layers, placed), _what_follows(config, params, last, runs.keys, knobs), writes
+
+
+def _what_follows(config: ModelConfig, params: Params, last: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled | jax.Array:
+    """After hidden states [M, D]: the first token of each child [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
+    found = read_out(config, params, last)
+    if config.head != "lm":
+        return found
+    choice = restrict(found, knobs)
+    own = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(keys).reshape(-1))
+    by_child = own.reshape(last.shape[0], -1).swapaxes(0, 1)
+    # One after the other: logits of all children at once would be the largest array of the program.
+    children = jax.lax.map(lambda keys: draw(choice, keys, knobs), by_child)
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), children)
+
+
+def decode_chunk(
+    config: ModelConfig,
+    dtype: Any,
+    ends: tuple[int, ...],
+    chunk: int,
+    params: Params,
+    shared: Shared | None,
+    pools: Pools,
+    rows: Rows,
+    breaks: jax.Array,
+    patience: jax.Array,
+    knobs: Knobs,
+) -> tuple[Pools, Chunk]:
+    """Samples up to `chunk` tokens in every active row; `pools` is to be donated.
+
+    A row stops at an id of `ends`, at its limit, and `waits` tokens after one of `breaks`: there its text may have come to an
+    end, which the host decides. The program returns early when `patience` rows have stopped, or all.
+
+    Args:
+      breaks: [V] bool, ids after which the end of a text may be near.
+      patience: [] int32.
+    """
+    R = rows.tokens.shape[0]
+    A = pools.positions.shape[1]
+    row = jnp.arange(R)
+    keys = jax.random.wrap_key_data(rows.keys)
+    empty = Chunk(
+        tokens=jnp.zeros((R, chunk), jnp.int32),
+        log_probs=jnp.zeros((R, chunk), jnp.float32),
+        sampling_log_probs=jnp.zeros((R, chunk), jnp.float32),
+        counts=jnp.zeros(R, jnp.int32),
+        watches=rows.watches,
+        steps=jnp.zeros((), jnp.int32),
+        writes=jnp.zeros((), jnp.int32),
+    )
+    Carry = tuple[Pools, Chunk, jax.Array, jax.Array, jax.Array]
+
+    def unfinished(carry: Carry) -> jax.Array:
+        _, done, _, active, _ = carry
+        stopped = jnp.sum(rows.active) - jnp.sum(active)
+        return (done.steps < chunk) & jnp.any(active) & (stopped < patience)
+
+    def one(carry: Carry) -> Carry:
+        pools, done, tokens, active, visible = carry
+        at = done.steps
+        slots = jnp.where(active, jax.lax.dynamic_index_in_dim(rows.slots, at, axis=1, keepdims=False), A)
+        positions = (rows.positions + at)[:, None]
+        visible = visible.at[row, slots].set(True, mode="drop")
+        attends, placed = decode_attends(config, shared, pools, positions, slots, visible)
+        hidden, layers = run_layers(config, dtype, params, tokens[:, None], positions, attends)
+        counts = rows.counts + done.counts
+        sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), knobs)
+        index = row, jnp.where(active, at, chunk)
+        watches = jnp.where(breaks[sampled.token], rows.waits, jnp.maximum(done.watches - 1, -1))
+        watches = jnp.where(active, watches, done.watches)
+        stops = jnp.isin(sampled.token, jnp.array(ends)) | (counts + 1 >= rows.limits) | (watches == 0)
+        done = Chunk(
+            tokens=done.tokens.at[index].set(sampled.token, mode="drop"),
+            log_probs=done.log_probs.at[index].set(sampled.log_prob, mode="drop"),
+            sampling_log_probs=done.sampling_log_probs.at[index].set(sampled.sampling_log_prob, mode="drop"),
+            counts=done.counts + active,
+            watches=watches,
+            steps=at + 1,
+            writes=done.writes + jnp.sum(slots < A),
+        )
+        return Pools(layers, placed), done, jnp.where(active, sampled.token, tokens), active & ~stops, visible
+
+    start = pools, empty, rows.tokens, rows.active, unpack_bits(rows.visible)
+    pools, done, *_ = jax.lax.while_loop(unfinished, one, start)
+    return pools, done

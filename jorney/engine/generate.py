@@ -1,0 +1,314 @@
+"""The door to generation: prompts in, completions out, batched, bucketed and independent of the batching."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from jorney import devices, sharding
+from jorney.compiled import Compilations
+from jorney.config import expect_at_least
+from jorney.engine import cache
+from jorney.engine.drawing import Knobs, knobs
+from jorney.engine.engine import Engine
+from jorney.engine.programs import Programs, Work, bucket, fit
+from jorney.engine.spans import Span
+from jorney.engine.texts import Group, Text
+from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
+from jorney.model.params import Params
+from jorney.policy import Policy
+
+_WORTH_SHARING = 32  # ids that all prompts begin with
+_FOR_THE_CACHE = 0.8  # of the memory that is free; the rest is for what the programs hold while they run
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingConfig:
+    """How completions are drawn.
+
+    Attributes:
+      w: completions of every prompt; they share its prefill and its cache.
+      max_tokens: of a completion, its end token counted.
+      temperature: 0 is greedy.
+      top_p, top_k, min_p: cuts of the sampling distribution; 1, 0, 0 cut nothing.
+      seed: with the prompt's id and the completion's index it decides every random number, whatever the batching.
+      rows: completions decoded together.
+      chunk: tokens a row between two looks of the host.
+      cache_tokens: tokens that the cache may hold; None for what the work needs.
+    """
+
+    w: int = 1
+    max_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 0
+    min_p: float = 0.0
+    seed: int = 0
+    rows: int = 64
+    chunk: int = 32
+    cache_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
+        if self.temperature < 0:
+            raise ValueError(f"temperature = {self.temperature}: expected 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p = {self.top_p}: expected above 0, 1 at most")
+        if self.top_k < 0:
+            raise ValueError(f"top_k = {self.top_k}: expected 0 (off) or more")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p = {self.min_p}: expected 0 to 1")
+        if self.w > self.rows:
+            raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
+
+    @property
+    def knobs(self) -> Knobs:
+        """For the programs."""
+        return knobs(self.temperature, self.top_p, self.top_k, self.min_p)
+
+
+# Where a completion is over although the model would go on: (index of the prompt, text so far) -> characters to keep, or None.
+Cut = Callable[[int, str], int | None]
+Prompt = str | Sequence[int]  # a text, or the ids of one: what was sampled is never tokenised again
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """One completion.
+
+    Attributes:
+      text: decoded tokens, special ones left out.
+      tokens: as sampled; ends with one of the policy's `ends` when `finished`.
+      log_probs: of each token under the model's own distribution.
+      sampling_log_probs: of each token under the distribution it was drawn from.
+      finished: it ended by itself or was cut, not at the limit.
+      generated: tokens that were sampled, those behind a cut counted.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    sampling_log_probs: tuple[float, ...]
+    finished: bool
+    generated: int = 0
+
+
+class Generator:
+    """A policy that generates: its weights split by layer once, its programs compiled once for each shape of work.
+
+    Args:
+      donate: whether the policy's parameters are given away, so that they are not held twice.
+    """
+
+    def __init__(self, policy: Policy, compilations: Compilations | None = None, donate: bool = False) -> None:
+        if policy.config.head != "lm":
+            raise ValueError(
+                f"{policy.source}: has the head {policy.config.head!r}: expected a language model, to generate with"
+            )
+        self.policy = policy
+        self._compilations = compilations or Compilations()
+        self._params = engine_params(policy, donate)
+
+    def engine(self, prompts: Sequence[Sequence[int]], work: Work, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
+        """An engine for problems that begin with these prompts; what all of them begin with is read once.
+
+        Args:
+          knobs, breaks: see `Engine`.
+
+        Raises:
+          ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
+        """
+        policy, shared = self.policy, common_start(prompts)
+        ways = sharding.ways("batch", policy.mesh)
+        longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
+        shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
+        programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
+        return Engine(programs, shared, knobs, policy.tokenizer.decode, breaks)
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
+    ) -> list[list[Completion]]:
+        """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
+        found: list[list[Completion]] = [[] for _ in prompts]
+        for index, completions in self.stream(prompts, sampling, ids, cut):
+            found[index] = completions
+        return found
+
+    def stream(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingConfig,
+        ids: Sequence[str] | None = None,
+        cut: Cut | None = None,
+        work: Work | None = None,
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """(index of the prompt, its completions), as they end.
+
+        Args:
+          ids: of the prompts, for the random keys; by default the prompts themselves.
+          cut: looked at after every chunk of tokens; ids after the cut are dropped.
+          work: what the programs are made for; by default for as many prompts as there are.
+
+        Raises:
+          ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt.
+        """
+        names = list(map(str, prompts)) if ids is None else ids
+        if len(names) != len(prompts):
+            raise ValueError(f"ids has {len(names)} entries: expected one for each of the {len(prompts)} prompts")
+        if not prompts:
+            return
+        tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
+        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.knobs)
+        waiting = deque(range(len(prompts)))
+        live: dict[Group, tuple[Span, int]] = {}
+        while waiting or live:
+            while waiting and engine.free:
+                index = waiting.popleft()
+                root = engine.open(tokens[index])
+                keys = row_keys(sampling.seed, names[index], sampling.w)
+                own_cut = functools.partial(cut, index) if cut else None
+                live[engine.sample(root, keys, sampling.max_tokens, cut=own_cut)] = root, index
+            for group in engine.step():
+                root, index = live.pop(group)
+                engine.close(root)
+                yield index, [completion(self.policy, text) for text in group.texts]
+
+
+def engine_params(policy: Policy, donate: bool = False) -> Params:
+    """The policy's parameters as the engine reads them, a subtree a layer.
+
+    Args:
+      donate: whether each stacked parameter is freed as soon as it is split: one at a time is held twice.
+    """
+    layers = policy.config.layers
+    split = jax.jit(lambda leaf: [leaf[layer] for layer in range(layers)])
+    found: dict[tuple[str, ...], jax.Array] = {}
+    with jax.set_mesh(policy.mesh):
+        for path, leaf in parameters.flatten(policy.params):
+            if path[0] != parameters.LAYERS:
+                found[path] = leaf
+                continue
+            for layer, part in enumerate(jax.block_until_ready(split(leaf))):
+                found[(parameters.layer_name(layer), *path[1:])] = part
+            if donate:
+                leaf.delete()
+    return parameters.nest(found)
+
+
+def cache_room(policy: Policy) -> int | None:
+    """Tokens that the devices have memory for beside what is on them now; None where they do not tell (CPUs)."""
+    free = devices.free_memory(policy.mesh.local_devices)
+    return None if free is None else tokens_in(free, policy.config, policy.dtype, policy.mesh)
+
+
+def tokens_in(free: float, config: ModelConfig, dtype: Any, mesh: Mesh) -> int:
+    """Tokens that a mesh's devices hold with the part for the cache of so many free bytes each."""
+    of_a_token = cache.nbytes(config, 1, jnp.dtype(dtype).itemsize, mesh.devices.flat[0].platform)
+    of_a_device = of_a_token / sharding.ways("kv_heads", mesh)
+    return int(_FOR_THE_CACHE * free / of_a_device) * sharding.ways("batch", mesh)
+
+
+def work_of(prompts: int, sampling: SamplingConfig) -> Work:
+    """What completions of so many prompts ask of an engine."""
+    # The more completions of a prompt run together, the more each reads in vain of the others: past 16 they take turns, unless
+    # rows would stand idle.
+    rows = min(sampling.w, max(16, sampling.rows // prompts))
+    return Work(
+        problems=min(prompts, max(1, sampling.rows // rows)),
+        rows=rows,
+        chunk=sampling.chunk,
+        texts=sampling.w,
+        needed=sampling.max_tokens,
+        wanted=rows * sampling.max_tokens,
+        cache_tokens=sampling.cache_tokens,
+    )
+
+
+def common_start(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """The ids that all prompts begin with, each of them going on; none where reading them once would not pay."""
+    if len(prompts) < 2:
+        return []
+    # Whatever all share, the first and the last of them in the order of lists do.
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    same = min(same, min(map(len, prompts)) - 1)
+    return list(first[:same]) if same >= _WORTH_SHARING else []
+
+
+def completion(policy: Policy, text: Text) -> Completion:
+    """A text of the engine as one of the public API."""
+    return Completion(
+        text=policy.tokenizer.decode(text.ids),
+        tokens=tuple(text.ids),
+        log_probs=tuple(text.log_probs),
+        sampling_log_probs=tuple(text.sampling_log_probs),
+        finished=text.finished,
+        generated=text.generated,
+    )
+
+
+def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[str], max_tokens: int) -> list[list[int]]:
+    """Ids of every prompt. Raises ValueError where one leaves no room for `max_tokens` more; names it."""
+    room = policy.config.positions - max_tokens
+    if room < 1:
+        raise ValueError(
+            f"max_tokens = {max_tokens}: expected less than {policy.config.positions}, the model's positions, which a prompt "
+            "and what follows it share"
+        )
+    encode = policy.tokenizer.encode_prompt
+    encoded = [encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
+    for index, ids in enumerate(encoded):
+        if not 0 < len(ids) <= room:
+            raise ValueError(
+                f"prompt {index} ({names[index]!r}) has {len(ids)} tokens: expected 1 to {room}, the model's "
+                f"{policy.config.positions} positions less max_tokens = {max_tokens}"
+            )
+    return encoded
+
+
+def row_keys(seed: int, name: str, w: int) -> np.ndarray:
+    """[w, 2] uint32 key data: fold_in(fold_in(key(seed), hash of the prompt's id), index of the completion)."""
+    digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
+    return np.asarray(_row_keys(seed, np.uint32(digest), np.arange(w)))
+
+
+@jax.jit
+def _row_keys(seed: jax.Array, digest: jax.Array, index: jax.Array) -> jax.Array:
+    root = jax.random.fold_in(jax.random.key(seed), digest)
+    return jax.random.key_data(jax.vmap(lambda i: jax.random.fold_in(root, i))(index))
+
+
+def generate(
+    policy: Policy, prompts: Sequence[str], sampling: SamplingConfig | None = None, **settings: float
+) -> list[list[Completion]]:
+    """Completions of every prompt.
+
+    Args:
+      policy: from `jorney.load`.
+      prompts: texts, as the model is to read them (bos is added).
+      sampling: how; or its fields by keyword: `generate(policy, prompts, w=4, max_tokens=64)`.
+
+    Returns:
+      For each prompt, `w` completions.
+
+    Raises:
+      ValueError: names the setting or the prompt, and what was expected.
+    """
+    if sampling is not None and settings:
+        raise ValueError("expected either sampling or its fields by keyword, not both")
+    try:
+        chosen = sampling or SamplingConfig(**settings)  # type: ignore[arg-type]
+    except TypeError:
+        known = ", ".join(field.name for field in dataclasses.fields(SamplingConfig))
+        raise ValueError(f"unknown setting among {', '.join(settings)}: expected one of {known}") from None
+    return Generator(policy).generate(prompts, chosen)

@@ -1,0 +1,183 @@
+"""Any OpenAI-compatible endpoint: chats in, replies out, and every answer paid for once.
+
+An answer is on disk before anybody sees it, under a hash of what was asked: a program that is killed and started again finds
+what it has paid for. Only the calls that are under way at that moment can be paid for again; they carry an Idempotency-Key, for
+endpoints that know it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from jorney.judge.llm.calls import Calls, Chat, Spent
+from jorney.judge.llm.endpoint import LlmConfig
+from jorney.judge.llm.replies import Cache, Reply
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+# Chats in, texts out in their order; None where a call failed for good.
+Ask = Callable[[Sequence[Chat]], list[str | None]]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Asker(Protocol):
+    """Asks for one chat; `number` tells apart answers to the same chat."""
+
+    def __call__(self, chat: Chat, number: int = 0) -> Awaitable[Reply]: ...
+
+
+class Llm:
+    """An endpoint; an `Ask`.
+
+    Attributes:
+      spent: what this object has paid for, and more.
+    """
+
+    def __init__(self, config: LlmConfig) -> None:
+        if not config.model:
+            raise ValueError("llm.model = '': expected the name that the endpoint knows its model by")
+        config.key()  # a key that is missing is told before anything is done
+        self.config = config
+        self.spent = Spent()
+        self._cache = Cache(config.cache)
+
+    def __call__(self, chats: Sequence[Chat]) -> list[str | None]:
+        """The answers' texts, in the chats' order; raises as `each` does."""
+        found: list[str | None] = [None] * len(chats)
+
+        async def one(ask: Asker, chat: tuple[int, Chat]) -> str | None:
+            return (await ask(chat[1])).text
+
+        with contextlib.closing(self.each(one, enumerate(chats))) as done:
+            for (index, _), text in done:
+                found[index] = text
+        return found
+
+    def each(self, work: Callable[[Asker, T], Awaitable[R]], items: Iterable[T]) -> Generator[tuple[T, R], None, None]:
+        """Does a piece of work for every item, many at a time; yields (item, result) as they are done, in any order.
+
+        Whoever leaves early (close the generator; an interrupt does) waits a second at most: calls under way may still come
+        back, and are kept.
+
+        Args:
+          work: asks as often as it needs to; it runs on another thread.
+
+        Raises:
+          ValueError: the endpoint refuses the key, the model or the settings, or a limit of calls or cost is reached.
+          ConnectionError: chat after chat gets no answer.
+        """
+        results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        stop = _Stop()
+
+        def serve() -> None:
+            try:
+                asyncio.run(self._serve(work, iter(items), results.put, stop))
+            except BaseException as error:  # the thread ends with it: it is raised where it can be heard
+                results.put(_End(error))
+            else:
+                results.put(_End(None))
+
+        thread = threading.Thread(target=serve, name="llm", daemon=True)
+        thread.start()
+        try:
+            while True:
+                try:
+                    result = results.get(timeout=0.2)
+                except queue.Empty:  # an interrupt that another thread sent is heard between two looks only
+                    continue
+                if isinstance(result, _End):
+                    break
+                yield result
+            if result.error is not None:
+                raise result.error
+        finally:
+            stop.now()
+            thread.join()
+
+    def summary(self) -> str:
+        """What this run paid for, in a calls."""
+        spent, paid, config = self.spent, self.spent.paid, self.config
+        words = [
+            f"{paid.calls:,} calls paid, {spent.stored:,} answers from {config.cache}, {spent.retries:,} retries",
+            f"{paid.failures:,} without an answer",
+            f"{paid.prompt_tokens:,} prompt tokens ({paid.cached_tokens:,} cached) + {paid.completion_tokens:,}",
+        ]
+        if config.price_input or config.price_output:
+            words.append(f"cost {config.cost(paid):.4f}")
+        if paid.cut:
+            words.append(f"{paid.cut:,} answers cut off at llm.max_tokens = {config.max_tokens}")
+        if paid.unmetered:
+            words.append(f"{paid.unmetered:,} answers without a count of tokens: the true cost is higher")
+        return "; ".join(words)
+
+    async def _serve(
+        self,
+        work: Callable[[Asker, T], Awaitable[R]],
+        items: Iterator[T],
+        put: Callable[[tuple[T, R]], None],
+        stop: _Stop,
+    ) -> None:
+        async with _client(self.config) as client:
+            calls = Calls(self.config, client, self._cache, self.spent)
+
+            async def worker() -> None:
+                for item in items:
+                    put((item, await work(calls.ask, item)))
+                    if calls.closed:
+                        return
+
+            workers = [asyncio.create_task(worker()) for _ in range(self.config.concurrency)]
+            done, told = asyncio.gather(*workers), asyncio.create_task(stop.wait())
+            either: list[asyncio.Future[Any]] = [done, told]
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if done.done():
+                    done.result()
+            finally:
+                told.cancel()
+                await calls.close()
+                for task in workers:
+                    task.cancel()
+                await asyncio.gather(*workers, *either, return_exceptions=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """The end of all results, by an error or without."""
+
+    error: BaseException | None
+
+
+class _Stop:
+    """Tells the loop of another thread to end; it may be told before there is one."""
+
+    def __init__(self) -> None:
+        self._told = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event: asyncio.Event | None = None
+
+    def now(self) -> None:
+        self._told = True
+        if self._loop is not None and self._event is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        self._event, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if not self._told:
+            await self._event.wait()
+
+
+def _client(config: LlmConfig) -> AsyncOpenAI:
+    from openai import AsyncOpenAI
+
+    # It retries nothing by itself: what is retried is counted.
+    return AsyncOpenAI(base_url=config.endpoint(), api_key=config.key(), max_retries=0, timeout=config.timeout)

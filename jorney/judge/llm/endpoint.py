@@ -1,0 +1,100 @@
+"""An endpoint, how it is asked, and what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from jorney.config import expect_at_least
+from jorney.judge.llm.replies import Account
+
+OPENAI = "https://api.openai.com/v1"
+LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+@dataclasses.dataclass(frozen=True)
+class LlmConfig:
+    """An endpoint, and how it is asked.
+
+    Attributes:
+      model: the name that the endpoint knows it by.
+      base_url: such as http://127.0.0.1:8000/v1; "" takes OPENAI_BASE_URL, or else OpenAI's own.
+      key_variable: environment variable that holds the key; endpoints other than OpenAI's may need none.
+      temperature, top_p, seed: of sampling; None leaves them to the endpoint (some models refuse to be told).
+      max_tokens: of an answer.
+      limit_field: what the endpoint calls that: "max_tokens", or "max_completion_tokens" (OpenAI's models that reason).
+      concurrency: calls under way at a time.
+      timeout: seconds until an answer must be there as a whole.
+      attempts: of a call that fails as it may (429, 5xx, time-outs, half answers), before it has failed for good.
+      backoff, max_wait: seconds before the second attempt, doubled each time, and at most; so long a Retry-After is obeyed.
+      give_up: chats in a row that fail for good before all ends; two, while none was answered yet.
+      max_calls, max_cost: of one run, stored answers not counted; what is under way when the cost is reached is still paid.
+      price_input, price_cached, price_output: of a million tokens, in any currency; None takes `price_input` for cached ones.
+      cache: folder of all answers, local or gs://; programs may share it (what two ask at the same moment, both pay for).
+    """
+
+    model: str = ""
+    base_url: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    max_tokens: int = 2048
+    limit_field: str = "max_tokens"
+    concurrency: int = 8
+    timeout: float = 120.0
+    attempts: int = 8
+    backoff: float = 1.0
+    max_wait: float = 60.0
+    give_up: int = 8
+    max_calls: int | None = None
+    max_cost: float | None = None
+    price_input: float = 0.0
+    price_cached: float | None = None
+    price_output: float = 0.0
+    cache: str = "runs/llm"
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "llm", "max_tokens", "concurrency", "attempts", "give_up")
+        for name in ("timeout", "backoff", "max_wait"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"llm.{name} = {getattr(self, name)}: expected above 0")
+        for name in ("temperature", "max_calls", "max_cost", "price_input", "price_cached", "price_output"):
+            if (value := getattr(self, name)) is not None and not value >= 0:
+                raise ValueError(f"llm.{name} = {value}: expected 0 or more")
+        if self.limit_field not in LIMITS:
+            raise ValueError(f"llm.limit_field = {self.limit_field!r}: expected one of {', '.join(LIMITS)}")
+        if self.max_cost is not None and not (self.price_input or self.price_output):
+            raise ValueError(f"llm.max_cost = {self.max_cost}: expected llm.price_input and llm.price_output with it")
+
+    def decides(self) -> dict[str, Any]:
+        """The fields that an answer depends on."""
+        return {name: getattr(self, name) for name in ("model", "temperature", "top_p", "seed", "max_tokens")}
+
+    def cost(self, account: Account) -> float:
+        """In the currency of the prices."""
+        price_cached = self.price_input if self.price_cached is None else self.price_cached
+        fresh, cached, completion = (
+            account.prompt_tokens - account.cached_tokens,
+            account.cached_tokens,
+            account.completion_tokens,
+        )
+        return (fresh * self.price_input + cached * price_cached + completion * self.price_output) / 1e6
+
+    def endpoint(self) -> str:
+        """Its address."""
+        return self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
+
+    def shown(self) -> str:
+        """The address without a name and password in it."""
+        parts = urlsplit(self.endpoint())
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    def key(self) -> str:
+        """The key, from the environment; it is never written anywhere."""
+        key = os.environ.get(self.key_variable, "")
+        if not key and urlsplit(self.endpoint()).hostname == urlsplit(OPENAI).hostname:
+            raise ValueError(f"{OPENAI}: expected a key in the environment variable {self.key_variable}")
+        return key or "none"

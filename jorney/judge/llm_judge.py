@@ -1,0 +1,165 @@
+"""A language model as a judge of steps: o1-mini's role in the paper, by any OpenAI-compatible endpoint.
+
+It gives a verdict and says in words what it saw. What it answers is parsed strictly and never guessed at: an answer that cannot
+be read is asked for again, and then the step falls back to what the configuration says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jorney.config import expect_at_least
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating
+from jorney.judge.llm import Account, Asker, Llm
+
+SCOPES = ("step", "path")
+FALLBACKS = {"wrong": False, "unrated": None}
+_FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
+
+SYSTEM = """You are a strict examiner of mathematical reasoning. You read the steps of a solution one by one and look for the \
+first thing that is false: a wrong calculation, a misread question, an inference that does not follow, a final answer that the \
+steps do not give. A step is correct if what it states is true and it can be part of a right solution, even if it is clumsy or \
+slow; it is wrong if it contains a mistake, or builds on an earlier mistake.
+
+The justification will be read as the solver's own thought on looking back. So write one short clause, beginning in lower \
+case, about what can be seen in the steps, such as: "3 * 4 is 12, not 13", or "the question asks for the price of two, and \
+this is of one". Don't mention the steps' numbers, an examiner, or a solution that you know."""
+
+ASK_STEP = """Is step {count} correct? Answer with one JSON object and nothing else:
+{{"correct": true or false, "justification": "why"}}"""
+ASK_PATH = """Is each of the {count} steps correct? Answer with one JSON object and nothing else, {count} entries in the order \
+of the steps:
+{{"steps": [{{"correct": true or false, "justification": "why"}}, ...]}}"""
+AGAIN = "That cannot be read: {wrong}. Answer again, with the JSON object alone."
+
+
+@dataclasses.dataclass(frozen=True)
+class LlmJudgeConfig:
+    """How a language model judges.
+
+    Attributes:
+      scope: what a call is about: "step", the last step of a path, or "path", all of its steps.
+      tries: answers that are asked for until one can be read.
+      fallback: what a step is where none could: "wrong" (it is in no shortcut), or "unrated" (it counts as not wrong).
+      reference: whether the judge is told the known answer.
+    """
+
+    scope: str = "step"
+    tries: int = 3
+    fallback: str = "wrong"
+    reference: bool = False
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "llm_judge", "tries")
+        if self.scope not in SCOPES:
+            raise ValueError(f"llm_judge.scope = {self.scope!r}: expected one of {', '.join(SCOPES)}")
+        if self.fallback not in FALLBACKS:
+            raise ValueError(f"llm_judge.fallback = {self.fallback!r}: expected one of {', '.join(FALLBACKS)}")
+
+
+class Judged(NamedTuple):
+    """What a judge said of a path.
+
+    Attributes:
+      ratings: of the last step, or of all, by the configuration's scope.
+      account: of the calls that it took.
+    """
+
+    ratings: tuple[Rating, ...]
+    account: Account
+
+
+class LlmJudge:
+    """Rates the last step of each path: the judge that `tree.expand` takes.
+
+    Attributes:
+      llm: the endpoint.
+      account: of all calls so far.
+    """
+
+    def __init__(self, llm: Llm, config: LlmJudgeConfig) -> None:
+        self.llm, self._config = llm, config
+        self.account = Account()
+
+    def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
+        """Raises as `Llm.each` does."""
+        found: dict[int, Rating] = {}
+
+        async def one(ask: Asker, index: int) -> Judged:
+            return await judge(ask, *requests[index], self._config)
+
+        with contextlib.closing(self.llm.each(one, range(len(requests)))) as done:
+            for index, judged in done:
+                found[index] = judged.ratings[-1]
+                self.account += judged.account
+        return [found[index] for index in range(len(requests))]
+
+
+async def judge(ask: Asker, problem: Problem, steps: Sequence[str], config: LlmJudgeConfig) -> Judged:
+    """Ratings of a path's last step, or of all of its steps.
+
+    Args:
+      steps: the texts of the steps, their openings left out, the answer's line included.
+    """
+    first = chat = prompt(problem, steps, config)
+    account, count = Account(), len(steps) if config.scope == "path" else 1
+    for number in range(config.tries):
+        reply = await ask(chat, number)
+        account += reply.account
+        if reply.text is None:  # what one call did not get, the next will not
+            break
+        try:
+            return Judged(parse(reply.text, count, config.scope), account)
+        except ValueError as wrong:
+            account += Account(parse_failures=1)
+            said = {"role": "assistant", "content": reply.text}
+            chat = [*first, said, {"role": "user", "content": AGAIN.format(wrong=wrong)}]
+    rating = Rating(FALLBACKS[config.fallback], "")
+    return Judged((rating,) * count, account + Account(fallbacks=1))
+
+
+def prompt(problem: Problem, steps: Sequence[str], config: LlmJudgeConfig) -> list[dict[str, str]]:
+    """The chat that asks for a verdict."""
+    parts = [f"Question:\n{problem.question.strip()}"]
+    if config.reference:
+        parts.append(f"Its answer is known to be {problem.answer}.")
+    parts.append("Solution so far:\n" + "\n".join(f"Step {k}: {step.strip()}" for k, step in enumerate(steps, start=1)))
+    parts.append((ASK_PATH if config.scope == "path" else ASK_STEP).format(count=len(steps)))
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n\n".join(parts)}]
+
+
+def parse(text: str, count: int, scope: str) -> tuple[Rating, ...]:
+    """The ratings in an answer: a JSON object, alone or in the one code fence of a text.
+
+    Raises:
+      ValueError: what is wrong, in words for the model.
+    """
+    fences = _FENCE.findall(text)
+    try:
+        value = json.loads(fences[0] if len(fences) == 1 else text)
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON object") from None
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    if scope == "step":
+        return (_rating(value, ""),)
+    entries = value.get("steps")
+    if not isinstance(entries, list) or len(entries) != count:
+        raise ValueError(f'"steps" must be a list of {count} objects')
+    return tuple(_rating(entry, f"step {k}: ") for k, entry in enumerate(entries, start=1))
+
+
+def _rating(entry: Any, where: str) -> Rating:
+    if not isinstance(entry, dict) or not isinstance(entry.get("correct"), bool):
+        raise ValueError(f'{where}"correct" must be true or false')
+    justification = entry.get("justification")
+    if not isinstance(justification, str) or not (entry["correct"] or justification.strip()):
+        raise ValueError(f'{where}"justification" must be a text')
+    # A clause: whoever quotes it ends the sentence.
+    return Rating(entry["correct"], " ".join(justification.split()).rstrip(".")[:1000])

@@ -1,0 +1,213 @@
+"""A process reward model as a judge of steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jorney.compiled import Compilations
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating
+from jorney.engine.drawing import knobs
+from jorney.engine.engine import Engine
+from jorney.engine.generate import engine_params
+from jorney.engine.programs import Programs, Shape, bucket
+from jorney.engine.texts import Group
+from jorney.judge.readouts import AUTO, Layout, choose, classifier, lay_out
+from jorney.judge.threshold import THRESHOLD
+from jorney.model.params import Params
+from jorney.model.transformer import hidden_states, read_out
+from jorney.policy import Policy
+from jorney.text.step_format import StepFormat
+
+AGGREGATES = ("min", "product", "last", "mean")
+PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
+
+
+@dataclasses.dataclass(eq=False)
+class _Piece:
+    """Ids that the engine has read: a prompt, or what a step adds; and those that were read after them, by their ids."""
+
+    group: Group
+    next: dict[tuple[int, ...], _Piece] = dataclasses.field(default_factory=dict)
+
+
+class PrmJudge:
+    """Scores steps by a reward model.
+
+    Args:
+      readout: a key of `readouts.READOUTS`, or "auto" where the model's head says it.
+      threshold: of a score, above which a step counts as right.
+      rows: paths that are read together, by `score`.
+      problems: whose paths are kept in the cache, for calls.
+
+    Raises:
+      ValueError: the model is not of the read-out's kind.
+    """
+
+    def __init__(
+        self,
+        reward_model: Policy,
+        step_format: StepFormat,
+        compilations: Compilations | None = None,
+        rows: int = 64,
+        problems: int = PROBLEMS_HELD,
+        readout: str = AUTO,
+        threshold: float = THRESHOLD,
+    ) -> None:
+        self.readout = choose(readout, reward_model)
+        self._model, self._format, self._rows = classifier(reward_model, self.readout), step_format, rows
+        self._compilations = compilations or Compilations()
+        self._problems, self._threshold = problems, threshold
+        self._engine: Engine | None = None
+        self._slots = 0  # of a problem, in the engine
+        self._known: dict[tuple[int, ...], _Piece] = {}  # by what their paths begin with, that used last at the end
+
+    def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
+        """Rates the last step of each path, steps given without their openings: the judge that `tree.expand` takes.
+
+        Only what is new is read: the steps before it are in the cache from when they were rated. Where a chat template writes
+        earlier turns otherwise once others follow, all of a path is new.
+
+        Raises:
+          ValueError: a path is longer than the model's positions; names its problem.
+        """
+        opens = self._format.opens
+        layouts = [self._lay_out(p, [f"{opens(k)}{step}" for k, step in enumerate(own, start=1)]) for p, own in requests]
+        found: dict[int, _Piece] = {}
+        order = sorted(range(len(requests)), key=lambda index: layouts[index].root)
+        by_root = [list(own) for _, own in itertools.groupby(order, key=lambda index: layouts[index].root)]
+        for start in range(0, len(by_root), self._problems):
+            members = [index for own in by_root[start : start + self._problems] for index in own]
+            engine = self._engine_for(max(len(layouts[index].readings[-1]) for index in members))
+            for index in members:
+                found[index] = self._ask(engine, layouts[index])
+            waiting = {found[index].group for index in members if found[index].group.values is None}
+            while waiting:
+                waiting.difference_update(engine.step())
+        scores = [self._score(found[index].group.values) for index in range(len(requests))]
+        return [Rating(score > self._threshold, "", score) for score in scores]
+
+    def _score(self, values: Any) -> float:
+        """The probability of the good classes, of a head's values."""
+        assert values is not None
+        return float(jnp.sum(jax.nn.softmax(values)[jnp.array(self.readout.good)]))
+
+    def _lay_out(self, problem: Problem, steps: Sequence[str]) -> Layout:
+        found = lay_out(self.readout, self._model.tokenizer, self._format, problem.question, steps)
+        count, room = max(map(len, found.readings), default=0), self._model.config.positions
+        if count > room:  # attention grows with the square of the length: it would take all memory first
+            raise ValueError(
+                f"problem {problem.id!r}: a path of {len(steps)} steps has {count} tokens: "
+                f"expected at most the reward model's {room} positions"
+            )
+        return found
+
+    def _engine_for(self, longest: int) -> Engine:
+        """The engine, made anew where a path needs more room than it has."""
+        if self._engine is None or longest > self._slots:
+            shape, model = engine_shape(self._problems, longest), self._model
+            self._slots = shape.slots
+            programs = Programs(
+                model.config, engine_params(model), model.mesh, model.dtype, model.ends, shape, self._compilations
+            )
+            self._engine, self._known = Engine(programs, (), knobs(0.0), model.tokenizer.decode), {}
+        return self._engine
+
+    def _ask(self, engine: Engine, layout: Layout) -> _Piece:
+        """Asks for what of a path is not known; returns its last piece."""
+        root, *pieces = layout.pieces
+        if root not in self._known:
+            if not engine.free:
+                oldest = next(iter(self._known))
+                engine.close(self._known.pop(oldest).group.after)
+            self._known[root] = _Piece(engine.read(engine.open(root)))
+        self._known[root] = piece = self._known.pop(root)
+        for ids in pieces:
+            if ids not in piece.next:
+                piece.next[ids] = _Piece(engine.read(piece.group.after, ids))
+            piece = piece.next[ids]
+        return piece
+
+    def score(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
+        """The probability that each step is right, for every step of each path, steps given with their openings.
+
+        Raises:
+          ValueError: a path is longer than the model's positions; names its problem.
+        """
+        found = self.probabilities(paths)
+        return [own[:, list(self.readout.good)].sum(axis=-1).tolist() for own in found]
+
+    def probabilities(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[np.ndarray]:
+        """[steps, classes] of each path; see `score`."""
+        layouts = [self._lay_out(problem, steps) for problem, steps in paths]
+        # A reading of a path's last step reads all of them, most often.
+        texts = [
+            (index, [(place, len(ids) - 1) for place, ids in enumerate(one.readings)], one.readings[-1])
+            for index, one in enumerate(layouts)
+            if one.readings and one.nested
+        ]
+        texts += [
+            (index, [(place, len(ids) - 1)], ids)
+            for index, one in enumerate(layouts)
+            if not one.nested
+            for place, ids in enumerate(one.readings)
+        ]
+        texts.sort(key=lambda text: len(text[2]))
+        found = [np.zeros((len(one.readings), self._model.config.labels), np.float32) for one in layouts]
+        for start in range(0, len(texts), self._rows):
+            members = texts[start : start + self._rows]
+            read = self._read([ids for _, _, ids in members])
+            for row, (index, places, _) in enumerate(members):
+                for place, end in places:
+                    found[index][place] = read[row, end]
+        return found
+
+    def _read(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """[rows, length, classes] probabilities at every token."""
+        model = self._model
+        length = bucket(max(map(len, rows)))
+        tokens, segments = np.zeros((self._rows, length), np.int32), np.zeros((self._rows, length), np.int32)
+        for row, ids in enumerate(rows):
+            tokens[row, : len(ids)], segments[row, : len(ids)] = ids, 1
+
+        config, dtype = model.config, model.dtype  # programs outlive the model: they must not hold on to its parameters
+
+        def probabilities(params: Params, tokens: jax.Array, segments: jax.Array) -> jax.Array:
+            positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+            hidden = hidden_states(config, params, tokens, segments, positions, dtype)
+            return jax.nn.softmax(read_out(config, params, hidden))
+
+        key = ("reward", config, dtype, model.mesh)
+        program = self._compilations.program(key, "reward model", probabilities)
+        with jax.set_mesh(model.mesh):
+            return np.asarray(jax.device_get(program(model.params, tokens, segments)))
+
+
+def engine_shape(problems: int, longest: int) -> Shape:
+    """Of the engine that rates the steps of so many problems, paths of so many tokens at most."""
+    return Shape(problems, rows=1, slots=bucket(2 * longest), chunk=1, texts=1)
+
+
+def solution_score(scores: Sequence[float], how: str = "min") -> float:
+    """One score for a solution from those of its steps.
+
+    Args:
+      how: "min" (Math-Shepherd), "product" (Lightman), "last" (search-and-learn) or "mean" (RLHFlow).
+
+    Raises:
+      ValueError: there are no scores, or `how` is unknown.
+    """
+    if not scores:
+        raise ValueError("there are no scores: expected one for each step")
+    if how not in AGGREGATES:
+        raise ValueError(f"how = {how!r}: expected one of {', '.join(AGGREGATES)}")
+    if how == "product":
+        return float(np.prod(scores))
+    return float({"min": min(scores), "last": scores[-1], "mean": sum(scores) / len(scores)}[how])

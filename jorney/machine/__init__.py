@@ -1,0 +1,1 @@
+"""Machines: programs compiled for them, plans and benches."""

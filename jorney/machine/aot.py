@@ -1,0 +1,142 @@
+"""Programs compiled for a machine that is not here, and what they need there.
+
+`jax.experimental.topologies` describes the chips, libtpu compiles for them: what XLA accepts here fits there. Needs libtpu
+(`pip install 'jorney[tpu]'`), and no TPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jorney import sharding
+from jorney.machine.hlo import Traffic, collective_traffic
+from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
+from jorney.sharding import MeshConfig
+from jorney.topology import Slice
+from jorney.train import state as states
+from jorney.train.objectives.losses import LossFn
+from jorney.train.optimizer import OptimizerConfig, make_optimizer
+from jorney.train.step import make_train_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a program needs of a chip.
+
+    Attributes:
+      fits: XLA compiled it.
+      argument_bytes, temp_bytes, peak_bytes: as XLA planned them; of a program that does not fit None.
+      needed_bytes: arguments and temporaries, or what XLA said that it would need.
+      capacity_bytes: that programs may use.
+      collectives: kind -> how often, and the bytes that a chip sends, in one run; None where the program's text cannot be read.
+    """
+
+    fits: bool
+    argument_bytes: int | None
+    temp_bytes: int | None
+    peak_bytes: int | None
+    needed_bytes: int
+    capacity_bytes: int
+    collectives: dict[str, Traffic] | None
+
+
+def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
+    """A mesh of the machine's chips.
+
+    Raises:
+      ValueError: libtpu is missing, or the sizes do not multiply to the machine's devices.
+    """
+    if importlib.util.find_spec("libtpu") is None:
+        raise ValueError("plan: expected libtpu, the compiler: pip install 'jorney[tpu]'")
+    from jax.experimental import topologies
+
+    # It would ask the cloud which TPU this is, and complain at length that there is none.
+    none = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-1"}
+    for name, value in none.items():
+        os.environ.setdefault(name, value)
+    described = topologies.get_topology_desc(platform="tpu", topology_name=machine.topology)
+    return sharding.make_mesh(config, list(described.devices))
+
+
+def train_step(
+    model: ModelConfig,
+    loss_fn: LossFn,
+    optimizer: OptimizerConfig,
+    accumulate: int,
+    batch: dict[str, jax.ShapeDtypeStruct],
+    mesh: Mesh,
+) -> Any:
+    """The step of `train.loop`, lowered for the mesh.
+
+    Args:
+      batch: shapes of a step's arrays, rows first.
+    """
+    made = make_optimizer(optimizer)
+    where = states.state_shardings(model, mesh, made)
+    shapes = jax.eval_shape(lambda tree: states.create(tree, made), parameters.abstract(model, jnp.dtype(optimizer.master)))
+    state = states.placed(shapes, where)
+    rows = {
+        name: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
+        )
+        for name, leaf in batch.items()
+    }
+    program = jax.jit(make_train_step(loss_fn, made, accumulate), donate_argnums=0, out_shardings=(where, None))
+    rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
+    with jax.set_mesh(mesh):
+        return program.trace(state, rows, rate).lower(lowering_platforms=("tpu",))
+
+
+@contextlib.contextmanager
+def _nothing_kept() -> Iterator[None]:
+    """Without the persistent cache: programs for devices that are not here are written to it, and cannot be read again."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, float("inf"))
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
+_OVER = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\) exceeds available HBM \(([\d.]+)([KMGT])\)")
+
+
+def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
+    """Compiles a lowered program and tells what it needs.
+
+    Args:
+      unknown_trips: see `hlo.collective_traffic`.
+    """
+    try:
+        with _nothing_kept():
+            compiled = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        found = _OVER.search(str(error))
+        if "RESOURCE_EXHAUSTED" not in str(error) or found is None:
+            raise
+        used, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
+        return Needs(False, None, None, None, int(used), int(stated), {})
+    return needs_of(compiled, machine.capacity, unknown_trips)
+
+
+def needs_of(compiled: Any, capacity: float, unknown_trips: int = 1) -> Needs:
+    """What a compiled program needs of devices with so many usable bytes."""
+    plan = compiled.memory_analysis()
+    try:
+        traffic = collective_traffic(compiled.as_text(), unknown_trips)
+    except jax.errors.JaxRuntimeError:  # jax 0.10.2 does not understand all that libtpu writes for 7x
+        traffic = None
+    arguments, temporaries = plan.argument_size_in_bytes, plan.temp_size_in_bytes
+    return Needs(True, arguments, temporaries, plan.peak_memory_in_bytes, arguments + temporaries, int(capacity), traffic)

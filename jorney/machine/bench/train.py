@@ -1,0 +1,190 @@
+"""`jorney bench train`: how fast a training step runs, on random tokens and random weights of a model's shape."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from jorney import devices, sharding, topology
+from jorney.config import expect_at_least
+from jorney.machine.aot import needs_of
+from jorney.machine.bench.published import of_device
+from jorney.machine.measured import matrix_product, read_model
+from jorney.machine.plan import lines as report
+from jorney.machine.plan.planned import planned
+from jorney.machine.plan.training_step import training_step
+from jorney.model import flops
+from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
+from jorney.model.transformer import REMAT_POLICIES
+from jorney.policy import EMBEDDED
+from jorney.sharding import MeshConfig
+from jorney.topology import Slice
+from jorney.train import state as states
+from jorney.train.loop import put
+from jorney.train.objective import Objective, describe
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.sft import SftConfig
+from jorney.train.optimizer import DTYPES, OptimizerConfig, make_optimizer
+from jorney.train.step import make_train_step
+
+OBJECTIVES = ("sft", "dpo")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainBench:
+    """Throughput of a training step: tokens a second and chip, MFU, memory.
+
+    Attributes:
+      model: a preset ("deepseekmath-7b", ...), or a folder or hub id, of which only config.json is read.
+      objective: "sft" or "dpo".
+      rows: rows a step, over all devices; with "dpo" pairs.
+      length: tokens a row, with "sft".
+      prompt, completion: tokens of a row's prompt and of each completion, with "dpo".
+      head_chunk: tokens of a device whose logits are held at a time.
+      accumulate, remat: as in training.
+      dtype: of the computation; `optimizer` has those of parameters and moments.
+      steps: between two looks at the clock.
+      runs: of so many steps; their median counts.
+    """
+
+    model: str = EMBEDDED
+    objective: str = "sft"
+    rows: int = 8
+    length: int = 1024
+    prompt: int = 512
+    completion: int = 256
+    head_chunk: int = 512
+    accumulate: int = 1
+    remat: str = "none"
+    dtype: str = "bfloat16"
+    steps: int = 3
+    runs: int = 5
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "", "rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs")
+        for name, allowed in (("objective", OBJECTIVES), ("dtype", DTYPES), ("remat", tuple(REMAT_POLICIES))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if self.rows % self.accumulate:
+            raise ValueError(f"rows = {self.rows}: expected a multiple of accumulate = {self.accumulate}")
+
+    @property
+    def training(self) -> SftConfig | DpoConfig:
+        """The configuration of the step that is measured."""
+        shared = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer")}
+        if self.objective == "sft":
+            return SftConfig(batch_rows=self.rows, row_length=self.length, **shared)
+        return DpoConfig(batch_pairs=self.rows, prompt_length=self.prompt, completion_length=self.completion, **shared)
+
+
+def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Measures; returns figures by name.
+
+    Returns:
+      step_seconds, tokens_per_second_per_chip; mfu_full and mfu_causal, of the vendor's figure for the chip or, where none is
+      known, of the product of two matrices measured here ("peak" tells which); compile_seconds; of a device, in GB:
+      arguments_gb and temporaries_gb as XLA plans them, memory_gb as it was. On a TPU also what `jorney plan` prints, and what
+      others have published for such a chip.
+
+    Raises:
+      FileNotFoundError, ValueError: what is wrong with the model or the mesh.
+    """
+    model = read_model(command.model)
+    mesh = sharding.make_mesh(command.mesh)
+    if command.rows // command.accumulate % sharding.ways("batch", mesh):
+        raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
+    objective = describe(model, command.training, jnp.dtype(command.dtype))
+    with jax.set_mesh(mesh):
+        step, state, batch, compiled_in = _prepare(command, objective, mesh)
+        say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
+        seconds = _measure(command, step, state, batch)
+    found = mesh.devices.flatten().tolist()
+    chips, peak = devices.chips(found), devices.peak(found[0])
+    known = peak is not None
+    peak = peak or matrix_product(command.dtype)
+    plan = step.memory_analysis()
+    works = {name: objective.flops(name) for name in flops.CONVENTIONS}
+    return {
+        "step_seconds": seconds,
+        "tokens_per_second_per_chip": objective.tokens / seconds / chips,
+        **{f"mfu_{name}": work / seconds / chips / peak for name, work in works.items()},
+        "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if known else 'measured on'} {found[0].device_kind}",
+        "compile_seconds": compiled_in,
+        "arguments_gb": plan.argument_size_in_bytes / 1e9,
+        "temporaries_gb": plan.temp_size_in_bytes / 1e9,
+        "memory_gb": devices.memory_in_use() / 1e9,
+        **_of_plan(command, model, step, mesh, chips),
+    }
+
+
+def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chips: int) -> dict[str, str]:
+    """The lines of the plan, and published rates, where the chip is in the table of machines."""
+    kind = mesh.devices.flat[0].device_kind
+    generation = topology.of_kind(kind)
+    if generation is None:
+        return {}
+    machine = Slice(kind, generation, chips)
+    program = training_step(command.objective, model, command.training, jnp.dtype(command.dtype), machine, mesh)
+    facts = report.facts(planned(program, machine, needs_of(step, machine.capacity, program.trips)))
+    rates = {f"published, {one.system}": one.describe() for one in of_device(kind)}
+    return {**{f"plan: {name}": figure for name, figure in facts}, **rates}
+
+
+def _prepare(command: TrainBench, objective: Objective, mesh: Mesh) -> tuple[Any, Any, Any, float]:
+    """The compiled step, a state and a batch to run it on, and the seconds it took to compile."""
+    optimizer, model = make_optimizer(command.optimizer), objective.model
+    where = states.state_shardings(model, mesh, optimizer)
+
+    def fresh(key: jax.Array) -> states.TrainState:
+        return states.create(parameters.init(model, key, jnp.dtype(command.optimizer.master)), optimizer)
+
+    state = jax.jit(fresh, out_shardings=where)(jax.random.key(0))
+    batch = put(_random_batch(command, objective), mesh)
+    program = jax.jit(
+        make_train_step(objective.loss_fn, optimizer, command.accumulate), donate_argnums=0, out_shardings=(where, None)
+    )
+    start = time.perf_counter()
+    step = program.lower(state, batch, jnp.float32(1e-6)).compile()
+    return step, state, batch, time.perf_counter() - start
+
+
+def _random_batch(command: TrainBench, objective: Objective) -> dict[str, np.ndarray]:
+    """A batch without padding whose every token (of completions) bears loss."""
+    rng, B = np.random.default_rng(0), command.rows
+    tokens = rng.integers(0, objective.model.vocab_size, objective.batch["tokens"].shape, dtype=np.int32)
+    if command.objective == "sft":
+        ones, positions = np.ones_like(tokens), np.broadcast_to(np.arange(command.length, dtype=np.int32), tokens.shape)
+        targets = np.roll(tokens, -1, axis=1)
+        return {"tokens": tokens, "targets": targets, "positions": positions, "segment_ids": ones, "loss_mask": ones}
+    P, L = command.prompt, command.completion
+    branch = np.arange(P, P + L)
+    positions = np.concatenate([np.arange(P), branch, branch]).astype(np.int32)
+    parts = np.repeat(np.arange(1, 4), [P, L, L]).astype(np.int32)
+    masks = {f"{side}_mask": np.ones((B, L), np.int32) for side in ("chosen", "rejected")}
+    references = {f"reference_{side}": np.zeros(B, np.float32) for side in ("chosen", "rejected")}
+    shared = {"positions": np.broadcast_to(positions, tokens.shape), "parts": np.broadcast_to(parts, tokens.shape)}
+    return {"tokens": tokens, **shared, **masks, **references, "pair_mask": np.ones(B, np.int32)}
+
+
+def _measure(command: TrainBench, step: Any, state: Any, batch: Any) -> float:
+    """Seconds a step, the median of the runs."""
+    rate, times = jnp.float32(1e-6), []
+    for number in range(command.runs + 1):
+        start = time.perf_counter()
+        for _ in range(command.steps if number else 1):
+            state, metrics = step(state, batch, rate)
+        jax.block_until_ready((state, metrics))
+        if number:  # the first warms up
+            times.append((time.perf_counter() - start) / command.steps)
+    return statistics.median(times)

@@ -1,0 +1,45 @@
+"""What benches share: the model that is named, and what this machine can do at best."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jorney.convert import config_json
+from jorney.model.architecture import ModelConfig
+from jorney.model.presets import HUB, PRESETS
+from jorney.policy import resolve
+
+
+def read_model(name: str) -> ModelConfig:
+    """The architecture of a preset, or of a folder or hub id, of which only config.json is read.
+
+    Hub ids whose architecture is a preset are not asked for: a plan needs no network.
+    """
+    name = HUB.get(name, name)
+    return PRESETS[name] if name in PRESETS else config_json.read(resolve(name))[0]
+
+
+def matrix_product(dtype: str, size: int = 2048) -> float:
+    """Operations a second of the product of two square matrices on one device."""
+    left, right = jax.random.normal(jax.random.key(0), (2, size, size), jnp.dtype(dtype))
+    return 2 * size**3 / _best_seconds(jax.jit(jnp.matmul), left, right)
+
+
+def memory_bandwidth(megabytes: int = 256) -> float:
+    """Bytes a second that one device reads, by the sum of a large array."""
+    array = jnp.ones(megabytes * 1_000_000 // 4, jnp.float32)
+    return array.nbytes / _best_seconds(jax.jit(jnp.sum), array)
+
+
+def _best_seconds(program: Any, *arguments: jax.Array, repeats: int = 7) -> float:
+    program(*arguments).block_until_ready()  # compiles
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        program(*arguments).block_until_ready()
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,0 +1,201 @@
+"""`jorney plan`: the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from jorney import topology
+from jorney.machine.plan import rank as search
+from jorney.machine.plan.engine_programs import most_problems
+from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
+from jorney.machine.plan.planned import Planned, compile_program
+from jorney.machine.plan.planner import Engine, Planner
+from jorney.model import params as parameters
+from jorney.run.commands.command import StageCommand
+from jorney.run.recipes.journey import RunConfig
+from jorney.topology import Slice
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanConfig:
+    """For which machine, and what it costs.
+
+    Attributes:
+      model: a preset, a folder or a hub id in place of the configuration's; only its architecture counts.
+      topology: the machine's name: v5e-16, v5p-8, ... The number counts chips, of v4 and v5p TensorCores, two a chip.
+      prompt: tokens of the longest prompt, for configurations that sample.
+      contexts: for how many problems of so many tokens each a sampling configuration's machine has room.
+      tokens: of a training's steps together, padding included; for chip-hours.
+      price: of a chip-hour, in whatever currency.
+      search: ranks meshes, remat policies and micro-batches of a training, and compiles the three that promise most.
+      json: prints one JSON object.
+    """
+
+    topology: str = "v5e-16"
+    model: str = ""
+    prompt: int = 256
+    contexts: tuple[int, ...] = (1024, 4096)
+    tokens: float | None = None
+    price: float | None = None
+    search: bool = False
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """For how many problems a machine has room, with `rows` of each sampled at a time."""
+
+    context: int
+    problems: int
+    rows: int
+    needed_bytes: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A configuration's programs on a machine.
+
+    Attributes:
+      rooms: {label of an engine: for how many problems of each context}.
+    """
+
+    machine: Slice
+    parameters: int
+    programs: list[Planned]
+    engines: dict[str, Engine]
+    rooms: dict[str, list[Room]]
+
+    @property
+    def dearest(self) -> Planned:
+        """The program that needs most."""
+        return max(self.programs, key=lambda one: one.needed_bytes)
+
+    @property
+    def fits(self) -> bool:
+        return all(one.fits for one in self.programs)
+
+
+def make(
+    command: StageCommand | RunConfig,
+    machine: Slice,
+    prompt: int = 256,
+    contexts: Sequence[int] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Plan:
+    """Compiles a configuration's programs for a machine.
+
+    Args:
+      say: told what is being compiled.
+
+    Raises:
+      ValueError: mesh, rows or lengths do not suit machine and model; names the field.
+    """
+    planner = Planner(command, machine, prompt)
+    programs = planner.programs()
+    planned = []
+    for number, program in enumerate(programs, start=1):
+        say(f"compiling {program.name}, {number} of {len(programs)}")
+        planned.append(compile_program(program, planner.machine))
+    rooms = {}
+    for label, engine in planner.engines.items():
+        own = [one for one in planned if one.program.name.startswith(f"{label} ")]
+        if engine.model.head == "lm" and all(one.fits for one in own):
+            rooms[label] = [_room(own, engine, context, planner.dtype, say) for context in contexts]
+    return Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
+
+
+def _room(own: Sequence[Planned], engine: Engine, context: int, dtype: Any, say: Callable[[str], None]) -> Room:
+    say(f"looking how many problems of {context:,} tokens fit")
+    found = most_problems(own, engine.model, engine.shape, context, dtype, engine.mesh)
+    if found is None:
+        return Room(context, 0, 0, 0)
+    shape, planned = found
+    return Room(context, shape.problems, shape.all_rows, max(one.needed_bytes for one in planned))
+
+
+def run(command: StageCommand | RunConfig, config: PlanConfig, say: Callable[[str], None] = lambda line: None) -> str:
+    """The plan as text, or as one JSON object."""
+    command = dataclasses.replace(command, model=config.model or command.model)
+    machine = topology.find(config.topology)
+    if config.search:
+        return search.run(command, machine, config.json, say)
+    plan = make(command, machine, config.prompt, config.contexts, say)
+    hours = None
+    if config.tokens and plan.fits and len(plan.programs) == 1:
+        only = plan.programs[0]
+        hours = config.tokens / only.program.tokens * only.bound * plan.machine.chips / 3600
+    if config.json:
+        return json.dumps(_plain(plan, hours, config.price))
+    return "\n".join([*_heading(plan), *_lines(plan), *_hours(hours, config.price)])
+
+
+def _plain(plan: Plan, hours: float | None, price: float | None) -> dict[str, Any]:
+    """For machines: the program that needs most, and all of them."""
+    return {
+        "topology": plan.machine.name,
+        "chips": plan.machine.chips,
+        "hosts": plan.machine.hosts,
+        "parameters": plan.parameters,
+        **_of_program(plan.dearest),
+        "fits": plan.fits,
+        "chip_hours": hours,
+        "cost": hours * price if hours and price else None,
+        "programs": {one.program.name: _of_program(one) for one in plan.programs},
+        "rooms": {label: [dataclasses.asdict(room) for room in rooms] for label, rooms in plan.rooms.items()},
+    }
+
+
+def _of_program(one: Planned) -> dict[str, Any]:
+    needs = one.needs
+    return {
+        "fits": one.fits,
+        "peak_bytes": needs.peak_bytes,
+        "argument_bytes": needs.argument_bytes,
+        "temp_bytes": needs.temp_bytes,
+        "beside_bytes": one.program.beside,
+        "needed_bytes": one.needed_bytes,
+        "capacity_bytes": needs.capacity_bytes,
+        "resident_bytes": one.program.resident,
+        "collectives": {kind: dataclasses.asdict(traffic) for kind, traffic in (needs.collectives or {}).items()},
+        "flops": one.program.flops,
+        "tokens": one.program.tokens,
+        "seconds": one.seconds,
+        "step_seconds_bound": one.bound if needs.fits else None,
+    }
+
+
+def _heading(plan: Plan) -> list[str]:
+    machine = plan.machine
+    hosts = "" if machine.name.startswith("a host") else f", {machine.hosts} hosts" if machine.hosts > 1 else ", 1 host"
+    return [f"{machine.name}: {machine.chips} chips ({machine.topology}){hosts}", f"{plan.parameters:,} parameters; of a chip:"]
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    only = plan.programs[0]
+    if len(plan.programs) == 1:
+        yield from (f"  {name:20} {figure}" for name, figure in facts(only))
+        if only.fits:
+            yield f"fits; a step is {only.program.tokens:,} tokens"
+    else:
+        yield f"  {'capacity':20} {gb(only.needs.capacity_bytes * plan.machine.generation.devices)}"
+        yield from table(plan.programs)
+        for label, engine in plan.engines.items():
+            shape = engine.shape
+            yield f"{label}: {shape.problems} problems x {shape.rows} rows, {shape.slots:,} tokens each"
+            for room in plan.rooms.get(label, ()):
+                yield f"  of {room.context:,} tokens {room.problems} fit, {room.rows} rows"
+        if plan.fits:
+            yield "fits"
+    if not plan.fits:
+        yield from (too_much(one) for one in plan.programs if not one.fits)
+        yield HELP
+
+
+def _hours(hours: float | None, price: float | None) -> list[str]:
+    if hours is None:
+        return []
+    cost = f", {hours * price:,.2f} at {price:g} each" if price else ""
+    return [f"all steps: at least {hours:,.2f} chip-hours{cost}"]

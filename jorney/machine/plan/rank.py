@@ -1,0 +1,169 @@
+"""The mesh, remat policy and micro-batches that suit a training best: ranked by an estimate, the best compiled.
+
+Axis letters as in `model.transformer`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax.numpy as jnp
+
+from jorney.machine.measured import read_model
+from jorney.machine.plan.planned import Planned, compile_program
+from jorney.machine.plan.planner import Planner
+from jorney.model import flops
+from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
+from jorney.run.commands.command import DpoCommand, SftCommand, StageCommand
+from jorney.run.commands.reward import PrmCommand
+from jorney.sharding import MeshConfig
+from jorney.topology import Slice
+from jorney.train.objective import Objective, describe
+
+COMPILED = 3  # candidates
+_REACHED = 0.6  # of a chip's operations a second, by a step that waits for nothing: to weigh compute against the network
+# What a policy keeps of a layer for a token, beside the layer's input: so many times N x H of attention, F of the MLP.
+_KEPT = {"full": (0, 0), "attended": (1, 0), "attention": (4, 0), "dots": (4, 2), "none": (7, 4)}
+# Which share of a forward the backward pass computes again: of attention's products, of the other layers'.
+_AGAIN = {"full": (1, 1), "attended": (0, 1), "attention": (0, 0.7), "dots": (0, 0), "none": (0, 0)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A way to run a training's step, and what is expected of it.
+
+    Attributes:
+      seconds: of a step.
+      needed: bytes of a device.
+    """
+
+    mesh: MeshConfig
+    remat: str
+    accumulate: int
+    seconds: float
+    needed: float
+
+    @property
+    def name(self) -> str:
+        mesh = self.mesh
+        return f"data {mesh.data} fsdp {mesh.fsdp} tensor {mesh.tensor}, {self.remat}, accumulate {self.accumulate}"
+
+
+def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] = lambda line: None) -> str:
+    """The candidates that promise most, compiled; as text or as one JSON object.
+
+    Raises:
+      ValueError: the configuration trains nothing, or nothing is expected to fit.
+    """
+    if not isinstance(command, SftCommand | DpoCommand | PrmCommand):
+        raise ValueError(f"--search: expected a configuration of sft, dpo or prm, got a {type(command).__name__}")
+    machine = Planner(command, machine, 0).machine
+    ranked = rank(command, machine)
+    if not ranked:
+        raise ValueError(f"--search: nothing is expected to fit {machine.name}: expected more chips, or bfloat16 moments")
+    found = [(one, compiled(command, one, machine, say)) for one in ranked[:COMPILED]]
+    found.sort(key=lambda pair: (not pair[1].fits, pair[0].seconds))
+    if as_json:
+        return json.dumps([_plain(candidate, planned) for candidate, planned in found])
+    lines = [f"{machine.name}: the {len(found)} of {len(ranked)} ways that promise most"]
+    for candidate, planned in found:
+        rate = planned.program.tokens / candidate.seconds / machine.chips
+        fits = "fits" if planned.fits else "does not fit"
+        lines += [
+            candidate.name,
+            f"  expected {rate:,.0f} tokens/s/chip and {candidate.needed / 1e9:.1f} GB; {fits}: "
+            f"{planned.needed_bytes / 1e9:.2f} of {planned.needs.capacity_bytes / 1e9:.2f} GB",
+        ]
+    best = found[0][0]
+    lines.append(
+        f"options: --mesh.data {best.mesh.data} --mesh.fsdp {best.mesh.fsdp} --mesh.tensor {best.mesh.tensor} "
+        f"--{command.name}.remat {best.remat} --{command.name}.accumulate {best.accumulate}"
+    )
+    return "\n".join(lines)
+
+
+def compiled(command: Any, candidate: Candidate, machine: Slice, say: Callable[[str], None]) -> Planned:
+    """A candidate's step, compiled; what the configuration samples before it is not."""
+    own = dataclasses.replace(getattr(command, command.name), remat=candidate.remat, accumulate=candidate.accumulate)
+    changed: StageCommand = dataclasses.replace(command, mesh=candidate.mesh, **{command.name: own})
+    step = Planner(changed, machine, 0).programs()[-1]
+    say(f"compiling {step.name}: {candidate.name}")
+    return compile_program(step, machine)
+
+
+def rank(command: Any, machine: Slice) -> list[Candidate]:
+    """All that are expected to fit, the fastest first."""
+    model, config = read_model(command.model), getattr(command, command.name)
+    objective = describe(model, config, jnp.dtype(command.dtype))
+    found = []
+    for mesh in _meshes(model, machine.devices):
+        rows = objective.rows // (mesh.data * mesh.fsdp)
+        if not rows or objective.rows % (mesh.data * mesh.fsdp):
+            continue
+        for accumulate in (size for size in range(1, rows + 1) if rows % size == 0):
+            for remat in _KEPT:
+                candidate = _estimate(objective, config, mesh, remat, accumulate, machine)
+                if candidate.needed <= machine.capacity:
+                    found.append(candidate)
+    # Of equals the one with less memory.
+    return sorted(found, key=lambda one: (one.seconds, one.needed))
+
+
+def _meshes(model: ModelConfig, devices: int) -> Iterator[MeshConfig]:
+    sizes = [size for size in range(1, devices + 1) if devices % size == 0]
+    for tensor in sizes:
+        if any(count % tensor for count in (model.heads, model.kv_heads, model.mlp, model.vocab_size)):
+            continue
+        for fsdp in sizes:
+            if devices % (tensor * fsdp) == 0 and model.embed % fsdp == 0:
+                yield MeshConfig(data=devices // (tensor * fsdp), fsdp=fsdp, tensor=tensor)
+
+
+def _estimate(objective: Objective, config: Any, mesh: MeshConfig, remat: str, accumulate: int, machine: Slice) -> Candidate:
+    model, chip = objective.model, machine.generation
+    count, parts = parameters.count(model), mesh.fsdp * mesh.tensor
+    master, moments = (jnp.dtype(getattr(config.optimizer, name)).itemsize for name in ("master", "moments"))
+    layer = sum(math.prod(row.shape) for row in parameters.table(model).values() if row.stacked)
+    tokens = objective.tokens / (mesh.data * mesh.fsdp) / accumulate  # of a device and micro-batch
+    # Memory: the state, the gradients (twice, where they are added up), what layers keep, one layer at work, the logits.
+    state = count / parts * (master + 2 * moments + 4 * (2 if accumulate > 1 else 1))
+    attention, mlp = _KEPT[remat]
+    kept = (
+        model.layers * tokens * 2 * (model.embed + (attention * model.heads * model.head_dim + mlp * model.mlp) / mesh.tensor)
+    )
+    working = 2 * layer / parts * (2 * 2 + 4) + tokens * 2 * (6 * model.embed + 5 * model.mlp / mesh.tensor)
+    logits = min(tokens, getattr(config, "head_chunk", tokens)) * model.vocab_size / mesh.tensor * 6
+    # Time: operations, with those done again; the weights gathered twice and their gradients summed in every micro-batch; what
+    # tensor parallelism sums, four times a layer.
+    forward = objective.flops("causal") / 3
+    scores = forward - flops.forward(
+        model,
+        dataclasses.replace(objective.row, pairs=dict.fromkeys(flops.CONVENTIONS, 0)),
+        objective.rows,
+        objective.read_out,
+        "causal",
+    )
+    again_attention, again_rest = _AGAIN[remat]
+    work = 3 * forward + again_attention * scores + again_rest * (forward - scores)
+    compute = work / machine.chips / (chip.flops * _REACHED)
+    gathered = accumulate * count / mesh.tensor * (2 * 2 + 4) * (mesh.fsdp - 1) / mesh.fsdp
+    replicas = 2 * count / parts * 4 * (mesh.data - 1) / mesh.data
+    summed = accumulate * model.layers * 4 * 2 * tokens * model.embed * 2 * (mesh.tensor - 1) / mesh.tensor
+    # Gathering goes on beside the products; what tensor parallelism sums is waited for.
+    seconds = max(compute, (gathered + replicas) * chip.devices / chip.links) + summed * chip.devices / chip.links
+    return Candidate(mesh, remat, accumulate, seconds, state + kept + working + logits)
+
+
+def _plain(candidate: Candidate, planned: Planned) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(candidate),
+        "fits": planned.fits,
+        "needed_bytes": planned.needed_bytes,
+        "capacity_bytes": planned.needs.capacity_bytes,
+        "peak_bytes": planned.needs.peak_bytes,
+    }

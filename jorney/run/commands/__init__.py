@@ -1,0 +1,1 @@
+"""The commands: a stage's configuration, and what it runs."""

@@ -1,0 +1,361 @@
+"""The stages as commands: `jorney expand`, `derive`, `sft`, `prm`, `dpo`, `evaluate`, `search`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from jorney import distributed, storage
+from jorney.batch.packing import TOO_LONG
+from jorney.config import digest
+from jorney.convert import config_json
+from jorney.distributed import DistributedConfig
+from jorney.domain import verifier
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.problem import Problem, read_problems
+from jorney.judge.llm import LlmConfig
+from jorney.judge.llm_judge import LlmJudgeConfig
+from jorney.judge.readouts import AUTO
+from jorney.judge.threshold import THRESHOLD, threshold_of
+from jorney.policy import EMBEDDED, resolve
+from jorney.progress import Progress
+from jorney.run.stage import Done, source_digest
+from jorney.run.stages import inputs
+from jorney.run.stages import preference as preferences
+from jorney.run.stages.evaluations import plan_evaluation
+from jorney.run.stages.finetune import plan_sft
+from jorney.run.stages.judged import plan_trees_by_llm
+from jorney.run.stages.preference import plan_dpo, plan_pairs
+from jorney.run.stages.rewards import prm_judge
+from jorney.run.stages.searches import VERIFIER, plan_search
+from jorney.run.stages.trees import plan_thoughts, plan_trees
+from jorney.run.workspace import Bench, Model, Stage
+from jorney.sharding import MeshConfig
+from jorney.solve.evaluate import EvaluateConfig
+from jorney.solve.search import SearchConfig
+from jorney.text.step_format import FORMATS
+from jorney.thought.derive import DeriveConfig
+from jorney.thought.refine import RefineConfig
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.sft import SftConfig
+from jorney.train.optimizer import DTYPES
+from jorney.tree.expand import ExpandConfig, Judge
+
+COUNTDOWN = "countdown"
+
+
+@dataclasses.dataclass(frozen=True)
+class StageCommand:
+    """What every stage's command takes.
+
+    Attributes:
+      model: a folder (local or gs://), a hub id, or "embedded".
+      output: folder for what the stage writes; the same command goes on from what stands there.
+      step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
+      dtype: of the computation, "float32" or "bfloat16".
+      seed: of everything random.
+    """
+
+    name: ClassVar[str]
+    split: ClassVar[str] = "trees"  # of Countdown problems
+    trains: ClassVar[bool] = False  # each record of the training is said
+
+    model: str = EMBEDDED
+    output: str = "runs/stage"
+    step_format: str = "abel"
+    dtype: str = "float32"
+    seed: int = 0
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+
+    def __post_init__(self) -> None:
+        for field, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES)):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"{field} = {getattr(self, field)!r}: expected one of {', '.join(allowed)}")
+        for field in ("limit", "data_limit"):
+            if (limit := getattr(self, field, None)) is not None and limit < 1:
+                raise ValueError(f"{field} = {limit}: expected 1 or more, or None for all")
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        """The stages of this command, the last of them its result."""
+        raise NotImplementedError
+
+    def read(self, source: str, limit: int | None) -> list[Problem]:
+        """Problems, by name, file, hub id or tfds:NAME."""
+        if source == COUNTDOWN:
+            return sample_problems(Countdown(), self.split, limit or 1000, self.seed)
+        return read_problems(source, limit)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpandCommand(StageCommand):
+    """Reasoning trees of problems, judged and pruned.
+
+    Attributes:
+      problems: "countdown" (its set "trees"), a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many problems; None takes all of a file.
+      judge: "verifier" (exact, Countdown), "llm" (a language model at an endpoint), or a reward model: one that `jorney prm`
+        made, or a published one.
+      readout: how the reward model is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
+      threshold: of a reward model's score, above which a step counts as right; None takes the one of its folder, which
+        `jorney prm` found on its held-out problems, or 0.5 where there is none.
+      llm: the endpoint of "llm".
+      llm_judge: what it is asked.
+      shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
+        on as many hosts; none needs the others, and the last to end completes it.
+    """
+
+    name: ClassVar[str] = "expand"
+
+    output: str = "runs/expand"
+    problems: str = COUNTDOWN
+    limit: int | None = 100
+    judge: str = VERIFIER
+    readout: str = AUTO
+    threshold: float | None = None
+    shard: str = "0/1"
+    expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
+    llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
+    llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_scores(self.judge, self.threshold)
+        index, slash, count = self.shard.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        problems = self.read(self.problems, self.limit)
+        first, count = map(int, self.shard.split("/"))
+        share, key = (first, count), digest(problems)
+        if self.judge == "llm":
+            return [plan_trees_by_llm(bench, model, problems, key, self.expand, self.llm, self.llm_judge, share)]
+        judge, by = _judge(bench, self.judge, self.readout, self.threshold, problems)
+        return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
+
+
+@dataclasses.dataclass(frozen=True)
+class DeriveCommand(StageCommand):
+    """Shortcuts, journeys and placebo journeys of trees.
+
+    Attributes:
+      trees: a .jsonl file of trees, or the folder that `jorney expand` wrote (OUTPUT/trees).
+    """
+
+    name: ClassVar[str] = "derive"
+
+    output: str = "runs/derive"
+    trees: str = "runs/expand/trees"
+    derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
+    refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        where = storage.path(self.trees)
+        if not where.exists():
+            raise FileNotFoundError(f"{self.trees}: no such file or folder: expected trees that `jorney expand` wrote")
+        parts = where / "parts"
+        return [plan_thoughts(bench, where, source_digest(str(parts if parts.exists() else where)), self.derive, self.refine)]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainCommand(StageCommand):
+    """What commands take whose training several processes can share: each starts the same command.
+
+    Attributes:
+      distributed: how the processes find each other. Sampling is not shared: every host does its own.
+    """
+
+    trains: ClassVar[bool] = True
+
+    distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class SftCommand(TrainCommand):
+    """Supervised fine-tuning on thoughts, problems with solutions, chats, prompts with completions, or texts.
+
+    Attributes:
+      data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
+        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), or pieces (thoughts
+        of `jorney derive`).
+      limit: how many rows; None takes all.
+      too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
+      excursion_loss: whether the excursions of journeys bear loss.
+    """
+
+    name: ClassVar[str] = "sft"
+    split: ClassVar[str] = "train"
+
+    output: str = "runs/sft"
+    data: str = COUNTDOWN
+    limit: int | None = None
+    too_long: str = "error"
+    excursion_loss: bool = True
+    sft: SftConfig = dataclasses.field(default_factory=SftConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.too_long not in TOO_LONG:
+            raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        if self.data == COUNTDOWN:
+            found = inputs.solutions(self.read(COUNTDOWN, self.limit), bench.format, COUNTDOWN)
+        else:
+            found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
+        make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
+        reads = [found.key, self.excursion_loss, self.too_long]
+        return [plan_sft(bench, "sft", model, make, reads, self.sft, self.data)]
+
+
+@dataclasses.dataclass(frozen=True)
+class DpoCommand(TrainCommand):
+    """Direct preference optimisation on pairs of the model's own samples, or on given ones.
+
+    Attributes:
+      problems: to sample for: "countdown", a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many of them; None takes all of a file.
+      data: pairs in place of samples: rows of chosen and rejected, with prompt or with a beginning in common, texts or
+        messages; from a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+      data_limit: how many of those pairs; None takes all.
+      evaluate: limits of a sample, and how many are decoded together.
+    """
+
+    name: ClassVar[str] = "dpo"
+
+    output: str = "runs/dpo"
+    problems: str = COUNTDOWN
+    limit: int | None = 100
+    data: str = ""
+    data_limit: int | None = None
+    evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
+    dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        if self.data:
+            given = inputs.read_pairs(self.data, self.data_limit)
+            return [plan_dpo(bench, model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+        if self.distributed.coordinator:
+            raise ValueError(
+                "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
+            )
+        pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
+        return [pairs, plan_dpo(bench, model, preferences.sampled(pairs), pairs.key, self.dpo)]
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateCommand(StageCommand):
+    """A model's accuracy on problems.
+
+    Attributes:
+      problems: "countdown" (its test set), a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many problems; None takes all of a file.
+    """
+
+    name: ClassVar[str] = "evaluate"
+    split: ClassVar[str] = "test"
+
+    output: str = "runs/evaluate"
+    problems: str = COUNTDOWN
+    limit: int | None = None
+    evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        problems = self.read(self.problems, self.limit)
+        return [plan_evaluation(bench, self.name, model, problems, self.evaluate)]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchCommand(StageCommand):
+    """A model's accuracy when it searches: the best of N solutions, or a beam of steps (Tree of Thoughts' BFS).
+
+    Attributes:
+      problems: "countdown" (its test set), a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many problems; None takes all of a file.
+      judge: of the steps: a reward model that `jorney prm` made, or "verifier" (Countdown's exact one, an oracle: it knows
+        whether the target can still be reached).
+      readout: how the reward model is asked, as in `ExpandCommand`.
+    """
+
+    name: ClassVar[str] = "search"
+    split: ClassVar[str] = "test"
+
+    output: str = "runs/search"
+    problems: str = COUNTDOWN
+    limit: int | None = None
+    judge: str = VERIFIER
+    readout: str = AUTO
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+
+    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+        problems = self.read(self.problems, self.limit)
+        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, THRESHOLD, problems))
+
+
+COMMANDS: dict[str, type[StageCommand]] = {
+    kind.name: kind
+    for kind in (
+        ExpandCommand,
+        DeriveCommand,
+        SftCommand,
+        DpoCommand,
+        EvaluateCommand,
+        SearchCommand,
+    )
+}
+
+
+def run(command: StageCommand, progress: Progress) -> Done:
+    """Runs a command's stages and returns the last; OUTPUT/summary.json holds its result.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
+    """
+    model = read_model(command.model)
+    bench = Bench(
+        command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=command.trains
+    )
+    stages = command.plan(bench, model)
+    bench.expect(stages)
+    done = [bench.run(stage) for stage in stages]
+    if distributed.is_main():
+        storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
+    return done[-1]
+
+
+def _judge(
+    bench: Bench, name: str, readout: str, threshold: float | None, problems: Sequence[Problem]
+) -> tuple[Callable[[], Judge], str]:
+    """Makes the judge that a command names, when it is needed; and what it is known by."""
+    if name != VERIFIER:
+        return reward_judge(bench, name, readout, threshold)
+    if any(problem.verifier != "countdown" for problem in problems):
+        raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
+    return lambda: verifier.judge, VERIFIER
+
+
+def expect_scores(judge: str, threshold: float | None) -> None:
+    """Raises ValueError where a judge without scores is given a threshold."""
+    if threshold is not None and judge in (VERIFIER, "llm"):
+        raise ValueError(f"threshold = {threshold}: expected none with judge = {judge!r}, which gives verdicts and no scores")
+
+
+def reward_judge(bench: Bench, name: str, readout: str, threshold: float | None) -> tuple[Callable[[], Judge], str]:
+    """Makes a reward model a judge, when it is needed; and what it is known by, its content and how it is asked."""
+    prm = read_model(name)
+    limit = threshold_of(prm.folder, threshold)
+    unusual = [*([] if readout == AUTO else [readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
+    return lambda: prm_judge(bench, prm, readout, limit), " ".join([prm.key, *unusual])
+
+
+def read_model(place: str) -> Model:
+    """The model of a folder or a hub id, if it is one."""
+    config_json.read(resolve(place))  # so that a folder without a model is refused before anything runs
+    return Model.at(place)
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """A result's numbers and words, without its series."""
+    return {name: value for name, value in result.items() if not isinstance(value, list | dict)}

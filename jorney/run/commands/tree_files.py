@@ -1,0 +1,267 @@
+"""`jorney trees`: trees as files, validated, imported, exported, and described. Files are streamed, outputs written whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.domain.answers import Grader
+from jorney.progress import Progress
+from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
+from jorney.rows.sources import Row, read_rows
+from jorney.rows.tree_rows import Answers
+from jorney.text.step_format import FORMATS
+from jorney.thought.derive import DeriveConfig
+from jorney.thought.refine import RefineConfig
+from jorney.thought.rows import long_thoughts
+from jorney.tree.tree import Tree, from_json, schema
+from jorney.tree.tree_statistics import Statistics
+
+LONG_THOUGHTS = "long_thoughts"
+_BLOCK = 1 << 20  # bytes that are read at a time to count lines
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidateCommand:
+    """Reads every tree and refuses the first that is not one; names its file, line, node and field."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportCommand:
+    """Trees of other people's files.
+
+    Attributes:
+      format: of the files: prm800k, openr, math_shepherd, game24 or stepwise.
+      output: .jsonl file for the trees, local or gs://.
+      step_format: how steps are written in the trees; "" for the format's own choice.
+      grading_seconds: how long the grading of one stated answer may take.
+    """
+
+    format: str = ""
+    output: str = ""
+    step_format: str = ""
+    grading_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        _expect_one_of("format", self.format, IMPORTERS)
+        _expect_one_of("step_format", self.step_format, ("", *FORMATS))
+        _expect_jsonl(self.output)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportCommand:
+    """Rows for other people's programs.
+
+    Attributes:
+      format: of the rows: prm800k, openr, math_shepherd, stepwise, preference_siblings, preference_leaves, prompt_completion,
+        messages, or long_thoughts.
+      output: .jsonl file for the rows, local or gs://.
+      seed: of the journeys of long_thoughts.
+    """
+
+    format: str = ""
+    output: str = ""
+    seed: int = 0
+    export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
+    derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
+    refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
+
+    def __post_init__(self) -> None:
+        _expect_one_of("format", self.format, (*EXPORTERS, LONG_THOUGHTS))
+        _expect_jsonl(self.output)
+
+
+@dataclasses.dataclass(frozen=True)
+class StatsCommand:
+    """Counts, shapes and calibration.
+
+    Attributes:
+      json: whether to print one JSON object.
+    """
+
+    json: bool = False
+
+
+def _expect_one_of(name: str, value: str, allowed: Any) -> None:
+    if value and value not in allowed:
+        raise ValueError(f"{name} = {value!r}: expected one of {', '.join(one for one in allowed if one)}")
+
+
+def _expect_jsonl(output: str) -> None:
+    if output and not output.endswith(".jsonl"):
+        raise ValueError(f"output = {output!r}: expected a file that ends in .jsonl")
+
+
+ACTIONS: dict[str, Any] = {
+    "validate": ValidateCommand,
+    "import": ImportCommand,
+    "export": ExportCommand,
+    "stats": StatsCommand,
+}
+
+
+def run(command: Any, files: Sequence[str], progress: Progress) -> None:
+    """Does what a command asks for with the files, one after another.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line and the field; nothing is written then.
+    """
+    if isinstance(command, ImportCommand | ExportCommand):
+        for name in ("format", "output"):
+            if not getattr(command, name):
+                raise ValueError(f"{name}: expected --{name}")
+    if isinstance(command, ValidateCommand):
+        validate(files, progress)
+    elif isinstance(command, ImportCommand):
+        import_trees(command, files, progress)
+    elif isinstance(command, ExportCommand):
+        export_trees(command, files, progress)
+    else:
+        found = stats(files, progress)
+        if command.json:
+            print(json.dumps(found, indent=2))
+        else:
+            for line in describe(found):
+                progress.say(line)
+
+
+def validate(files: Sequence[str], progress: Progress) -> None:
+    """Reads every tree. Raises ValueError for the first that is not one."""
+    for file in files:
+        trees = nodes = 0
+        for tree in _trees(file, progress):
+            trees, nodes = trees + 1, nodes + len(tree.nodes) - 1
+        if not trees:
+            raise ValueError(f"{file}: holds no trees: expected at least one")
+        progress.say(f"{file}: {trees:,} trees, {nodes:,} nodes, all valid")
+
+
+def import_trees(command: ImportCommand, files: Sequence[str], progress: Progress) -> None:
+    """Writes the trees of the files' rows."""
+    importer = IMPORTERS[command.format]
+    step_format = FORMATS[command.step_format or importer.step_format]
+
+    def trees(grader: Grader) -> Iterator[dict[str, Any]]:
+        answers = Answers(grader)
+        for file in files:
+            for place, row in _counted(file, *_rows(file), progress):
+                yield importer.tree_of(row, place, step_format, answers).to_json()
+
+    with Grader(command.grading_seconds) as grader:
+        count = _write(command.output, trees(grader))
+    progress.say(f"{command.output}: {count:,} trees")
+
+
+def export_trees(command: ExportCommand, files: Sequence[str], progress: Progress) -> None:
+    """Writes the rows of the files' trees."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        count = 0
+        for file in files:
+            for tree in _trees(file, progress):
+                if command.format == LONG_THOUGHTS:
+                    made = long_thoughts(tree, command.derive, command.refine, command.seed, first=count)
+                else:
+                    made = EXPORTERS[command.format](tree, command.export)
+                for row in made:
+                    count += 1
+                    yield row
+
+    count = _write(command.output, rows())
+    progress.say(f"{command.output}: {count:,} rows")
+
+
+def stats(files: Sequence[str], progress: Progress) -> dict[str, Any]:
+    """What the trees of all files are like; see `tree.tree_statistics`."""
+    found = Statistics()
+    for file in files:
+        for tree in _trees(file, progress):
+            found.add(tree)
+    return found.result()
+
+
+def describe(found: dict[str, Any]) -> Iterator[str]:
+    """Lines for a terminal."""
+    for name in ("trees", "nodes", "generated_tokens", "solved", "answered"):
+        yield f"{name:18}{_shown(found[name])}"
+    for name in ("status", "rating", "duplicates"):
+        yield f"{name:18}" + ", ".join(f"{key} {_shown(value)}" for key, value in found[name].items())
+    for name in ("depth", "branching"):
+        shape = found[name]
+        yield f"{name:18}mean {_shown(shape['mean'])}, at most {_shown(shape['max'])}"
+    for name, one in found["calibration"].items():
+        yield (
+            f"scores of {name:8}{one['count']:,} from 0 to 1 ({one['outside']:,} others), expected calibration error "
+            f"{_shown(one['expected_error'])}, Brier {_shown(one['brier'])}"
+        )
+        for row in one["bins"]:
+            yield f"  from {row['from']:.1f}: {row['count']:6,}  score {row['mean_score']:.3f}  right {row['right']:.3f}"
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+
+
+def _trees(source: str, progress: Progress) -> Iterator[Tree]:
+    """The trees of a .jsonl file, or of the folder that `jorney expand` wrote, one after another."""
+    where = storage.path(source)
+    if source.endswith(".jsonl"):
+        files = [source]
+    elif (where / "parts").exists():
+        files = sorted(os.fspath(part) for part in (where / "parts").glob("*.jsonl"))
+    else:
+        raise FileNotFoundError(
+            f"{source}: no such file: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)"
+        )
+    for file in files:
+        rows = ((f"{file}: line {number}", row) for number, row in storage.read_jsonl(file))
+        for place, row in _counted(file, rows, _lines(file), progress):
+            yield from_json(row, place)
+
+
+def _rows(source: str) -> tuple[Iterator[tuple[str, Row]], int]:
+    """(place, row) pairs of a source, and how many there are. JSON lines are streamed, other files are read first."""
+    if source.endswith(".jsonl"):
+        return read_rows(source), _lines(source)
+    rows = list(read_rows(source))
+    return iter(rows), len(rows)
+
+
+def _lines(file: str) -> int:
+    where = storage.path(file)
+    if not where.exists():
+        raise FileNotFoundError(f"{file}: no such file")
+    with where.open("rb") as opened:
+        blocks: Callable[[], bytes] = lambda: opened.read(_BLOCK)  # noqa: E731
+        return sum(block.count(b"\n") for block in iter(blocks, b""))
+
+
+def _counted(file: str, rows: Iterator[tuple[str, Row]], total: int, progress: Progress) -> Iterator[tuple[str, Row]]:
+    """The same rows, with a bar."""
+    with progress.bar(os.path.basename(file.rstrip("/")), max(1, total)) as bar:
+        for number, pair in enumerate(rows, start=1):
+            yield pair
+            bar(1, f"{number:,}" if total > 1000 else "")
+
+
+def _write(output: str, rows: Iterator[dict[str, Any]]) -> int:
+    """Writes rows as JSON lines, whole or not at all; returns how many. Raises ValueError where there are none."""
+    first = list(itertools.islice(rows, 1))
+    if not first:
+        raise ValueError(f"{output}: there are no rows to write: expected at least one")
+    count = 0
+    with storage.open_whole(output) as file:
+        for row in itertools.chain(first, rows):
+            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode(errors="surrogatepass"))
+            count += 1
+    return count
+
+
+def print_schema() -> None:
+    """Prints the JSON Schema of a line of a file of trees."""
+    print(json.dumps(schema(), indent=2))

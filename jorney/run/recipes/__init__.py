@@ -1,0 +1,1 @@
+"""Recipes: stages in a row."""

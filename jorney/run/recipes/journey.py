@@ -1,0 +1,337 @@
+"""A run: configuration in, report out, in stages that are never done twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jorney import show as report
+from jorney import storage
+from jorney.batch.packing import Example
+from jorney.batch.solutions import encode_solutions
+from jorney.config import digest, to_json
+from jorney.convert import config_json
+from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.problem import Problem, read_problems, write_problems
+from jorney.engine.generate import encode_prompts
+from jorney.judge.llm import LlmConfig
+from jorney.judge.llm_judge import LlmJudgeConfig
+from jorney.judge.rollouts import RolloutConfig
+from jorney.policy import EMBEDDED, resolve
+from jorney.progress import Progress
+from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
+from jorney.run.stage import Done, Lacking
+from jorney.run.stages import preference as preferences
+from jorney.run.stages import rewards
+from jorney.run.stages.evaluations import accuracy_line, plan_evaluation, plan_resampling
+from jorney.run.stages.judged import plan_trees_by_llm
+from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
+from jorney.run.stages.preference import plan_dpo, plan_pairs
+from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
+from jorney.run.stages.trees import plan_thoughts, plan_trees
+from jorney.run.workspace import Bench, Model, Stage
+from jorney.sharding import MeshConfig
+from jorney.solve.evaluate import EvaluateConfig
+from jorney.solve.resample import ResampleConfig
+from jorney.text.step_format import FORMATS
+from jorney.text.tokenizer import Tokenizer
+from jorney.thought.derive import DeriveConfig
+from jorney.thought.refine import RefineConfig
+from jorney.train.objectives import sft
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.sft import SftConfig
+from jorney.train.optimizer import DTYPES, OptimizerConfig
+from jorney.tree.expand import ExpandConfig
+from jorney.tree.prune import PruneConfig
+
+COUNTDOWN = "countdown"
+JUDGES = ("verifier", "prm", "llm")
+UNTIL = ("sft_phase1", "phase2", "dpo")
+
+
+@dataclasses.dataclass(frozen=True)
+class ProblemsConfig:
+    """Which problems a run trains on, grows trees for and is tested on.
+
+    Attributes:
+      train, trees, test: "countdown", or a file or hub id that `domain.problem.read_problems` takes; train needs solutions.
+      train_count, trees_count, test_count: how many problems; None takes all of a file.
+      countdown: which Countdown problems are drawn.
+    """
+
+    train: str = COUNTDOWN
+    trees: str = COUNTDOWN
+    test: str = COUNTDOWN
+    train_count: int | None = 10_000
+    trees_count: int | None = 2_000
+    test_count: int | None = 1_000
+    countdown: Countdown = dataclasses.field(default_factory=Countdown)
+
+    def __post_init__(self) -> None:
+        for name in ("train", "trees", "test"):
+            count = getattr(self, f"{name}_count")
+            if count is not None and count < 1:
+                raise ValueError(f"problems.{name}_count = {count}: expected 1 or more, or None for all")
+            if count is None and getattr(self, name) == COUNTDOWN:
+                raise ValueError(f"problems.{name}_count = None: expected a number, since Countdown problems are drawn")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything a run depends on.
+
+    Attributes:
+      name: of the run, in the report.
+      output: its folder, local or gs://.
+      model: what `jorney.load` takes.
+      step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
+      dtype: of the computation, "float32" or "bfloat16"; master weights are float32.
+      seed: of everything random.
+      until: the last part that runs: "sft_phase1", "phase2" (trees, thoughts and the models trained on them) or "dpo" (all).
+      judge: of the steps in trees: "verifier" (exact, Countdown), "prm" (trained on rollouts of phase 1) or "llm" (a language
+        model at an endpoint).
+      share: of the tree problems that rollouts and preference pairs are sampled for.
+      long_tokens: limit of a completion of models that were trained on journeys; the others' is `evaluate.max_tokens`.
+      excursion_loss: whether the excursions of journeys bear loss.
+      llm, llm_judge: the endpoint of "llm", and what it is asked.
+      sft, phase2: training on solutions, and on thoughts.
+      mesh: of the trainings.
+      sampling_mesh: of all sampling and judging. A large model trains best with its parameters split by `fsdp`, and samples
+        best with them split by `tensor`.
+    """
+
+    name: str = "quickstart"
+    output: str = "runs/quickstart"
+    model: str = EMBEDDED
+    step_format: str = "abel"
+    dtype: str = "float32"
+    seed: int = 0
+    until: str = "dpo"
+    judge: str = "verifier"
+    share: float = 0.1
+    long_tokens: int = 2048
+    excursion_loss: bool = True
+    problems: ProblemsConfig = dataclasses.field(default_factory=ProblemsConfig)
+    evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
+    sft: SftConfig = dataclasses.field(default_factory=SftConfig)
+    expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
+    derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
+    refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
+    phase2: SftConfig = dataclasses.field(default_factory=lambda: SftConfig(epochs=3))
+    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
+    prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
+    dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
+    resample: ResampleConfig = dataclasses.field(default_factory=ResampleConfig)
+    llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
+    llm_judge: LlmJudgeConfig = dataclasses.field(default_factory=LlmJudgeConfig)
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", JUDGES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        if self.expand.step_format != self.step_format:
+            raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
+        if not 0 < self.share <= 0.5:
+            raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
+        if self.long_tokens < 1:
+            raise ValueError(f"long_tokens = {self.long_tokens}: expected 1 or more")
+        if self.judge == "verifier" and self.until != "sft_phase1" and self.problems.trees != COUNTDOWN:
+            raise ValueError("judge = 'verifier': expected 'prm' or 'llm', since only Countdown's steps can be verified")
+
+    def long(self) -> EvaluateConfig:
+        """How models that were trained on journeys are evaluated."""
+        return dataclasses.replace(self.evaluate, max_tokens=self.long_tokens)
+
+
+class Run:
+    """The stages of one configuration."""
+
+    def __init__(self, config: RunConfig, progress: Progress) -> None:
+        self.config = config
+        self._progress = progress
+        # Read before any folder is made: a wrong path or a bad line leaves nothing behind.
+        self._model = resolve(config.model)
+        config_json.read(self._model)
+        self._bench = Bench(
+            config.output,
+            config.mesh,
+            config.dtype,
+            config.step_format,
+            config.seed,
+            progress,
+            sampling_mesh=config.sampling_mesh,
+        )
+        self._stages: dict[str, Stage] = {}
+        self._done: dict[str, Done] = {}
+
+    def run(self) -> dict[str, Any]:
+        """All stages; returns the report.
+
+        Raises:
+          FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
+            folder is made, so that nothing is left behind.
+        """
+        config, bench = self.config, self._bench
+        problems = self._read_problems()
+        base = Model.at(self._model)
+        self._check(base, problems)
+        self._plan(base, problems)
+        bench.expect(list(self._stages.values()))
+        left_out = self._run_stages()
+        made = make_report(config.name, config.seed, problems, self._done, left_out)
+        report.write(
+            config.output,
+            made,
+            samples(problems["test"], self._done),
+            tree=show_tree(self._done["trees"]) if "trees" in self._done else None,
+            thoughts=show_thoughts(self._done["thoughts"]) if "thoughts" in self._done else None,
+        )
+        return made
+
+    def _run_stages(self) -> dict[str, str]:
+        """Runs every stage that there is something for; returns why the others were left out.
+
+        A policy that finds no right path, or is never both right and wrong, is a result, and the rest of the run has its
+        report. What a stage needs is what it reads the key of.
+        """
+        left_out: dict[str, str] = {}
+        for name, stage in self._stages.items():
+            reads = to_json(stage.reads)
+            missing = [other for other in left_out if self._stages[other].key in reads]
+            try:
+                if missing:
+                    raise Lacking(f"needs {missing[0]}")
+                self._done[name] = self._bench.run(stage)
+            except Lacking as lack:
+                left_out[name] = str(lack)
+                self._progress.say(f"{name}: left out: {lack}")
+                continue
+            if name.startswith("evaluate_"):
+                self._progress.say(accuracy_line(self._done[name]))
+        return left_out
+
+    def _read_problems(self) -> dict[str, list[Problem]]:
+        """The problems to train on, to grow trees for and to test on, by the set's name."""
+        wanted = self.config.problems
+
+        def read(name: str) -> list[Problem]:
+            source, count = getattr(wanted, name), getattr(wanted, f"{name}_count")
+            if source != COUNTDOWN:
+                return read_problems(source, count)
+            return sample_problems(wanted.countdown, name, count, self.config.seed)
+
+        found = {name: read(name) for name in ("train", "trees", "test") if name != "trees" or self.config.until != UNTIL[0]}
+        for name in found.keys() - {"test"}:
+            shared = {problem.question for problem in found[name]} & {problem.question for problem in found["test"]}
+            if shared:
+                raise ValueError(f"problems.{name} and problems.test share {len(shared)} questions, such as {min(shared)!r}")
+        return found
+
+    def _check(self, base: Model, problems: dict[str, list[Problem]]) -> None:
+        """That prompts and solutions fit the model, before anything is written."""
+        config, policy = self.config, self._bench.load(base)
+        sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
+        if config.until != UNTIL[0]:
+            config.phase2.expect_split(policy.mesh, "phase2")
+            config.prm.expect_split(policy.mesh)
+        if config.until == UNTIL[2]:
+            config.dpo.expect_split(policy.mesh)
+        for name in problems.keys() - {"train"}:
+            prompts = [self._bench.format.encode(policy.tokenizer, problem.question) for problem in problems[name]]
+            limit = max(config.evaluate.max_tokens, config.long_tokens if config.until != UNTIL[0] else 0)
+            encode_prompts(policy, prompts, [problem.id for problem in problems[name]], limit)
+
+    def _solutions(self, tokenizer: Tokenizer, train: list[Problem]) -> list[Example]:
+        return encode_solutions(tokenizer, self._bench.format, train, self.config.problems.train)
+
+    def _add(self, stage: Stage) -> Stage:
+        self._stages[stage.name] = stage
+        return stage
+
+    def _plan(self, base: Model, problems: dict[str, list[Problem]]) -> None:
+        """All stages, in the order in which they run."""
+        config, bench = self.config, self._bench
+        train, test = problems["train"], problems["test"]
+        self._add(self._plan_problems(problems))
+        self._add(plan_evaluation(bench, "evaluate_base", base, test, config.evaluate))
+        phase1 = self._add(plan_phase1(bench, base, train, config.problems.train, config.sft)).model
+        self._add(plan_evaluation(bench, "evaluate_sft_phase1", phase1, test, config.evaluate))
+        if config.until != "sft_phase1":
+            self._plan_phase2(phase1, problems["trees"], test)
+
+    def _plan_problems(self, problems: dict[str, list[Problem]]) -> Stage:
+        def work(folder: storage.Path) -> dict[str, int]:
+            for name, members in problems.items():
+                write_problems(folder / f"{name}.jsonl", members)
+            return {name: len(members) for name, members in problems.items()}
+
+        texts = ", ".join(f"{name} {len(members):,}" for name, members in problems.items())
+        return self._bench.plan("problems", [{name: digest(members) for name, members in problems.items()}], work, texts)
+
+    def _plan_phase2(self, phase1: Model, problems: list[Problem], test: list[Problem]) -> None:
+        config, bench = self.config, self._bench
+        tenth = max(1, round(config.share * len(problems)))
+        sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
+        rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
+        prm = self._add(plan_prm(bench, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
+
+        grown = (bench, phase1, problems, digest(problems), config.expand)
+        if config.judge == "llm":
+            trees = plan_trees_by_llm(*grown, config.llm, config.llm_judge)
+        elif config.judge == "prm":
+            trees = plan_trees(*grown, lambda: prm_judge(bench, prm.model), prm.key)
+        else:
+            trees = plan_trees(*grown)
+        self._add(trees)
+        thoughts = self._add(plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine))
+
+        def phase2(name: str, kind: str, detail: str) -> Model:
+            chosen = Lesson(kind, config.excursion_loss)
+            return self._add(plan_phase2(bench, name, phase1, thoughts, chosen, config.phase2, detail)).model
+
+        shortcut = phase2("phase2_shortcut", "shortcut", "from shortcuts")
+        self._add(plan_evaluation(bench, "evaluate_phase2_shortcut", shortcut, test, config.evaluate))
+        journey = phase2("phase2_journey", "journey", "from journeys of the same trees")
+        journey_grades = self._add(plan_evaluation(bench, "evaluate_phase2_journey", journey, test, config.long()))
+
+        self._add(plan_resampling(bench, shortcut, test, config.evaluate, config.resample, journey_grades))
+        matched = phase2("shortcut_token_matched", "matched", "control: shortcuts, as many tokens as the journeys")
+        self._add(plan_evaluation(bench, "evaluate_shortcut_token_matched", matched, test, config.evaluate))
+        swapped = phase2("placebo_journey", "placebo", "control: journeys whose excursions are right steps")
+        self._add(plan_evaluation(bench, "evaluate_placebo_journey", swapped, test, config.long()))
+
+        if config.until == "dpo":
+            pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
+            dpo = self._add(plan_dpo(bench, journey, preferences.sampled(pairs), pairs.key, config.dpo)).model
+            self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
+
+
+def quickstart() -> RunConfig:
+    """The whole pipeline on a laptop: the embedded model, Countdown, minutes on two cores."""
+    # Small batches: the step from a rule learned to a plan made takes many updates. A rate much above this one unlearns the
+    # base model's arithmetic, and the model writes the target as the result of whatever stands there.
+    phase1 = SftConfig(batch_rows=4, row_length=128, head_chunk=128, optimizer=OptimizerConfig(learning_rate=5e-4, warmup=0.05))
+    return RunConfig(
+        # Loss on excursions teaches to err first; configs/experiment.py has both.
+        excursion_loss=False,
+        problems=ProblemsConfig(trees_count=1000),
+        share=0.05,
+        evaluate=EvaluateConfig(max_tokens=64, rows=256, chunk=16),
+        long_tokens=192,
+        sft=phase1,
+        expand=ExpandConfig(w=4, depth=4, step_tokens=32, rows=256, prune=PruneConfig(keep=4, explore_wrong=4)),
+        derive=DeriveConfig(per_tree=1),
+        # The base model's own word of doubt: where it has to learn another one, many a run never learns to compare.
+        refine=RefineConfig(reflect=("But {seen}.",)),
+        phase2=dataclasses.replace(phase1, epochs=4, row_length=256, batch_rows=1, head_chunk=256),
+        # So small a model, in so small batches, is for one device, however many there are.
+        mesh=MeshConfig(devices=1),
+        sampling_mesh=MeshConfig(devices=1),
+        resample=ResampleConfig(attempts=4),
+        rollouts=RolloutConfig(max_tokens=64, rows=256, chunk=16),
+        prm=PrmConfig(epochs=3, batch_rows=4, row_length=128, optimizer=OptimizerConfig(learning_rate=3e-4, warmup=0.05)),
+        dpo=DpoConfig(batch_pairs=8, head_chunk=128, optimizer=OptimizerConfig(learning_rate=2e-5, warmup=0.1)),
+    )

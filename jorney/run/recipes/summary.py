@@ -1,0 +1,135 @@
+"""From finished stages to the report: tables of numbers, and what is shown as an example."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.domain.behaviour import behaviour
+from jorney.domain.problem import Problem
+from jorney.run.stage import Done
+from jorney.run.stages.evaluations import read_graded
+from jorney.run.stages.trees import read_thoughts, read_trees
+from jorney.show import Sample, SampleOutput
+from jorney.solve.statistics import mcnemar
+from jorney.thought.derive import shortcuts
+from jorney.thought.thought import Thought
+from jorney.train.provenance import revision
+from jorney.tree.tree import Tree
+
+MODELS = ("base", "sft_phase1", "phase2_shortcut", "phase2_journey", "dpo")
+CONTROLS = ("shortcut_token_matched", "placebo_journey")
+RESAMPLED = ("resampled_until_target", "pass_at_n")
+# The first is what the run is about; those with a model that was not trained are left out.
+COMPARISONS = (
+    ("phase2_journey", "phase2_shortcut"),
+    ("phase2_journey", "shortcut_token_matched"),
+    ("phase2_journey", "placebo_journey"),
+    ("phase2_journey", "resampled_until_target"),
+    ("phase2_journey", "pass_at_n"),
+    ("dpo", "phase2_journey"),
+    ("phase2_shortcut", "sft_phase1"),
+    ("sft_phase1", "base"),
+)
+
+
+def make_report(
+    name: str,
+    seed: int,
+    problems: Mapping[str, Sequence[Problem]],
+    done: Mapping[str, Done],
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """report.json.
+
+    Args:
+      left_out: stages that did not run, and why.
+    """
+    test = problems["test"]
+    graded = {
+        model: read_graded(done[f"evaluate_{model}"].folder, test)
+        for model in (*MODELS, *CONTROLS)
+        if f"evaluate_{model}" in done
+    }
+    correct = {model: [one.correct for one in members] for model, members in graded.items()}
+    made: dict[str, Any] = {
+        "name": name,
+        "seed": seed,
+        "problems": {part: len(members) for part, members in problems.items()},
+        "models": {model: done[f"evaluate_{model}"].result for model in MODELS if model in graded},
+    }
+    if left_out:
+        made["left_out"] = dict(left_out)
+    if "resampling" in done:
+        made["controls"] = {control: done["resampling"].result[control] for control in RESAMPLED}
+        made["controls"] |= {control: done[f"evaluate_{control}"].result for control in CONTROLS}
+        correct |= storage.read_json(done["resampling"].folder / "correct.json")
+    made["comparisons"] = [compare(a, b, correct) for a, b in COMPARISONS if a in correct and b in correct]
+    made["behaviour"] = {model: behaviour(test, members) for model, members in graded.items()}
+    for part in ("prm", "trees", "thoughts"):
+        if part in done:
+            made[part] = done[part].result
+    # Of the thoughts that were trained on; counted there, where the tokenizer was.
+    for kind, stage in (("shortcut", "phase2_shortcut"), ("journey", "phase2_journey"), ("placebo", "placebo_journey")):
+        if stage in done:
+            made["thoughts"][kind]["mean_tokens"] = done[stage].result["mean_tokens"]
+    made["training"] = {stage: one.result for stage, one in done.items() if "curve" in one.result}
+    made["environment"] = environment()
+    made["seconds"] = {stage: round(one.seconds, 1) for stage, one in done.items()}
+    return made
+
+
+def compare(a: str, b: str, correct: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
+    """Two models on the same problems: the difference of accuracies and McNemar's exact test with its counts."""
+    paired = mcnemar(correct[a], correct[b])
+    counts = {"only_a": paired.only_a, "only_b": paired.only_b}
+    return {"a": a, "b": b, "difference": paired.difference, "mcnemar_p": paired.p, **counts}
+
+
+def samples(test: Sequence[Problem], done: Mapping[str, Done], count: int = 6) -> list[Sample]:
+    """The first few held-out problems, with what each model wrote."""
+    graded = {model: read_graded(done[f"evaluate_{model}"].folder, test) for model in MODELS if f"evaluate_{model}" in done}
+    return [
+        Sample(
+            question=problem.question,
+            answer=problem.answer,
+            outputs={
+                name: SampleOutput(text=answers[index].text, correct=answers[index].correct, note=answers[index].note)
+                for name, answers in graded.items()
+            },
+        )
+        for index, problem in enumerate(test[:count])
+    ]
+
+
+def show_thoughts(done: Done) -> tuple[Thought, Thought]:
+    """A journey worth reading, and its shortcut: of those that go back twice the first, or the one that does so most."""
+    journeys, paths = (read_thoughts(done.folder / f"{kind}.jsonl") for kind in ("journey", "shortcut"))
+    chosen = max(range(len(journeys)), key=lambda i: (min(journeys[i].excursions, 2), -i))
+    return journeys[chosen], paths[chosen]
+
+
+def show_tree(done: Done) -> Tree:
+    """The first tree that was solved and has a followed wrong step; else the first."""
+    trees = list(read_trees(done.folder))
+    fit = (tree for tree in trees if shortcuts(tree, 1) and any(node.excursion for node in tree.nodes))
+    return next(fit, trees[0])
+
+
+def environment() -> dict[str, str]:
+    """What the run ran on; not part of what must be reproducible."""
+    import jax
+
+    from jorney import __version__
+
+    commit, plus, changes = (revision() or "unknown").partition("+")
+    devices = jax.devices()
+    return {
+        "jorney": __version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "git": commit[:9] + plus + changes,
+    }

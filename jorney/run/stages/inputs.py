@@ -1,0 +1,184 @@
+"""What the training commands learn from when it is not sampled here: rows of a source, told apart by the first row's fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from jorney import storage
+from jorney.batch.packing import Example, fit
+from jorney.batch.pairs import Preference
+from jorney.batch.solutions import encode_solutions
+from jorney.config import digest
+from jorney.domain.problem import Problem, hash_id, problems_of
+from jorney.rows import records
+from jorney.rows.labelled import Labelled, Reading, read_row
+from jorney.rows.records import Row
+from jorney.rows.sources import digest_rows, read_rows
+from jorney.run.stages.trees import read_trees
+from jorney.text.step_format import StepFormat
+from jorney.text.tokenizer import Tokenizer
+from jorney.thought.encode import encode_thought
+from jorney.thought.thought import from_json as thought_from_json
+from jorney.tree.tree import Tree
+from jorney.tree.tree import from_json as tree_from_json
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Input(Generic[T]):
+    """What a training learns from.
+
+    Attributes:
+      key: of its content, the same whatever kind of file it lies in.
+      places: where each member comes from.
+      make: makes the members, with the tokenizer of the model that learns them.
+    """
+
+    key: str
+    places: tuple[str, ...]
+    make: Callable[[Tokenizer], Sequence[T]]
+
+
+def read_examples(source: str, limit: int | None, step_format: StepFormat, excursion_loss: bool) -> Input[Example]:
+    """Thoughts, problems with solutions, or rows of `rows.records`; all of it is read now.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
+    """
+    places, rows = _read(source, limit)
+    key, first = digest_rows(rows), rows[0]
+    if "pieces" in first:
+        thoughts = [thought_from_json(row, place) for place, row in zip(places, rows, strict=True)]
+        return Input(
+            key, places, lambda tokenizer: [encode_thought(tokenizer, step_format, one, excursion_loss) for one in thoughts]
+        )
+    if records.is_supervised(first):
+        return Input(key, places, lambda tokenizer: _encode(records.encode_record, tokenizer, places, rows))
+    if records.holds(first, "question") or records.holds(first, "problem"):
+        return solutions(problems_of(zip(places, rows, strict=True), source), step_format, source)
+    what = ", or ".join(" and ".join(names) for names in records.SUPERVISED)
+    if records.holds(first, *records.PREFERENCE):
+        what = f"{what} (preference pairs are for `jorney dpo --data`)"
+    raise ValueError(
+        f"{places[0]}: the columns are {records.columns(first)}: expected {what}, or question and answer (problems with "
+        "solutions), or pieces (thoughts of `jorney derive`)"
+    )
+
+
+def solutions(problems: Sequence[Problem], step_format: StepFormat, source: str) -> Input[Example]:
+    """Problems with their solutions. Raises ValueError where one has none."""
+    places = tuple(f"{source}: the problem {problem.id!r}" for problem in problems)
+    return Input(digest(problems), places, lambda tokenizer: encode_solutions(tokenizer, step_format, problems, source))
+
+
+def read_pairs(source: str, limit: int | None) -> Input[Preference]:
+    """Preference pairs of `rows.records`; raises as `read_examples` does."""
+    places, rows = _read(source, limit)
+    return Input(digest_rows(rows), places, lambda tokenizer: _encode(records.encode_preference, tokenizer, places, rows))
+
+
+def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled]:
+    """Labelled solutions: rows of any form that `rows.labelled` knows, or trees (of a file, or of `jorney expand`'s folder).
+
+    Args:
+      limit: rows, or trees.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
+    """
+    if (storage.path(source) / "parts").exists():
+        return [one for tree in itertools.islice(read_trees(source), limit) for one in of_tree(tree)]
+    found: list[Labelled] = []
+    for place, row in zip(*_read(source, limit), strict=True):
+        found += of_tree(_tree(row, place)) if "nodes" in row else read_row(row, place, how)
+    return found
+
+
+def read_scores(source: str, limit: int | None, solutions: Sequence[Labelled]) -> list[list[float]]:
+    """The scores that rows hold, one for each step of their solutions; raises as `read_labelled` does."""
+    found = []
+    for place, row, solution in zip(*_read(source, limit), solutions, strict=True):
+        own = row.get("scores")
+        if not isinstance(own, list) or not all(isinstance(one, int | float) for one in own) or len(own) != len(solution.steps):
+            raise ValueError(f"{place}: field 'scores': expected {len(solution.steps)} numbers, one a step, got {own!s:.80}")
+        found.append([float(one) for one in own])
+    return found
+
+
+def _tree(row: Row, place: str) -> Tree:
+    try:
+        return tree_from_json(row)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def of_tree(tree: Tree) -> list[Labelled]:
+    """The paths of a tree to where nothing follows; a step that several share has its label in the first of them.
+
+    A label is the judge's verdict; None where it gave none.
+    """
+    parents = {node.parent for node in tree.nodes}
+    done: set[int] = set()
+    found = []
+    for leaf in range(1, len(tree.nodes)):
+        if leaf in parents:
+            continue
+        path = tree.path(leaf)
+        verdicts = [None if index in done else tree.nodes[index].correct for index in path]
+        labels = tuple(None if verdict is None else float(verdict) for verdict in verdicts)
+        done.update(path)
+        found.append(Labelled(tree.id, tree.question, tuple(tree.nodes[index].text.strip() for index in path), labels))
+    return found
+
+
+def read_solutions(source: str, limit: int | None, how: Reading) -> list[tuple[Problem, tuple[tuple[str, ...], ...]]]:
+    """Problems with solutions that are to be labelled: rows of a problem and its steps, or trees; raises as `read_labelled`.
+
+    Rows of one problem come together. A row needs what `domain.problem` reads, and steps (or completions).
+    """
+    found: dict[str, tuple[Problem, list[tuple[str, ...]]]] = {}
+    if (storage.path(source) / "parts").exists():
+        trees: Iterable[tuple[str, Any]] = ((source, tree) for tree in itertools.islice(read_trees(source), limit))
+    else:
+        trees = (
+            (place, _tree(row, place) if "nodes" in row else row) for place, row in zip(*_read(source, limit), strict=True)
+        )
+    for place, one in trees:
+        if isinstance(one, Tree):
+            problem, solutions = one.problem, [path.steps for path in of_tree(one)]
+        else:
+            named = {**one, "question": one["prompt"]} if "prompt" in one and "question" not in one else one
+            (problem,) = problems_of([(place, named)], source)
+            # Rows' ids are of solutions, most often: those of one problem are to be known as such.
+            problem = dataclasses.replace(problem, id=hash_id(problem.question))
+            steps = one.get("steps", one.get("completions"))
+            if not isinstance(steps, list) or not steps or not all(isinstance(step, str) and step.strip() for step in steps):
+                raise ValueError(f"{place}: field 'steps': expected a list of texts, none of them empty, got {steps!s:.80}")
+            solutions = [how.write(steps)]
+        known = found.setdefault(problem.id, (problem, []))
+        if known[0].answer != problem.answer:
+            raise ValueError(f"{place}: the answer {problem.answer!r}: expected {known[0].answer!r} as before for this problem")
+        known[1].extend(steps for steps in solutions if steps not in known[1])
+    return [(problem, tuple(own)) for problem, own in found.values()]
+
+
+def fitting(examples: Input[Example], row_length: int, too_long: str, source: str) -> Callable[[Tokenizer], list[Example]]:
+    """Makes the examples that fit in rows; see `batch.packing.fit`."""
+    return lambda tokenizer: fit(examples.make(tokenizer), row_length, too_long, examples.places, source)
+
+
+def _read(source: str, limit: int | None) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    found = list(itertools.islice(read_rows(source), limit))
+    if not found:
+        raise ValueError(f"{source}: holds no rows: expected at least one")
+    return tuple(place for place, _ in found), [row for _, row in found]
+
+
+def _encode(
+    encode: Callable[[Tokenizer, Row, str], T], tokenizer: Tokenizer, places: Sequence[str], rows: Sequence[Row]
+) -> list[T]:
+    return [encode(tokenizer, row, place) for place, row in zip(places, rows, strict=True)]

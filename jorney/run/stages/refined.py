@@ -1,0 +1,124 @@
+"""The stage that writes thoughts anew: drafts in, lines of thought out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from jorney import storage
+from jorney.domain import verifier
+from jorney.judge.llm import Account, Asker, Llm
+from jorney.run.parts import Parts
+from jorney.run.stages.trees import THOUGHTS, describe, read_thoughts, read_trees
+from jorney.run.workspace import Bench, Stage
+from jorney.thought.asked.rewrite import RewriteConfig, Rewritten, rewrite, visits_of
+from jorney.thought.derive import Visit
+from jorney.thought.refine import RefineConfig, compose
+from jorney.thought.thought import Thought, from_json
+from jorney.tree.tree import Tree
+
+
+class Draft(NamedTuple):
+    """What a refiner is given: a walk, the thought that tells it now, and a name for the record."""
+
+    id: str
+    tree: Tree
+    visits: Sequence[Visit]
+    thought: Thought
+
+
+Refiner = Callable[[Iterable[Draft]], Generator[tuple[Draft, Rewritten], None, None]]
+
+
+def read_drafts(thoughts: storage.PathLike, trees: storage.PathLike, kinds: Sequence[str]) -> dict[str, list[Thought | Draft]]:
+    """What `jorney derive` wrote, by the file's name: drafts of these kinds, and the other thoughts as they are.
+
+    Args:
+      thoughts: a folder of `jorney derive`, or one of its files.
+      trees: the trees that they are from.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the line and what was expected.
+    """
+    where = storage.path(thoughts)
+    files = [where] if where.name.endswith(".jsonl") else [where / f"{name}.jsonl" for name in THOUGHTS]
+    if not where.exists() or not any(file.exists() for file in files):
+        raise FileNotFoundError(f"{thoughts}: expected the folder that `jorney derive` wrote, or one of its .jsonl files")
+    found = {file.name.removesuffix(".jsonl"): (file, read_thoughts(file)) for file in files if file.exists()}
+    needed = {thought.id for _, own in found.values() for thought in own if thought.kind in kinds}
+    if not needed:
+        raise ValueError(f"{thoughts}: holds no thoughts of the kinds {', '.join(kinds)}")
+    by_id = {tree.id: tree for tree in read_trees(trees) if tree.id in needed}
+
+    def draft(name: str, file: storage.Path, number: int, thought: Thought) -> Thought | Draft:
+        if thought.kind not in kinds:
+            return thought
+        place = f"{file}: line {number}"
+        if thought.refiner != "offline":
+            raise ValueError(f"{place}: refiner = {thought.refiner!r}: expected a thought as `jorney derive` wrote it")
+        if thought.id not in by_id:
+            raise ValueError(f"{place}: the tree {thought.id!r} is not in {trees}")
+        tree = by_id[thought.id]
+        return Draft(f"{name}/{number:06d}", tree, visits_of(tree, thought, place), thought)
+
+    return {
+        name: [draft(name, file, number, thought) for number, thought in enumerate(own, start=1)]
+        for name, (file, own) in found.items()
+    }
+
+
+def plan_refined(
+    bench: Bench, drafts: dict[str, list[Thought | Draft]], drafts_key: Any, refiner: Refiner, refiner_key: Any
+) -> Stage:
+    """Thoughts in a refiner's words, in files of the same names; a thought that is written is not refined again.
+
+    Args:
+      refiner: yields the drafts that it is given, in any order.
+      refiner_key: what it is known by; JSON values.
+    """
+    waiting = [draft for own in drafts.values() for draft in own if isinstance(draft, Draft)]
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        parts = Parts(folder / "parts")
+        rest = [draft for draft in waiting if draft.id not in parts.ids]
+        total = Account()
+        with (
+            bench.progress.bar("thoughts", len(waiting), len(waiting) - len(rest)) as bar,
+            parts,
+            contextlib.closing(refiner(rest)) as refined,
+        ):
+            for draft, (thought, account) in refined:
+                total += account
+                parts.add({"id": draft.id, "thought": thought.to_json(), "account": dataclasses.asdict(account)})
+                bar(1, f"{total.check_failures:,} texts did not hold, {total.fallbacks:,} fallbacks")
+        rows = {row["id"]: row for row in Parts(folder / "parts").sorted()}
+        made = {id_: from_json(row["thought"], id_) for id_, row in rows.items()}
+        for name, own in drafts.items():
+            thoughts = (made[one.id] if isinstance(one, Draft) else one for one in own)
+            storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
+        account = sum((Account(**row["account"]) for row in rows.values()), Account())
+        return {"thoughts": len(made), **dataclasses.asdict(account), "refined": describe(list(made.values()))}
+
+    return bench.plan("refine", [drafts_key, refiner_key], work, f"{len(waiting):,} thoughts")
+
+
+def offline(config: RefineConfig, seed: int) -> Refiner:
+    """The offline refiner, with these phrases."""
+
+    def refine(drafts: Iterable[Draft]) -> Generator[tuple[Draft, Rewritten], None, None]:
+        for draft in drafts:
+            thought = compose(draft.tree, draft.visits, draft.thought.kind, verifier.state, config, seed)
+            yield draft, Rewritten(thought, Account())
+
+    return refine
+
+
+def by_llm(llm: Llm, config: RewriteConfig) -> Refiner:
+    """A language model; thoughts are asked for side by side."""
+
+    async def one(ask: Asker, draft: Draft) -> Rewritten:
+        return await rewrite(ask, llm.config.model, draft.tree, draft.visits, draft.thought, config)
+
+    return lambda drafts: llm.each(one, drafts)

@@ -1,0 +1,68 @@
+"""The report of a run: report.json, report.md and a self-contained report.html, all from one dictionary.
+
+`tables` turns the dictionary into rows and sentences, `figures` draws it, `markdown` and `page` lay these out. To report
+more, add a table or a figure there and a section to both layouts; what is missing from the dictionary is left out of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jorney.show.samples import Sample, SampleOutput
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from jorney.thought.thought import Thought
+    from jorney.tree.tree import Tree
+
+__all__ = ["Sample", "SampleOutput", "write"]
+
+
+def write(
+    folder: epath.PathLike,
+    report: Mapping[str, Any],
+    samples: Sequence[Sample] = (),
+    tree: Tree | None = None,
+    thoughts: tuple[Thought, Thought] | None = None,
+) -> None:
+    """Writes report.json, report.md and report.html into `folder` (local or gs://); equal input gives equal bytes.
+
+    Args:
+      folder: made where it does not exist; files of an earlier report are replaced.
+      report: JSON values only. Keys that the page does not know stay in report.json and change nothing else.
+      samples: what each model wrote for a handful of problems; in report.md and report.html only.
+      tree: one to draw, in report.html only.
+      thoughts: a journey and its shortcut, to be read side by side; in report.md and report.html only.
+
+    Raises:
+      TypeError: a value is none of JSON's. Nothing has been written then.
+    """
+    # Here, so that importing this package needs neither matplotlib nor a file system.
+    from jorney import storage
+    from jorney.show import markdown, page
+
+    # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
+    files = {
+        "report.json": json.dumps(_json_value(report), indent=2, allow_nan=False) + "\n",
+        "report.md": markdown.document(report, samples, thoughts),
+        "report.html": page.document(report, samples, tree, thoughts),
+    }
+    root = storage.path(folder)
+    for name, text in files.items():
+        # Bytes, because the encoding and the line ends of text depend on the machine.
+        storage.write_bytes(root / name, text.encode("utf-8", errors="replace"))
+
+
+def _json_value(value: Any) -> Any:
+    """The value with null for NaN and infinity, which JSON lacks: a diverged run must still get its report."""
+    if isinstance(value, Mapping):
+        return {key: _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,158 @@
+"""Evaluating a policy on problems: completions, graded, in immutable parts that survive an interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from jorney import storage
+from jorney.domain.answers import Grader
+from jorney.domain.problem import Problem
+from jorney.engine.generate import Completion, Generator, SamplingConfig
+from jorney.solve.statistics import wilson
+from jorney.text.step_format import StepFormat
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """How a policy is evaluated: one completion a problem.
+
+    Attributes:
+      max_tokens: limit of a completion.
+      temperature: 0 is greedy, as the paper's results are.
+      top_p: of the sampling distribution, where the temperature is above 0.
+      rows: problems decoded together.
+      chunk: tokens a row between two looks of the host.
+      grading_seconds: a longer grading is stopped and counts as wrong.
+    """
+
+    max_tokens: int = 1024
+    temperature: float = 0.0
+    top_p: float = 1.0
+    rows: int = 64
+    chunk: int = 32
+    grading_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.grading_seconds > 0:
+            raise ValueError(f"grading_seconds = {self.grading_seconds}: expected a number above 0")
+        self.sampling(0)  # names what is out of range
+
+    def decides(self) -> dict[str, Any]:
+        """The fields that the completions and their grades depend on; how many are decoded at a time is none of them."""
+        return {name: getattr(self, name) for name in ("max_tokens", "temperature", "top_p", "grading_seconds")}
+
+    def sampling(self, seed: int) -> SamplingConfig:
+        return SamplingConfig(
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=seed,
+            rows=self.rows,
+            chunk=self.chunk,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Graded:
+    """One problem's completion and its grade; a line of a part.
+
+    Attributes:
+      tokens: generated, the end token counted.
+      finished: ended by itself, not at the limit.
+      true_equations, equations: counted by verifiers that check steps; else 0.
+    """
+
+    id: str
+    correct: bool
+    answer: str | None
+    note: str
+    tokens: int
+    finished: bool
+    true_equations: int
+    equations: int
+    text: str
+
+
+def evaluate(
+    generator: Generator,
+    problems: Sequence[Problem],
+    step_format: StepFormat,
+    config: EvaluateConfig,
+    seed: int,
+    folder: storage.PathLike,
+    on_done: Callable[[int, str], None] = lambda count, text: None,
+) -> list[Graded]:
+    """Grades one completion of every problem.
+
+    Each batch becomes a part under `folder`; when called again, problems that stand in a part are not repeated.
+
+    Returns:
+      In the problems' order.
+
+    Raises:
+      ValueError: there are no problems.
+    """
+    if not problems:
+        raise ValueError("there are no problems to evaluate: expected at least one")
+    parts = storage.path(folder) / "parts"
+    found = {graded.id: graded for graded in read_parts(parts)}
+    number = len(list(parts.glob("*.jsonl"))) if parts.exists() else 0
+    open_problems = [problem for problem in problems if problem.id not in found]
+    right = sum(graded.correct for graded in found.values())
+    if found:
+        on_done(len(found), "")
+    with Grader(timeout_seconds=config.grading_seconds) as grader:
+        prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in open_problems]
+        waiting: list[Graded] = []
+        stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in open_problems])
+        for count, (index, completions) in enumerate(stream, start=1):
+            waiting.append(_grade(grader, open_problems[index], completions[0], step_format))
+            if len(waiting) == config.rows or count == len(open_problems):
+                storage.write_jsonl(parts / f"{number:06d}.jsonl", map(dataclasses.asdict, waiting))
+                found |= {graded.id: graded for graded in waiting}
+                right += sum(graded.correct for graded in waiting)
+                on_done(len(waiting), f"{right / len(found):.1%} right")
+                number, waiting = number + 1, []
+    return [found[problem.id] for problem in problems]
+
+
+def _grade(grader: Grader, problem: Problem, completion: Completion, step_format: StepFormat) -> Graded:
+    grade = grader.grade(problem, completion.text, step_format)
+    return Graded(
+        id=problem.id,
+        correct=grade.correct,
+        answer=grade.answer,
+        note=grade.note,
+        tokens=len(completion.tokens),
+        finished=completion.finished,
+        true_equations=grade.true_equations,
+        equations=grade.equations,
+        text=completion.text,
+    )
+
+
+def read_parts(folder: storage.PathLike) -> Iterable[Graded]:
+    """What `evaluate` wrote, part by part."""
+    where = storage.path(folder)
+    for part in sorted(where.glob("*.jsonl")) if where.exists() else ():
+        for _, row in storage.read_jsonl(os.fspath(part)):
+            yield Graded(**row)
+
+
+def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:
+    """Accuracy with its Wilson 95% interval, n, mean tokens and their limit, the share of true equations (None without any)."""
+    n, right = len(graded), sum(one.correct for one in graded)
+    low, high = wilson(right, n)
+    equations = sum(one.equations for one in graded)
+    return {
+        "accuracy": right / n,
+        "n": n,
+        "ci_low": low,
+        "ci_high": high,
+        "mean_tokens": sum(one.tokens for one in graded) / n,
+        "token_limit": config.max_tokens,
+        "true_equations": sum(one.true_equations for one in graded) / equations if equations else None,
+    }

@@ -1,0 +1,120 @@
+"""Chats as training text: which parts of a rendered conversation the assistant says, and the ids of the parts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jorney.text.tokenizer import Tokenizer
+
+Message = dict[str, Any]
+
+# Some templates (Llama 3.2's) write today's date, of a function that they are given. Training data must be the same tomorrow,
+# when a training goes on: this macro takes the function's place, with the date that Llama's templates have for an unknown one.
+_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%A": "Friday", "%a": "Fri"}
+_DATED = "".join(f"|replace('{code}', '{value}')" for code, value in _DATE.items())
+_SAME_DAY = "{%- macro strftime_now(form) -%}{{ form" + _DATED + " }}{%- endmacro -%}"
+
+
+def split_chat(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    place: str,
+    tools: Sequence[Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[tuple[str, bool]]:
+    """The parts of a rendered conversation, and which of them bear loss: the assistant's turns, and they alone.
+
+    A turn goes from the end of its generation prompt to where the conversation ends when it is the last.
+
+    Raises:
+      ValueError: names `place`; the template refuses the messages or renders a part otherwise alone than in the whole, or the
+        assistant says nothing, or speaks first.
+    """
+    whole = render(tokenizer, messages, place, tools, options, speak=False)
+    cuts = [0]
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        if index == 0:
+            raise ValueError(f"{place}: the assistant speaks first: expected a message of another role before its own")
+        before = render(tokenizer, messages[:index], place, tools, options)
+        after = render(tokenizer, messages[: index + 1], place, tools, options, speak=False)
+        what = f"the conversation up to message {index} (from 0)"
+        _expect_start(whole, before, f"{place}: {what}")
+        _expect_start(whole, after, f"{place}: {what} and with it")
+        _expect_start(after, before, f"{place}: {what}")
+        cuts += [len(before), len(after)]
+    if len(cuts) == 1:
+        raise ValueError(f"{place}: no message has the role 'assistant': expected one at least, for only its turns bear loss")
+    parts = [whole[start:stop] for start, stop in itertools.pairwise([*cuts, len(whole)])]
+    return [(part, index % 2 == 1) for index, part in enumerate(parts) if part]
+
+
+def split_completion(
+    tokenizer: Tokenizer,
+    prompt: Sequence[Message],
+    completion: Sequence[Message],
+    place: str,
+    tools: Sequence[Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[str, str]:
+    """The prompt with its generation prompt, and what follows it in the rendered whole.
+
+    Raises:
+      ValueError: names `place`; the template refuses the messages, or the whole does not begin with the prompt.
+    """
+    head = render(tokenizer, prompt, place, tools, options)
+    whole = render(tokenizer, [*prompt, *completion], place, tools, options, speak=False)
+    _expect_start(whole, head, f"{place}: the prompt")
+    return head, whole[len(head) :]
+
+
+def render(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    place: str,
+    tools: Sequence[Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    speak: bool = True,
+) -> str:
+    """`Tokenizer.render_chat` for training: the same text on every day, and errors that name `place`."""
+    options = dict(options or {})
+    template = options.get("chat_template") or tokenizer.backend.chat_template
+    if isinstance(template, str) and "strftime_now" in template:
+        options["chat_template"] = _SAME_DAY + template
+    try:
+        return tokenizer.render_chat(messages, tools, options, speak)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def encode_parts(tokenizer: Tokenizer, parts: Sequence[str]) -> list[list[int]]:
+    """Ids of consecutive parts of a text, bos once before the first where the model has one.
+
+    Every part begins where sampling would have begun: after the ids of all that stands before it. Where the ids of the whole
+    text are cut so, they are taken; where a token of theirs would reach over a boundary, the parts are tokenised apart.
+    """
+    whole = tokenizer.encode("".join(parts))
+    heads = [tokenizer.encode(text) for text in itertools.accumulate(parts[:-1])]
+    if all(whole[: len(head)] == head for head in heads):
+        cuts = [0, *map(len, heads), len(whole)]
+        ids = [whole[start:stop] for start, stop in itertools.pairwise(cuts)]
+    else:
+        ids = [tokenizer.encode(parts[0]), *map(tokenizer.encode_after, parts[1:])]
+    if tokenizer.bos is not None and ids[0][:1] != [tokenizer.bos]:
+        ids[0] = [tokenizer.bos, *ids[0]]
+    return ids
+
+
+def _expect_start(whole: str, head: str, what: str) -> None:
+    """Else the model would be trained on another context than it is given when it speaks."""
+    if whole.startswith(head):
+        return
+    same = next((i for i, (a, b) in enumerate(zip(whole, head, strict=False)) if a != b), min(len(whole), len(head)))
+    raise ValueError(
+        f"{what}: the chat template renders it as ...{head[same : same + 40]!r} alone, as ...{whole[same : same + 40]!r} "
+        "within the whole: expected a template that renders it alike, or rows of prompt and completion, which train on the "
+        "last turn alone"
+    )

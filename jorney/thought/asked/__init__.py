@@ -1,0 +1,1 @@
+"""Thoughts made by asking a model: refinements, dialogues, human solutions told at length."""

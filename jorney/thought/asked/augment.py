@@ -1,0 +1,214 @@
+"""What people wrote, told at more length: finer steps, recaps on the way, the tone of a student who explores.
+
+The fourth construction of O1 Replication Journey, Part 1: human annotation that a model augments. Each is a pass of its own
+over the solution, and each is checked, never trusted: the model writes under the mark of every human step what has become of
+it, so that the steps stay where they were, and what it wrote must hold the step's numbers and equations, reckon right, and
+leave the answer alone. A pass that is refused leaves the text as it was before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from jorney.config import expect_at_least
+from jorney.domain.answers import final_answer
+from jorney.domain.problem import Problem
+from jorney.text.step_format import StepFormat
+from jorney.thought.asked.dialogue import Ended, Made, Talk, Talking, Unreadable, hold
+from jorney.thought.asked.human import one_line, segments, told
+from jorney.thought.care.arithmetic import equations, quantities
+from jorney.thought.thought import Piece, Thought
+
+RECAP = "recap"
+_TASKS = {
+    "finer": "Make every step finer: write all that is done in it, one small thing a line, so that a beginner can follow.",
+    "recap": "After some of the steps, where it helps, add a short recap of what is known by then: [recap] on a line of its "
+    "own, and the recap below it. Say nothing new in a recap. Leave the steps as they are.",
+    "student": "Tell it in the tone of a student who explores and thinks aloud: wonder, doubt, check, be glad. Change no fact.",
+}
+_PROMPT = """Below is a problem and its solution, step by step; each step stands under its mark, [1], [2] and so on.
+
+{task}
+
+Keep every mark, in the same order, each on a line of its own with its text below it. Keep every number and every equation of a
+step under its mark. Do not solve anything anew, and do not change the answer, {answer}. Write the marks and the texts, nothing
+else.
+
+Problem:
+{question}
+
+Solution:
+{text}
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """How human solutions are augmented.
+
+    Attributes:
+      passes: which, in this order: "finer", "recap", "student".
+      retries: how often a reply that is refused is asked for again.
+      kept_words: of a step without numbers, the share of its words that must be found in what has become of it.
+      concurrent: problems under way together.
+    """
+
+    passes: tuple[str, ...] = ("finer", "recap", "student")
+    retries: int = 2
+    kept_words: float = 0.5
+    concurrent: int = 64
+
+    def __post_init__(self) -> None:
+        if not self.passes or not set(self.passes) <= set(_TASKS):
+            raise ValueError(f"augment.passes = {', '.join(self.passes) or 'none'}: expected some of {', '.join(_TASKS)}")
+        if not 0 <= self.kept_words <= 1:
+            raise ValueError(f"augment.kept_words = {self.kept_words}: expected 0 to 1")
+        expect_at_least(1, self, "augment", "concurrent")
+        expect_at_least(0, self, "augment", "retries")
+
+
+class Block(NamedTuple):
+    """The lines that have become of a human step (from 1), or a recap after it."""
+
+    step: int
+    lines: tuple[str, ...]
+    recap: bool = False
+
+
+def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, writer: str) -> Talking[Made]:
+    """The passes over one problem's solution; see `thought.asked.dialogue`.
+
+    Args:
+      writer: what the model is known by, in the thought.
+
+    Raises:
+      ValueError: the problem has no solution with steps, or one whose lines are graded as moves (Countdown's).
+    """
+    if problem.verifier == "countdown":
+        raise ValueError(f"the problem {problem.id!r}: every line of its solution is a move: expected a solution in words")
+    steps = segments(problem, step_format)  # now, before anything is asked for
+    return hold(problem, config.retries, functools.partial(_talk, problem, steps, step_format, config, writer))
+
+
+def _talk(
+    problem: Problem, steps: Sequence[str], step_format: StepFormat, config: AugmentConfig, writer: str, talk: Talk
+) -> Talking[Thought]:
+    blocks = [Block(k, (step,)) for k, step in enumerate(steps, start=1)]
+    done, refusal = [], Ended("unreadable", "no pass")
+    for name in config.passes:
+        prompt = _PROMPT.format(
+            task=_TASKS[name], answer=problem.answer, question=problem.question.strip(), text=_shown(blocks)
+        )
+        parse = functools.partial(_checked, problem=problem, steps=steps, recaps=name == "recap", before=blocks, config=config)
+        try:
+            blocks = yield from talk.ask(prompt, parse)
+            done.append(name)
+        except Ended as end:
+            refusal = end
+    if not done:
+        raise refusal
+    return _thought(problem, steps, blocks, step_format, f"{writer}: {', '.join(done)}")
+
+
+def _shown(blocks: Sequence[Block]) -> str:
+    return "\n".join(f"[{RECAP if block.recap else block.step}]\n" + "\n".join(block.lines) for block in blocks)
+
+
+def _checked(
+    reply: str, problem: Problem, steps: Sequence[str], recaps: bool, before: Sequence[Block], config: AugmentConfig
+) -> list[Block]:
+    blocks = read_blocks(reply)
+    old = [block.lines for block in before if block.recap]
+    new = [block.lines for block in blocks if block.recap]
+    if new and not recaps and not old:
+        raise Unreadable("expected no recaps: they were not asked for")
+    if error := unfaithful(problem, steps, blocks, config.kept_words):
+        raise Unreadable(error)
+    return blocks
+
+
+def read_blocks(reply: str) -> list[Block]:
+    """The marks of a reply and the lines under each.
+
+    Raises:
+      Unreadable: text stands before the first mark, nothing under one, or a recap before the first step.
+    """
+    parts = re.split(rf"^[ \t*]*\[(\d{{1,3}}|{RECAP})\][ \t*:]*", reply, flags=re.MULTILINE | re.IGNORECASE)
+    if parts[0].strip() or len(parts) < 3:
+        raise Unreadable("expected the mark [1] on the first line, and nothing before it")
+    blocks: list[Block] = []
+    for mark, text in zip(parts[1::2], parts[2::2], strict=True):
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("####"))
+        if not lines:
+            raise Unreadable(f"expected text under the mark [{mark}]")
+        recap = mark.lower() == RECAP
+        if recap and not blocks:
+            raise Unreadable("expected a step before the first recap")
+        blocks.append(Block(blocks[-1].step if recap else int(mark), lines, recap))
+    if (stated := final_answer(reply)) is not None:
+        blocks[-1] = blocks[-1]._replace(lines=(*blocks[-1].lines, f"#### {stated}"))
+    return blocks
+
+
+def unfaithful(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], kept_words: float = 0.5) -> str | None:
+    """What the blocks have changed of the human steps; None where nothing.
+
+    Every step has its block, in order; a block holds all of the step's numbers, and its equations' results in order; of a step
+    without numbers it holds the share `kept_words` of the words. Every equation that the step itself does not have is true. A
+    recap has no number that the question or an earlier block does not have. A final answer, where one is stated, is the known
+    one.
+    """
+    marks = [block.step for block in blocks if not block.recap]
+    if marks != list(range(1, len(steps) + 1)):
+        return f"expected the marks [1] to [{len(steps)}], each once and in order"
+    seen = set(quantities(problem.question, words=True))
+    for block in blocks:
+        told = "\n".join(line for line in block.lines if not line.startswith("####"))
+        if block.recap:
+            if new := sorted(set(quantities(told)) - seen):
+                return f"the recap after [{block.step}] says something new: {_plain(new[0])}"
+            continue
+        step, numbers = steps[block.step - 1], set(quantities(told, words=True))
+        own = quantities(step)
+        if lost := [number for number in own if number not in numbers]:
+            return f"[{block.step}] has lost the number {_plain(lost[0])}"
+        own_equations, found = equations(step), equations(told)
+        results = iter(equation.result for equation in found)
+        if not all(equation.result in results for equation in own_equations):
+            return f"[{block.step}] has lost an equation of its step, or changed their order"
+        false = [
+            e for e in found if not e.true and (e.operands, e.result) not in [(o.operands, o.result) for o in own_equations]
+        ]
+        if false:
+            return f"[{block.step}] has a false equation, with the result {_plain(false[0].result)}"
+        words = set(re.findall(r"[a-z]{4,}", step.lower()))
+        if not own and len(words & set(re.findall(r"[a-z]{4,}", told.lower()))) < kept_words * len(words):
+            return f"[{block.step}] says something else than its step"
+        seen |= numbers
+    stated = final_answer("\n".join(line for block in blocks for line in block.lines))
+    if stated is not None and stated != final_answer(f"#### {problem.answer}"):
+        return f"the answer has become {stated}"
+    return None
+
+
+def _plain(number: Fraction) -> str:
+    return f"{float(number):g}"
+
+
+def _thought(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], step_format: StepFormat, writer: str) -> Thought:
+    pieces: list[Piece] = []
+    number = 0
+    for block in blocks:
+        for line in block.lines:
+            if line.startswith("####"):
+                continue
+            text = one_line(line, step_format) + step_format.between
+            number += not block.recap
+            opening = "" if block.recap else step_format.opens(number)
+            pieces.append(Piece(opening + text, "connective" if block.recap else "step", block.step))
+    return told(problem, steps, pieces, step_format, writer)

@@ -1,0 +1,1 @@
+"""Looking after sets of thoughts: quality, duplicates, mixtures, variety, statistics."""

@@ -1,0 +1,174 @@
+"""What a model writes cannot stall a run: towers of powers and huge factorials as answers, and endless repetitions.
+
+The model is random; its tokenizer reads its ids as whole solutions, so that everything but what is written is real.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from letters import Letters, letters_policy
+
+from jorney.domain import answers, verifier
+from jorney.domain.answers import final_answer, grade_countdown
+from jorney.domain.countdown import make_problem
+from jorney.domain.problem import Problem
+from jorney.domain.verifier import Rating
+from jorney.engine.generate import Generator
+from jorney.judge import rollouts
+from jorney.judge.rollouts import RolloutConfig
+from jorney.policy import Policy
+from jorney.solve import evaluate as benchmarks
+from jorney.solve import search
+from jorney.solve.evaluate import EvaluateConfig
+from jorney.solve.search import SearchConfig
+from jorney.text.step_format import ABEL
+from jorney.tree import expand
+from jorney.tree.expand import ExpandConfig
+
+BOMBS = (
+    "9^{9^{9^9}}",
+    "9^9^9^9",
+    "9**9**9**9",
+    r"\left(10^{10^{10}}\right)!",
+    "(10^{9})!",
+    r"\frac{7^{7^{7^{7^{7}}}}}{3}",
+    r"\boxed{2^{2^{2^{2^{2^{2}}}}}}",
+)
+SECONDS = 1.0  # a grading may take
+PROBLEMS = [Problem(f"p{index}", "ab"[index:], "2") for index in range(2)]
+PLAIN = dataclasses.replace(ABEL, prompt="{question}")
+
+
+class Towers(Letters):
+    """Ids of two and more are a solution whose answer is a bomb, told by the last."""
+
+    def encode_after(self, text: str) -> list[int]:
+        return [5]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return f"so\n2. thus\n#### {BOMBS[ids[-1] % len(BOMBS)]}" if len(ids) > 1 else "so"
+
+    def decode_each(self, ids: Sequence[int]) -> list[str]:
+        return ["so\n" for _ in ids]
+
+    def __len__(self) -> int:
+        return 72
+
+
+@pytest.fixture(scope="module")
+def towers(tiny, mesh1) -> Policy:
+
+    return dataclasses.replace(letters_policy(tiny, mesh1), tokenizer=Towers())  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[answers.Grader]]:
+    """A grading may take a second, wherever graders are made; each is timed."""
+    made: list[answers.Grader] = []
+    seconds: list[float] = []
+
+    class Timed(answers.Grader):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            made.append(self)
+
+        def _ask_worker(self, gold: str, answer: str) -> str:
+            begun = time.monotonic()
+            note = super()._ask_worker(gold, answer)
+            seconds.append(time.monotonic() - begun)
+            return note
+
+    for module in (benchmarks, rollouts, search, expand):
+        if hasattr(module, "Grader"):
+            monkeypatch.setattr(module, "Grader", lambda *_, **__: Timed(SECONDS))
+    yield made
+    assert all(taken < 30 for taken in seconds)  # its second and a new worker's start, which a busy machine draws out
+    assert all(one.worker_pid is None for one in made)  # no worker is left behind
+
+
+def right(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
+    return [Rating(True, "", 1.0) for _ in requests]
+
+
+def test_evaluation(towers: Policy, tmp_path, graders) -> None:
+    config = EvaluateConfig(max_tokens=6, temperature=1.0, rows=2, chunk=2)
+    found = benchmarks.evaluate(Generator(towers), PROBLEMS, PLAIN, config, 0, tmp_path)
+    assert [one.correct for one in found] == [False, False]
+    assert all(one.note for one in found)
+    assert len(graders) == 1
+
+
+def test_rollouts(towers: Policy) -> None:
+    config = RolloutConfig(solutions=1, completions=2, max_tokens=4, temperature=1.5, top_p=1.0, rows=2, chunk=2)
+    sample = rollouts.sample_solutions
+    finished = functools.partial(_finished, Generator(towers))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollouts, "sample_solutions", lambda generator, *rest: sample(finished(), *rest))
+        found = rollouts.label(Generator(towers), towers, PROBLEMS[:1], PLAIN, config, 0)
+    assert [one.labels for one in found] == [(0.0, 0.0)]
+
+
+class _finished:
+    """A generator whose texts count as finished, at the limit too."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator, self.policy = generator, generator.policy
+
+    def generate(self, *given):
+
+        return [[dataclasses.replace(one, finished=True) for one in own] for own in self._generator.generate(*given)]
+
+
+def test_trees(towers: Policy) -> None:
+    config = ExpandConfig(w=2, depth=2, step_tokens=4, temperature=1.0, top_p=1.0, rows=4, problem_rows=2, chunk=2)
+    grown = list(expand.grow(Generator(towers), towers, PROBLEMS, right, PLAIN, config, 0))
+    leaves = [tree.nodes[leaf] for tree in grown for leaf in tree.leaves()]
+    assert len(grown) == 2
+    assert leaves
+    assert all(leaf.status == "leaf-wrong" for leaf in leaves)
+
+
+def test_best_of_n(towers: Policy) -> None:
+    config = SearchConfig(n=3, max_tokens=4, temperature=1.0, rows=3, chunk=2)
+    (found,) = search.solve(Generator(towers), PROBLEMS[:1], right, PLAIN, config, 0)
+    assert found.correct == [False] * 3
+    assert len(found.groups) == 3
+
+
+LONG = 20_000
+NUMBER = "9" * LONG
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * LONG,
+        (" " * 99 + "\n") * (LONG // 100),
+        "1. " * LONG,
+        "\n1. " * LONG,
+        "#### " * LONG,
+        r"\boxed{" * LONG,
+        "9*9=" * LONG,
+        "9 " * LONG,
+        "Go back to " + "1, " * LONG,
+        f"1. {NUMBER} * 1 = {NUMBER} (left: {NUMBER})\n#### {NUMBER}",
+        f"1. 3 * 4 = 12 (left: 5, 9, {NUMBER})",
+        f"#### 1{',000' * LONG}x",
+    ],
+    ids=range(12),
+)
+def test_endless_texts_are_read_in_time(text: str) -> None:
+    problem = make_problem((3, 4, 5, 9), 24)
+    begun = time.monotonic()
+    final_answer(text)
+    steps = [step.partition(". ")[2] for step in ABEL.split(text)] or [""]
+    ABEL.end_of_step(text, 1)
+    assert grade_countdown(problem, text).correct is False
+    assert verifier.rate(problem, steps).correct is False
+    verifier.state(problem, steps)
+    assert time.monotonic() - begun < 10

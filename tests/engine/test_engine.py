@@ -1,0 +1,237 @@
+"""The engine against its definition: every text is what an uncached forward gives, whatever else is under way."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from letters import Letters, letters_policy, uncached_text, whole_logits
+
+from jorney.compiled import Compilations
+from jorney.engine.drawing import Knobs, knobs
+from jorney.engine.engine import Engine
+from jorney.engine.generate import engine_params, row_keys
+from jorney.engine.programs import Programs, Shape
+from jorney.engine.texts import Group, Text
+from jorney.model import params as parameters
+from jorney.policy import Policy
+
+SHAPE = Shape(problems=2, rows=2, slots=96, chunk=4, texts=3)
+LIMIT = 9
+COMPILED = Compilations()
+
+
+@pytest.fixture(scope="module")
+def letters(tiny, mesh1) -> Policy:
+    return letters_policy(tiny, mesh1)
+
+
+def make(policy: Policy, shape: Shape = SHAPE, shared: Sequence[int] = (), how: Knobs | None = None, **more: object) -> Engine:
+    programs = Programs(policy.config, engine_params(policy), policy.mesh, policy.dtype, policy.ends, shape, COMPILED)
+    return Engine(programs, shared, how or knobs(1.0), Letters().decode, **more)  # type: ignore[arg-type]
+
+
+def ids(text: Text) -> list[int]:
+    """All ids that stand before a span, its own included."""
+    return [token for span in text.path() for token in span.ids]
+
+
+def grow(engine: Engine, prompts: Sequence[Sequence[int]], seed: int, depth: int = 3) -> list[Text]:
+    """Trees of random choices, everything under way at once; returns their texts, in an order of their own."""
+    waiting = list(enumerate(prompts))
+    levels: dict[Group, tuple[int, int]] = {}
+    roots, found, under_way = {}, [], {}
+    while waiting or levels:
+        while waiting and engine.free:
+            index, prompt = waiting.pop(0)
+            roots[index], under_way[index] = engine.open(prompt), 1
+            levels[engine.sample(roots[index], row_keys(seed, str(index), 3), LIMIT)] = index, 1
+        for group in engine.step():
+            index, level = levels.pop(group)
+            found += group.texts
+            under_way[index] -= 1
+            rng = random.Random(f"{seed}/{index}/{[text.ids for text in group.texts]}")
+            kept = [text for text in group.texts if level < depth and text.ids[-1] != Letters.eos]
+            kept = kept[: rng.randint(0, 3)] if level > 1 else kept
+            for text in group.texts:
+                if text not in kept:
+                    text.release()
+            for place, text in enumerate(kept):
+                opening = [5, 6, 7][: rng.randint(0, 3)]
+                keys = row_keys(seed, f"{index}/{level}/{place}/{text.ids}", 2)
+                levels[engine.sample(text, keys, LIMIT, opening)] = index, level + 1
+                under_way[index] += 1
+                text.release()
+            if not under_way[index]:
+                engine.close(roots[index])
+    return found
+
+
+PROMPTS = [[1, *range(3, 3 + length)] for length in (4, 11, 2, 7)]
+
+
+@pytest.fixture(scope="module")
+def forest(letters) -> list[Text]:
+    return grow(make(letters), PROMPTS, seed=0)
+
+
+def test_every_text_is_what_an_uncached_forward_gives(letters, forest) -> None:
+    """Forked, promoted after forced openings, in rows that were refilled: the same ids and log-probabilities."""
+    assert len(forest) > 40
+    for text in forest:
+        before = ids(text)[: text.start]
+        assert text.ids == uncached_text(letters, before, text.key, LIMIT, knobs(1.0))
+        assert text.finished == (text.ids[-1] == Letters.eos)
+    for text in forest[::7]:
+        scores = jax.nn.log_softmax(whole_logits(letters, jnp.asarray([ids(text)]))[0, text.start - 1 : -1])
+        np.testing.assert_allclose(text.log_probs, scores[np.arange(len(text.ids)), np.array(text.ids)], atol=2e-5)
+
+
+def plain(texts: Sequence[Text], shared: Sequence[int] = ()) -> list[tuple[list[int], list[int]]]:
+    return sorted((text.key.tolist(), [*shared, *ids(text)]) for text in texts)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rows": 1},
+        {"rows": 3, "chunk": 1},
+        {"problems": 4},
+        {"problems": 1, "chunk": 16},
+        {"slots": 48},
+        {"slots": 48, "rows": 3},
+    ],
+)
+def test_nothing_depends_on_the_shape(letters, forest, changed) -> None:
+    """Nor on a cache that is too small, where texts are dropped and read again."""
+    engine = make(letters, dataclasses.replace(SHAPE, **changed))
+    assert plain(grow(engine, PROMPTS, seed=0)) == plain(forest)
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_cache_that_barely_holds_one_text_is_slow_and_right(letters, seed) -> None:
+    small = make(letters, dataclasses.replace(SHAPE, slots=48, rows=3))
+    assert plain(grow(small, PROMPTS, seed)) == plain(grow(make(letters), PROMPTS, seed))
+    for pool in small._ready:
+        assert sorted(pool._free) == list(range(48))  # none lost, none doubled
+
+
+def test_what_all_prompts_begin_with_is_read_once(letters) -> None:
+    start = [1, *range(3, 15)]
+    prompts = [[*start, *prompt[1:]] for prompt in PROMPTS]
+    wide = dataclasses.replace(SHAPE, slots=192)
+    apart, together = make(letters, wide), make(letters, dataclasses.replace(wide, shared=32), start)
+    assert plain(grow(apart, prompts, seed=1)) == plain(grow(together, prompts, seed=1), start)
+    assert apart.counts.writes - together.counts.writes == len(prompts) * len(start)
+
+
+def test_every_token_is_written_once(letters) -> None:
+    """Prompts, openings and sampled ids, those behind a cut counted; the last id of a text is read if something follows."""
+    engine = make(letters)
+    texts = grow(engine, PROMPTS, seed=0)
+    spans = {span for text in texts for span in text.path()}
+    unique = sum(len(span.ids) for span in spans)
+    assert engine.counts.writes == engine.counts.read + engine.counts.sampled - len(texts)
+    assert engine.counts.writes <= unique
+    small = make(letters, dataclasses.replace(SHAPE, slots=48))
+    grow(small, PROMPTS, seed=0)
+    assert small.counts.writes > unique  # some of it twice
+
+
+def test_slots_are_free_again(letters) -> None:
+    engine = make(letters)
+    grow(engine, PROMPTS, seed=0)
+    assert engine.free == SHAPE.problems
+    root = engine.open(PROMPTS[0])
+    group = engine.sample(root, row_keys(0, "x", 3), LIMIT)
+    while group not in engine.step():
+        pass
+    held = sum(len(text.slots) for text in group.texts) + len(PROMPTS[0])
+    assert len(root.pool._free) == SHAPE.slots - held
+    for text in group.texts:
+        text.release()
+    assert len(root.pool._free) == SHAPE.slots - len(PROMPTS[0])
+    root.release()
+    assert len(root.pool._free) == SHAPE.slots
+
+
+def test_a_text_that_can_never_fit_is_refused_before_it_begins(letters) -> None:
+    engine = make(letters, dataclasses.replace(SHAPE, slots=16))
+    root = engine.open(PROMPTS[1])
+    engine.sample(root, row_keys(0, "x", 1), 4)
+    with pytest.raises(ValueError, match="a text of 17 tokens does not fit the cache: 16 slots a problem"):
+        engine.sample(root, row_keys(0, "x", 1), 5)
+
+
+def test_asked_again_after_the_same_span(letters) -> None:
+    """The ids are there already; what the model says after them is read again, and nothing else."""
+    engine = make(letters)
+    root = engine.open(PROMPTS[1])
+    first = engine.sample(root, row_keys(0, "x", 2), LIMIT)
+    while first not in engine.step():
+        pass
+    writes = engine.counts.writes
+    again = engine.sample(root, row_keys(0, "x", 2), LIMIT)
+    while again not in engine.step():
+        pass
+    assert [text.ids for text in again.texts] == [text.ids for text in first.texts]
+    assert engine.counts.writes - writes == 1 + sum(len(text.ids) - 1 for text in again.texts)
+
+
+@pytest.mark.parametrize("wait", [0, 2, 50])
+@pytest.mark.parametrize("chunk", [1, 4, 64])
+def test_cuts(letters, wait, chunk) -> None:
+    """A row pauses where its text may be over; the host says whether it is, and how much of it is kept."""
+    shape = dataclasses.replace(SHAPE, chunk=chunk)
+    breaks = np.zeros(letters.config.vocab_size, bool)
+    breaks[np.arange(letters.config.vocab_size) % 26 == 3 + 4] = True  # e
+
+    def after_ee(text: str) -> int | None:
+        """The text is over at its second e, of which nothing is kept."""
+        places = [i for i, letter in enumerate(text) if letter == "e"]
+        return places[1] if len(places) > 1 else None
+
+    engine = make(letters, shape, breaks=breaks)
+    root = engine.open(PROMPTS[0])
+    keys = row_keys(3, "cuts", 3)
+    group = engine.sample(root, keys, 40, cut=after_ee, wait=wait)
+    while group not in engine.step():
+        pass
+    for text, key in zip(group.texts, keys, strict=True):
+        whole = uncached_text(letters, PROMPTS[0], key, 40, knobs(1.0))
+        kept = after_ee(Letters().decode(whole))
+        lengths = [len(Letters().decode(whole[:count])) for count in range(len(whole) + 1)]  # some ids leave no letter
+        count = len(whole) if kept is None else max(n for n, length in enumerate(lengths) if length <= kept)
+        assert text.ids == whole[:count]
+        if kept is not None and chunk == 64:
+            assert text.generated == min(len(whole), count + 1 + wait)
+    assert any(text.generated > len(text.ids) for text in group.texts)
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_another_head_reads_only_what_is_new(letters, head) -> None:
+    """The values at the ends of steps, a step at a time, are those of a whole forward."""
+    config = dataclasses.replace(letters.config, head=head, labels=2, tie_embeddings=False)
+    judge = dataclasses.replace(letters, config=config, params=parameters.init(config, jax.random.key(1)))
+    engine = make(judge)
+    root = engine.open(PROMPTS[1])
+    steps = [[4, 5, 6], [7] * 11, [9, 10]]
+    groups, after = [], root
+    for step in steps:
+        groups.append(engine.read(after, step))
+        after = groups[-1].after
+    sibling = engine.read(groups[0].after, [20, 21])
+    waiting = {*groups, sibling}
+    while waiting:
+        waiting -= set(engine.step())
+    whole = whole_logits(judge, jnp.asarray([[*PROMPTS[1], *(token for step in steps for token in step)]]))[0]
+    ends = np.cumsum([len(PROMPTS[1]), *map(len, steps)])[1:] - 1
+    np.testing.assert_allclose(np.stack([group.values for group in groups]), whole[ends], atol=1e-5)
+    other = whole_logits(judge, jnp.asarray([[*PROMPTS[1], *steps[0], 20, 21]]))[0, -1]
+    np.testing.assert_allclose(sibling.values, other, atol=1e-5)
+    assert engine.counts.writes == len(PROMPTS[1]) + sum(map(len, steps)) + 2

@@ -1,0 +1,149 @@
+"""Programs compiled for every generation, and the bounds that follow from what they need."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax.numpy as jnp
+import pytest
+
+from jorney import topology
+from jorney.engine import cache
+from jorney.engine.programs import Shape
+from jorney.machine import aot
+from jorney.machine.aot import Needs
+from jorney.machine.hlo import Traffic
+from jorney.machine.plan.engine_programs import engine_programs, most_problems, token_bytes, weight_bytes
+from jorney.machine.plan.planned import Program, compile_program, planned
+from jorney.machine.plan.training_step import training_step
+from jorney.model import flops
+from jorney.model.presets import PRESETS
+from jorney.sharding import MeshConfig
+from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.sft import SftConfig
+
+TINY = dataclasses.replace(PRESETS["tiny"], head_dim=128)  # as wide as a TPU's lanes: nothing is padded
+MACHINES = ("v4-8", "v5e-8", "v5p-8", "v6e-8", "7x-4")
+
+
+def step(config, machine, mesh=None) -> Program:
+    mesh = mesh or MeshConfig(data=1, fsdp=-1)
+    return training_step("step", TINY, config, jnp.bfloat16, machine, aot.make_mesh(machine, mesh))
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_generation_compiles_a_step_and_the_engine(name: str) -> None:
+    pytest.importorskip("libtpu")
+    machine = topology.find(name)
+    found = compile_program(step(SftConfig(batch_rows=16, row_length=128, remat="full"), machine), machine)
+    assert found.fits
+    if found.needs.collectives is not None:
+        assert found.needs.collectives["all-gather"].count >= 7 * TINY.layers  # the weights of each layer
+    if name not in ("v5e-8", "v5p-8"):
+        return
+    mesh = aot.make_mesh(machine, MeshConfig(data=-1, tensor=4))
+    shape = Shape(problems=mesh.shape["data"] * 2, rows=2, slots=64, chunk=4, texts=2)
+    decode = engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)[-1]
+    assert compile_program(decode, machine).fits
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DpoConfig(batch_pairs=8, prompt_length=128, completion_length=64),
+        pytest.param(PrmConfig(batch_rows=8, row_length=128), marks=pytest.mark.slow),
+        pytest.param(SftConfig(batch_rows=16, row_length=128, accumulate=2, remat="attention"), marks=pytest.mark.slow),
+    ],
+    ids=["dpo", "prm", "accumulated"],
+)
+def test_objectives_compile(config) -> None:
+    pytest.importorskip("libtpu")
+    machine = topology.find("v5e-8")
+    found = compile_program(step(config, machine), machine)
+    assert found.fits
+    assert found.needs.argument_bytes > sum(found.program.resident.values())
+
+
+@pytest.mark.slow
+def test_all_programs_of_an_engine_compile_with_what_all_problems_share() -> None:
+    pytest.importorskip("libtpu")
+    machine = topology.find("v5e-8")
+    mesh = aot.make_mesh(machine, MeshConfig(data=2, tensor=4))
+    shape = Shape(problems=4, rows=2, slots=64, chunk=4, texts=2, shared=32)
+    programs = engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)
+    assert [program.name.split()[1] for program in programs] == ["share", *["prefill"] * 2, *["extend"] * 4, "decode"]
+    found = [compile_program(program, machine) for program in programs]
+    assert all(one.fits for one in found)
+    cached = cache.nbytes(TINY, shape.problems * shape.slots, 2) / 8 + cache.nbytes(TINY, shape.shared, 2) / 4
+    weights = weight_bytes(TINY, jnp.bfloat16, mesh)
+    assert found[-1].needs.argument_bytes == pytest.approx(weights + cached, rel=0.12)
+    assert found[-1].program.tokens == 4 * 2 * 4
+
+
+def test_sampling_holds_no_second_cache() -> None:
+    """As a TPU lays arrays out the cache would be turned round at every token, where all heads are written at once."""
+    pytest.importorskip("libtpu")
+    machine = topology.find("v5e-1")
+    mesh = aot.make_mesh(machine, MeshConfig(data=1))
+    shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=2)
+    found = compile_program(engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)[-1], machine)
+    assert found.needs.temp_bytes < 0.3 * found.program.resident["cache"]
+
+
+def test_weights_and_tokens_are_split_as_the_mesh_says() -> None:
+    pytest.importorskip("libtpu")
+    machine = topology.find("v5e-8")
+    whole, split = (aot.make_mesh(machine, MeshConfig(data=-1, tensor=tensor)) for tensor in (1, 4))
+    matrices = 2 * (flops.forward(TINY, flops.RowShape(1, {"full": 0}), 1, 1, "full") / 2 + TINY.vocab_size * TINY.embed)
+    assert weight_bytes(TINY, jnp.bfloat16, whole) == pytest.approx(matrices, rel=0.01)
+    assert weight_bytes(TINY, jnp.bfloat16, split) == pytest.approx(matrices / 4, rel=0.02)
+    assert token_bytes(TINY, jnp.bfloat16, whole) == 4 * token_bytes(TINY, jnp.bfloat16, split) == 2 * 2 * 4 * 128 * 2
+
+
+@pytest.mark.slow
+def test_as_many_problems_as_fit_and_no_more() -> None:
+    pytest.importorskip("libtpu")
+    # A machine with little memory: the compiler's own limit is far away, so what counts is stated as taken by something else.
+    machine = topology.find("v5e-4")
+    mesh = aot.make_mesh(machine, MeshConfig(data=1, tensor=4))
+    like = Shape(problems=2, rows=2, slots=256, chunk=4, texts=2)
+    beside = machine.capacity - 100e6
+    programs = engine_programs("trees", TINY, like, jnp.bfloat16, machine, mesh, beside)
+    own = [compile_program(one, machine) for one in (programs[1], programs[-1])]
+    shape, found = most_problems(own, TINY, like, 1024, jnp.bfloat16, mesh)
+    assert all(one.fits for one in found)
+    assert shape.slots == 1024
+    of_problem = 1024 * token_bytes(TINY, jnp.bfloat16, mesh)
+    spare = machine.capacity - max(one.needed_bytes for one in found)
+    assert 0 <= spare < 0.3 * 100e6
+    assert shape.problems > 0.4 * 100e6 / of_problem
+    assert most_problems(own, TINY, like, 2**20, jnp.bfloat16, mesh) is None
+
+
+def test_bounds_follow_from_needs() -> None:
+    machine = topology.find("7x-8")  # of which a chip is two devices
+    needs = Needs(True, 10**9, 10**9, 10**9, 2 * 10**9, 10**11, {"all-gather": Traffic(3, 6e9), "all-reduce": Traffic(1, 4e9)})
+    program = Program("step", lambda: None, 1, {"full": 2e15, "causal": 1e15}, 4096, 2, {}, beside=3e9)
+    found = planned(program, machine, needs)
+    assert found.seconds == {
+        "compute": pytest.approx(1e15 / 8 / 2307e12),
+        "memory": pytest.approx(2 * 2e9 / 7380e9),
+        "network": pytest.approx(2 * 10e9 / 1200e9),
+    }
+    assert found.bound == found.seconds["compute"]
+    assert found.tokens_per_second_per_chip == pytest.approx(4096 / found.bound / 8)
+    assert found.mfu("causal") == pytest.approx(1)
+    assert found.needed_bytes == 5e9
+    assert found.fits
+    assert not planned(dataclasses.replace(program, beside=99e9), machine, needs).fits
+
+
+def test_rows_that_do_not_divide_are_named() -> None:
+    pytest.importorskip("libtpu")
+    with pytest.raises(
+        ValueError, match=r"sft.batch_rows = 12: expected a multiple of 8, data x fsdp devices x sft.accumulate"
+    ):
+        step(SftConfig(batch_rows=12), topology.find("v5e-8"))
+    with pytest.raises(ValueError, match=r"expected dpo.prompt_length and dpo.completion_length"):
+        step(DpoConfig(batch_pairs=8), topology.find("v5e-8"))
