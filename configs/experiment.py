@@ -17,7 +17,7 @@ generated tokens, and pass@n of it, which nothing that picks among attempts can 
 
 import dataclasses
 
-from jorney.domain.countdown import Countdown
+from jorney.domain.countdown.sets import Countdown
 from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.journey import RunConfig, quickstart
 from jorney.solve.resample import ResampleConfig

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from jorney.domain.countdown import make_problem, moves
+from jorney.domain.countdown.game import moves
+from jorney.domain.countdown.sets import make_problem
+from jorney.domain.countdown.verify import rate
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import rate
 from jorney.tree.tree import Node, Tree
 
 

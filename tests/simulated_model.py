@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from jorney.config import digest
-from jorney.domain.answers import take_step
-from jorney.domain.countdown import moves, paths_to
+from jorney.domain.countdown.game import moves, paths_to
+from jorney.domain.countdown.grade import take_step
 
 
 class SimulatedModel:

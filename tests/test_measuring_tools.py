@@ -8,7 +8,7 @@ import sys
 import pytest
 from places import ROOT
 
-from jorney.domain.countdown import make_problem
+from jorney.domain.countdown.sets import make_problem
 
 
 @pytest.fixture(autouse=True)

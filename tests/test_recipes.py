@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import pytest
 from places import CACHE, ROOT
 
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
 from jorney.text.step_format import ABEL
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from jorney.domain import verifier
-from jorney.domain.countdown import make_problem
+from jorney.domain.countdown.sets import make_problem
+from jorney.judge import exact
 from jorney.tree.rerate import request
 from jorney.tree.tree import Node, Tree
 
@@ -33,7 +33,7 @@ def followed_tree(number: int, alike: bool = True) -> Tree:
     nodes = [Node(None)]
     nodes += [Node(parent, text, (1,), (-0.5,), sibling, status=status) for parent, sibling, text, status, _ in LINES]
     bare = Tree(f"p{number}", question, problem.answer, "abel", tuple(nodes), 7, problem.verifier, problem.meta)
-    ratings = verifier.judge([request(bare, node) for node in range(1, len(nodes))])
+    ratings = exact.judge([request(bare, node) for node in range(1, len(nodes))])
     rated = [
         dataclasses.replace(node, rating=one.correct, score=one.score, justification=one.justification, excursion=line[-1])
         for node, one, line in zip(nodes[1:], ratings, LINES, strict=True)

@@ -47,8 +47,8 @@ def few_shot(file: str) -> Any:
 def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
+    from jorney.domain.domain import Rating
     from jorney.domain.problem import read_problems
-    from jorney.domain.verifier import Rating
     from jorney.engine.generate import Generator
     from jorney.tree.expand import ExpandConfig, Grower
     from jorney.tree.prune import PruneConfig

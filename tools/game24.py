@@ -19,9 +19,9 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.domain import verifier
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem, read_problems
+from jorney.judge import exact
 from jorney.progress import Progress
 from jorney.rows.game24_puzzles import RANKS, TARGET, reachable
 from jorney.run.recipes.journey import quickstart
@@ -69,7 +69,7 @@ def run(
     train = others(puzzles, "train", solutions, seed)
     policy = run_phase1(bench, taught, train, "countdown", small.sft)
     rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy, puzzles)}]
-    rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: verifier.judge, VERIFIER)
+    rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: exact.judge, VERIFIER)
 
     own = rollouts // 5  # the numbers of "trees" alone are few
     problems = others(puzzles, "trees", own, seed) + others(puzzles, "train", rollouts - own, seed)

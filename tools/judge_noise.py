@@ -22,10 +22,10 @@ from typing import Any
 from jorney import storage
 from jorney.compiled import use_persistent_cache
 from jorney.config import digest
-from jorney.domain import verifier
-from jorney.domain.answers import grade_countdown
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
+from jorney.judge import exact
 from jorney.judge.noise import noised
 from jorney.progress import Progress
 from jorney.run.recipes.journey import RunConfig, quickstart
@@ -66,7 +66,7 @@ def _learn(
     limit: int | None,
 ) -> list[dict[str, Any]]:
     """The rows of one rate."""
-    judge = noised(verifier.judge, rate, config.seed)
+    judge = noised(exact.judge, rate, config.seed)
     known = f"verifier, noise {rate} of seed {config.seed}" if rate else "verifier"
     trees = plan_trees(bench, policy, problems, digest(problems), config.expand, lambda: judge, known)
     bench.run(trees)

@@ -20,7 +20,8 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.domain.countdown import Countdown, parse_step, sample_problems
+from jorney.domain.countdown.game import parse_step
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
 from jorney.judge import rollouts
 from jorney.judge.reward_model import PrmJudge

@@ -30,7 +30,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from jorney import sharding, storage
 from jorney.compiled import Compilations
 from jorney.convert import hf
-from jorney.domain import countdown
+from jorney.domain.countdown import game, sets, walks
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.flops import packed_row
@@ -53,7 +53,7 @@ WORDS = (
     "Make"
 )
 # How many numbers a walk starts from, the largest of them, and how often.
-STARTS = ((2, countdown.LARGEST, 0.12), (3, 50, 0.16), (4, 30, 0.64), (5, 25, 0.08))
+STARTS = ((2, game.LARGEST, 0.12), (3, 50, 0.16), (4, 30, 0.64), (5, 25, 0.08))
 MARKED, FOUND = 0.8, 0.6  # walks that look out for a number, and how many of these for one that they come to
 
 
@@ -74,24 +74,24 @@ def architecture(embed: int, layers: int) -> ModelConfig:
     )
 
 
-def start(rng: random.Random) -> countdown.Numbers:
+def start(rng: random.Random) -> game.Numbers:
     count, largest, _ = rng.choices(STARTS, [share for *_, share in STARTS])[0]
     while True:
         numbers = tuple(sorted(rng.randint(1, largest) for _ in range(count)))
-        if (count < 4 or countdown.split_of(numbers) == "train") and countdown.moves(numbers):
+        if (count < 4 or sets.split_of(numbers) == "train") and game.moves(numbers):
             return numbers
 
 
 def document(rng: random.Random, lines: int) -> str:
     numbers, seed, mark = start(rng), rng.random(), None
-    walk = list(itertools.islice(countdown.wander(numbers, random.Random(seed)), lines))
+    walk = list(itertools.islice(walks.wander(numbers, random.Random(seed)), lines))
     if rng.random() < MARKED:
         # Often one that the walk comes to, or nothing would ever be equal to it.
-        steps = [countdown.parse_step(line.partition(". ")[2]) for line in walk]
+        steps = [game.parse_step(line.partition(". ")[2]) for line in walk]
         ends = [step.result for step in steps if step and len(step.left) == 1]
-        mark = rng.choice(ends) if ends and rng.random() < FOUND else rng.randint(1, rng.choice((20, countdown.LARGEST)))
-        walk = list(itertools.islice(countdown.wander(numbers, random.Random(seed), mark), lines))
-    return ABEL.ask(countdown.aimless_question(numbers, mark)) + "\n".join(walk)
+        mark = rng.choice(ends) if ends and rng.random() < FOUND else rng.randint(1, rng.choice((20, game.LARGEST)))
+        walk = list(itertools.islice(walks.wander(numbers, random.Random(seed), mark), lines))
+    return ABEL.ask(walks.aimless_question(numbers, mark)) + "\n".join(walk)
 
 
 def train_tokenizer(folder: str) -> None:
@@ -105,7 +105,7 @@ def train_tokenizer(folder: str) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     rng = random.Random(0)
     texts = [document(rng, 8) for _ in range(2000)]
-    texts += [ABEL.ask(countdown.question((1, 2), 3)) + "#### 3"] * 2000
+    texts += [ABEL.ask(sets.question((1, 2), 3)) + "#### 3"] * 2000
     texts += [" ".join(["", *map(str, range(1, 100))]) + "\n" + "\n".join(map(str, range(1, 10)))] * 300
     texts += ["Wait, 3 is not 4. Go back to 1, 2.\n"] * 1000
     texts += [f" {WORDS}, . : ? !\n" + "\n".join(WORDS.split()) + ".\n"] * 200

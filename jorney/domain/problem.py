@@ -113,15 +113,15 @@ def _from_row(row: dict[str, Any], place: str) -> Problem:
     # Without an id the question's own hash: stable when rows are reordered or a file grows.
     name = next((str(row[key]) for key in _ID if row.get(key) is not None), None)
     verifier = "math" if row.get("verifier") is None else row["verifier"]
-    if verifier not in ("math", "countdown"):
-        raise ValueError(f"{place}: field 'verifier': expected 'math' or 'countdown', got {verifier!r}")
+    from jorney.domain import registry
+
+    domain = registry.named(verifier, f"{place}: field 'verifier'")
     meta = row.get("meta")
     if meta is None:
         meta = {key: value for key, value in row.items() if key not in _RESERVED}
     if not isinstance(meta, dict):
         raise ValueError(f"{place}: field 'meta': expected an object, got {meta!r}")
-    if verifier == "countdown" and not {"numbers", "target"} <= meta.keys():
-        raise ValueError(f"{place}: field 'meta': expected 'numbers' and 'target' for the verifier 'countdown', got {meta!r}")
+    domain.check(meta, place)
     return Problem(name or hash_id(question), question, answer, solution, verifier, meta)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jorney.config import expect_at_least
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.judge.llm import Account, Asker, Llm
 
 SCOPES = ("step", "path")

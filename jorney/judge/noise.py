@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 
 # As in `tree.expand`, which is above this: paths in, what is said of the last step of each out.
 Judge = Callable[[Sequence[tuple[Problem, Sequence[str]]]], Sequence[Rating]]

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney.compiled import Compilations
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.engine.drawing import knobs
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jorney.config import expect_at_least
-from jorney.domain.answers import Grader, final_answer
+from jorney.domain.answers import final_answer
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.engine.programs import Work

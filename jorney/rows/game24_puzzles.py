@@ -28,7 +28,7 @@ def puzzles(rows: Rows) -> Rows:
     Raises:
       ValueError: a row has another form; names its place and the field.
     """
-    from jorney.domain.countdown import make_problem  # it reads problems itself
+    from jorney.domain.countdown.sets import make_problem  # it reads problems itself
 
     for place, row in rows:
         words, rank = str(row["Puzzles"]).split(), str(row["Rank"])
@@ -53,6 +53,6 @@ def puzzles(rows: Rows) -> Rows:
 
 def reachable(numbers: Sequence[int], target: int = TARGET) -> bool:
     """Whether some solution stays within what Countdown's steps can say."""
-    from jorney.domain.countdown import paths_to
+    from jorney.domain.countdown.game import paths_to
 
     return target in paths_to(tuple(sorted(numbers)))

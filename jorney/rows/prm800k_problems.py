@@ -29,7 +29,7 @@ def solved(rows: Rows) -> Rows:
     Raises:
       ValueError: a row has another form; names its place and the field.
     """
-    from jorney.domain.answers import Grader  # it reads problems itself
+    from jorney.domain.grading import Grader  # it reads problems itself
     from jorney.domain.problem import Problem, hash_id
 
     done: set[str] = set()

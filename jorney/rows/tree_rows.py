@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem, hash_id
 from jorney.text.step_format import StepFormat
 from jorney.tree.tree import ROOT, Node, Tree

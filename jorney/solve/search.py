@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jorney.config import expect_at_least
-from jorney.domain.answers import Grader
+from jorney.domain.domain import Rating
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.engine.generate import Completion, Generator, SamplingConfig
 from jorney.judge.reward_model import AGGREGATES
 from jorney.solve.statistics import wilson
@@ -198,12 +198,12 @@ def equal_answers(problem: Problem, answers: Sequence[str | None], grader: Grade
             continue
         first[answer] = index
         stopped = False
-        for other in distinct if problem.verifier == "math" else ():
-            grade = grader.grade(dataclasses.replace(problem, answer=other), f"#### {answer}")
-            stopped = not grade.correct and not grade.note.startswith("answers ")
-            if grade.correct:
+        for other in distinct:
+            note = grader.compare(dataclasses.replace(problem, answer=other), answer)
+            stopped = bool(note) and not note.startswith("answers ")
+            if not note:
                 first[answer] = first[other]
-            if grade.correct or stopped:
+            if not note or stopped:
                 break
         if first[answer] == index and not stopped:
             distinct.append(answer)

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from jorney.config import expect_at_least
-from jorney.domain import verifier
-from jorney.domain.answers import Grader, final_answer
+from jorney.domain.answers import final_answer
+from jorney.domain.domain import Rating
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.engine.drawing import knobs
 from jorney.engine.generate import Generator, row_keys
 from jorney.engine.programs import Work
 from jorney.engine.spans import Span
 from jorney.engine.texts import Group, Text
+from jorney.judge import exact
 from jorney.policy import Policy
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.tree.prune import Candidate, PruneConfig, prune
@@ -113,7 +114,7 @@ def expand(
     policy: Policy,
     problems: Sequence[Problem],
     config: ExpandConfig | None = None,
-    judge: Judge = verifier.judge,
+    judge: Judge = exact.judge,
     seed: int = 0,
 ) -> list[Tree]:
     """Reasoning trees of problems, sampled from the policy and judged.
@@ -284,10 +285,8 @@ class Grower:
 
     @staticmethod
     def _right(problem: Problem, answer: str, grader: Grader) -> bool:
-        """Whether an answer is the known one; for mathematics, whether it is equal to it."""
-        if answer == problem.answer or problem.verifier == "countdown":
-            return answer == problem.answer
-        return grader.grade(problem, f"#### {answer}").correct
+        """Whether an answer is the known one, or equal to it."""
+        return answer == problem.answer or not grader.compare(problem, answer)
 
 
 @dataclasses.dataclass

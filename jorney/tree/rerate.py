@@ -11,8 +11,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.text.step_format import FORMATS
 from jorney.tree.tree import ROOT, Node, Tree
 

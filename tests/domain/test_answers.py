@@ -19,8 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from jorney.domain.answers import GO_BACK, Grade, Grader, final_answer, grade_countdown
-from jorney.domain.countdown import Numbers, make_problem, moves, paths_to, sample_solution, write_solution
+from jorney.domain.answers import final_answer
+from jorney.domain.countdown.game import Numbers, moves, paths_to, sample_solution, write_solution
+from jorney.domain.countdown.grade import GO_BACK, grade_countdown
+from jorney.domain.countdown.sets import make_problem
+from jorney.domain.domain import Grade
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 
 GSM8K = ROOT.parent / "shared" / "data" / "gsm8k" / "test.jsonl"
@@ -336,13 +340,13 @@ def test_ctrl_c_leaves_no_reply_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that was interrupted must not have its reply read as the reply to the next."""
     with Grader(timeout_seconds=30) as grader:
         assert grader.grade(mathematics("2"), "#### 4/2").correct
-        assert grader._connection is not None
+        assert grader._worker._connection is not None
 
         def interrupted(self: object, timeout: float) -> bool:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(type(grader._connection), "poll", interrupted)
+            patch.setattr(type(grader._worker._connection), "poll", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 grader.grade(mathematics("2"), "#### 6/3")  # the worker replies "right"
         assert not grader.grade(mathematics("2"), "#### 6/4").correct
@@ -357,8 +361,8 @@ import time
 from pathlib import Path
 import types
 sys.modules["jax"] = types.ModuleType("jax")  # the main program has it
-from jorney.answers import Grader
-from jorney.data.problems import Problem
+from jorney.domain.grading import Grader
+from jorney.domain.problem import Problem
 grader = Grader(timeout_seconds=2)
 assert grader.grade(Problem("p", "?", "2"), "#### 4/2").correct
 print(grader.worker_pid, flush=True)
@@ -397,7 +401,7 @@ def test_the_worker_ignores_ctrl_c_and_does_not_outlive_its_parent(tmp_path: Pat
 
 def test_the_worker_imports_no_jax() -> None:
     code = (
-        "import sys, jorney.domain.answers as a; before = set(sys.modules); a._parse('5'); after = set(sys.modules); "
+        "import sys, jorney.domain.equivalence as a; before = set(sys.modules); a._parse('5'); after = set(sys.modules); "
         "print(sorted({m.partition('.')[0] for m in before | after} & {'jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'torch'}), "
         "'math_verify' in before, 'math_verify' in after)"
     )

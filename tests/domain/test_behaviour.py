@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.answers import grade_countdown
-from jorney.domain.behaviour import behaviour, walk
-from jorney.domain.countdown import Step, make_problem, moves, paths_to
+from jorney.domain.countdown.behaviour import walk
+from jorney.domain.countdown.game import Step, moves, paths_to
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import make_problem
 from jorney.domain.problem import Problem
+from jorney.solve.behaviour import behaviour
 from jorney.solve.evaluate import Graded
 
 PROBLEM = make_problem((3, 4, 5, 9), 20)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jorney.domain import countdown
-from jorney.domain.countdown import Countdown, Numbers, Step
+from jorney.domain.countdown import game, sets, walks
+from jorney.domain.countdown.game import Numbers, Step
+from jorney.domain.countdown.sets import Countdown
 
 NUMBERS = st.lists(st.integers(1, 25), min_size=2, max_size=5).map(lambda values: tuple(sorted(values)))
 SEEDS = st.integers(0, 2**32)  # a generator that hypothesis makes ignores weights
@@ -37,12 +38,12 @@ def without(numbers: Numbers, *gone: int) -> list[int] | None:
 def all_solutions(numbers: Numbers, target: int) -> list[tuple[Step, ...]]:
     if len(numbers) == 1:
         return [()] if numbers[0] == target else []
-    return [(step, *rest) for step in countdown.moves(numbers) for rest in all_solutions(step.left, target)]
+    return [(step, *rest) for step in game.moves(numbers) for rest in all_solutions(step.left, target)]
 
 
 def check_solution(numbers: Numbers, target: int, steps: tuple[Step, ...]) -> None:
     for step in steps:
-        assert countdown.step_error(numbers, step) is None
+        assert game.step_error(numbers, step) is None
         numbers = step.left
     assert numbers == (target,)
 
@@ -52,7 +53,7 @@ def check_solution(numbers: Numbers, target: int, steps: tuple[Step, ...]) -> No
 def test_apply_is_exact(a, op, b):
     value = exact(a, op, b)
     legal = value is not None and value.denominator == 1 and value >= 1
-    assert countdown.apply(a, op, b) == (int(value) if legal else None)
+    assert game.apply(a, op, b) == (int(value) if legal else None)
 
 
 @settings(max_examples=60)
@@ -62,26 +63,26 @@ def test_moves_are_all_legal_steps_each_once(numbers):
     for (i, a), (j, b) in itertools.permutations(enumerate(numbers), 2):
         for op in "+-*/":
             value = exact(a, op, b)
-            if value.denominator == 1 and 1 <= value <= countdown.LARGEST and not (op in "+*" and a > b):
+            if value.denominator == 1 and 1 <= value <= game.LARGEST and not (op in "+*" and a > b):
                 rest = [number for k, number in enumerate(numbers) if k not in (i, j)]
                 expected.add(Step(a, op, b, int(value), tuple(sorted([*rest, int(value)]))))
-    found = countdown.moves(numbers)
+    found = game.moves(numbers)
     assert len(found) == len(set(found))
     assert set(found) == expected
-    assert all(countdown.step_error(numbers, step) is None for step in found)
+    assert all(game.step_error(numbers, step) is None for step in found)
 
 
 @settings(max_examples=100)
 @given(NUMBERS, st.data())
 def test_step_error_finds_every_false_step(numbers, data):
-    step = data.draw(st.sampled_from(countdown.moves(numbers)))
+    step = data.draw(st.sampled_from(game.moves(numbers)))
     field = data.draw(st.sampled_from(["a", "op", "b", "result", "left"]))
     other = {"op": st.sampled_from("+-*/"), "left": NUMBERS}.get(field, st.integers(0, 30))
     changed = dataclasses.replace(step, **{field: data.draw(other)})
     rest = without(numbers, changed.a, changed.b)
     value = exact(changed.a, changed.op, changed.b)
     true = rest is not None and value == changed.result >= 1 and changed.left == tuple(sorted([*rest, changed.result]))
-    assert (countdown.step_error(numbers, changed) is None) == true
+    assert (game.step_error(numbers, changed) is None) == true
 
 
 @pytest.mark.parametrize(
@@ -97,14 +98,14 @@ def test_step_error_finds_every_false_step(numbers, data):
     ],
 )
 def test_step_error_says_what_is_wrong(step, error):
-    assert countdown.step_error((3, 5, 9), step) == error
+    assert game.step_error((3, 5, 9), step) == error
 
 
 @settings(max_examples=60)
 @given(NUMBERS)
 def test_a_step_reads_back_from_its_text(numbers):
-    for step in countdown.moves(numbers):
-        assert countdown.parse_step(f" {step} ") == step
+    for step in game.moves(numbers):
+        assert game.parse_step(f" {step} ") == step
 
 
 @pytest.mark.parametrize(
@@ -113,19 +114,19 @@ def test_a_step_reads_back_from_its_text(numbers):
      "-3 * 4 = 12 (left: 12)", "3 * 4 = 12.0 (left: 12)", "3 * 4 = 12 (left: 12,5)"],
 )  # fmt: skip
 def test_other_texts_are_no_steps(text):
-    assert countdown.parse_step(text) is None
+    assert game.parse_step(text) is None
 
 
 def test_parse_step_sorts_what_is_left_and_checks_nothing():
-    assert countdown.parse_step("3 * 4 = 99 (left: 99, 5)") == Step(3, "*", 4, 99, (5, 99))
+    assert game.parse_step("3 * 4 = 99 (left: 99, 5)") == Step(3, "*", 4, 99, (5, 99))
 
 
 def test_solutions_are_uniform_over_all_that_exist():
     numbers, target = (2, 3, 4, 6), 10
     solutions = all_solutions(numbers, target)
-    assert len(solutions) == len(set(solutions)) == countdown.paths_to(numbers)[target] == 22
+    assert len(solutions) == len(set(solutions)) == game.paths_to(numbers)[target] == 22
     rng = random.Random(0)
-    drawn = collections.Counter(countdown.sample_solution(numbers, target, rng) for _ in range(4000))
+    drawn = collections.Counter(game.sample_solution(numbers, target, rng) for _ in range(4000))
     assert set(drawn) == set(solutions)
     # Weighing the first step's options equally, say, gives p < 1e-100.
     assert stats.chisquare(list(drawn.values())).pvalue > 0.01
@@ -135,36 +136,36 @@ def test_solutions_are_uniform_over_all_that_exist():
 @given(NUMBERS.filter(lambda numbers: len(numbers) < 5), SEEDS)
 def test_sampled_solutions_are_legal(numbers, seed):
     rng = random.Random(seed)
-    paths = countdown.paths_to(numbers)
+    paths = game.paths_to(numbers)
     target = rng.choice(sorted(paths))
-    check_solution(numbers, target, countdown.sample_solution(numbers, target, rng))
+    check_solution(numbers, target, game.sample_solution(numbers, target, rng))
     unreachable = next(value for value in itertools.count(1) if value not in paths)
     with pytest.raises(ValueError, match=f"no steps lead from .* to {unreachable}"):
-        countdown.sample_solution(numbers, unreachable, rng)
+        game.sample_solution(numbers, unreachable, rng)
 
 
 @given(NUMBERS, SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_the_widest_solution_keeps_most_ways_open(numbers: Numbers, seed: int) -> None:
     rng = random.Random(seed)
-    target = rng.choice(sorted(countdown.paths_to(numbers)))
-    steps = countdown.widest_solution(numbers, target, rng)
+    target = rng.choice(sorted(game.paths_to(numbers)))
+    steps = game.widest_solution(numbers, target, rng)
     check_solution(numbers, target, steps)
     for step in steps:
-        ways = [countdown.paths_to(other.left).get(target, 0) for other in countdown.moves(numbers)]
-        assert countdown.paths_to(step.left)[target] == max(ways)
+        ways = [game.paths_to(other.left).get(target, 0) for other in game.moves(numbers)]
+        assert game.paths_to(step.left)[target] == max(ways)
         numbers = step.left
 
 
 def test_no_widest_solution_where_there_is_none() -> None:
     with pytest.raises(ValueError, match="no steps lead from"):
-        countdown.widest_solution((1, 1), 50, random.Random(0))
+        game.widest_solution((1, 1), 50, random.Random(0))
 
 
 def test_a_solution_as_text():
     steps = (Step(9, "-", 5, 4, (3, 4, 4)), Step(4, "+", 4, 8, (3, 8)), Step(3, "*", 8, 24, (24,)))
     text = "1. 9 - 5 = 4 (left: 3, 4, 4)\n2. 4 + 4 = 8 (left: 3, 8)\n3. 3 * 8 = 24 (left: 24)\n#### 24"
-    assert countdown.write_solution(steps) == text
+    assert game.write_solution(steps) == text
 
 
 def numbers_of(problem) -> Numbers:
@@ -173,17 +174,17 @@ def numbers_of(problem) -> Numbers:
 
 def test_problems_are_a_function_of_the_seed():
     task = Countdown()
-    first, again, other = (countdown.sample_problems(task, "train", 100, seed) for seed in (7, 7, 8))
+    first, again, other = (sets.sample_problems(task, "train", 100, seed) for seed in (7, 7, 8))
     assert first == again
     assert len({problem.id for problem in first}) == 100
     assert len({problem.id for problem in first} & {problem.id for problem in other}) < 10
     # More problems of the same seed begin with the fewer.
-    assert countdown.sample_problems(task, "train", 30, 7) == first[:30]
+    assert sets.sample_problems(task, "train", 30, 7) == first[:30]
 
 
 def test_problems_are_solved_by_their_solutions():
     task = Countdown(count=4, largest_number=12, smallest_target=20, largest_target=30)
-    for problem in countdown.sample_problems(task, "tuning", 50, 0):
+    for problem in sets.sample_problems(task, "tuning", 50, 0):
         numbers, target = numbers_of(problem), problem.meta["target"]
         assert len(numbers) == 4
         assert 1 <= min(numbers) <= max(numbers) <= 12
@@ -191,7 +192,7 @@ def test_problems_are_solved_by_their_solutions():
         assert problem.answer == str(target)
         assert problem.question == f"Make {target} from {', '.join(map(str, numbers))}."
         *lines, last = problem.solution.splitlines()
-        steps = [countdown.parse_step(line.removeprefix(f"{k}. ")) for k, line in enumerate(lines, start=1)]
+        steps = [game.parse_step(line.removeprefix(f"{k}. ")) for k, line in enumerate(lines, start=1)]
         check_solution(numbers, target, tuple(steps))
         assert last == f"#### {target}"
 
@@ -201,10 +202,10 @@ def test_problems_are_solved_by_their_solutions():
 def test_no_two_sets_share_a_multiset_whatever_the_seeds(seeds, shape):
     task = Countdown(count=shape[0], largest_number=shape[1])
     drawn = {
-        split: {numbers_of(problem) for seed in seeds for problem in countdown.sample_problems(task, split, 20, seed)}
-        for split in countdown.SPLITS
+        split: {numbers_of(problem) for seed in seeds for problem in sets.sample_problems(task, split, 20, seed)}
+        for split in sets.SPLITS
     }
-    for a, b in itertools.combinations(countdown.SPLITS, 2):
+    for a, b in itertools.combinations(sets.SPLITS, 2):
         assert not drawn[a] & drawn[b]
 
 
@@ -219,22 +220,22 @@ def test_splits_never_change():
         (1, 1, 1, 4): "test",
         (4, 6): "final",
     }
-    assert {numbers: countdown.split_of(numbers) for numbers in known} == known
-    assert countdown.split_of((9, 5, 3, 4)) == countdown.split_of((3, 4, 5, 9))
+    assert {numbers: sets.split_of(numbers) for numbers in known} == known
+    assert sets.split_of((9, 5, 3, 4)) == sets.split_of((3, 4, 5, 9))
 
 
 def test_splits_have_their_shares():
     every = list(itertools.combinations_with_replacement(range(1, 21), 4))
-    found = collections.Counter(map(countdown.split_of, every))
-    assert sum(countdown.SPLITS.values()) == pytest.approx(1)
-    for split, share in countdown.SPLITS.items():
+    found = collections.Counter(map(sets.split_of, every))
+    assert sum(sets.SPLITS.values()) == pytest.approx(1)
+    for split, share in sets.SPLITS.items():
         assert found[split] / len(every) == pytest.approx(share, abs=0.015)
 
 
 def test_asking_for_more_problems_than_there_are():
     task = Countdown(count=2, largest_number=2)
     with pytest.raises(ValueError, match=r"only \d of 10 problems of the set 'train'"):
-        countdown.sample_problems(task, "train", 10, 0)
+        sets.sample_problems(task, "train", 10, 0)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +258,11 @@ def test_what_is_out_of_range_is_named(fields, named):
 
 def test_an_unknown_split_is_named():
     with pytest.raises(ValueError, match=r"split = 'valid': expected one of train, trees, final, tuning, test"):
-        countdown.sample_problems(Countdown(), "valid", 1, 0)
+        sets.sample_problems(Countdown(), "valid", 1, 0)
 
 
 def _may_be_walked(step) -> bool:
-    return len(step.left) < 4 or countdown.split_of(step.left) == "train"
+    return len(step.left) < 4 or sets.split_of(step.left) == "train"
 
 
 @settings(max_examples=60)
@@ -269,8 +270,8 @@ def _may_be_walked(step) -> bool:
 def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed, mark):
     start, rng = tuple(sorted(values)), random.Random(seed)
     trail, tried = [start], {}
-    walk = itertools.islice(countdown.wander(start, rng, mark), 40)
-    if not any(map(_may_be_walked, countdown.moves(start))):
+    walk = itertools.islice(walks.wander(start, rng, mark), 40)
+    if not any(map(_may_be_walked, game.moves(start))):
         with pytest.raises(ValueError, match="no step leads from"):
             next(walk)
         return
@@ -282,7 +283,7 @@ def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed, mark)
         elif here := re.fullmatch(r"Here (\d+) and (\d+) give ([\d, ]+)\.", line):
             assert (int(here[1]), int(here[2])) == trail[-1]
             given_here = [int(value) for value in here[3].split(", ")]
-            assert given_here == sorted({step.result for step in countdown.moves(trail[-1])})
+            assert given_here == sorted({step.result for step in game.moves(trail[-1])})
         elif line.startswith(("So ", "But ")):
             assert mark is not None
             if line.endswith("there."):
@@ -292,11 +293,9 @@ def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed, mark)
                 assert line == (f"So {end} is {mark}." if end == mark else f"But {end} is not {mark}.")
         else:  # anything else, an answer or a target among it, is no numbered step
             number, text = line.split(". ", 1)
-            step = countdown.parse_step(text)
+            step = game.parse_step(text)
             assert int(number) == len(trail)
-            options = [
-                one for one in countdown.moves(trail[-1]) if len(one.left) < 4 or countdown.split_of(one.left) == "train"
-            ]
+            options = [one for one in game.moves(trail[-1]) if len(one.left) < 4 or sets.split_of(one.left) == "train"]
             assert step in options
             if trail == [start] and tried.get(start) == set(options):
                 tried = {}  # all over again
@@ -309,15 +308,15 @@ def test_walks_are_legal_and_go_back_only_to_where_they_were(values, seed, mark)
 def test_a_walk_that_cannot_begin_raises():
     # All it could do is 24, 144 or 1 beside three times 12: two of other sets, one beyond the largest number.
     with pytest.raises(ValueError, match=r"no step leads from \(12, 12, 12, 12, 12\)"):
-        next(countdown.wander((12,) * 5, random.Random(0)))
+        next(walks.wander((12,) * 5, random.Random(0)))
 
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 25), min_size=2, max_size=5), SEEDS, st.integers(1, 99))
 def test_where_a_walk_goes_does_not_depend_on_what_it_looks_out_for(values, seed, mark):
     start = tuple(sorted(values))
-    if not any(map(_may_be_walked, countdown.moves(start))):
+    if not any(map(_may_be_walked, game.moves(start))):
         return
-    marked = itertools.islice(countdown.wander(start, random.Random(seed), mark), 40)
+    marked = itertools.islice(walks.wander(start, random.Random(seed), mark), 40)
     told = [line for line in marked if not line.startswith(("So ", "But "))]
-    assert told == list(itertools.islice(countdown.wander(start, random.Random(seed)), len(told)))
+    assert told == list(itertools.islice(walks.wander(start, random.Random(seed)), len(told)))

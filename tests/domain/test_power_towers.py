@@ -13,11 +13,14 @@ from collections.abc import Iterator, Sequence
 import pytest
 from letters import Letters, letters_policy
 
-from jorney.domain import answers, verifier
-from jorney.domain.answers import final_answer, grade_countdown
-from jorney.domain.countdown import make_problem
+from jorney.domain import registry, worker
+from jorney.domain.answers import final_answer
+from jorney.domain.countdown import verify
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import make_problem
+from jorney.domain.domain import Rating
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.engine.generate import Generator
 from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig
@@ -67,25 +70,27 @@ def towers(tiny, mesh1) -> Policy:
 
 
 @pytest.fixture(autouse=True)
-def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[answers.Grader]]:
+def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grader]]:
     """A grading may take a second, wherever graders are made; each is timed."""
-    made: list[answers.Grader] = []
+    made: list[Grader] = []
     seconds: list[float] = []
 
-    class Timed(answers.Grader):
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            made.append(self)
-
-        def _ask_worker(self, gold: str, answer: str) -> str:
+    class Timed(worker.Worker):
+        def compare(self, known: str, stated: str) -> str:
             begun = time.monotonic()
-            note = super()._ask_worker(gold, answer)
+            note = super().compare(known, stated)
             seconds.append(time.monotonic() - begun)
             return note
 
+    class TimedGrader(Grader):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self._worker = Timed(self.timeout_seconds, self.memory_limit)
+            made.append(self)
+
     for module in (benchmarks, rollouts, search, expand):
         if hasattr(module, "Grader"):
-            monkeypatch.setattr(module, "Grader", lambda *_, **__: Timed(SECONDS))
+            monkeypatch.setattr(module, "Grader", lambda *_, **__: TimedGrader(SECONDS))
     yield made
     assert all(taken < 30 for taken in seconds)  # its second and a new worker's start, which a busy machine draws out
     assert all(one.worker_pid is None for one in made)  # no worker is left behind
@@ -169,6 +174,6 @@ def test_endless_texts_are_read_in_time(text: str) -> None:
     steps = [step.partition(". ")[2] for step in ABEL.split(text)] or [""]
     ABEL.end_of_step(text, 1)
     assert grade_countdown(problem, text).correct is False
-    assert verifier.rate(problem, steps).correct is False
-    verifier.state(problem, steps)
+    assert verify.rate(problem, steps).correct is False
+    registry.state(problem, steps)
     assert time.monotonic() - begun < 10

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.answers import grade_countdown
-from jorney.domain.countdown import Countdown, make_problem, moves, paths_to, sample_problems
+from jorney.domain.countdown.game import moves, paths_to
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import Countdown, make_problem, sample_problems
+from jorney.domain.countdown.verify import rate
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import rate
 
 PROBLEM = make_problem((3, 4, 5, 9), 24)
 

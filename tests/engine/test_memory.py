@@ -19,10 +19,10 @@ import jorney
 from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
 from jorney.policy import Policy
-from jorney.sample import cache
-from jorney.sample.generate import Generator, row_keys
-from jorney.sample.programs import Work
-from jorney.sample.sampling import knobs
+from jorney.engine import cache
+from jorney.engine.generate import Generator, row_keys
+from jorney.engine.programs import Work
+from jorney.engine.drawing import knobs
 
 tokenizer, mesh = jorney.load().tokenizer, jorney.sharding.make_mesh()
 with open("/proc/self/statm") as memory:

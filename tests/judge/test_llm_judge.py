@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub_endpoint import Act, Stub
 
-from jorney.domain.countdown import make_problem
-from jorney.domain.verifier import Rating
+from jorney.domain.countdown.sets import make_problem
+from jorney.domain.domain import Rating
 from jorney.judge.llm import Account, Llm, LlmConfig, Reply
 from jorney.judge.llm_judge import SYSTEM, Judged, LlmJudge, LlmJudgeConfig, judge, parse, prompt
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jorney.compiled import Compilations
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.judge.reward_model import PrmJudge, solution_score
 from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.text.step_format import ABEL

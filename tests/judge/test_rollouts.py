@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prompts import TEXTS
 
-from jorney.domain.countdown import make_problem
+from jorney.domain.countdown.sets import make_problem
 from jorney.engine.generate import Completion, Generator
 from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig, label

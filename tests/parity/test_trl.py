@@ -16,7 +16,7 @@ import jorney
 from jorney.batch.packing import Example, pack
 from jorney.batch.pairs import Preference, lay_out
 from jorney.convert.hf import expected_tensors
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.model import params as parameters
 from jorney.text.step_format import ABEL
 from jorney.train.objectives import dpo

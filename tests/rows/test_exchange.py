@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import written_tree
 
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.rows import game24, math_shepherd, openr, prm800k, trl
 from jorney.rows.records import read_steps
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig

@@ -10,8 +10,8 @@ from fractions import Fraction
 import pytest
 from places import ROOT
 
-from jorney.domain.answers import grade_countdown
-from jorney.domain.countdown import LARGEST
+from jorney.domain.countdown.game import LARGEST
+from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.problem import read_problems
 from jorney.rows.game24_puzzles import RANKS, reachable
 

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from prompts import TEXTS
 
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, read_parts, summarise

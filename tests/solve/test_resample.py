@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompts import TEXTS
 
-from jorney.domain.countdown import make_problem
+from jorney.domain.countdown.sets import make_problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.resample import (

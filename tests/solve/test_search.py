@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.answers import Grader
-from jorney.domain.countdown import Countdown, make_problem, sample_problems
+from jorney.domain.countdown.sets import Countdown, make_problem, sample_problems
+from jorney.domain.domain import Rating
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.engine.generate import Generator
 from jorney.solve.search import (
     SELECTIONS,

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.answers import Grader, final_answer, grade_countdown
-from jorney.domain.countdown import make_problem
+from jorney.domain.answers import final_answer
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import make_problem
+from jorney.domain.grading import Grader
 from jorney.text.step_format import ABEL, BLANK, BOXED, FORMATS, STEP, StepFormat, closings, rewrite
 
 QWEN = """To find the number of vacuum cleaners, let's work backwards.

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 import pytest
 
 from jorney.compiled import Compilations
-from jorney.domain.countdown import Countdown, aimless_question, parse_step, sample_problems
+from jorney.domain.countdown.game import parse_step
+from jorney.domain.countdown.sets import Countdown, sample_problems
+from jorney.domain.countdown.verify import rate
+from jorney.domain.countdown.walks import aimless_question
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating, rate
 from jorney.engine.generate import Generator
 from jorney.text.step_format import ABEL
 from jorney.tree.expand import ExpandConfig, Request, grow

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
-from jorney.domain.verifier import Rating
+from jorney.domain.domain import Rating
 from jorney.thought.derive import DeriveConfig, shortcuts, walk
 from jorney.tree.rerate import request, rerate
 from jorney.tree.tree import from_json

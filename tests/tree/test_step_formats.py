@@ -10,8 +10,10 @@ import pytest
 from chats import TEMPLATE, chat_tokenizer
 
 from jorney.compiled import Compilations
-from jorney.domain.countdown import Countdown, aimless_question, parse_step, sample_problems
-from jorney.domain.verifier import Rating
+from jorney.domain.countdown.game import parse_step
+from jorney.domain.countdown.sets import Countdown, sample_problems
+from jorney.domain.countdown.walks import aimless_question
+from jorney.domain.domain import Rating
 from jorney.engine.drawing import knobs
 from jorney.engine.generate import Generator
 from jorney.text.step_format import ABEL, FORMATS, StepFormat

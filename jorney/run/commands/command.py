@@ -11,9 +11,9 @@ from jorney.batch.packing import TOO_LONG
 from jorney.config import digest
 from jorney.convert import config_json
 from jorney.distributed import DistributedConfig
-from jorney.domain import verifier
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain import registry
 from jorney.domain.problem import Problem, read_problems
+from jorney.judge import exact
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
@@ -42,7 +42,7 @@ from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import DTYPES
 from jorney.tree.expand import ExpandConfig, Judge
 
-COUNTDOWN = "countdown"
+DRAWN = 1000  # problems of a domain that draws them, where no limit is stated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class StageCommand:
     """
 
     name: ClassVar[str]
-    split: ClassVar[str] = "trees"  # of Countdown problems
+    split: ClassVar[str] = "trees"  # of problems that a domain draws
     trains: ClassVar[bool] = False  # each record of the training is said
 
     model: str = EMBEDDED
@@ -82,8 +82,8 @@ class StageCommand:
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
-        if source == COUNTDOWN:
-            return sample_problems(Countdown(), self.split, limit or 1000, self.seed)
+        if domain := registry.drawing(source):
+            return domain.draw(self.split, limit or DRAWN, self.seed)
         return read_problems(source, limit)
 
 
@@ -108,7 +108,7 @@ class ExpandCommand(StageCommand):
     name: ClassVar[str] = "expand"
 
     output: str = "runs/expand"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = 100
     judge: str = VERIFIER
     readout: str = AUTO
@@ -189,7 +189,7 @@ class SftCommand(TrainCommand):
     split: ClassVar[str] = "train"
 
     output: str = "runs/sft"
-    data: str = COUNTDOWN
+    data: str = registry.DEFAULT
     limit: int | None = None
     too_long: str = "error"
     excursion_loss: bool = True
@@ -201,8 +201,8 @@ class SftCommand(TrainCommand):
             raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if self.data == COUNTDOWN:
-            found = inputs.solutions(self.read(COUNTDOWN, self.limit), bench.format, COUNTDOWN)
+        if registry.drawing(self.data):
+            found = inputs.solutions(self.read(self.data, self.limit), bench.format, self.data)
         else:
             found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
         make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
@@ -226,7 +226,7 @@ class DpoCommand(TrainCommand):
     name: ClassVar[str] = "dpo"
 
     output: str = "runs/dpo"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None
@@ -258,7 +258,7 @@ class EvaluateCommand(StageCommand):
     split: ClassVar[str] = "test"
 
     output: str = "runs/evaluate"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
@@ -283,7 +283,7 @@ class SearchCommand(StageCommand):
     split: ClassVar[str] = "test"
 
     output: str = "runs/search"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = None
     judge: str = VERIFIER
     readout: str = AUTO
@@ -331,9 +331,9 @@ def _judge(
     """Makes the judge that a command names, when it is needed; and what it is known by."""
     if name != VERIFIER:
         return reward_judge(bench, name, readout, threshold)
-    if any(problem.verifier != "countdown" for problem in problems):
+    if not exact.verifiable(problems):
         raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
-    return lambda: verifier.judge, VERIFIER
+    return lambda: exact.judge, VERIFIER
 
 
 def expect_scores(judge: str, threshold: float | None) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import ClassVar
 
 from jorney import storage
-from jorney.domain import verifier
+from jorney.judge import exact
 from jorney.judge.llm import Llm, LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
@@ -60,7 +60,7 @@ class JudgeCommand(StageCommand):
             rater = judged.by_llm(llm, self.llm_judge)
             return [judged.with_account(judged.plan_judged(bench, self.trees, key, count, rater, by), bench, llm)]
         if self.judge == "verifier":
-            return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(lambda: verifier.judge), "verifier")]
+            return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(lambda: exact.judge), "verifier")]
         judge, known = reward_judge(bench, self.judge, self.readout, self.threshold)
         return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(judge), {"prm": known})]
 
@@ -70,7 +70,7 @@ class JudgeCommand(StageCommand):
         for tree in read_trees(self.trees):
             if tree.id in seen:
                 raise ValueError(f"{self.trees}: the tree {tree.id!r} is there twice: expected an id of its own for each")
-            if self.judge == "verifier" and tree.verifier != "countdown":
+            if self.judge == "verifier" and not exact.verifiable([tree.problem]):
                 raise ValueError(
                     f"{self.trees}: the tree {tree.id!r}: judge = 'verifier': only Countdown's steps can be verified"
                 )

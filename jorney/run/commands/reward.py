@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain import registry
 from jorney.domain.problem import read_problems
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.rows.labelled import Reading
-from jorney.run.commands.command import COUNTDOWN, StageCommand, read_model
+from jorney.run.commands.command import StageCommand, read_model
 from jorney.run.stages import inputs, rewards
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, plan_scores
 from jorney.run.workspace import Bench, Model, Stage
@@ -40,19 +40,19 @@ class PrmCommand(StageCommand):
     trains: ClassVar[bool] = True
 
     output: str = "runs/prm"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None
     neutral: str = "positive"
-    held_out: str = COUNTDOWN
+    held_out: str = registry.DEFAULT
     held_out_limit: int | None = 100
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if self.held_out == COUNTDOWN:
-            held_out = sample_problems(Countdown(), "tuning", self.held_out_limit or 100, self.seed)
+        if domain := registry.drawing(self.held_out):
+            held_out = domain.draw("tuning", self.held_out_limit or 100, self.seed)
         else:
             held_out = read_problems(self.held_out, self.held_out_limit)
         if self.data:
@@ -79,7 +79,7 @@ class PrmLabelCommand(StageCommand):
     name: ClassVar[str] = "prm label"
 
     output: str = "runs/labels"
-    problems: str = COUNTDOWN
+    problems: str = registry.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None

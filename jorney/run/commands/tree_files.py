@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.progress import Progress
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
 from jorney.rows.sources import Row, read_rows

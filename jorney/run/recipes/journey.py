@@ -11,7 +11,7 @@ from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
 from jorney.config import digest, to_json
 from jorney.convert import config_json
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem, read_problems, write_problems
 from jorney.engine.generate import encode_prompts
 from jorney.judge.llm import LlmConfig

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.domain.behaviour import behaviour
 from jorney.domain.problem import Problem
 from jorney.run.stage import Done
 from jorney.run.stages.evaluations import read_graded
 from jorney.run.stages.trees import read_thoughts, read_trees
 from jorney.show import Sample, SampleOutput
+from jorney.solve.behaviour import behaviour
 from jorney.solve.statistics import mcnemar
 from jorney.thought.derive import shortcuts
 from jorney.thought.thought import Thought

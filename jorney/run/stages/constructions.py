@@ -9,7 +9,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.run.workspace import Bench, Stage
 from jorney.thought.asked.dialogue import Ask, Chat, Made, Talking, account, advance, graded

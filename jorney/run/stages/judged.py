@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from jorney import storage
 from jorney.config import digest
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.domain.verifier import Rating
 from jorney.judge.llm import Account, Asker, Llm, LlmConfig
 from jorney.judge.llm_judge import LlmJudge, LlmJudgeConfig, judge
 from jorney.run.parts import Parts

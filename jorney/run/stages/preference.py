@@ -9,7 +9,7 @@ from typing import Any
 from jorney import storage
 from jorney.batch.pairs import Preference, choose_pairs
 from jorney.config import digest
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.policy import save

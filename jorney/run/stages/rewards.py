@@ -10,10 +10,10 @@ from typing import Any
 
 from jorney import distributed, storage
 from jorney.config import digest
-from jorney.domain import verifier
 from jorney.domain.problem import Problem
+from jorney.domain.registry import domain_of
 from jorney.engine.generate import Generator
-from jorney.judge import rollouts
+from jorney.judge import exact, rollouts
 from jorney.judge.readouts import AUTO
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
@@ -103,12 +103,12 @@ def sampled(rollouts: Stage) -> Callable[[], list[Labelled]]:
 def verified(problem: Problem, steps: Sequence[str], step_format: StepFormat) -> list[bool]:
     """The exact verdict on every step of a solution."""
     bare = [step_format.bare(step) for step in steps]
-    return [bool(verifier.rate(problem, bare[: count + 1]).correct) for count in range(len(bare))]
+    return [bool(domain_of(problem).verify(problem, bare[: count + 1]).correct) for count in range(len(bare))]
 
 
 def _agreement(found: Sequence[Labelled], problems: Sequence[Problem], step_format: StepFormat) -> float | None:
     """Share of the labels that the exact judge agrees with; None where there is none."""
-    known = {problem.id: problem for problem in problems if problem.verifier == "countdown"}
+    known = {problem.id: problem for problem in problems if domain_of(problem).exact}
     pairs = [
         (label is not None and label > 0.5) == verdict
         for one in found
@@ -176,7 +176,7 @@ def _measure(
     bench: Bench, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
 ) -> dict[str, Any]:
     generator = bench.generator(model)
-    if all(problem.verifier == "countdown" for problem in held_out):
+    if exact.verifiable(held_out):
         solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
         labels = [verified(problem, steps, bench.format) for problem, steps in pairs]

@@ -8,7 +8,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import plan_trees, read_trees

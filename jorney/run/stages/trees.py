@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.domain import verifier
-from jorney.domain.answers import equations
+from jorney.domain import registry
+from jorney.domain.equations import equations
 from jorney.domain.problem import Problem
+from jorney.judge import exact
 from jorney.progress import Unfinished
 from jorney.run.parts import Parts
 from jorney.run.stage import Lacking
@@ -33,7 +34,7 @@ def plan_trees(
     problems: Sequence[Problem],
     problems_key: str,
     config: ExpandConfig,
-    judge: Callable[[], Judge] = lambda: verifier.judge,
+    judge: Callable[[], Judge] = lambda: exact.judge,
     judge_key: str = "verifier",
     shard: tuple[int, int] = (0, 1),
 ) -> Stage:
@@ -124,13 +125,13 @@ def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive:
                     "placebo": placebo(tree, journey, bench.seed),
                 }
                 for kind, visits in walks.items():
-                    thought = compose(tree, visits, kind, verifier.state, refine, bench.seed)
+                    thought = compose(tree, visits, kind, registry.state, refine, bench.seed)
                     wrong = check(tree, visits, thought.text)
                     assert wrong is None, f"tree {tree.id!r}: {wrong}"
                     found[kind].append(thought)
             for leaf in leaves[count:]:
                 path = walk(tree, leaf, DeriveConfig(excursion="none"), bench.seed)
-                found["more_shortcuts"].append(compose(tree, path, "shortcut", verifier.state, refine, bench.seed))
+                found["more_shortcuts"].append(compose(tree, path, "shortcut", registry.state, refine, bench.seed))
         if not found["shortcut"]:
             raise Lacking(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
         for name, thoughts in found.items():

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from jorney.config import expect_at_least
 from jorney.domain.answers import final_answer
 from jorney.domain.problem import Problem
+from jorney.domain.registry import domain_of
 from jorney.text.step_format import StepFormat
 from jorney.thought.asked.dialogue import Ended, Made, Talk, Talking, Unreadable, hold
 from jorney.thought.asked.human import one_line, segments, told
@@ -89,7 +90,7 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
     Raises:
       ValueError: the problem has no solution with steps, or one whose lines are graded as moves (Countdown's).
     """
-    if problem.verifier == "countdown":
+    if domain_of(problem).moves:
         raise ValueError(f"the problem {problem.id!r}: every line of its solution is a move: expected a solution in words")
     steps = segments(problem, step_format)  # now, before anything is asked for
     return hold(problem, config.retries, functools.partial(_talk, problem, steps, step_format, config, writer))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from jorney.domain.answers import Grader
+from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.thought.thought import Thought
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jorney.domain.answers import GO_BACK
+from jorney.domain.countdown.grade import GO_BACK
 from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
 from jorney.thought.asked.human import one_line, split_final

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from jorney.domain.answers import final_answer
-from jorney.domain.countdown import Step, parse_step, step_error
+from jorney.domain.countdown.game import Step, parse_step, step_error
 from jorney.thought.care.arithmetic import NUMBER, Equation, equations, quantities
 from jorney.thought.thought import Thought
 

@@ -15,7 +15,7 @@ from stub_endpoint import Act, Stub, chat, echo
 
 CLIENT = """
 import sys
-from jorney.llm import Llm, LlmConfig
+from jorney.judge.llm import Llm, LlmConfig
 url, cache = sys.argv[1:]
 llm = Llm(LlmConfig(model="m", base_url=url, cache=cache, concurrency=4, backoff=0.05))
 try:

@@ -21,8 +21,8 @@ from trees_by_hand import followed_tree
 
 import jorney
 from jorney import cli, storage
-from jorney.domain import verifier
-from jorney.domain.verifier import Rating
+from jorney.domain.domain import Rating
+from jorney.judge import exact
 from jorney.run.commands import command as stage_commands
 from jorney.run.recipes import journey as pipeline
 from jorney.run.stages import judged
@@ -61,7 +61,7 @@ def _options(folder: pathlib.Path, stub: Stub) -> list[str]:
 
 def test_a_verdict_that_stays_leaves_the_tree_as_it_was(trees) -> None:
     tree = followed_tree(0)
-    ratings = verifier.judge([request(tree, node) for node in range(1, len(tree.nodes))])
+    ratings = exact.judge([request(tree, node) for node in range(1, len(tree.nodes))])
     same = rerate(tree, ratings, {"by": "verifier"})
     assert same.nodes == tree.nodes
     assert same.meta["judged"] == {"by": "verifier", "before": [-1, -1, -1, 1, 1, 1, -1]}

@@ -10,7 +10,7 @@ import pytest
 
 import jorney
 from jorney import cli, storage
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.run.stages import inputs
 from jorney.text.step_format import ABEL
 from jorney.train.objectives.prm import as_reward_model

@@ -17,7 +17,7 @@ from places import CACHE, ROOT
 from safetensors.numpy import load_file
 
 CONFIG = """
-from jorney.stages.command import SftCommand
+from jorney.run.commands.command import SftCommand
 from jorney.train.loop import LoopConfig
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.sft import SftConfig

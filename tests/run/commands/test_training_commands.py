@@ -13,7 +13,7 @@ from tfds_sets import prepare
 
 from jorney import cli, storage
 from jorney.batch.solutions import encode_solutions
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.policy import resolve
 from jorney.rows.labelled import Reading
 from jorney.run.stages import inputs

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from jorney import cli, storage
-from jorney.domain import verifier
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
+from jorney.judge import exact
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.run import parts
@@ -41,7 +41,7 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
         calls += 1
         if calls > limit:
             raise KeyboardInterrupt
-        return verifier.judge(requests)
+        return exact.judge(requests)
 
     def search(name: str) -> dict:
         bench = benches_of(name)
@@ -88,7 +88,7 @@ def test_what_trees_found_is_chosen_among(benches_of, monkeypatch, method: str, 
     monkeypatch.setattr(trees, "grow", grow)
     config = SearchConfig(method, keep=2, width=2, depth=4, step_tokens=20)
     bench, model = benches_of("out"), Model(resolve(EMBEDDED), "embedded")
-    grown, search = plan_search(bench, model, PROBLEMS, config, lambda: verifier.judge, "prm")
+    grown, search = plan_search(bench, model, PROBLEMS, config, lambda: exact.judge, "prm")
     bench.run(grown)
     found = bench.run(search).result
     assert found["accuracy"] == found["weighted_accuracy"] == found["naive_accuracy"] == found["pass_at_n"] == accuracy

@@ -99,7 +99,7 @@ def test_trees_are_read_from_files_and_folders(tmp_path) -> None:
 
 
 def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
-    from jorney.domain.countdown import Countdown, sample_problems
+    from jorney.domain.countdown.sets import Countdown, sample_problems
     from jorney.engine.generate import Generator
     from jorney.policy import resolve
     from jorney.run.workspace import Model

@@ -8,9 +8,10 @@ import itertools
 import pytest
 from simulated_model import SimulatedModel
 
-from jorney.domain.answers import Grader, grade_countdown
-from jorney.domain.countdown import Countdown, make_problem, sample_problems
-from jorney.domain.verifier import state
+from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.sets import Countdown, make_problem, sample_problems
+from jorney.domain.grading import Grader
+from jorney.domain.registry import state
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.augment import AugmentConfig, augment
 from jorney.thought.asked.dialogue import STATUSES, Made, account, advance, graded

@@ -10,7 +10,7 @@ import pytest
 
 import jorney
 from jorney.batch.packing import Example, pack
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.judge.reward_model import PrmJudge
 from jorney.model import params as parameters
 from jorney.model.transformer import hidden_states, read_out

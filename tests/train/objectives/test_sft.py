@@ -10,7 +10,7 @@ import jorney
 from jorney import sharding
 from jorney.batch.loader import hold_out
 from jorney.batch.solutions import encode_solutions
-from jorney.domain.countdown import Countdown, sample_problems
+from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.sharding import MeshConfig
 from jorney.text.step_format import ABEL
 from jorney.train.loop import LoopConfig

@@ -12,8 +12,9 @@ from typing import Any
 from jorney import storage
 from jorney.config import to_json
 from jorney.convert import config_json
-from jorney.domain.countdown import sample_problems
+from jorney.domain.countdown.sets import sample_problems
 from jorney.domain.problem import Problem, read_problems
+from jorney.domain.registry import domain_of
 from jorney.model import params as parameters
 from jorney.policy import resolve
 from jorney.progress import Progress
@@ -124,8 +125,8 @@ def _seed(seed: Seed, run: RunConfig, progress: Progress) -> tuple[dict[str, Any
 
 
 def cluster(problem: Problem) -> str:
-    """What problems whose results hang together have in common: their numbers, where they have any."""
-    return " ".join(map(str, problem.meta.get("numbers", [problem.id])))
+    """What problems whose results hang together have in common."""
+    return domain_of(problem).cluster(problem)
 
 
 def interval(problems: Sequence[Problem], correct: Sequence[bool]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from jorney.config import digest, expect_at_least
-from jorney.domain.countdown import Countdown
+from jorney.domain.countdown.sets import Countdown
 from jorney.run.recipes.journey import RunConfig
 
 SETS = ("tuning", "final")

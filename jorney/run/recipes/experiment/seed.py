@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from jorney.config import digest
-from jorney.domain.behaviour import behaviour
-from jorney.domain.countdown import sample_problems
+from jorney.domain.countdown.sets import sample_problems
 from jorney.domain.problem import Problem
+from jorney.domain.registry import domain_of
 from jorney.progress import Progress
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import Done
@@ -17,6 +17,7 @@ from jorney.run.stages.evaluations import plan_evaluation, plan_resampling, read
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.run.stages.trees import plan_thoughts, plan_trees
 from jorney.run.workspace import Bench, Model, Stage
+from jorney.solve.behaviour import behaviour
 from jorney.solve.evaluate import EvaluateConfig, Graded
 
 
@@ -87,8 +88,8 @@ class Seed:
         stage = plan_evaluation(self.bench, f"evaluate_{name}", model, problems, limits)
         result = self.ran(stage).result
         graded = read_graded(stage.folder, problems)
-        countdown = all(problem.verifier == "countdown" for problem in problems)
-        return Measured({**result, **(behaviour(problems, graded) if countdown else {})}, graded, stage)
+        told = behaviour(problems, graded) if all(domain_of(problem).behaves for problem in problems) else {}
+        return Measured({**result, **told}, graded, stage)
 
     def resampled(self, model: Model, spent_by: Stage) -> tuple[dict[str, Any], Stage]:
         """The controls that spend another evaluation's tokens on attempts of a model, and their stage."""

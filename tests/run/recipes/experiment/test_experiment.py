@@ -8,7 +8,7 @@ import json
 import pytest
 
 from jorney import cli, storage
-from jorney.domain.countdown import Countdown, make_problem
+from jorney.domain.countdown.sets import Countdown, make_problem
 from jorney.policy import EMBEDDED
 from jorney.progress import Progress
 from jorney.run.recipes.experiment import measure as study

@@ -8,30 +8,12 @@ nothing is said: a model that learns from justifications could not have known it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from jorney.domain.answers import final_answer
-from jorney.domain.countdown import Numbers, moves, parse_step, paths_to, step_error
+from jorney.domain.countdown.game import Numbers, moves, parse_step, paths_to, step_error
+from jorney.domain.countdown.grade import start
+from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-
-
-class Rating(NamedTuple):
-    """What a judge says of a step.
-
-    Attributes:
-      correct: the verdict; None where a judge that was asked gave none.
-      justification: what was seen, in words; "" where nothing can be.
-      score: 0 to 1 where the judge gives one.
-    """
-
-    correct: bool | None
-    justification: str
-    score: float | None = None
-
-
-def judge(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
-    """Rates the last step of each path (see `rate`); the judge that `tree.expand` takes."""
-    return [rate(problem, steps) for problem, steps in requests]
 
 
 def rate(problem: Problem, steps: Sequence[str]) -> Rating:
@@ -40,10 +22,7 @@ def rate(problem: Problem, steps: Sequence[str]) -> Rating:
     Raises:
       ValueError: `problem` is no Countdown problem.
     """
-    if not {"numbers", "target"} <= set(problem.meta):
-        raise ValueError(f"problem {problem.id!r}: expected a Countdown problem, with meta['numbers'] and meta['target']")
-    target = int(problem.meta["target"])
-    numbers: Numbers = tuple(sorted(problem.meta["numbers"]))
+    numbers, target = start(problem)
     error = ""
     for text in steps:
         step = parse_step(text.partition("\n")[0])
@@ -63,8 +42,6 @@ def rate(problem: Problem, steps: Sequence[str]) -> Rating:
 
 def state(problem: Problem, steps: Sequence[str]) -> str:
     """What stands after a path's steps, as one would write it: the numbers left. "" where that is not known."""
-    if problem.verifier != "countdown":
-        return ""
     step = parse_step(steps[-1].partition("\n")[0]) if steps else None
     numbers = problem.meta["numbers"] if not steps else step.left if step else ()
     return ", ".join(map(str, numbers))

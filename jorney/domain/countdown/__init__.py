@@ -1,0 +1,1 @@
+"""Countdown: reach a target from a few numbers, every step verified exactly."""
