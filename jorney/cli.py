@@ -20,7 +20,7 @@ USAGE = """usage: jorney COMMAND [OPTIONS]
 
 commands:
   quickstart           the whole pipeline on a laptop, with the embedded model
-  run CONFIG.py        the pipeline of a configuration file
+  run CONFIG.py        what a configuration file holds: a pipeline, or one stage
   expand               reasoning trees of problems, judged and pruned
   trees                validate, import, export and describe files of trees
   judge                other ratings for trees: exact, reward model, LLM
@@ -59,12 +59,17 @@ def _quickstart(arguments: Sequence[str]) -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     from jorney import config
+    from jorney.run.commands.command import StageCommand
     from jorney.run.recipes.journey import RunConfig
 
     if not arguments or arguments[0].startswith("-"):
         raise ValueError("jorney run: expected a configuration file: jorney run CONFIG.py [OPTIONS]")
-    made = config.read(arguments[0], RunConfig)
-    _pipeline(made, arguments[1:], f"jorney run {arguments[0]}", "The pipeline of a configuration file.")
+    file, *options = arguments
+    made: Any = config.read(file, (RunConfig, StageCommand))
+    if isinstance(made, StageCommand):
+        _run_stage(made, options, f"jorney run {file}", made.name)
+    else:
+        _pipeline(made, options, f"jorney run {file}", "The pipeline of a configuration file.")
 
 
 def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: str) -> None:
@@ -86,7 +91,7 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
     """A stage as a command."""
 
     def run(arguments: Sequence[str]) -> None:
-        from jorney import config, devices, distributed
+        from jorney import config
         from jorney.run.commands import command
         from jorney.run.commands import rate as data_commands
         from jorney.run.commands import reward as prm_commands
@@ -98,20 +103,27 @@ def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
         if arguments and not arguments[0].startswith("-"):
             default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"
             arguments = arguments[1:]
-        chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
-        _use_jax()
-        if isinstance(chosen, command.TrainCommand):
-            devices.keep_freed_memory()
-            distributed.initialize(chosen.distributed)
-        from jorney.progress import Progress
-
-        progress = Progress(quiet=not distributed.is_main())
-        done = command.run(chosen, progress)
-        for name, value in command.plain(done.result).items():
-            progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
-        progress.say(f"{kind}: {done.folder}")
+        _run_stage(default, arguments, prog, kind)
 
     return run
+
+
+def _run_stage(default: Any, arguments: Sequence[str], prog: str, kind: str) -> None:
+    from jorney import config, devices, distributed
+    from jorney.run.commands import command
+
+    chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
+    _use_jax()
+    if isinstance(chosen, command.TrainCommand):
+        devices.keep_freed_memory()
+        distributed.initialize(chosen.distributed)
+    from jorney.progress import Progress
+
+    progress = Progress(quiet=not distributed.is_main())
+    done = command.run(chosen, progress)
+    for name, value in command.plain(done.result).items():
+        progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
+    progress.say(f"{kind}: {done.folder}")
 
 
 def _thoughts(arguments: Sequence[str]) -> None:
@@ -315,7 +327,17 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 or 143 when told to stop."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _main(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()  # now, for a pipe that is closed is an error of its own (120) once Python shuts down
+    except BrokenPipeError:  # the reader, `head` say, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds no broken pipe
+        return 141  # as a program that SIGPIPE ended
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0
@@ -330,9 +352,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings(), _interrupts_are_heard():
             warnings.showwarning = _show_warning
             COMMANDS[arguments[0]](arguments[1:])
-    except BrokenPipeError:  # the reader, `head` say, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds no broken pipe
-        return 141  # as a program that SIGPIPE ended
+    except BrokenPipeError:
+        raise
     except Stopped as stop:
         print(f"jorney: {stop}; the same command goes on from there", file=sys.stderr)
         return 128 + stop.signal

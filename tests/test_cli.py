@@ -192,6 +192,16 @@ def test_an_interrupt_in_a_finaliser_is_heard(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().err == "\njorney: interrupted; the same command goes on from here\n"
 
 
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["expand", "--help"], ["plan", "--help"]])
+def test_a_reader_that_has_left_is_no_error(command: list[str]) -> None:
+    """Whether what is said fills the pipe at once or only as Python shuts down, where a closed pipe would be exit code 120."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        done = subprocess.run([sys.executable, "-m", "jorney.cli", *command], stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     line = f"{sys.executable} -m jorney.cli expand --help | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)

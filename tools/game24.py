@@ -22,6 +22,7 @@ from jorney.compiled import use_persistent_cache
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem, read_problems
 from jorney.judge import exact
+from jorney.judge.judge import Judge
 from jorney.progress import Progress
 from jorney.rows.game24_puzzles import RANKS, TARGET, reachable
 from jorney.run.recipes.journey import quickstart
@@ -32,7 +33,6 @@ from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.workspace import Bench, Model
 from jorney.solve.search import SearchConfig
-from jorney.tree.expand import Judge
 
 TASK = Countdown(largest_target=TARGET)
 COLUMNS = ("method", "judge", "accuracy", "ci_low", "ci_high", "n", "mean_tokens")

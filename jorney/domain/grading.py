@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from jorney.domain.domain import Grade
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 from jorney.domain.worker import Worker
 from jorney.text.step_format import ABEL, StepFormat
 

@@ -113,9 +113,9 @@ def _from_row(row: dict[str, Any], place: str) -> Problem:
     # Without an id the question's own hash: stable when rows are reordered or a file grows.
     name = next((str(row[key]) for key in _ID if row.get(key) is not None), None)
     verifier = "math" if row.get("verifier") is None else row["verifier"]
-    from jorney.domain import registry
+    from jorney.domain import domains
 
-    domain = registry.named(verifier, f"{place}: field 'verifier'")
+    domain = domains.named(verifier, f"{place}: field 'verifier'")
     meta = row.get("meta")
     if meta is None:
         meta = {key: value for key, value in row.items() if key not in _RESERVED}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jorney.domain.domain import Rating
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 
 
 def judge(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:

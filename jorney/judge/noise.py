@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jorney.domain.domain import Rating
-from jorney.domain.problem import Problem
-
-# As in `tree.expand`, which is above this: paths in, what is said of the last step of each out.
-Judge = Callable[[Sequence[tuple[Problem, Sequence[str]]]], Sequence[Rating]]
+from jorney.judge.judge import Judge, Request
 
 
 def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
@@ -29,7 +26,7 @@ def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
     if not 0 <= rate <= 1:
         raise ValueError(f"noise = {rate}: expected 0 to 1")
 
-    def rate_all(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
+    def rate_all(requests: Sequence[Request]) -> list[Rating]:
         ratings = judge(requests)
         return [
             _turned(rating) if _uniform(seed, problem.id, steps) < rate else rating

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 from jorney.solve.evaluate import Graded
 
 

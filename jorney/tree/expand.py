@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,11 @@ from jorney.engine.programs import Work
 from jorney.engine.spans import Span
 from jorney.engine.texts import Group, Text
 from jorney.judge import exact
+from jorney.judge.judge import Judge
 from jorney.policy import Policy
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.tree.prune import Candidate, PruneConfig, prune
 from jorney.tree.tree import ROOT, Node, Tree, path_to
-
-# A path to judge the last step of: the problem, and the texts of the steps down to it, their openings left out.
-Request = tuple[Problem, Sequence[str]]
-# What a judge says of each, all those of a level together.
-Judge = Callable[[Sequence[Request]], Sequence[Rating]]
 
 
 @dataclasses.dataclass(frozen=True)

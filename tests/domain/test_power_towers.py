@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from letters import Letters, letters_policy
 
-from jorney.domain import registry, worker
+from jorney.domain import domains, worker
 from jorney.domain.answers import final_answer
 from jorney.domain.countdown import verify
 from jorney.domain.countdown.grade import grade_countdown
@@ -25,10 +25,11 @@ from jorney.engine.generate import Generator
 from jorney.judge import rollouts
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import Policy
+from jorney.solve import best_of_n
 from jorney.solve import evaluate as benchmarks
-from jorney.solve import search
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.search import SearchConfig
+from jorney.solve.solver import Sampler
 from jorney.text.step_format import ABEL
 from jorney.tree import expand
 from jorney.tree.expand import ExpandConfig
@@ -88,7 +89,7 @@ def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grader]]:
             self._worker = Timed(self.timeout_seconds, self.memory_limit)
             made.append(self)
 
-    for module in (benchmarks, rollouts, search, expand):
+    for module in (benchmarks, rollouts, best_of_n, expand):
         if hasattr(module, "Grader"):
             monkeypatch.setattr(module, "Grader", lambda *_, **__: TimedGrader(SECONDS))
     yield made
@@ -140,7 +141,7 @@ def test_trees(towers: Policy) -> None:
 
 def test_best_of_n(towers: Policy) -> None:
     config = SearchConfig(n=3, max_tokens=4, temperature=1.0, rows=3, chunk=2)
-    (found,) = search.solve(Generator(towers), PROBLEMS[:1], right, PLAIN, config, 0)
+    (found,) = config.solver.solve(PROBLEMS[:1], Sampler(Generator(towers), PLAIN, 0), right, config)
     assert found.correct == [False] * 3
     assert len(found.groups) == 3
 
@@ -175,5 +176,5 @@ def test_endless_texts_are_read_in_time(text: str) -> None:
     ABEL.end_of_step(text, 1)
     assert grade_countdown(problem, text).correct is False
     assert verify.rate(problem, steps).correct is False
-    registry.state(problem, steps)
+    domains.state(problem, steps)
     assert time.monotonic() - begun < 10

@@ -14,20 +14,10 @@ from jorney.domain.domain import Rating
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
-from jorney.solve.search import (
-    SELECTIONS,
-    Chosen,
-    SearchConfig,
-    Solutions,
-    aggregate,
-    bare_steps,
-    choose,
-    equal_answers,
-    leaves,
-    powers_of_two,
-    solve,
-    summarise,
-)
+from jorney.solve.beam import leaves
+from jorney.solve.choice import SELECTIONS, Chosen, Solutions, aggregate, choose, equal_answers, powers_of_two, summarise
+from jorney.solve.search import SearchConfig
+from jorney.solve.solver import Sampler, bare_steps
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import ABEL
 from jorney.tree.prune import PruneConfig
@@ -178,12 +168,12 @@ def test_a_leaf_votes_as_often_as_it_was_sampled() -> None:
 def test_trees_that_are_searched() -> None:
     problem = make_problem((3, 4), 12)
     beam, dvts = SearchConfig("beam", keep=5), SearchConfig("dvts", keep=3)
-    assert beam.planted(problem) == [problem]
-    assert beam.expand("abel").prune == PruneConfig(keep=5, by="score", explore_wrong=0)
-    planted = dvts.planted(problem)
+    assert beam.solver.planted(problem, beam) == [problem]
+    assert beam.solver.expand(beam, "abel").prune == PruneConfig(keep=5, by="score", explore_wrong=0)
+    planted = dvts.solver.planted(problem, dvts)
     assert len({one.id for one in planted}) == 3
     assert [dataclasses.replace(one, id=problem.id) for one in planted] == [problem] * 3
-    assert dvts.expand("abel").prune == PruneConfig(keep=1, by="score", explore_wrong=0)
+    assert dvts.solver.expand(dvts, "abel").prune == PruneConfig(keep=1, by="score", explore_wrong=0)
 
 
 def test_summary() -> None:
@@ -217,12 +207,12 @@ def test_solutions_are_scored_step_by_step_and_do_not_depend_on_their_company(po
         assert len({(problem.id, tuple(steps)) for problem, steps in requests}) == len(requests)
         return [Rating(True, "", 1 / len(steps)) for _, steps in requests]
 
-    found = {one.id: one for one in solve(generator, problems, judge, ABEL, config, 0)}
+    found = {one.id: one for one in config.solver.solve(problems, Sampler(generator, ABEL, 0), judge, config)}
     assert set(found) == {problem.id for problem in problems}
     for one in found.values():
         assert len(one.tokens) == len(one.scores) == len(one.groups) == 4
         assert all(0 < tokens <= 16 for tokens in one.tokens)
         assert all(own == [1 / k for k in range(1, len(own) + 1)] for own in one.scores)
     assert 3 < asked <= sum(len(own) for one in found.values() for own in one.scores)
-    (alone,) = solve(generator, problems[1:2], judge, ABEL, config, 0)
+    (alone,) = config.solver.solve(problems[1:2], Sampler(generator, ABEL, 0), judge, config)
     assert alone == found[problems[1].id]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prompts import TEXTS
 from random_trees import written_tree
 
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.domain.answers import final_answer
 from jorney.domain.countdown.sets import make_problem
 from jorney.domain.grading import Grader
@@ -35,7 +35,7 @@ def test_thoughts(seed, step_format) -> None:
     tree = written_tree(seed, step_format)
     for leaf in shortcuts(tree, 2):
         visits = walk(tree, leaf, DeriveConfig(excursion="always"), 0)
-        thought = compose(tree, visits, "journey", registry.state, RefineConfig(), 0)
+        thought = compose(tree, visits, "journey", domains.state, RefineConfig(), 0)
         assert check(tree, visits, thought.text) is None
         assert final_answer(thought.text, step_format.mark) == "24"
         steps = [piece.text for piece in thought.pieces if piece.kind in ("step", "excursion")]
@@ -43,7 +43,7 @@ def test_thoughts(seed, step_format) -> None:
         assert all(step.endswith(step_format.between) for step in steps[:-1])
         assert thought.text.count("25") == 0  # the answer of a way that was left is not stated
         assert thought.pieces[-1].text == step_format.states("24")
-        path = compose(tree, [v for v in visits if not v.excursion], "shortcut", registry.state, RefineConfig(), 0)
+        path = compose(tree, [v for v in visits if not v.excursion], "shortcut", domains.state, RefineConfig(), 0)
         assert step_format.split(path.text) == [tree.nodes[step].text.strip() for step in tree.path(leaf)]
 
 

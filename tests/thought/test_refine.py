@@ -12,7 +12,7 @@ from random_trees import random_tree
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import make_problem
 from jorney.domain.countdown.verify import rate
-from jorney.domain.registry import state
+from jorney.domain.domains import state
 from jorney.policy import resolve
 from jorney.text.step_format import ABEL
 from jorney.text.tokenizer import load_tokenizer

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
-from jorney.domain.registry import state
+from jorney.domain.domains import state
 from jorney.thought.derive import EXCURSIONS, DeriveConfig, placebo, shortcuts, walk
 from jorney.thought.origins import pieces_of, unfounded
 from jorney.thought.refine import RefineConfig, compose

@@ -16,8 +16,9 @@ from jorney.domain.countdown.walks import aimless_question
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
+from jorney.judge.judge import Request
 from jorney.text.step_format import ABEL
-from jorney.tree.expand import ExpandConfig, Request, grow
+from jorney.tree.expand import ExpandConfig, grow
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
 

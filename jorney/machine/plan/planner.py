@@ -24,6 +24,7 @@ from jorney.run.commands.reward import PrmCommand, PrmLabelCommand
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stages.preference import samples
 from jorney.run.stages.searches import VERIFIER
+from jorney.solve.beam import Beam
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.topology import Slice
 from jorney.train.objectives.dpo import DpoConfig
@@ -93,8 +94,8 @@ class Planner:
             return self._evaluation("evaluate", command.evaluate, mesh)
         if isinstance(command, SearchCommand):
             judge = None if command.judge == VERIFIER else read_model(command.judge)
-            if command.search.method != "best-of-n":
-                return self._trees(command.search.expand(command.step_format), judge, mesh)
+            if isinstance(solver := command.search.solver, Beam):
+                return self._trees(solver.expand(command.search, command.step_format), judge, mesh)
             solutions = command.search.sampling(command.seed)
             return self._judged("solutions", generate.work_of(_MANY, solutions), judge, solutions.max_tokens, mesh)
         raise ValueError(f"{command.name}: runs no program on the machine")

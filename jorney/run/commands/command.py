@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from jorney import distributed, storage
 from jorney.batch.packing import TOO_LONG
 from jorney.config import digest
-from jorney.convert import config_json
 from jorney.distributed import DistributedConfig
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.domain.problem import Problem, read_problems
-from jorney.judge import exact
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
-from jorney.judge.threshold import THRESHOLD, threshold_of
-from jorney.policy import EMBEDDED, resolve
+from jorney.judge.threshold import THRESHOLD
+from jorney.policy import EMBEDDED
 from jorney.progress import Progress
 from jorney.run.stage import Done, source_digest
 from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences
 from jorney.run.stages.evaluations import plan_evaluation
 from jorney.run.stages.finetune import plan_sft
-from jorney.run.stages.judged import plan_trees_by_llm
+from jorney.run.stages.judging import Asked, expect_scores, judge_kind, read_model
 from jorney.run.stages.preference import plan_dpo, plan_pairs
-from jorney.run.stages.rewards import prm_judge
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.stages.trees import plan_thoughts, plan_trees
 from jorney.run.workspace import Bench, Model, Stage
@@ -40,7 +36,7 @@ from jorney.thought.refine import RefineConfig
 from jorney.train.objectives.dpo import DpoConfig
 from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import DTYPES
-from jorney.tree.expand import ExpandConfig, Judge
+from jorney.tree.expand import ExpandConfig
 
 DRAWN = 1000  # problems of a domain that draws them, where no limit is stated
 
@@ -82,7 +78,7 @@ class StageCommand:
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
-        if domain := registry.drawing(source):
+        if domain := domains.drawing(source):
             return domain.draw(self.split, limit or DRAWN, self.seed)
         return read_problems(source, limit)
 
@@ -108,7 +104,7 @@ class ExpandCommand(StageCommand):
     name: ClassVar[str] = "expand"
 
     output: str = "runs/expand"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = 100
     judge: str = VERIFIER
     readout: str = AUTO
@@ -128,11 +124,11 @@ class ExpandCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         first, count = map(int, self.shard.split("/"))
-        share, key = (first, count), digest(problems)
-        if self.judge == "llm":
-            return [plan_trees_by_llm(bench, model, problems, key, self.expand, self.llm, self.llm_judge, share)]
-        judge, by = _judge(bench, self.judge, self.readout, self.threshold, problems)
-        return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
+        kind = judge_kind(self.judge)
+        kind.check(problems)
+        made = kind.make(bench, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
+        grown = plan_trees(bench, model, problems, digest(problems), self.expand, made.judge, made.key, (first, count))
+        return [made.grown(grown)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +185,7 @@ class SftCommand(TrainCommand):
     split: ClassVar[str] = "train"
 
     output: str = "runs/sft"
-    data: str = registry.DEFAULT
+    data: str = domains.DEFAULT
     limit: int | None = None
     too_long: str = "error"
     excursion_loss: bool = True
@@ -201,7 +197,7 @@ class SftCommand(TrainCommand):
             raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if registry.drawing(self.data):
+        if domains.drawing(self.data):
             found = inputs.solutions(self.read(self.data, self.limit), bench.format, self.data)
         else:
             found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
@@ -226,7 +222,7 @@ class DpoCommand(TrainCommand):
     name: ClassVar[str] = "dpo"
 
     output: str = "runs/dpo"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None
@@ -258,7 +254,7 @@ class EvaluateCommand(StageCommand):
     split: ClassVar[str] = "test"
 
     output: str = "runs/evaluate"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
@@ -283,7 +279,7 @@ class SearchCommand(StageCommand):
     split: ClassVar[str] = "test"
 
     output: str = "runs/search"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = None
     judge: str = VERIFIER
     readout: str = AUTO
@@ -291,7 +287,10 @@ class SearchCommand(StageCommand):
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
-        return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, THRESHOLD, problems))
+        kind = judge_kind(self.judge)
+        kind.check(problems)
+        made = kind.make(bench, Asked(self.judge, self.readout, THRESHOLD))
+        return plan_search(bench, model, problems, self.search, made.judge, made.key)
 
 
 COMMANDS: dict[str, type[StageCommand]] = {
@@ -323,37 +322,6 @@ def run(command: StageCommand, progress: Progress) -> Done:
     if distributed.is_main():
         storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
     return done[-1]
-
-
-def _judge(
-    bench: Bench, name: str, readout: str, threshold: float | None, problems: Sequence[Problem]
-) -> tuple[Callable[[], Judge], str]:
-    """Makes the judge that a command names, when it is needed; and what it is known by."""
-    if name != VERIFIER:
-        return reward_judge(bench, name, readout, threshold)
-    if not exact.verifiable(problems):
-        raise ValueError("judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified")
-    return lambda: exact.judge, VERIFIER
-
-
-def expect_scores(judge: str, threshold: float | None) -> None:
-    """Raises ValueError where a judge without scores is given a threshold."""
-    if threshold is not None and judge in (VERIFIER, "llm"):
-        raise ValueError(f"threshold = {threshold}: expected none with judge = {judge!r}, which gives verdicts and no scores")
-
-
-def reward_judge(bench: Bench, name: str, readout: str, threshold: float | None) -> tuple[Callable[[], Judge], str]:
-    """Makes a reward model a judge, when it is needed; and what it is known by, its content and how it is asked."""
-    prm = read_model(name)
-    limit = threshold_of(prm.folder, threshold)
-    unusual = [*([] if readout == AUTO else [readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
-    return lambda: prm_judge(bench, prm, readout, limit), " ".join([prm.key, *unusual])
-
-
-def read_model(place: str) -> Model:
-    """The model of a folder or a hub id, if it is one."""
-    config_json.read(resolve(place))  # so that a folder without a model is refused before anything runs
-    return Model.at(place)
 
 
 def plain(result: Any) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from jorney.judge import exact
 from jorney.judge.llm import Llm, LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
-from jorney.run.commands.command import StageCommand, expect_scores, reward_judge
+from jorney.run.commands.command import StageCommand
 from jorney.run.stage import source_digest
 from jorney.run.stages import judged, refined
+from jorney.run.stages.judging import Asked, expect_scores, judge_kind
 from jorney.run.stages.trees import read_trees
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.thought.asked.rewrite import RewriteConfig
@@ -54,15 +55,8 @@ class JudgeCommand(StageCommand):
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         key, count = trees_key(self.trees), self._count()
-        if self.judge == LLM:
-            llm = Llm(self.llm)
-            by = {"llm": self.llm.decides(), "asked": dataclasses.asdict(self.llm_judge)}
-            rater = judged.by_llm(llm, self.llm_judge)
-            return [judged.with_account(judged.plan_judged(bench, self.trees, key, count, rater, by), bench, llm)]
-        if self.judge == "verifier":
-            return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(lambda: exact.judge), "verifier")]
-        judge, known = reward_judge(bench, self.judge, self.readout, self.threshold)
-        return [judged.plan_judged(bench, self.trees, key, count, judged.by_judge(judge), {"prm": known})]
+        made = judge_kind(self.judge).make(bench, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
+        return [made.rated(judged.plan_judged(bench, self.trees, key, count, made.rater, made.rater_key))]
 
     def _count(self) -> int:
         """How many trees there are, all of which are read: a bad one is refused before anything is done, or paid for."""

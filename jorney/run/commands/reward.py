@@ -7,14 +7,15 @@ from typing import ClassVar
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.domain.problem import read_problems
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.rows.labelled import Reading
-from jorney.run.commands.command import StageCommand, read_model
+from jorney.run.commands.command import StageCommand
 from jorney.run.stages import inputs, rewards
+from jorney.run.stages.judging import read_model
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, plan_scores
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.train.objectives.prm import PrmConfig
@@ -40,18 +41,18 @@ class PrmCommand(StageCommand):
     trains: ClassVar[bool] = True
 
     output: str = "runs/prm"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None
     neutral: str = "positive"
-    held_out: str = registry.DEFAULT
+    held_out: str = domains.DEFAULT
     held_out_limit: int | None = 100
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if domain := registry.drawing(self.held_out):
+        if domain := domains.drawing(self.held_out):
             held_out = domain.draw("tuning", self.held_out_limit or 100, self.seed)
         else:
             held_out = read_problems(self.held_out, self.held_out_limit)
@@ -79,7 +80,7 @@ class PrmLabelCommand(StageCommand):
     name: ClassVar[str] = "prm label"
 
     output: str = "runs/labels"
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = 100
     data: str = ""
     data_limit: int | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.domain.problem import Problem
 from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
@@ -76,7 +76,7 @@ class DialogueCommand(AskingCommand):
       limit: how many problems; None takes all of a file.
     """
 
-    problems: str = registry.DEFAULT
+    problems: str = domains.DEFAULT
     limit: int | None = 100
     dialogue: DialogueConfig = dataclasses.field(default_factory=DialogueConfig)
 
@@ -104,7 +104,7 @@ class ProposeCritiqueCommand(DialogueCommand):
     output: str = "runs/propose-critique"
 
     def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return propose_critique(problem, bench.format, registry.state, self.dialogue, self.writer)
+        return propose_critique(problem, bench.format, domains.state, self.dialogue, self.writer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ class StudentTeacherCommand(DialogueCommand):
     output: str = "runs/student-teacher"
 
     def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return student_teacher(problem, bench.format, registry.state, self.dialogue, self.writer)
+        return student_teacher(problem, bench.format, domains.state, self.dialogue, self.writer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +136,7 @@ class HumanCommand(AskingCommand):
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if not self.problems or registry.drawing(self.problems):
+        if not self.problems or domains.drawing(self.problems):
             raise ValueError(f"problems = {self.problems!r}: expected a file, a hub id or tfds:NAME with solutions in words")
         problems = self.read(self.problems, self.limit)
         for problem in problems:

@@ -11,7 +11,8 @@ from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
 from jorney.config import digest, to_json
 from jorney.convert import config_json
-from jorney.domain.countdown.sets import Countdown, sample_problems
+from jorney.domain import domains
+from jorney.domain.countdown.sets import Countdown
 from jorney.domain.problem import Problem, read_problems, write_problems
 from jorney.engine.generate import encode_prompts
 from jorney.judge.llm import LlmConfig
@@ -24,7 +25,7 @@ from jorney.run.stage import Done, Lacking
 from jorney.run.stages import preference as preferences
 from jorney.run.stages import rewards
 from jorney.run.stages.evaluations import accuracy_line, plan_evaluation, plan_resampling
-from jorney.run.stages.judged import plan_trees_by_llm
+from jorney.run.stages.judging import Asked, judge_kind
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.run.stages.preference import plan_dpo, plan_pairs
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
@@ -45,8 +46,7 @@ from jorney.train.optimizer import DTYPES, OptimizerConfig
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 
-COUNTDOWN = "countdown"
-JUDGES = ("verifier", "prm", "llm")
+TREE_JUDGES = ("verifier", "prm", "llm")
 UNTIL = ("sft_phase1", "phase2", "dpo")
 
 
@@ -60,9 +60,9 @@ class ProblemsConfig:
       countdown: which Countdown problems are drawn.
     """
 
-    train: str = COUNTDOWN
-    trees: str = COUNTDOWN
-    test: str = COUNTDOWN
+    train: str = domains.DEFAULT
+    trees: str = domains.DEFAULT
+    test: str = domains.DEFAULT
     train_count: int | None = 10_000
     trees_count: int | None = 2_000
     test_count: int | None = 1_000
@@ -73,8 +73,14 @@ class ProblemsConfig:
             count = getattr(self, f"{name}_count")
             if count is not None and count < 1:
                 raise ValueError(f"problems.{name}_count = {count}: expected 1 or more, or None for all")
-            if count is None and getattr(self, name) == COUNTDOWN:
+            if count is None and domains.drawing(getattr(self, name)):
                 raise ValueError(f"problems.{name}_count = None: expected a number, since Countdown problems are drawn")
+
+
+def _exact(source: str) -> bool:
+    """Whether a source draws problems whose steps can be verified."""
+    domain = domains.drawing(source)
+    return domain is not None and domain.exact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +135,7 @@ class RunConfig:
     sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", JUDGES)):
+        for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", TREE_JUDGES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         if self.expand.step_format != self.step_format:
@@ -138,7 +144,7 @@ class RunConfig:
             raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
         if self.long_tokens < 1:
             raise ValueError(f"long_tokens = {self.long_tokens}: expected 1 or more")
-        if self.judge == "verifier" and self.until != "sft_phase1" and self.problems.trees != COUNTDOWN:
+        if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
             raise ValueError("judge = 'verifier': expected 'prm' or 'llm', since only Countdown's steps can be verified")
 
     def long(self) -> EvaluateConfig:
@@ -219,9 +225,9 @@ class Run:
 
         def read(name: str) -> list[Problem]:
             source, count = getattr(wanted, name), getattr(wanted, f"{name}_count")
-            if source != COUNTDOWN:
+            if not (domain := domains.drawing(source)):
                 return read_problems(source, count)
-            return sample_problems(wanted.countdown, name, count, self.config.seed)
+            return domain.draw(name, count, self.config.seed, getattr(wanted, domain.name, None))
 
         found = {name: read(name) for name in ("train", "trees", "test") if name != "trees" or self.config.until != UNTIL[0]}
         for name in found.keys() - {"test"}:
@@ -280,7 +286,8 @@ class Run:
 
         grown = (bench, phase1, problems, digest(problems), config.expand)
         if config.judge == "llm":
-            trees = plan_trees_by_llm(*grown, config.llm, config.llm_judge)
+            made = judge_kind("llm").make(bench, Asked("llm", llm=config.llm, llm_judge=config.llm_judge))
+            trees = made.grown(plan_trees(*grown, made.judge, made.key))
         elif config.judge == "prm":
             trees = plan_trees(*grown, lambda: prm_judge(bench, prm.model), prm.key)
         else:

@@ -10,15 +10,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jorney import storage
-from jorney.config import digest
 from jorney.domain.domain import Rating
-from jorney.domain.problem import Problem
-from jorney.judge.llm import Account, Asker, Llm, LlmConfig
+from jorney.judge.judge import Judge
+from jorney.judge.llm import Account, Asker, Llm
 from jorney.judge.llm_judge import LlmJudge, LlmJudgeConfig, judge
 from jorney.run.parts import Parts
-from jorney.run.stages.trees import health, plan_trees, read_trees
-from jorney.run.workspace import Bench, Model, Stage
-from jorney.tree.expand import ExpandConfig, Judge
+from jorney.run.stages.trees import health, read_trees
+from jorney.run.workspace import Bench, Stage
 from jorney.tree.rerate import JUDGED, request, rerate
 from jorney.tree.tree import Tree
 
@@ -121,23 +119,6 @@ def account_of(trees: Sequence[Tree]) -> dict[str, Any]:
     """What the ratings of trees took of an endpoint, all runs together; nothing where no endpoint was asked."""
     accounts = [Account(**tree.meta[JUDGED]["account"]) for tree in trees if "account" in tree.meta[JUDGED]]
     return dataclasses.asdict(sum(accounts, Account())) if accounts else {}
-
-
-def plan_trees_by_llm(
-    bench: Bench,
-    model: Model,
-    problems: Sequence[Problem],
-    problems_key: str,
-    config: ExpandConfig,
-    endpoint: LlmConfig,
-    asked: LlmJudgeConfig,
-    shard: tuple[int, int] = (0, 1),
-) -> Stage:
-    """Reasoning trees that a language model judges as they grow; see `trees.plan_trees`."""
-    judge = LlmJudge(Llm(endpoint), asked)
-    by = digest([endpoint.decides(), asked])
-    stage = plan_trees(bench, model, problems, problems_key, config, lambda: judge, by, shard)
-    return with_account(stage, bench, judge.llm, judge)
 
 
 def with_account(stage: Stage, bench: Bench, llm: Llm, judge: LlmJudge | None = None) -> Stage:

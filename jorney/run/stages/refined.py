@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jorney import storage
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.judge.llm import Account, Asker, Llm
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import THOUGHTS, describe, read_thoughts, read_trees
@@ -109,7 +109,7 @@ def offline(config: RefineConfig, seed: int) -> Refiner:
 
     def refine(drafts: Iterable[Draft]) -> Generator[tuple[Draft, Rewritten], None, None]:
         for draft in drafts:
-            thought = compose(draft.tree, draft.visits, draft.thought.kind, registry.state, config, seed)
+            thought = compose(draft.tree, draft.visits, draft.thought.kind, domains.state, config, seed)
             yield draft, Rewritten(thought, Account())
 
     return refine

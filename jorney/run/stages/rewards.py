@@ -10,8 +10,8 @@ from typing import Any
 
 from jorney import distributed, storage
 from jorney.config import digest
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 from jorney.engine.generate import Generator
 from jorney.judge import exact, rollouts
 from jorney.judge.readouts import AUTO

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +9,14 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
+from jorney.judge.judge import Judge
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import plan_trees, read_trees
 from jorney.run.workspace import Bench, Model, Stage, generation
-from jorney.solve.search import SELECTIONS, Chosen, SearchConfig, Solutions, choose, leaves, powers_of_two, solve, summarise
-from jorney.tree.expand import Judge
+from jorney.solve.beam import Beam
+from jorney.solve.choice import SELECTIONS, Chosen, Solutions, choose, powers_of_two, summarise
+from jorney.solve.search import SearchConfig
+from jorney.solve.solver import Sampler
 
 VERIFIER = "verifier"
 
@@ -29,20 +31,26 @@ def plan_search(
 ) -> list[Stage]:
     """A search for every problem's answer; the last stage's result is what it found.
 
+    A solver that grows trees keeps them as trees; any other keeps its solutions.
+
     Args:
       judge: makes the judge, when it is needed.
       judge_key: what it is known by; VERIFIER for the exact one, which knows what a solver could not: the result says so.
     """
     about = {"method": config.method, "judge": "verifier (an oracle)" if judge_key == VERIFIER else "reward model"}
-    if config.method != "best-of-n":
-        planted = [tree for problem in problems for tree in config.planted(problem)]
-        trees = plan_trees(bench, model, planted, digest(planted), config.expand(bench.format.name), judge, judge_key)
-        return [trees, _plan_choice(bench, trees, problems, config, about)]
+    solver = config.solver
+    if isinstance(solver, Beam):
+        planted = [tree for problem in problems for tree in solver.planted(problem, config)]
+        expand = solver.expand(config, bench.format.name)
+        trees = plan_trees(bench, model, planted, digest(planted), expand, judge, judge_key)
+        return [trees, _plan_choice(bench, trees, problems, config, solver, about)]
     solutions = _plan_solutions(bench, model, problems, config, judge, judge_key)
     return [solutions, _plan_selections(bench, solutions, problems, config, about)]
 
 
-def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]) -> Stage:
+def _plan_choice(
+    bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, solver: Beam, about: dict[str, Any]
+) -> Stage:
     """What each way of choosing makes of the leaves of every problem's trees; the figures of "weighted" stand for all.
 
     search.jsonl holds the choices of "weighted".
@@ -54,12 +62,10 @@ def _plan_choice(bench: Bench, trees: Stage, problems: Sequence[Problem], config
         texts, solvable = [], 0
         with Grader(config.grading_seconds) as grader:
             for problem in problems:
-                own = [grown[tree.id] for tree in config.planted(problem)]
-                found, written = leaves(problem, own, grader)
-                tokens = sum(tree.generated_tokens for tree in own)
+                own = [grown[tree.id] for tree in solver.planted(problem, config)]
+                found, written = solver.found(problem, own, grader)
                 for name in SELECTIONS:
-                    one = choose(found, len(written), name, config.aggregate)
-                    chosen[name].append(one._replace(tokens=tokens))
+                    chosen[name].append(choose(found, len(written), name, config.aggregate))
                 index = chosen["weighted"][-1].solution
                 texts.append("" if index is None else written[index])
                 solvable += any(found.correct)
@@ -94,19 +100,18 @@ def _plan_solutions(
         parts = Parts(folder / "parts")
         waiting = [problem for problem in problems if problem.id not in parts.ids]
         if waiting:
-            made = solve(bench.generator(model), waiting, judge(), bench.format, config, bench.seed)
+            sampler = Sampler(bench.generator(model), bench.format, bench.seed)
             right = total = 0
             with bench.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar, parts:
-                for one in made:
-                    parts.add(dataclasses.asdict(one))
-                    right, total = right + sum(one.correct), total + config.n
-                    bar(1, f"{right / total:.1%} of the solutions right")
+                for one in config.solver.solve(waiting, sampler, judge(), config):
+                    parts.add(one.to_json())
+                    right, total = right + sum(one.correct), total + len(one.correct)
+                    bar(1, f"{right / max(1, total):.1%} of the solutions right")
         found = _read(folder, problems)
-        return {"problems": len(found), "right": sum(sum(one.correct) for one in found) / (config.n * len(found))}
+        flags = [flag for one in found for flag in one.correct]
+        return {"problems": len(found), "right": sum(flags) / max(1, len(flags))}
 
-    held = ("method", "keep", "width", "depth", "step_tokens", "aggregate", "rows", "chunk")
-    decides = {name: value for name, value in dataclasses.asdict(config).items() if name not in held}
-    reads = [model.key, digest(problems), judge_key, decides]
+    reads = [model.key, digest(problems), judge_key, config.solver.decides(config)]
     rows = config.sampling(bench.seed).rows
     programs = generation(rows, config.n, config.max_tokens, config.chunk)
     return bench.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)
@@ -124,11 +129,12 @@ def _plan_selections(
 
     def work(folder: storage.Path) -> dict[str, Any]:
         found = _read(solutions.folder, problems)
+        most = min(len(one.correct) for one in found)
 
         def of(selection: str, n: int) -> dict[str, Any]:
             return summarise([choose(one, n, selection, config.aggregate) for one in found])
 
-        curves = {name: [{"of": n, **of(name, n)} for n in powers_of_two(config.n)] for name in SELECTIONS}
+        curves = {name: [{"of": n, **of(name, n)} for n in powers_of_two(most)] for name in SELECTIONS}
         best = {f"{name}_accuracy": curve[-1]["accuracy"] for name, curve in curves.items()}
         pass_at_n = sum(any(one.correct) for one in found) / len(found)
         return {**about, **curves["weighted"][-1], **best, "pass_at_n": pass_at_n, "selections": curves}

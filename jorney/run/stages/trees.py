@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.domain import registry
+from jorney.domain import domains
 from jorney.domain.equations import equations
 from jorney.domain.problem import Problem
 from jorney.judge import exact
+from jorney.judge.judge import Judge
 from jorney.progress import Unfinished
 from jorney.run.parts import Parts
 from jorney.run.stage import Lacking
@@ -21,7 +22,7 @@ from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
 from jorney.thought.refine import RefineConfig, check, compose
 from jorney.thought.thought import Thought
 from jorney.thought.thought import from_json as thought_from_json
-from jorney.tree.expand import ExpandConfig, Judge, grow
+from jorney.tree.expand import ExpandConfig, grow
 from jorney.tree.tree import ROOT, Tree
 from jorney.tree.tree import from_json as tree_from_json
 
@@ -125,13 +126,13 @@ def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive:
                     "placebo": placebo(tree, journey, bench.seed),
                 }
                 for kind, visits in walks.items():
-                    thought = compose(tree, visits, kind, registry.state, refine, bench.seed)
+                    thought = compose(tree, visits, kind, domains.state, refine, bench.seed)
                     wrong = check(tree, visits, thought.text)
                     assert wrong is None, f"tree {tree.id!r}: {wrong}"
                     found[kind].append(thought)
             for leaf in leaves[count:]:
                 path = walk(tree, leaf, DeriveConfig(excursion="none"), bench.seed)
-                found["more_shortcuts"].append(compose(tree, path, "shortcut", registry.state, refine, bench.seed))
+                found["more_shortcuts"].append(compose(tree, path, "shortcut", domains.state, refine, bench.seed))
         if not found["shortcut"]:
             raise Lacking(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
         for name, thoughts in found.items():

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from jorney.config import expect_at_least
 from jorney.domain.answers import final_answer
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 from jorney.text.step_format import StepFormat
 from jorney.thought.asked.dialogue import Ended, Made, Talk, Talking, Unreadable, hold
 from jorney.thought.asked.human import one_line, segments, told

@@ -13,7 +13,7 @@ from stub_endpoint import Act, Stub
 
 from jorney import cli, storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.domain.registry import state
+from jorney.domain.domains import state
 from jorney.run.commands import thoughts as thought_commands
 from jorney.thought.care.quality import measure
 from jorney.thought.derive import DeriveConfig, shortcuts, walk

@@ -9,7 +9,7 @@ from simulated_model import SimulatedModel
 
 from jorney import storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.domain.registry import state
+from jorney.domain.domains import state
 from jorney.progress import Progress
 from jorney.run.stages.constructions import OTHERS, THOUGHTS, Replies, plan_constructed
 from jorney.run.stages.trees import read_thoughts

@@ -10,8 +10,8 @@ from simulated_model import SimulatedModel
 
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import Countdown, make_problem, sample_problems
+from jorney.domain.domains import state
 from jorney.domain.grading import Grader
-from jorney.domain.registry import state
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.augment import AugmentConfig, augment
 from jorney.thought.asked.dialogue import STATUSES, Made, account, advance, graded

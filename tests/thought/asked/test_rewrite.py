@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_trees import random_tree
 
-from jorney.domain.registry import state
+from jorney.domain.domains import state
 from jorney.judge.llm import Account, Reply
 from jorney.thought.asked.rewrite import RewriteConfig, Rewritten, fault, locate, prompt, rewrite, visits_of
 from jorney.thought.derive import DeriveConfig, Visit, placebo, shortcuts, walk

@@ -13,8 +13,8 @@ from jorney import storage
 from jorney.config import to_json
 from jorney.convert import config_json
 from jorney.domain.countdown.sets import sample_problems
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem, read_problems
-from jorney.domain.registry import domain_of
 from jorney.model import params as parameters
 from jorney.policy import resolve
 from jorney.progress import Progress

@@ -8,8 +8,8 @@ from typing import Any
 
 from jorney.config import digest
 from jorney.domain.countdown.sets import sample_problems
+from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.domain.registry import domain_of
 from jorney.progress import Progress
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import Done
