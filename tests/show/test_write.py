@@ -34,7 +34,7 @@ def test_equal_input_gives_equal_bytes_in_any_process(tmp_path, report, samples)
     (tmp_path / "matplotlibrc").write_text("font.size: 20\nsvg.fonttype: path\naxes.facecolor: red\n")
     program = """
 import json, sys
-from jorney.report import Sample, SampleOutput, write
+from jorney.show import Sample, SampleOutput, write
 report, samples = json.load(sys.stdin)
 write(sys.argv[1], report, [Sample(q, a, {name: SampleOutput(*output) for name, output in o.items()}) for q, a, o in samples])
 """

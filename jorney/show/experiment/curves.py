@@ -6,51 +6,52 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jorney.run.recipes.experiment.measure import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
-from jorney.show import figures
+from jorney.show import canvas
+from jorney.show.canvas import ACCENT, INK, QUIET
+from jorney.show.document import Report
 from jorney.show.formats import label, mention, percent
+from jorney.show.names import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.statistics import cluster_bootstrap
 
-Found = Mapping[str, Any]
-
-# One look for each: a line's colour and dashes, a marker. What is not the model in question is quiet.
-_LINES = {
-    JOURNEY: (figures.ACCENT, "-", "o"),
-    SHORTCUT: (figures.INK, "-", "s"),
-    PLACEBO: (figures.QUIET, "-", "^"),
-    UNTIL: (figures.INK, "--", "D"),
-    PASS: (figures.QUIET, ":", "v"),
-    "journey": (figures.ACCENT, "-", "o"),
-    "shortcut": (figures.INK, "-", "s"),
+_JOURNEY: dict[str, Any] = {"color": ACCENT, "linestyle": "-", "marker": "o"}
+_SHORTCUT: dict[str, Any] = {"color": INK, "linestyle": "-", "marker": "s"}
+# One look for each. What is not the model in question is quiet.
+_LOOKS: dict[str, dict[str, Any]] = {
+    JOURNEY: _JOURNEY,
+    SHORTCUT: _SHORTCUT,
+    PLACEBO: {"color": QUIET, "linestyle": "-", "marker": "^"},
+    UNTIL: {"color": INK, "linestyle": "--", "marker": "D"},
+    PASS: {"color": QUIET, "linestyle": ":", "marker": "v"},
+    "journey": _JOURNEY,
+    "shortcut": _SHORTCUT,
 }
 _CURVES, _DOSES = 260, 190  # heights in pixels
 
 
-class Point(NamedTuple):
-    """Of a curve: mean tokens a problem, accuracy, and its interval where it is known."""
+class CurvePoint(NamedTuple):
+    """Mean tokens a problem, accuracy, and its interval where it is known."""
 
     tokens: float
     accuracy: float
     interval: tuple[float, float] | None = None
 
 
-def mean_curves(found: Found) -> dict[str, list[Point]]:
+def mean_curves(found: Report) -> dict[str, list[CurvePoint]]:
     """Points by model, as means over seeds; a model's with intervals by clusters."""
     own = [one["curves"] for one in found["seeds"]]
-    curves: dict[str, list[Point]] = {}
+    curves: dict[str, list[CurvePoint]] = {}
     for name in own[0]:
         curves[name] = []
         for budget, at in zip(BUDGETS, zip(*(one[name] for one in own), strict=True), strict=True):
             tokens, accuracy = (fmean(values) for values in zip(*at, strict=True))
-            curves[name].append(Point(tokens, accuracy, _interval(found["outcomes"], name, budget)))
+            curves[name].append(CurvePoint(tokens, accuracy, _interval(found["outcomes"], name, budget)))
     return curves
 
 
-def _interval(outcomes: Sequence[Found], model: str, budget: int) -> tuple[float, float] | None:
+def _interval(outcomes: Sequence[Report], model: str, budget: int) -> tuple[float, float] | None:
     """Of the share that a model solves within so many tokens."""
     if model not in outcomes[0]["tokens"]:
         return None
@@ -58,64 +59,47 @@ def _interval(outcomes: Sequence[Found], model: str, budget: int) -> tuple[float
     return cluster_bootstrap(solved, [one["cluster"] for one in outcomes], draws=2_000)
 
 
-def curves_text(curves: Mapping[str, Sequence[Point]]) -> str:
+def curves_text(curves: Mapping[str, Sequence[CurvePoint]]) -> str:
     """The figure of tokens in words."""
     ends = [f"{mention(name)} {percent(one[-1].accuracy)} at {one[-1].tokens:.0f} tokens" for name, one in curves.items()]
     return f"Accuracy against mean generated tokens: {'; '.join(ends)}."
 
 
-def draw_curves(curves: Mapping[str, Sequence[Point]], width: int) -> Figure:
+@canvas.styled
+def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], width: int) -> Figure:
     """A line for each model and control."""
-    with matplotlib.rc_context(figures.STYLE):
-        drawing, (axes,) = figures.panels(width, (_CURVES,), columns=1, left=42, right=16, top=70, bottom=44)
-        for name, points in curves.items():
-            colour, dashes, marker = _LINES[name]
-            x = [point.tokens for point in points]
-            axes.plot(
-                x,
-                [point.accuracy for point in points],
-                color=colour,
-                linestyle=dashes,
-                marker=marker,
-                markersize=4.5,
-                linewidth=1.4,
-                label=label(name),
-            )
-            if all(point.interval for point in points):
-                low, high = zip(*(point.interval or () for point in points), strict=True)
-                axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
-        axes.set_xlabel("Mean tokens a problem")
-        axes.set_xlim(0, None)
-        _shares(axes, max(point.accuracy for points in curves.values() for point in points))
-        columns = 3 if width > 500 else 2
-        drawing.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=columns, frameon=False, fontsize=11)
-        return drawing
+    figure, (axes,) = canvas.panels(width, (_CURVES,), top=70)
+    for name, points in curves.items():
+        tokens, accuracies, intervals = zip(*points, strict=True)
+        axes.plot(tokens, accuracies, **_LOOKS[name], markersize=4.5, linewidth=1.4, label=label(name))
+        if all(intervals):
+            low, high = zip(*intervals, strict=True)
+            axes.fill_between(tokens, low, high, color=_LOOKS[name]["color"], alpha=0.13, linewidth=0)
+    axes.set_xlabel("Mean tokens a problem")
+    axes.set_xlim(0, None)
+    _finish(figure, axes, max(point.accuracy for points in curves.values() for point in points), 3 if width > 500 else 2)
+    return figure
 
 
-def draw_dose(group: str, rows: Sequence[Found], width: int) -> Figure:
+@canvas.styled
+def draw_dose(group: str, rows: Sequence[Report], width: int) -> Figure:
     """Accuracy with its interval at each dose, a line for each kind of thoughts."""
     doses = list(dict.fromkeys(row["dose"] for row in rows))
-    with matplotlib.rc_context(figures.STYLE):
-        drawing, (axes,) = figures.panels(width, (_DOSES,), columns=1, left=42, right=16, top=30, bottom=44)
-        for kind in dict.fromkeys(row["kind"] for row in rows):
-            own = [row for row in rows if row["kind"] == kind]
-            colour, dashes, marker = _LINES[kind]
-            x, y = [doses.index(row["dose"]) for row in own], [row["accuracy"] for row in own]
-            errors = [[row["accuracy"] - row["ci_low"] for row in own], [row["ci_high"] - row["accuracy"] for row in own]]
-            axes.errorbar(
-                x, y, errors, color=colour, linestyle=dashes, marker=marker, markersize=5, linewidth=1.4, label=label(kind)
-            )
-        axes.set_xticks(range(len(doses)), doses)
-        axes.set_xlim(-0.5, len(doses) - 0.5)
-        axes.set_xlabel(label(group))
-        _shares(axes, max(row["ci_high"] for row in rows))
-        drawing.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=2, frameon=False, fontsize=11)
-        return drawing
+    figure, (axes,) = canvas.panels(width, (_DOSES,))
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = [row for row in rows if row["kind"] == kind]
+        x, y = [doses.index(row["dose"]) for row in own], [row["accuracy"] for row in own]
+        errors = [[row["accuracy"] - row["ci_low"] for row in own], [row["ci_high"] - row["accuracy"] for row in own]]
+        axes.errorbar(x, y, errors, **_LOOKS[kind], markersize=5, linewidth=1.4, label=label(kind))
+    axes.set_xticks(range(len(doses)), doses)
+    axes.set_xlim(-0.5, len(doses) - 0.5)
+    axes.set_xlabel(label(group))
+    _finish(figure, axes, max(row["ci_high"] for row in rows), 2)
+    return figure
 
 
-def _shares(axes: Axes, highest: float) -> None:
-    axes.set_ylim(0, figures.limit(highest))
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
-    axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
+def _finish(figure: Figure, axes: Axes, highest: float, columns: int) -> None:
+    """An axis of accuracies up to the highest, and a legend."""
+    axes.set_ylim(0, canvas.limit(highest))
+    canvas.rules(axes)
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=columns, frameon=False, fontsize=11)
