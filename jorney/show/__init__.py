@@ -8,7 +8,6 @@ is missing from the dictionary is left out.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +45,11 @@ def write(
     from jorney import storage
     from jorney.show import report_page
 
+    # Null for NaN and infinity, which JSON lacks: a diverged run must still get its report.
+    values = json.loads(json.dumps(dict(report)), parse_constant=lambda _: None)
     # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
     files = {
-        "report.json": json.dumps(_json_value(report), indent=2, allow_nan=False) + "\n",
+        "report.json": json.dumps(values, indent=2, allow_nan=False) + "\n",
         "report.md": report_page.text(report, samples, thoughts),
         "report.html": report_page.html(report, samples, tree, thoughts),
     }
@@ -56,14 +57,3 @@ def write(
     for name, text in files.items():
         # Bytes, because the encoding and the line ends of text depend on the machine.
         storage.write_bytes(root / name, text.encode("utf-8", errors="replace"))
-
-
-def _json_value(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON lacks: a diverged run must still get its report."""
-    if isinstance(value, Mapping):
-        return {key: _json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

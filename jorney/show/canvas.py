@@ -63,13 +63,14 @@ def panels(
     return figure, panels
 
 
-def rules(axes: Axes, shares: bool = True) -> None:
+def rules(axes: Axes, shares: float | None = None) -> None:
     """Horizontal lines behind what is drawn, in place of ticks.
 
     Args:
-      shares: the axis holds shares between 0 and 1.
+      shares: the axis holds shares, from 0 to this one.
     """
-    if shares:
+    if shares is not None:
+        axes.set_ylim(0, shares)
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -81,9 +82,9 @@ def limit(highest: float) -> float:
     return next((limit for limit in (0.1, 0.25, 0.5, 0.75) if highest <= limit), max(1.0, highest))
 
 
-def errors(value: float, interval: tuple[float, float]) -> list[list[float]]:
-    """The interval as matplotlib wants it: how far below the value and how far above."""
-    return [[value - interval[0]], [interval[1] - value]]
+def errors(value: float, interval: tuple[float, float] | None) -> list[list[float]] | None:
+    """The interval, where there is one, as matplotlib wants it: how far below the value and how far above."""
+    return interval and [[value - interval[0]], [interval[1] - value]]
 
 
 @styled
@@ -101,8 +102,7 @@ def svg(figure: Figure, name: str, text: str) -> str:
     drawing = buffer.getvalue()
     body = drawing[drawing.index(">", drawing.index("<svg")) + 1 : drawing.rindex("</svg>")]
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # its rule would reach the whole page
-    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
-    body = body.replace("xlink:href", "href")
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body).replace("xlink:href", "href")
     used = set(re.findall(r"(?:url\(|href=\")#([\w.-]+)", body))
     body = re.sub(r' id="([\w.-]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", body)
     body = re.sub(r"(url\(|href=\")#", rf"\1#{name}-", body)

@@ -70,15 +70,12 @@ def draw_accuracy(bars: Sequence[ModelResult], width: int) -> Figure:
     for i, bar in enumerate(bars):
         colour = canvas.ACCENT if i and not bar.control else canvas.QUIET
         axes.barh(i, bar.accuracy, height=0.36, color=colour, alpha=0.6)
-        if bar.interval is not None:
-            errors = canvas.errors(bar.accuracy, bar.interval)
+        if errors := canvas.errors(bar.accuracy, bar.interval):
             axes.errorbar(bar.accuracy, i, xerr=errors, color=canvas.INK, linewidth=1.4, capsize=4, capthick=1.4)
         numbers = f"{formats.percent(bar.accuracy)}, n = {bar.n}"
         axes.text(0, i - 0.3, _shorten(bar.label, width // 14), va="bottom", ha="left", weight="bold", parse_math=False)
         axes.text(scale, i - 0.3, numbers, va="bottom", ha="right", parse_math=False)
-    axes.set_xlim(0, scale)
-    axes.set_ylim(len(bars) - 0.5, -0.72)  # the first model on top
-    axes.set_yticks([])
+    axes.set(xlim=(0, scale), ylim=(len(bars) - 0.5, -0.72), yticks=[])  # the first model on top
     axes.set_xticks([scale * i / 5 for i in range(6)], [f"{100 * scale * i / 5:g}%" for i in range(6)])
     # The outer labels turn inwards, or they would be cut off at the edges.
     axes.get_xticklabels()[0].set_horizontalalignment("left")
@@ -101,18 +98,14 @@ def token_text(points: Sequence[ModelResult]) -> str:
 def draw_tokens(points: Sequence[ModelResult], width: int) -> Figure:
     """A numbered point with its interval for each; controls are hollow. Numbers never lie over one another."""
     figure, (axes,) = canvas.panels(width, (_TOKENS,), top=8)
-    highest = 0.0
+    highest = max(max(point.interval or (point.accuracy,)) for point in points)
     for point in points:
-        assert point.interval is not None
-        highest = max(highest, point.interval[1])
         errors = canvas.errors(point.accuracy, point.interval)
         axes.errorbar(point.tokens, point.accuracy, yerr=errors, color=canvas.QUIET, linewidth=1, alpha=0.7)
         face = "none" if point.control else canvas.ACCENT
         axes.plot(point.tokens, point.accuracy, marker="o", markersize=7, color=canvas.ACCENT, markerfacecolor=face)
-    axes.set_xlim(0, 1.12 * max(point.tokens for point in points))
-    axes.set_ylim(0, canvas.limit(highest))
-    axes.set_xlabel("Mean tokens a problem")
-    canvas.rules(axes)
+    axes.set(xlim=(0, 1.12 * max(point.tokens for point in points)), xlabel="Mean tokens a problem")
+    canvas.rules(axes, canvas.limit(highest))
     taken: list[tuple[float, float]] = []
     for number, point in enumerate(points, start=1):
         x, y = axes.transData.transform((point.tokens, point.accuracy))
@@ -131,11 +124,12 @@ def _near(spot: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bo
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One quantity over the steps of a training stage."""
+    """One quantity over another; where known, the low and the high ends of its intervals."""
 
     label: str
     steps: tuple[float, ...]
     values: tuple[float, ...]
+    interval: tuple[tuple[float, ...], ...] = ()
 
 
 def training_curves(stage: Report) -> list[Curve]:
@@ -153,10 +147,10 @@ def training_curves(stage: Report) -> list[Curve]:
 
 def training_text(label: str, curves: Sequence[Curve]) -> str:
     """A training figure in words."""
-    texts = []
-    for curve in curves:
-        start, end = (f"{curve.values[i]:.3g} at step {formats.count(curve.steps[i])}" for i in (0, -1))
-        texts.append(f"{curve.label.lower()} {start}, {end}")
+    texts = [
+        f"{curve.label.lower()} " + ", ".join(f"{curve.values[i]:.3g} at step {formats.count(curve.steps[i])}" for i in (0, -1))
+        for curve in curves
+    ]
     return f"Training of {label}: {'; '.join(texts)}."
 
 
@@ -166,16 +160,14 @@ def draw_training(curves: Sequence[Curve], width: int) -> Figure:
     columns = len(curves) if width >= 600 else 1
     figure, places = canvas.panels(width, (_PANEL,) * (len(curves) // columns), columns, right=12)
     for axes, curve in zip(places, curves, strict=True):
-        shares = curve.label == "Token accuracy"
         # One point alone draws no line.
         marker = "o" if len(curve.steps) == 1 else ""
         axes.plot(curve.steps, curve.values, color=canvas.ACCENT, linewidth=1.6, marker=marker)
-        axes.set_ylim(min(0, *curve.values), 1 if shares else None)
+        axes.set(ylim=(min(0, *curve.values), None), xlabel="Step")
         x = -42 / (axes.get_position().width * width)  # at the panel's left edge, margin and all
         axes.set_title(curve.label, loc="left", fontsize=canvas.TEXT, fontweight="bold", pad=14, x=x)
-        axes.set_xlabel("Step")
         axes.locator_params(axis="x", nbins=5, integer=True)
-        canvas.rules(axes, shares)
+        canvas.rules(axes, 1 if curve.label == "Token accuracy" else None)
     return figure
 
 

@@ -50,11 +50,9 @@ def headline(report: Report) -> str:
     models = {name: model for name, model in entries(report, "models").items() if number(model.get("accuracy")) is not None}
     if not models:
         return "No model was evaluated."
-    first, last, p = next(iter(models)), list(models)[-1], None
-    for comparison in comparisons(report):
-        if comparison.get("b") in models and comparison.get("a") in models:
-            first, last, p = comparison["b"], comparison["a"], number(comparison.get("mcnemar_p"))
-            break
+    pairs = [pair for pair in comparisons(report) if pair.get("a") in models and pair.get("b") in models]
+    pair = pairs[0] if pairs else {"a": list(models)[-1], "b": next(iter(models))}
+    first, last, p = pair["b"], pair["a"], number(pair.get("mcnemar_p"))
     before, after = percent(models[first]["accuracy"]), percent(models[last]["accuracy"])
     n_before, n_after = (f" (n = {count(models[name].get('n'))})" for name in (first, last))
     if first == last:
@@ -76,19 +74,19 @@ def facts(report: Report) -> str:
 
 def comparison_sentences(report: Report) -> list[str]:
     """Each paired comparison in words: the difference, McNemar's two counts, and what the test says of them."""
-    texts = []
-    for item in comparisons(report):
-        a, b = mention(item.get("a", MISSING)), mention(item.get("b", MISSING))
-        text = f"{label(item.get('a', MISSING))} against {b}: {points(item.get('difference'))} percentage points."
-        if number(item.get("only_a")) is not None and number(item.get("only_b")) is not None:
-            only_a, only_b = count(item["only_a"]), count(item["only_b"])
-            text += f" Of the same problems, {only_a} were solved only by {a} and {only_b} only by {b}."
-        p = number(item.get("mcnemar_p"))
-        if p is not None:
-            verdict = "would rarely" if p < SIGNIFICANT else "could well"
-            text += f" Chance alone {verdict} divide them so unevenly: McNemar's exact test, p{NO_BREAK}{p_value(p)}."
-        texts.append(text)
-    return texts
+    return [_in_words(item) for item in comparisons(report)]
+
+
+def _in_words(item: Report) -> str:
+    a, b, p = mention(item.get("a", MISSING)), mention(item.get("b", MISSING)), number(item.get("mcnemar_p"))
+    text = f"{label(item.get('a', MISSING))} against {b}: {points(item.get('difference'))} percentage points."
+    if number(item.get("only_a")) is not None and number(item.get("only_b")) is not None:
+        only_a, only_b = count(item["only_a"]), count(item["only_b"])
+        text += f" Of the same problems, {only_a} were solved only by {a} and {only_b} only by {b}."
+    if p is not None:
+        verdict = "would rarely" if p < SIGNIFICANT else "could well"
+        text += f" Chance alone {verdict} divide them so unevenly: McNemar's exact test, p{NO_BREAK}{p_value(p)}."
+    return text
 
 
 def models_table(report: Report) -> Table | None:

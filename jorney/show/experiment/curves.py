@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jorney.show import canvas
 from jorney.show.canvas import ACCENT, INK, QUIET
 from jorney.show.document import Report
+from jorney.show.figures import Curve
 from jorney.show.formats import label, mention, percent
 from jorney.show.names import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.statistics import cluster_bootstrap
@@ -31,53 +32,42 @@ _LOOKS: dict[str, dict[str, Any]] = {
 _CURVES, _DOSES = 260, 190  # heights in pixels
 
 
-class CurvePoint(NamedTuple):
-    """Mean tokens a problem, accuracy, and its interval where it is known."""
-
-    tokens: float
-    accuracy: float
-    interval: tuple[float, float] | None = None
-
-
-def mean_curves(found: Report) -> dict[str, list[CurvePoint]]:
-    """Points by model, as means over seeds; a model's with intervals by clusters."""
-    own = [one["curves"] for one in found["seeds"]]
-    curves: dict[str, list[CurvePoint]] = {}
-    for name in own[0]:
-        curves[name] = []
-        for budget, at in zip(BUDGETS, zip(*(one[name] for one in own), strict=True), strict=True):
-            tokens, accuracy = (fmean(values) for values in zip(*at, strict=True))
-            curves[name].append(CurvePoint(tokens, accuracy, _interval(found["outcomes"], name, budget)))
+def mean_curves(found: Report) -> dict[str, Curve]:
+    """Accuracy over mean tokens a problem by model, as means over seeds; a model's with intervals by clusters."""
+    curves = {}
+    for name in found["seeds"][0]["curves"]:
+        seeds = (one["curves"][name] for one in found["seeds"])
+        tokens, accuracies = zip(*(map(fmean, zip(*at, strict=True)) for at in zip(*seeds, strict=True)), strict=True)
+        curves[name] = Curve(label(name), tokens, accuracies, _intervals(found["outcomes"], name))
     return curves
 
 
-def _interval(outcomes: Sequence[Report], model: str, budget: int) -> tuple[float, float] | None:
-    """Of the share that a model solves within so many tokens."""
+def _intervals(outcomes: Sequence[Report], model: str) -> tuple[tuple[float, ...], ...]:
+    """Of the shares that a model solves within so many tokens; empty where that is not known."""
     if model not in outcomes[0]["tokens"]:
-        return None
-    solved = [float(one["correct"][model] and one["tokens"][model] <= budget) for one in outcomes]
-    return cluster_bootstrap(solved, [one["cluster"] for one in outcomes], draws=2_000)
+        return ()
+    clusters = [one["cluster"] for one in outcomes]
+    solved = ([float(one["correct"][model] and one["tokens"][model] <= budget) for one in outcomes] for budget in BUDGETS)
+    return tuple(zip(*(cluster_bootstrap(values, clusters, draws=2_000) for values in solved), strict=True))
 
 
-def curves_text(curves: Mapping[str, Sequence[CurvePoint]]) -> str:
+def curves_text(curves: Mapping[str, Curve]) -> str:
     """The figure of tokens in words."""
-    ends = [f"{mention(name)} {percent(one[-1].accuracy)} at {one[-1].tokens:.0f} tokens" for name, one in curves.items()]
+    ends = [f"{mention(name)} {percent(one.values[-1])} at {one.steps[-1]:.0f} tokens" for name, one in curves.items()]
     return f"Accuracy against mean generated tokens: {'; '.join(ends)}."
 
 
 @canvas.styled
-def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], width: int) -> Figure:
+def draw_curves(curves: Mapping[str, Curve], width: int) -> Figure:
     """A line for each model and control."""
     figure, (axes,) = canvas.panels(width, (_CURVES,), top=70)
-    for name, points in curves.items():
-        tokens, accuracies, intervals = zip(*points, strict=True)
-        axes.plot(tokens, accuracies, **_LOOKS[name], markersize=4.5, linewidth=1.4, label=label(name))
-        if all(intervals):
-            low, high = zip(*intervals, strict=True)
-            axes.fill_between(tokens, low, high, color=_LOOKS[name]["color"], alpha=0.13, linewidth=0)
-    axes.set_xlabel("Mean tokens a problem")
-    axes.set_xlim(0, None)
-    _finish(figure, axes, max(point.accuracy for points in curves.values() for point in points), 3 if width > 500 else 2)
+    for name, curve in curves.items():
+        axes.plot(curve.steps, curve.values, **_LOOKS[name], markersize=4.5, linewidth=1.4, label=curve.label)
+        if curve.interval:
+            low, high = curve.interval
+            axes.fill_between(curve.steps, low, high, color=_LOOKS[name]["color"], alpha=0.13, linewidth=0)
+    axes.set(xlabel="Mean tokens a problem", xlim=(0, None))
+    _finish(figure, axes, max(max(curve.values) for curve in curves.values()), 3 if width > 500 else 2)
     return figure
 
 
@@ -91,15 +81,12 @@ def draw_dose(group: str, rows: Sequence[Report], width: int) -> Figure:
         x, y = [doses.index(row["dose"]) for row in own], [row["accuracy"] for row in own]
         errors = [[row["accuracy"] - row["ci_low"] for row in own], [row["ci_high"] - row["accuracy"] for row in own]]
         axes.errorbar(x, y, errors, **_LOOKS[kind], markersize=5, linewidth=1.4, label=label(kind))
-    axes.set_xticks(range(len(doses)), doses)
-    axes.set_xlim(-0.5, len(doses) - 0.5)
-    axes.set_xlabel(label(group))
+    axes.set(xticks=range(len(doses)), xticklabels=doses, xlim=(-0.5, len(doses) - 0.5), xlabel=label(group))
     _finish(figure, axes, max(row["ci_high"] for row in rows), 2)
     return figure
 
 
 def _finish(figure: Figure, axes: Axes, highest: float, columns: int) -> None:
     """An axis of accuracies up to the highest, and a legend."""
-    axes.set_ylim(0, canvas.limit(highest))
-    canvas.rules(axes)
+    canvas.rules(axes, canvas.limit(highest))
     figure.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=columns, frameon=False, fontsize=11)
