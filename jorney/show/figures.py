@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
 from jorney.show import canvas, formats
-from jorney.show.document import Report, entries
+from jorney.show.document import Drawing, Report, entries
 
 # Heights in pixels: of a row of the accuracy figure, of a training panel, of the token figure.
 _ROW, _PANEL, _TOKENS = 48, 150, 240
@@ -53,6 +54,12 @@ def token_points(report: Report) -> list[ModelResult]:
     return [bar for bar in accuracy_bars(report) if bar.interval and not math.isnan(bar.tokens)]
 
 
+def accuracy(report: Report, caption: str) -> Drawing | None:
+    """Bars of accuracy."""
+    bars = accuracy_bars(report)
+    return Drawing("accuracy", partial(draw_accuracy, bars), accuracy_text(bars), caption) if bars else None
+
+
 def accuracy_text(bars: Sequence[ModelResult]) -> str:
     """The accuracy figure in words, for those who do not see it."""
     texts = []
@@ -83,6 +90,14 @@ def draw_accuracy(bars: Sequence[ModelResult], width: int) -> Figure:
     return figure
 
 
+def tokens(report: Report) -> Drawing | None:
+    """Accuracy against tokens, where these differ."""
+    points = token_points(report)
+    caption = f"Accuracy against the tokens that a problem took on average. {token_key(points)}"
+    differ = len({point.tokens for point in points}) > 1
+    return Drawing("tokens", partial(draw_tokens, points), token_text(points), caption) if differ else None
+
+
 def token_key(points: Sequence[ModelResult]) -> str:
     """Which number is which point."""
     return "; ".join(f"{number} {point.label}" for number, point in enumerate(points, start=1)) + "."
@@ -111,15 +126,12 @@ def draw_tokens(points: Sequence[ModelResult], width: int) -> Figure:
         x, y = axes.transData.transform((point.tokens, point.accuracy))
         # Right of the point, or left, or ever further off, where no number stands yet.
         spots = [(x + dx, y + dy) for far in (0, 1, 2, 3) for dx in (13, -13) for dy in (far * _NUMBER, -far * _NUMBER)]
-        spot = next((one for one in spots if not _near(one, taken)), spots[0])
+        free = (one for one in spots if all(max(abs(one[0] - x), abs(one[1] - y)) >= _NUMBER for x, y in taken))
+        spot = next(free, spots[0])
         taken.append(spot)
-        place = axes.transData.inverted().transform(spot)
-        axes.text(float(place[0]), float(place[1]), str(number), ha="center", va="center", fontsize=10.5, clip_on=False)
+        x, y = axes.transData.inverted().transform(spot)
+        axes.text(x, y, str(number), ha="center", va="center", fontsize=10.5, clip_on=False)
     return figure
-
-
-def _near(spot: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
-    return any(abs(spot[0] - x) < _NUMBER and abs(spot[1] - y) < _NUMBER for x, y in taken)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +155,15 @@ def training_curves(stage: Report) -> list[Curve]:
         if known:
             curves.append(Curve(name, *zip(*known, strict=True)))
     return curves
+
+
+def training(report: Report) -> Iterator[Drawing]:
+    """The curves of every training stage that recorded any."""
+    for i, (name, stage) in enumerate(entries(report, "training").items()):
+        title, curves = formats.label(name), training_curves(stage)
+        if curves:
+            words, caption = training_text(title, curves), f"{title}, over its training steps."
+            yield Drawing(f"training{i}", partial(draw_training, curves), words, caption)
 
 
 def training_text(label: str, curves: Sequence[Curve]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
-from jorney.show import exhibits, figures, findings, formats, markdown, page, tables
-from jorney.show.document import Document, Drawing, Report, Section, Table, entries
+from jorney.show import exhibits, figures, findings, markdown, page, tables
+from jorney.show.document import Document, Report, Section
 from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
@@ -32,7 +31,17 @@ def document(
         make(report) for make in (findings.trees_table, findings.thoughts_table, findings.keywords_table)
     )
     sections = [
-        Section("Accuracy", list(_accuracy(report)), "\n"),
+        Section(
+            "Accuracy",
+            [
+                figures.accuracy(report, "Share of the problems answered right. The thin lines are 95% Wilson intervals."),
+                figures.tokens(report),
+                tables.models_table(report),
+                *tables.comparison_sentences(report)[:1],
+                findings.comparisons_table(report),
+            ],
+            "\n",
+        ),
         Section("Left out", [findings.left_out_table(report)]),
         Section("Controls", [findings.controls_table(report)]),
         Section("Behaviour", [findings.behaviour_table(report)]),
@@ -44,31 +53,10 @@ def document(
         Section("Thoughts", [counts], only="markdown"),
         Section("Keywords", [keywords], only="markdown"),
         Section("Reward model", [findings.prm_table(report)]),
-        Section("Training", [tables.training_table(report), *_training(report)], "\n"),
+        Section("Training", [tables.training_table(report), *figures.training(report)], "\n"),
         Section("A long thought", [exhibits.thoughts_quoted(*thoughts)] if thoughts else []),
         Section("What the models wrote", [exhibits.sample(i, one) for i, one in enumerate(samples, start=1)], "\n"),
     ]
     beside = [Section("Time", [tables.timing_table(report)]), Section("Environment", [tables.environment_table(report)])]
     said = tables.title(report), tables.headline(report), tables.facts(report)
     return Document(*said, (), sections, beside, "report.json")
-
-
-def _accuracy(report: Report) -> Iterator[Drawing | Table | str | None]:
-    bars, points = figures.accuracy_bars(report), figures.token_points(report)
-    if bars:
-        caption = "Share of the problems answered right. The thin lines are 95% Wilson intervals."
-        yield Drawing("accuracy", partial(figures.draw_accuracy, bars), figures.accuracy_text(bars), caption)
-    if len({point.tokens for point in points}) > 1:
-        caption = f"Accuracy against the tokens that a problem took on average. {figures.token_key(points)}"
-        yield Drawing("tokens", partial(figures.draw_tokens, points), figures.token_text(points), caption)
-    yield tables.models_table(report)
-    yield from tables.comparison_sentences(report)[:1]
-    yield findings.comparisons_table(report)
-
-
-def _training(report: Report) -> Iterator[Drawing]:
-    for i, (name, stage) in enumerate(entries(report, "training").items()):
-        title, curves = formats.label(name), figures.training_curves(stage)
-        if curves:
-            words = figures.training_text(title, curves)
-            yield Drawing(f"training{i}", partial(figures.draw_training, curves), words, f"{title}, over its training steps.")

@@ -91,14 +91,14 @@ def _in_words(item: Report) -> str:
 
 def models_table(report: Report) -> Table | None:
     """Every model's accuracy with its interval, and what it wrote."""
-    columns = {"Model": (label, "name"), **WRITTEN}
-    note = "Accuracy is the share of the n problems answered right, with its Wilson interval. Mean tokens is what the model "
-    note += "wrote for a problem, on average; no output is longer than the limit."
     # Only some tasks have equations that can be checked.
-    if any(number(model.get("true_equations")) is not None for model in entries(report, "models").values()):
-        columns["True equations"] = (percent, "true_equations")
-        note += " True equations is the share of the equations it wrote that hold."
-    return TableSpec("models", "Every model", columns, "models", note)(report)
+    equations = any(number(model.get("true_equations")) is not None for model in entries(report, "models").values())
+    true: Columns = {"True equations": (percent, "true_equations")} if equations else {}
+    note = (
+        "Accuracy is the share of the n problems answered right, with its Wilson interval. Mean tokens is what the model wrote "
+        "for a problem, on average; no output is longer than the limit."
+    ) + (" True equations is the share of the equations it wrote that hold." if equations else "")
+    return TableSpec("models", "Every model", {"Model": (label, "name"), **WRITTEN, **true}, "models", note)(report)
 
 
 training_table = TableSpec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -10,26 +11,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jorney.show import canvas
-from jorney.show.canvas import ACCENT, INK, QUIET
-from jorney.show.document import Report
+from jorney.show.document import Drawing, Report
 from jorney.show.figures import Curve
 from jorney.show.formats import label, mention, percent
 from jorney.show.names import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.statistics import cluster_bootstrap
 
-_JOURNEY: dict[str, Any] = {"color": ACCENT, "linestyle": "-", "marker": "o"}
-_SHORTCUT: dict[str, Any] = {"color": INK, "linestyle": "-", "marker": "s"}
+_JOURNEY: dict[str, Any] = {"color": canvas.ACCENT, "linestyle": "-", "marker": "o"}
+_SHORTCUT: dict[str, Any] = {"color": canvas.INK, "linestyle": "-", "marker": "s"}
 # One look for each. What is not the model in question is quiet.
 _LOOKS: dict[str, dict[str, Any]] = {
     JOURNEY: _JOURNEY,
     SHORTCUT: _SHORTCUT,
-    PLACEBO: {"color": QUIET, "linestyle": "-", "marker": "^"},
-    UNTIL: {"color": INK, "linestyle": "--", "marker": "D"},
-    PASS: {"color": QUIET, "linestyle": ":", "marker": "v"},
+    PLACEBO: {"color": canvas.QUIET, "linestyle": "-", "marker": "^"},
+    UNTIL: {"color": canvas.INK, "linestyle": "--", "marker": "D"},
+    PASS: {"color": canvas.QUIET, "linestyle": ":", "marker": "v"},
     "journey": _JOURNEY,
     "shortcut": _SHORTCUT,
 }
 _CURVES, _DOSES = 260, 190  # heights in pixels
+
+
+def drawing(found: Report) -> Drawing:
+    """Accuracy against generated tokens."""
+    curves = mean_curves(found)
+    caption = (
+        "Mean over seeds, models with 95% intervals. Models are cut off at a limit; attempts of the shortcut model are "
+        "spent up to a budget."
+    )
+    return Drawing("curves", partial(draw_curves, curves), curves_text(curves), caption)
 
 
 def mean_curves(found: Report) -> dict[str, Curve]:

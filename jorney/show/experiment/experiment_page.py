@@ -14,6 +14,9 @@ from jorney.show.formats import percent
 from jorney.show.names import JOURNEY, PHASE1, SHORTCUT
 from jorney.show.tables import environment_table, title
 
+_MAIN = tables.models_table, tables.comparisons_table, tables.seeds_table
+_WAY = tables.behaviour_table, tables.controls_table, tables.trees_table, tables.trainings_table
+
 
 def html(found: Report, findings: Report, tried: Sequence[str]) -> str:
     """experiment.html."""
@@ -28,12 +31,10 @@ def text(found: Report, findings: Report, tried: Sequence[str]) -> str:
 def document(found: Report, findings: Report, tried: Sequence[str]) -> Document:
     """What both show."""
     said = [*tables.verdicts(found, findings), *tables.plain_words(findings), opened(found)]
-    main = [make(findings) for make in (tables.models_table, tables.comparisons_table, tables.seeds_table)]
-    way = (tables.behaviour_table, tables.controls_table, tables.trees_table, tables.trainings_table)
     sections = [
-        Section("Accuracy", [_accuracy(findings), *main]),
-        Section("Accuracy against generated tokens", [_curves(found)]),
-        Section("On the way", [make(found) for make in way]),
+        Section("Accuracy", [_accuracy(findings), *(make(findings) for make in _MAIN)]),
+        Section("Accuracy against generated tokens", [curves.drawing(found)]),
+        Section("On the way", [make(found) for make in _WAY]),
         Section("Doses", list(_doses(found))),
         Section("Elsewhere", [tables.abroad_table(found)]),
         Section("Size", [tables.small_table(found)]),
@@ -58,27 +59,18 @@ def opened(found: Report) -> str:
     )
 
 
-def _accuracy(findings: Report) -> Drawing:
+def _accuracy(findings: Report) -> Drawing | None:
     """Bars of the main comparison, and of what it is held against."""
     models, main = findings["models"], (PHASE1, SHORTCUT, JOURNEY)
-    shown = {"models": {name: models[name] for name in main}}
-    shown["controls"] = {name: one for name, one in models.items() if name not in main}
-    bars = figures.accuracy_bars(shown)
-    caption = "Share of the problems solved, all seeds together, with 95% intervals."
-    return Drawing("accuracy", partial(figures.draw_accuracy, bars), figures.accuracy_text(bars), caption)
-
-
-def _curves(found: Report) -> Drawing:
-    """Accuracy against generated tokens."""
-    means = curves.mean_curves(found)
-    caption = "Mean over seeds, models with 95% intervals. Models are cut off at a limit; attempts of the shortcut model are "
-    caption += "spent up to a budget."
-    return Drawing("curves", partial(curves.draw_curves, means), curves.curves_text(means), caption)
+    controls = {name: one for name, one in models.items() if name not in main}
+    shown = {"models": {name: models[name] for name in main}, "controls": controls}
+    return figures.accuracy(shown, "Share of the problems solved, all seeds together, with 95% intervals.")
 
 
 def _doses(found: Report) -> Iterator[Drawing | Table | None]:
     """Everything that was varied, drawn and as a table."""
-    for number, (group, rows) in enumerate(tables.groups(found).items(), start=1):
+    for number, group in enumerate(dict.fromkeys(row["group"] for row in found["doses"]), start=1):
+        rows = [row for row in found["doses"] if row["group"] == group]
         results = "; ".join(f"{row['kind']} {row['dose']}: {percent(row['accuracy'])}" for row in rows)
         caption = f"Accuracy by {group}"
         yield Drawing(f"dose{number}", partial(curves.draw_dose, group, rows), f"{caption}: {results}.", f"{caption}.")

@@ -227,14 +227,6 @@ trees_table = TableSpec(
 )
 
 
-def groups(found: Report) -> dict[str, list[Report]]:
-    """The rows of doses, by what was varied."""
-    made: dict[str, list[Report]] = {}
-    for row in found["doses"]:
-        made.setdefault(row["group"], []).append(row)
-    return made
-
-
 def dose_table(group: str, rows: Iterable[Report], number: int) -> Table | None:
     """One thing varied."""
     columns = {
