@@ -10,7 +10,7 @@ from jorney.progress import Progress
 from jorney.run.recipes import journey as pipeline
 from jorney.run.recipes.journey import ProblemsConfig, Run, quickstart
 from jorney.run.stage import Done, Lacking
-from jorney.show import findings, markdown, page
+from jorney.show import findings, report_page
 
 LACKS = {"thoughts": "trees: no tree holds a path", "pairs": "", "dpo": "dpo: there are no pairs", "prm": "prm: none ended"}
 
@@ -67,6 +67,6 @@ def test_the_report_says_why() -> None:
     found = findings.left_out_table(report)
     assert found.rows == (("Thoughts", "no tree holds a path"), ("Journey", "needs thoughts"))
     assert findings.left_out_table({"name": "r"}) is None
-    assert "Left out" in page.document(report, ())
-    assert "## Left out\n\n| Part | Why |" in markdown.document(report, ())
-    assert "Left out" not in markdown.document({"name": "r"}, ())
+    assert "Left out" in report_page.html(report, ())
+    assert "## Left out\n\n| Part | Why |" in report_page.text(report, ())
+    assert "Left out" not in report_page.text({"name": "r"}, ())

@@ -1,13 +1,13 @@
 """The report of a run: report.json, report.md and a self-contained report.html, all from one dictionary.
 
-`tables` turns the dictionary into rows and sentences, `figures` draws it, `markdown` and `page` lay these out. To report
-more, add a table or a figure there and a section to both layouts; what is missing from the dictionary is left out of them.
+`tables` and `findings` turn the dictionary into rows and sentences, `figures` draws it, `report_page` puts these into sections,
+`markdown` and `page` lay any document out. To report more, add a table or a figure there and a section to `report_page`; what
+is missing from the dictionary is left out.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,26 +43,17 @@ def write(
     """
     # Here, so that importing this package needs neither matplotlib nor a file system.
     from jorney import storage
-    from jorney.show import markdown, page
+    from jorney.show import report_page
 
+    # Null for NaN and infinity, which JSON lacks: a diverged run must still get its report.
+    values = json.loads(json.dumps(dict(report)), parse_constant=lambda _: None)
     # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
     files = {
-        "report.json": json.dumps(_json_value(report), indent=2, allow_nan=False) + "\n",
-        "report.md": markdown.document(report, samples, thoughts),
-        "report.html": page.document(report, samples, tree, thoughts),
+        "report.json": json.dumps(values, indent=2, allow_nan=False) + "\n",
+        "report.md": report_page.text(report, samples, thoughts),
+        "report.html": report_page.html(report, samples, tree, thoughts),
     }
     root = storage.path(folder)
     for name, text in files.items():
         # Bytes, because the encoding and the line ends of text depend on the machine.
         storage.write_bytes(root / name, text.encode("utf-8", errors="replace"))
-
-
-def _json_value(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON lacks: a diverged run must still get its report."""
-    if isinstance(value, Mapping):
-        return {key: _json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

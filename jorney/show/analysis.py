@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jorney import storage
@@ -25,6 +26,7 @@ _TOLD = {
     "solution steps": "steps of the solution",
     "own steps": "steps of the text's own path",
 }
+_GRAMS = 5  # of each length
 MOST = len(_COLOURS)  # sets that a figure tells apart
 
 
@@ -38,39 +40,36 @@ def labels(sources: Sequence[str]) -> list[str]:
     return [f"{index}: {'/'.join(part[-2:])}" for index, part in enumerate(parts, start=1)]
 
 
-def tables(found: Analyses, top: int = 5) -> list[RenderableType]:
+def tables(found: Analyses) -> list[RenderableType]:
     """The statistics as tables: one of numbers, one of the most frequent n-grams."""
     from rich.table import Table
 
-    numbers = Table(show_edge=False, header_style="dim", caption_justify="left")
-    numbers.add_column("")
-    grams = Table(show_edge=False, header_style="dim")
-    grams.add_column("words")
+    every = list(found.values())
+    caption = "keywords: a 1,000 words, and the share of the texts that hold one"
+    numbers = Table("", show_edge=False, header_style="dim", caption=caption, caption_justify="left")
+    grams = Table("words", show_edge=False, header_style="dim")
     for name in found:
         numbers.add_column(name, justify="right", overflow="fold")
         grams.add_column(name, overflow="fold")
-
-    def add(title: str, cells: Sequence[str]) -> None:
-        numbers.add_row(title, *cells)
-
-    every = list(found.values())
-    numbers.caption = "keywords: a 1,000 words, and the share of the texts that hold one"
-    add("texts", [count(one["texts"]) for one in every])
-    for name, title in (("tokens", "tokens"), ("lines", "lines"), ("words_per_line", "words a line")):
-        add(title, [decimal(one[name]["mean"]) for one in every])
-        spread = [f"{one[name].get('p10', MISSING)}–{one[name].get('p90', MISSING)}" for one in every]
-        numbers.add_row("  10–90%", *spread, style="dim")
-    for family in FAMILIES:
-        shown = [one["keywords"][family] for one in every]
-        add(family, [decimal(one["per_1000_words"]) for one in shown])
-        numbers.add_row("  in texts", *(percent(one["share_of_texts"]) for one in shown), style="dim")
-    for n in next(iter(every))["ngrams"]:
-        for place in range(top):
-            cells = [one["ngrams"][n][place : place + 1] for one in every]
-            if any(cells):
-                shown_cells = [f"{cell[0][0]}  [dim]{cell[0][1]:,}[/dim]" if cell else "" for cell in cells]
-                grams.add_row(n if place == 0 else "", *shown_cells)
+    for row in zip(*map(_numbers, every), strict=True):
+        title = row[0][0]
+        numbers.add_row(title, *(text for _, text in row), style="dim" if title.startswith(" ") else None)
+    for n in every[0]["ngrams"]:
+        for place, cells in enumerate(itertools.zip_longest(*(one["ngrams"][n][:_GRAMS] for one in every))):
+            shown = (f"{cell[0]}  [dim]{cell[1]:,}[/dim]" if cell else "" for cell in cells)
+            grams.add_row("" if place else n, *shown)
     return [numbers, grams]
+
+
+def _numbers(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A set's numbers by title."""
+    yield "texts", count(one["texts"])
+    for name, title in (("tokens", "tokens"), ("lines", "lines"), ("words_per_line", "words a line")):
+        yield title, decimal(one[name]["mean"])
+        yield "  10–90%", f"{one[name].get('p10', MISSING)}–{one[name].get('p90', MISSING)}"
+    for family in FAMILIES:
+        yield family, decimal(one["keywords"][family]["per_1000_words"])
+        yield "  in texts", percent(one["keywords"][family]["share_of_texts"])
 
 
 def draw(found: Analyses, where: storage.PathLike) -> None:
@@ -86,27 +85,16 @@ def draw(found: Analyses, where: storage.PathLike) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    style: Any = {
-        **{key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"},
-        "svg.hashsalt": "jorney",
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": LIGHT["rule"],
-        "axes.labelcolor": LIGHT["muted"],
-        "xtick.color": LIGHT["muted"],
-        "ytick.color": LIGHT["muted"],
-        "text.color": LIGHT["ink"],
-        "grid.color": LIGHT["rule"],
-    }
-    with matplotlib.rc_context(style):
+    from jorney.show import canvas
+
+    more = {"font.size": 10, "xtick.color": LIGHT["muted"], "ytick.color": LIGHT["muted"]}
+    with matplotlib.rc_context(canvas.style(LIGHT["ink"], LIGHT["muted"], LIGHT["rule"], more)):
         figure = Figure(figsize=(12, 4.0), facecolor="white", layout="constrained")
         lengths, keywords, difficulty = figure.subplots(1, 3, width_ratios=(1, 1.25, 1))
         _lengths(lengths, found)
         _keywords(keywords, found)
         _difficulty(difficulty, found)
-        handles, names = keywords.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper left", ncols=len(names), frameon=False)
+        figure.legend(*keywords.get_legend_handles_labels(), loc="outside upper left", ncols=len(found), frameon=False)
         out = io.BytesIO()
         ending = os.fspath(where).rsplit(".", 1)[-1]
         undated: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)  # equal figures are equal bytes
@@ -119,20 +107,15 @@ def _lengths(axes: Axes, found: Analyses) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     for (_, one), colour in zip(found.items(), _COLOURS, strict=False):
-        passed, xs, ys = 0, [], []
-        for value, number in one["tokens"]["histogram"]:
-            passed += number
-            xs.append(max(1, value))
-            ys.append(100 * passed / one["texts"])
+        lengths, numbers = zip(*one["tokens"]["histogram"], strict=True)
+        xs = [max(1, length) for length in lengths]
+        ys = [100 * passed / one["texts"] for passed in itertools.accumulate(numbers)]
         axes.step([xs[0], *xs], [0, *ys], where="post", color=colour)
-    axes.set_xscale("log")
+    by = ", ".join(sorted({one["tokens_counted_by"] for one in found.values()}))
+    axes.set(xscale="log", ylim=(0, 100), xlabel=f"tokens ({by})", ylabel="texts up to this length, %")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_locator(NullLocator())
-    by = {one["tokens_counted_by"] for one in found.values()}
-    axes.set_xlabel(f"tokens ({', '.join(sorted(by))})")
-    axes.set_ylabel("texts up to this length, %")
-    axes.set_ylim(0, 100)
     axes.grid(axis="y", linewidth=0.6)
 
 
@@ -142,12 +125,11 @@ def _keywords(axes: Axes, found: Analyses) -> None:
         rates = [one["keywords"][family]["per_1000_words"] for family in FAMILIES]
         rows = [index + place * height for index in range(len(FAMILIES))]
         axes.barh(rows, rates, height=0.9 * height, align="edge", color=colour, label=name)
-    axes.set_yticks([index + 0.4 for index in range(len(FAMILIES))], list(FAMILIES))
+    middles = [index + 0.4 for index in range(len(FAMILIES))]
+    axes.set(yticks=middles, yticklabels=list(FAMILIES), xlabel="keywords a 1,000 words", axisbelow=True)
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set_xlabel("keywords a 1,000 words")
     axes.grid(axis="x", linewidth=0.6)
-    axes.set_axisbelow(True)
 
 
 def _difficulty(axes: Axes, found: Analyses) -> None:
@@ -157,14 +139,13 @@ def _difficulty(axes: Axes, found: Analyses) -> None:
     for name, colour, marker in zip(found, _COLOURS, _MARKERS, strict=False):
         if name not in stated:
             continue
-        values = stated[name]["values"]
-        xs = [one["value"] for one in values]
+        points = stated[name]["values"]
+        xs = [one["value"] for one in points]
         if len(ways) > 1:
             xs = [(x - xs[0]) / max(1e-9, xs[-1] - xs[0]) for x in xs]
-        axes.plot(xs, [one["all_per_1000_words"] for one in values], color=colour, marker=marker, markersize=4, clip_on=False)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("all keywords a 1,000 words")
-    axes.set_xlabel("difficulty: " + (_TOLD[next(iter(ways))] if len(ways) == 1 else "easy to hard, each set's own"))
+        axes.plot(xs, [one["all_per_1000_words"] for one in points], color=colour, marker=marker, markersize=4, clip_on=False)
+    told = _TOLD[ways.pop()] if len(ways) == 1 else "easy to hard, each set's own"
+    axes.set(ylim=(0, None), ylabel="all keywords a 1,000 words", xlabel=f"difficulty: {told}")
     axes.grid(axis="y", linewidth=0.6)
     if not stated:
         axes.set_xticks([])

@@ -1,12 +1,10 @@
-"""Two things to look at: one tree, and one long thought beside its shortcut."""
+"""What a report shows as it is: one tree, one long thought beside its shortcut, and what the models wrote."""
 
 from __future__ import annotations
 
-import html
-
-from jorney.show import tree_drawing
-from jorney.show.samples import visible
-from jorney.show.tables import Table
+from jorney.show import formats, markdown, page, tree_drawing
+from jorney.show.document import Exhibit, Table
+from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
 
@@ -14,20 +12,19 @@ from jorney.tree.tree import Tree
 _MARKS = {"excursion": ("✗", "left again"), "reflection": ("↩", "goes back"), "conclusion": ("✓", "answer")}
 
 
-def tree_section(tree: Tree) -> str:
+def tree_drawn(tree: Tree) -> Exhibit:
     """The drawing, in a container that scrolls where the page is narrower, and a listing of its steps."""
     table = nodes_table(tree)
-    rows = "".join(f"<tr>{''.join(f'<td>{_escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    head = "".join(f'<th scope="col">{_escape(cell)}</th>' for cell in table.header)
-    return f"""<p class="question">{_escape(tree.question)}</p>
+    rows = "".join(f"<tr>{page.cells(row)}</tr>" for row in table.rows)
+    return Exhibit(f"""<p class="question">{page.escape(tree.question)}</p>
 <div class="scroll" role="region" aria-label="A reasoning tree" tabindex="0">
 {tree_drawing.draw(tree)}
 </div>
-<p class="note">{_escape(tree_drawing.LEGEND)}</p>
+<p class="note">{page.escape(tree_drawing.LEGEND)}</p>
 <details><summary>All {len(tree.nodes) - 1} steps</summary>
-<div class="scroll" role="region" aria-label="{_escape(table.caption)}" tabindex="0">
-<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>
-</div></details>"""
+<div class="scroll" role="region" aria-label="{page.escape(table.caption)}" tabindex="0">
+<table><thead>{page.head(table)}</thead><tbody>{rows}</tbody></table>
+</div></details>""")
 
 
 def nodes_table(tree: Tree) -> Table:
@@ -49,30 +46,61 @@ def nodes_table(tree: Tree) -> Table:
     return Table("nodes", "The steps of the tree", ("Node", "Parent", "Step", "Judged", "Then", "Seen"), rows, numeric=False)
 
 
-def thoughts_section(journey: Thought, shortcut: Thought) -> str:
+def thoughts_drawn(journey: Thought, shortcut: Thought) -> Exhibit:
     """Both thoughts side by side where there is room; excursions and reflections are marked."""
     columns = "\n".join(
         f'<div>\n<p>{title}</p>\n<div class="thought">{_lines(thought)}</div>\n</div>'
         for title, thought in (("The journey", journey), ("Its shortcut", shortcut))
     )
     note = "✗ a step that is left again, ↩ the moment of doubt and where it goes back to, ✓ the answer."
-    return f"""<p class="question">{_escape(journey.question)}</p>
+    return Exhibit(f"""<p class="question">{page.escape(journey.question)}</p>
 <div class="outputs">
 {columns}
 </div>
-<p class="note">{note}</p>"""
+<p class="note">{note}</p>""")
 
 
 def _lines(thought: Thought) -> str:
     found = []
     for piece in thought.pieces:
         mark, words = _MARKS.get(piece.kind, ("", ""))
-        sign = (
-            f'<span class="mark" title="{words}" aria-label="{words}">{mark}</span>' if mark else '<span class="mark"></span>'
-        )
-        found.append(f'<div class="piece {piece.kind}">{sign}<span>{_escape(piece.text.strip())}</span></div>')
+        said = f' title="{words}" aria-label="{words}"' if mark else ""
+        sign = f'<span class="mark"{said}>{mark}</span>'
+        found.append(f'<div class="piece {piece.kind}">{sign}<span>{page.escape(piece.text.strip())}</span></div>')
     return "".join(found)
 
 
-def _escape(text: str) -> str:
-    return html.escape(visible(text), quote=True)
+def thoughts_quoted(journey: Thought, shortcut: Thought) -> Exhibit:
+    """Both thoughts in Markdown, one after the other."""
+    question, walked, straight = map(markdown.fenced, (journey.question, journey.text, shortcut.text))
+    return Exhibit(markdown=(question, "The journey:", walked, "Its shortcut:", straight))
+
+
+def sample(number: int, sample: Sample) -> Exhibit:
+    """A problem and what each model wrote for it."""
+    columns = []
+    blocks = [f"### Problem {number}", markdown.fenced(sample.question), f"Right answer: {markdown.escape(sample.answer)}"]
+    for name, output in sample.outputs.items():
+        title = page.escape(formats.label(name))
+        kind, mark = ("right", "✓") if output.correct else ("wrong", "✗")
+        note, remark = (f", {page.escape(output.note)}", f" ({markdown.escape(output.note)})") if output.note else ("", "")
+        text, quoted = '<p class="note">It wrote nothing.</p>', "It wrote nothing."
+        if output.text.strip():
+            # The parser drops the line break after <pre>; were it not there, it would drop one that begins the text.
+            text = f'<pre role="region" aria-label="{title}, problem {number}" tabindex="0">\n{page.escape(output.text)}</pre>'
+            quoted = markdown.fenced(output.text)
+        blocks += [f"**{markdown.escape(formats.label(name))}**: {mark} {kind}{remark}", quoted]
+        columns.append(f"""<div>
+<p>{title}: <span class="{kind}"><span aria-hidden="true">{mark}</span> {kind}</span>{note}</p>
+{text}
+</div>""")
+    outputs = "\n".join(columns)
+    html = f"""<article>
+<h3>Problem {number}</h3>
+<p class="question">{page.escape(sample.question)}</p>
+<p class="note">Right answer: {page.escape(sample.answer)}</p>
+<div class="outputs">
+{outputs}
+</div>
+</article>"""
+    return Exhibit(html, blocks)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from jorney.show.formats import MISSING, NO_BREAK, count, decimal, interval, label, mention, number, p_value, percent, points
-from jorney.show.tables import Report, Table, comparisons, entries, section
+from jorney.show.document import Report, Table, TableSpec, entries, section, values
+from jorney.show.formats import MISSING, bare_p, count, decimal, label, mention, number, percent, points, two_digits
+from jorney.show.names import MATCHED, PASS, PLACEBO, UNTIL
+from jorney.show.tables import WRITTEN, comparisons
 
 # What each control is, in the words under its table.
 CONTROLS = {
-    "resampled_until_target": (
+    UNTIL: (
         "the shortcut model is asked again until the number it wrote itself is the target, at the journey model's mean tokens; "
         "the question names the target, so no oracle is asked"
     ),
-    "pass_at_n": "the same attempts with an oracle that stops at the first right one: a bound, not a method",
-    "shortcut_token_matched": "a model trained on shortcuts that hold as many tokens as the journeys",
-    "placebo_journey": (
-        "a model trained on journeys of the same lengths and with as many goings back, whose excursions are right steps"
-    ),
+    PASS: "the same attempts with an oracle that stops at the first right one: a bound, not a method",
+    MATCHED: "a model trained on shortcuts that hold as many tokens as the journeys",
+    PLACEBO: ("a model trained on journeys of the same lengths and with as many goings back, whose excursions are right steps"),
 }
 
 # (key, name, lowest and highest healthy value)
@@ -28,129 +28,129 @@ _HEALTH: tuple[tuple[str, str, float, float], ...] = (
 )
 
 
-def left_out_table(report: Report) -> Table | None:
-    """The stages that did not run, and why."""
-    reasons = section(report, "left_out")
-    if not reasons:
-        return None
-    rows = tuple((label(name), str(reason)) for name, reason in reasons.items())
-    note = "There was nothing for these parts of the run to work on. What they would have given is missing above and below."
-    return Table("left-out", "Left out", ("Part", "Why"), rows, numeric=False, note=note)
+left_out_table = TableSpec(
+    "left-out",
+    "Left out",
+    {"Part": (label, "name"), "Why": (str, "value")},
+    lambda report: values(section(report, "left_out")),
+    "There was nothing for these parts of the run to work on. What they would have given is missing above and below.",
+    numeric=False,
+)
 
 
-def comparisons_table(report: Report) -> Table | None:
+def _pairs(report: Report) -> list[Report]:
     """All paired comparisons, where there are several."""
-    items = comparisons(report)
-    if len(items) < 2:
-        return None
-    rows = tuple(
-        (
-            f"{label(item.get('a', MISSING))} against {mention(item.get('b', MISSING))}",
-            points(item.get("difference")),
-            count(item.get("only_a")),
-            count(item.get("only_b")),
-            p_value(item.get("mcnemar_p")).removeprefix(f"={NO_BREAK}"),
-        )
-        for item in items
-    )
-    header = ("Comparison", "Difference, points", "Only the first", "Only the second", "p")
-    note = "On the same problems: how many only one of the two solved, and McNemar's exact test that both are equally good."
-    return Table("comparisons", "Pairs of models", header, rows, note=note)
+    pairs: list[Report] = [
+        {**item, "pair": f"{label(item.get('a', MISSING))} against {mention(item.get('b', MISSING))}"}
+        for item in comparisons(report)
+    ]
+    return pairs if len(pairs) > 1 else []
 
 
-def controls_table(report: Report) -> Table | None:
-    """Every control's accuracy, and what it is."""
-    controls = entries(report, "controls")
-    if not controls:
-        return None
-    rows = tuple(
-        (
-            label(name),
-            percent(control.get("accuracy")),
-            interval(control.get("ci_low"), control.get("ci_high")),
-            count(control.get("n")),
-            decimal(control.get("mean_tokens")),
-            count(control.get("token_limit")),
-        )
-        for name, control in controls.items()
-    )
-    known = [f"{label(name)}: {CONTROLS[name]}." for name in controls if name in CONTROLS]
-    header = ("Control", "Accuracy", "95% interval", "n", "Mean tokens", "Limit")
-    return Table("controls", "Other explanations, tried", header, rows, note=" ".join(known))
+comparisons_table = TableSpec(
+    "comparisons",
+    "Pairs of models",
+    {
+        "Comparison": (str, "pair"),
+        "Difference, points": (points, "difference"),
+        "Only the first": (count, "only_a"),
+        "Only the second": (count, "only_b"),
+        "p": (bare_p, "mcnemar_p"),
+    },
+    _pairs,
+    "On the same problems: how many only one of the two solved, and McNemar's exact test that both are equally good.",
+)
+
+controls_table = TableSpec(
+    "controls",
+    "Other explanations, tried",
+    {"Control": (label, "name"), **WRITTEN},
+    "controls",
+    lambda report: " ".join(f"{label(name)}: {CONTROLS[name]}." for name in entries(report, "controls") if name in CONTROLS),
+)
+
+behaviour_table = TableSpec(
+    "behaviour",
+    "What the models do on the way",
+    {
+        "Model": (label, "name"),
+        "First attempt right": (percent, "first_attempt_accuracy"),
+        "Justified backtracks": (percent, "justified_backtracks"),
+        "Recovery rate": (percent, "recovery_rate"),
+        "True equations": (percent, "true_equations"),
+    },
+    "behaviour",
+    "First attempt right: problems whose first attempt, up to the first going back or the end, reaches the target. "
+    "Justified backtracks: those from where the target could no longer be reached. Recovery rate: problems answered right, "
+    f"of those whose first attempt failed. A dash ({MISSING}): there was nothing to count.",
+)
 
 
-def behaviour_table(report: Report) -> Table | None:
-    """What every model does on the way."""
-    models = entries(report, "behaviour")
-    if not models:
-        return None
-    keys = ("first_attempt_accuracy", "justified_backtracks", "recovery_rate", "true_equations")
-    rows = tuple((label(name), *(percent(model.get(key)) for key in keys)) for name, model in models.items())
-    header = ("Model", "First attempt right", "Justified backtracks", "Recovery rate", "True equations")
-    note = (
-        "First attempt right: problems whose first attempt, up to the first going back or the end, reaches the target. "
-        "Justified backtracks: those from where the target could no longer be reached. Recovery rate: problems answered right, "
-        f"of those whose first attempt failed. A dash ({MISSING}): there was nothing to count."
-    )
-    return Table("behaviour", "What the models do on the way", header, rows, note=note)
-
-
-def trees_table(report: Report) -> Table | None:
-    """How healthy the trees are, and how large."""
+def _health(report: Report) -> list[Report]:
+    """How healthy the trees are."""
     trees = section(report, "trees")
-    if not trees:
-        return None
     rows = []
     for key, name, low, high in _HEALTH:
         share = number(trees.get(key))
-        verdict = MISSING if share is None else "yes" if low <= share <= high else "no"
+        holds = MISSING if share is None else "yes" if low <= share <= high else "no"
         healthy = f"{low:.0%} to {high:.0%}" if high < 1 else f"{low:.0%} or more"
-        rows.append((name, percent(share), healthy, verdict))
-    rows.append(("Trees with a shortcut", percent(trees.get("with_shortcut")), MISSING, MISSING))
-    sizes = f"{count(trees.get('count'))} trees of {count(trees.get('nodes'))} nodes together"
-    note = f"{sizes}; {count(trees.get('generated_tokens'))} tokens were generated for them."
-    return Table("trees", "Are the trees healthy?", ("What", "Found", "Healthy", "Holds"), tuple(rows), note=note)
+        rows.append({"what": name, "found": share, "healthy": healthy, "holds": holds})
+    last = {"what": "Trees with a shortcut", "found": trees.get("with_shortcut"), "healthy": MISSING, "holds": MISSING}
+    return [*rows, last] if trees else []
 
 
-def thoughts_table(report: Report) -> Table | None:
-    """How many thoughts of each kind, and how long they are."""
-    thoughts = entries(report, "thoughts")
-    if not thoughts:
-        return None
-    rows = tuple(
-        (
-            label(kind),
-            count(found.get("count")),
-            decimal(found.get("mean_tokens")),
-            decimal(found.get("mean_lines")),
-            decimal(found.get("mean_excursions"), 2),
-            percent(found.get("with_excursion")),
-        )
-        for kind, found in thoughts.items()
-    )
-    header = ("Kind", "Count", "Mean tokens", "Mean lines", "Excursions each", "With an excursion")
-    return Table("thoughts", "The thoughts", header, rows)
+def _sizes(report: Report) -> str:
+    """How large the trees are."""
+    trees, nodes, tokens = (count(section(report, "trees").get(key)) for key in ("count", "nodes", "generated_tokens"))
+    return f"{trees} trees of {nodes} nodes together; {tokens} tokens were generated for them."
+
+
+trees_table = TableSpec(
+    "trees",
+    "Are the trees healthy?",
+    {"What": (str, "what"), "Found": (percent, "found"), "Healthy": (str, "healthy"), "Holds": (str, "holds")},
+    _health,
+    _sizes,
+)
+
+thoughts_table = TableSpec(
+    "thoughts",
+    "The thoughts",
+    {
+        "Kind": (label, "name"),
+        "Count": (count, "count"),
+        "Mean tokens": (decimal, "mean_tokens"),
+        "Mean lines": (decimal, "mean_lines"),
+        "Excursions each": (two_digits, "mean_excursions"),
+        "With an excursion": (percent, "with_excursion"),
+    },
+    "thoughts",
+)
 
 
 def keywords_table(report: Report) -> Table | None:
     """How often the words of long thoughts stand in each kind."""
     thoughts = {kind: section(found, "keywords") for kind, found in entries(report, "thoughts").items()}
     words = sorted({word for found in thoughts.values() for word in found})
-    if not words:
-        return None
     rows = tuple((word, *(count(found.get(word, 0)) for found in thoughts.values())) for word in words)
-    return Table("keywords", "Keywords", ("Word", *map(label, thoughts)), rows)
+    return Table("keywords", "Keywords", ("Word", *map(label, thoughts)), rows) if rows else None
 
 
-def prm_table(report: Report) -> Table | None:
+def _prm(report: Report) -> list[Report]:
     """How well the reward model finds wrong steps."""
-    prm: dict[str, Any] = dict(section(report, "prm"))
+    prm = section(report, "prm")
     names = {"f1_step": "F1 over steps", "f1_solution": "F1 over solutions", "processbench_f1": "ProcessBench F1"}
-    rows = tuple((name, decimal(prm.get(key), 3)) for key, name in names.items() if number(prm.get(key)) is not None)
-    if not rows:
-        return None
-    note = (
+    return values({name: prm[key] for key, name in names.items() if number(prm.get(key)) is not None})
+
+
+prm_table = TableSpec(
+    "prm",
+    "The process reward model",
+    {"Measure": (str, "name"), "Value": (partial(decimal, digits=3), "value")},
+    _prm,
+    lambda report: (
         "Macro-F1 at the threshold 0.5 (ReasonEval's definition); ProcessBench's is the harmonic mean of the accuracies on "
-        f"wrong and on right solutions. On {count(prm.get('held_out_solutions'))} solutions of problems it was not trained on."
-    )
-    return Table("prm", "The process reward model", ("Measure", "Value"), rows, note=note)
+        f"wrong and on right solutions. On {count(section(report, 'prm').get('held_out_solutions'))} solutions of problems it "
+        "was not trained on."
+    ),
+)

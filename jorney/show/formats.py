@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
+
+from jorney.show.names import BASE, DPO, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 
 MISSING = "\N{EN DASH}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 # Other names are shown as they are, with spaces for underscores.
 _LABELS = {
-    "base": "Base model",
-    "sft_phase1": "SFT phase 1",
-    "phase2_shortcut": "Shortcut",
-    "phase2_journey": "Journey",
-    "dpo": "Journey + DPO",
+    BASE: "Base model",
+    PHASE1: "SFT phase 1",
+    SHORTCUT: "Shortcut",
+    JOURNEY: "Journey",
+    DPO: "Journey + DPO",
     "prm": "Reward model",
-    "resampled_until_target": "Asked again",
-    "pass_at_n": "Pass@n (oracle)",
-    "shortcut_token_matched": "Shortcut, matched",
-    "placebo_journey": "Placebo journey",
+    UNTIL: "Asked again",
+    PASS: "Pass@n (oracle)",
+    MATCHED: "Shortcut, matched",
+    PLACEBO: "Placebo journey",
     "jorney": "Jorney",
     "jax": "JAX",
     "git": "Commit",
@@ -35,8 +38,7 @@ def number(value: Any) -> float | None:
 
 def percent(value: Any) -> str:
     """0.4137 -> 41.4%"""
-    share = number(value)
-    return MISSING if share is None else f"{100 * share:.1f}%"
+    return MISSING if number(value) is None else f"{100 * value:.1f}%"
 
 
 def interval(low: Any, high: Any) -> str:
@@ -47,44 +49,52 @@ def interval(low: Any, high: Any) -> str:
 
 def points(value: Any) -> str:
     """0.4137 -> +41.4, a difference in percentage points; the sign is a true minus, and zero has none."""
-    difference = number(value)
-    if difference is None:
+    if number(value) is None:
         return MISSING
-    text = f"{100 * difference:+.1f}"
+    text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "\N{MINUS SIGN}")
 
 
 def count(value: Any) -> str:
     """10000 -> 10,000"""
-    n = number(value)
-    return MISSING if n is None else f"{n:,.0f}"
+    return MISSING if number(value) is None else f"{value:,.0f}"
 
 
 def decimal(value: Any, digits: int = 1) -> str:
     """1234.56 -> 1,234.6"""
-    x = number(value)
-    return MISSING if x is None else f"{x:,.{digits}f}"
+    return MISSING if number(value) is None else f"{value:,.{digits}f}"
+
+
+two_digits = functools.partial(decimal, digits=2)
+
+
+def span(low: Any, high: Any) -> str:
+    """0.02, 0.0812 -> +2.0 to +8.1, in percentage points"""
+    return f"{points(low)} to {points(high)}"
 
 
 def p_value(value: Any) -> str:
     """The p-value with its relation, `= 0.0312` or `< 0.001`, the space between them one that does not break."""
-    p = number(value)
-    if p is None:
+    if number(value) is None:
         return f"={NO_BREAK}{MISSING}"
-    return f"<{NO_BREAK}0.001" if p < 0.001 else f"={NO_BREAK}{p:#.3g}"
+    return f"<{NO_BREAK}0.001" if value < 0.001 else f"={NO_BREAK}{value:#.3g}"
+
+
+def bare_p(value: Any) -> str:
+    """The p-value as in a table: 0.0312, or `< 0.001`."""
+    return p_value(value).removeprefix(f"={NO_BREAK}")
 
 
 def duration(value: Any) -> str:
     """30.1 -> 30.1 s, 100.3 -> 1 min 40 s, 7500 -> 2 h 05 min"""
-    seconds = number(value)
-    if seconds is None:
+    if number(value) is None:
         return MISSING
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    if round(value, 1) < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
+    hours, minutes = divmod(round(value / 60), 60)
     return f"{hours:,} h {minutes:02d} min"
 
 
@@ -99,4 +109,4 @@ def label(name: Any) -> str:
 
 def mention(name: Any) -> str:
     """A model's name within a sentence."""
-    return "the base model" if name == "base" else label(name)
+    return "the base model" if name == BASE else label(name)

@@ -1,41 +1,18 @@
-"""report.md: the same sentences and tables as the page, without figures."""
+"""A document as Markdown, without figures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from jorney.show import findings, formats, tables
-from jorney.show.samples import Sample, visible
-from jorney.thought.thought import Thought
+from jorney.show.document import Document, Exhibit, Section, Table
+from jorney.show.samples import visible
 
 
-def document(report: tables.Report, samples: Sequence[Sample], thoughts: tuple[Thought, Thought] | None = None) -> str:
+def text(shown: Document) -> str:
     """The whole file."""
-    blocks = [f"# {escape(tables.title(report))}", escape(tables.headline(report)), escape(tables.facts(report))]
-    blocks += ["## Accuracy" if tables.models_table(report) else "", *table(tables.models_table(report))]
-    blocks += [escape(sentence) for sentence in tables.comparison_sentences(report)[:1]]
-    blocks += table(findings.comparisons_table(report))
-    blocks += ["## Left out" if findings.left_out_table(report) else "", *table(findings.left_out_table(report))]
-    for heading, made in (
-        ("Controls", findings.controls_table(report)),
-        ("Behaviour", findings.behaviour_table(report)),
-        ("Trees", findings.trees_table(report)),
-        ("Thoughts", findings.thoughts_table(report)),
-        ("Keywords", findings.keywords_table(report)),
-        ("Reward model", findings.prm_table(report)),
-        ("Training", tables.training_table(report)),
-    ):
-        blocks += [f"## {heading}" if made else "", *table(made)]
-    if thoughts:
-        journey, shortcut = thoughts
-        blocks += ["## A long thought", fenced(journey.question), "The journey:", fenced(journey.text)]
-        blocks += ["Its shortcut:", fenced(shortcut.text)]
-    blocks += ["## What the models wrote" if samples else ""]
-    for number, sample in enumerate(samples, start=1):
-        blocks += _sample(number, sample)
-    blocks += ["## Time" if tables.timing_table(report) else "", *table(tables.timing_table(report))]
-    blocks += ["## Environment" if tables.environment_table(report) else "", *table(tables.environment_table(report))]
+    blocks = [f"# {escape(shown.title)}", *map(escape, (shown.headline, shown.facts, *shown.paragraphs))]
+    for section in (*shown.sections, *shown.beside):
+        blocks += _section(section)
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
@@ -53,22 +30,21 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{visible(text)}\n{fence}"
 
 
-def table(shown: tables.Table | None) -> list[str]:
-    """The blocks of a table, and of its note; none where there is no table."""
-    if shown is None:
-        return []
+def table(shown: Table) -> list[str]:
+    """The blocks of a table and of its note."""
     others = "---:" if shown.numeric else ":---"
     lines = [shown.header, (":---", *[others] * (len(shown.header) - 1)), *(tuple(map(escape, row)) for row in shown.rows)]
     return ["\n".join(f"| {' | '.join(line)} |" for line in lines), escape(shown.note)]
 
 
-def _sample(number: int, sample: Sample) -> list[str]:
-    blocks = [f"### Problem {number}", fenced(sample.question), f"Right answer: {escape(sample.answer)}"]
-    for name, output in sample.outputs.items():
-        verdict = "✓ right" if output.correct else "✗ wrong"
-        note = f" ({escape(output.note)})" if output.note else ""
-        blocks += [
-            f"**{escape(formats.label(name))}**: {verdict}{note}",
-            fenced(output.text) if output.text.strip() else "It wrote nothing.",
-        ]
-    return blocks
+def _section(section: Section) -> list[str]:
+    """The blocks of a section; none where no part of it has any."""
+    blocks: list[str] = []
+    for part in section.parts if section.only != "html" else ():
+        if isinstance(part, Table):
+            blocks += table(part)
+        elif isinstance(part, Exhibit):
+            blocks += part.markdown
+        elif isinstance(part, str):
+            blocks.append(escape(part))
+    return [f"## {section.heading}", *blocks] if blocks else []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
 
 from jorney.show.samples import visible
 from jorney.tree.tree import ROOT, Node, Tree
@@ -17,13 +20,9 @@ LEGEND = (
 
 def names(tree: Tree) -> dict[int, str]:
     """(level, index within the level) of every node, as the paper writes it."""
-    counts: dict[int, int] = {}
-    found = {}
-    for index in range(len(tree.nodes)):
-        level = tree.level(index)
-        found[index] = f"{level},{counts.setdefault(level, 0)}"
-        counts[level] += 1
-    return found
+    counts: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
+    levels = [tree.level(index) for index in range(len(tree.nodes))]
+    return {index: f"{level},{next(counts[level])}" for index, level in enumerate(levels)}
 
 
 def draw(tree: Tree) -> str:
@@ -76,19 +75,12 @@ def _shape(kind: str, x: float, y: float, r: float, attributes: str) -> str:
 def _columns(tree: Tree) -> dict[int, float]:
     """The column of every node: childless ones side by side, parents over the middle of their children."""
     found: dict[int, float] = {}
-    free = 0
-    order = [ROOT]
-    for index in order:  # parents before children
-        order += tree.children(index)
-    # Childless nodes get their columns from left to right, in the order of a walk.
-    stack = [ROOT]
-    while stack:
-        index = stack.pop()
-        children = tree.children(index)
-        if not children:
-            found[index], free = float(free), free + 1
-        stack += children[::-1]
-    for index in reversed(order):
-        if children := tree.children(index):
-            found[index] = (found[children[0]] + found[children[-1]]) / 2
+    free = itertools.count()
+
+    def place(index: int) -> float:
+        below = [place(child) for child in tree.children(index)]
+        found[index] = (below[0] + below[-1]) / 2 if below else float(next(free))
+        return found[index]
+
+    place(ROOT)
     return found

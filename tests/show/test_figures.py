@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from jorney.show import figures
+from jorney.show import canvas, figures
 from jorney.show.style import DARK, LIGHT
 
 WIDTHS = (328, 720)
@@ -17,9 +17,9 @@ def test_bars_hold_the_reports_values(report):
     report["models"]["unknown"] = {"n": 5}
     report["models"]["bare"] = {"accuracy": 0.25}
     assert figures.accuracy_bars(report) == [
-        figures.Bar("Base model", 0.003, (0.00102, 0.00879), "1,000"),
-        figures.Bar("SFT phase 1", 0.413, (0.3829, 0.4438), "1,000"),
-        figures.Bar("Bare", 0.25, None, "–"),
+        figures.ModelResult("Base model", 0.003, (0.00102, 0.00879), "1,000"),
+        figures.ModelResult("SFT phase 1", 0.413, (0.3829, 0.4438), "1,000"),
+        figures.ModelResult("Bare", 0.25, None, "–"),
     ]
 
 
@@ -39,7 +39,7 @@ def test_drawn_bars_and_intervals(report, width):
 
 @pytest.mark.parametrize(("high", "limit"), [(0, 0.1), (0.1, 0.1), (0.11, 0.25), (0.4, 0.5), (0.51, 0.75), (0.76, 1), (1, 1)])
 def test_the_axis_ends_at_a_round_number(high, limit):
-    figure = figures.draw_accuracy([figures.Bar("x", high / 2, (0, high), "10")], 328)
+    figure = figures.draw_accuracy([figures.ModelResult("x", high / 2, (0, high), "10")], 328)
     assert figure.axes[0].get_xlim() == (0, limit)
     assert figure.axes[0].get_xticklabels()[-1].get_text() == f"{100 * limit:g}%"
 
@@ -97,8 +97,8 @@ def test_svg_is_one_safe_deterministic_element(report, width):
     bars = figures.accuracy_bars(report)
     curves = figures.training_curves(report["training"]["sft_phase1"])
     for draw in (lambda: figures.draw_accuracy(bars, width), lambda: figures.draw_training(curves, width)):
-        text = figures.svg(draw(), "name", 'a "word" & <more>')
-        assert text == figures.svg(draw(), "name", 'a "word" & <more>')
+        text = canvas.svg(draw(), "name", 'a "word" & <more>')
+        assert text == canvas.svg(draw(), "name", 'a "word" & <more>')
         element = ElementTree.fromstring(text)  # well-formed; fails on a namespace prefix that is not declared
         assert element.attrib["aria-label"] == 'a "word" & <more>'
         assert element.attrib["width"] == str(width)
@@ -116,12 +116,12 @@ def test_svg_is_one_safe_deterministic_element(report, width):
 
 def test_foreign_names_are_drawn_as_they_are(report):
     report["models"] = {"<x> & $y$": report["models"]["base"]}
-    text = figures.svg(figures.draw_accuracy(figures.accuracy_bars(report), 720), "name", "")
+    text = canvas.svg(figures.draw_accuracy(figures.accuracy_bars(report), 720), "name", "")
     assert "&lt;x&gt; &amp; $y$" in text
 
 
 def test_long_names_leave_room_for_the_numbers():
-    figure = figures.draw_accuracy([figures.Bar("A very long name of a model" * 3, 0.5, (0.4, 0.6), "1,000")], 328)
+    figure = figures.draw_accuracy([figures.ModelResult("A very long name of a model" * 3, 0.5, (0.4, 0.6), "1,000")], 328)
     name = figure.axes[0].texts[0].get_text()
     assert name.endswith("…")
     assert 15 <= len(name) <= 328 // 14

@@ -12,6 +12,7 @@ from jorney.run.stage import Done
 from jorney.run.stages.evaluations import read_graded
 from jorney.run.stages.trees import read_thoughts, read_trees
 from jorney.show import Sample, SampleOutput
+from jorney.show.names import BASE, DPO, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.behaviour import behaviour
 from jorney.solve.statistics import mcnemar
 from jorney.thought.derive import shortcuts
@@ -19,19 +20,15 @@ from jorney.thought.thought import Thought
 from jorney.train.provenance import revision
 from jorney.tree.tree import Tree
 
-MODELS = ("base", "sft_phase1", "phase2_shortcut", "phase2_journey", "dpo")
-CONTROLS = ("shortcut_token_matched", "placebo_journey")
-RESAMPLED = ("resampled_until_target", "pass_at_n")
+MODELS = (BASE, PHASE1, SHORTCUT, JOURNEY, DPO)
+CONTROLS = (MATCHED, PLACEBO)
+RESAMPLED = (UNTIL, PASS)
 # The first is what the run is about; those with a model that was not trained are left out.
 COMPARISONS = (
-    ("phase2_journey", "phase2_shortcut"),
-    ("phase2_journey", "shortcut_token_matched"),
-    ("phase2_journey", "placebo_journey"),
-    ("phase2_journey", "resampled_until_target"),
-    ("phase2_journey", "pass_at_n"),
-    ("dpo", "phase2_journey"),
-    ("phase2_shortcut", "sft_phase1"),
-    ("sft_phase1", "base"),
+    *((JOURNEY, other) for other in (SHORTCUT, MATCHED, PLACEBO, UNTIL, PASS)),
+    (DPO, JOURNEY),
+    (SHORTCUT, PHASE1),
+    (PHASE1, BASE),
 )
 
 
@@ -72,7 +69,7 @@ def make_report(
         if part in done:
             made[part] = done[part].result
     # Of the thoughts that were trained on; counted there, where the tokenizer was.
-    for kind, stage in (("shortcut", "phase2_shortcut"), ("journey", "phase2_journey"), ("placebo", "placebo_journey")):
+    for kind, stage in (("shortcut", SHORTCUT), ("journey", JOURNEY), ("placebo", PLACEBO)):
         if stage in done:
             made["thoughts"][kind]["mean_tokens"] = done[stage].result["mean_tokens"]
     made["training"] = {stage: one.result for stage, one in done.items() if "curve" in one.result}

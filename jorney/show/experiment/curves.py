@@ -3,119 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jorney.run.recipes.experiment.measure import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
-from jorney.show import figures
+from jorney.show import canvas
+from jorney.show.document import Drawing, Report
+from jorney.show.figures import Curve
 from jorney.show.formats import label, mention, percent
+from jorney.show.names import BUDGETS, JOURNEY, PASS, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.statistics import cluster_bootstrap
 
-Found = Mapping[str, Any]
-
-# One look for each: a line's colour and dashes, a marker. What is not the model in question is quiet.
-_LINES = {
-    JOURNEY: (figures.ACCENT, "-", "o"),
-    SHORTCUT: (figures.INK, "-", "s"),
-    PLACEBO: (figures.QUIET, "-", "^"),
-    UNTIL: (figures.INK, "--", "D"),
-    PASS: (figures.QUIET, ":", "v"),
-    "journey": (figures.ACCENT, "-", "o"),
-    "shortcut": (figures.INK, "-", "s"),
+_JOURNEY: dict[str, Any] = {"color": canvas.ACCENT, "linestyle": "-", "marker": "o"}
+_SHORTCUT: dict[str, Any] = {"color": canvas.INK, "linestyle": "-", "marker": "s"}
+# One look for each. What is not the model in question is quiet.
+_LOOKS: dict[str, dict[str, Any]] = {
+    JOURNEY: _JOURNEY,
+    SHORTCUT: _SHORTCUT,
+    PLACEBO: {"color": canvas.QUIET, "linestyle": "-", "marker": "^"},
+    UNTIL: {"color": canvas.INK, "linestyle": "--", "marker": "D"},
+    PASS: {"color": canvas.QUIET, "linestyle": ":", "marker": "v"},
+    "journey": _JOURNEY,
+    "shortcut": _SHORTCUT,
 }
 _CURVES, _DOSES = 260, 190  # heights in pixels
 
 
-class Point(NamedTuple):
-    """Of a curve: mean tokens a problem, accuracy, and its interval where it is known."""
+def drawing(found: Report) -> Drawing:
+    """Accuracy against generated tokens."""
+    curves = mean_curves(found)
+    caption = (
+        "Mean over seeds, models with 95% intervals. Models are cut off at a limit; attempts of the shortcut model are "
+        "spent up to a budget."
+    )
+    return Drawing("curves", partial(draw_curves, curves), curves_text(curves), caption)
 
-    tokens: float
-    accuracy: float
-    interval: tuple[float, float] | None = None
 
-
-def mean_curves(found: Found) -> dict[str, list[Point]]:
-    """Points by model, as means over seeds; a model's with intervals by clusters."""
-    own = [one["curves"] for one in found["seeds"]]
-    curves: dict[str, list[Point]] = {}
-    for name in own[0]:
-        curves[name] = []
-        for budget, at in zip(BUDGETS, zip(*(one[name] for one in own), strict=True), strict=True):
-            tokens, accuracy = (fmean(values) for values in zip(*at, strict=True))
-            curves[name].append(Point(tokens, accuracy, _interval(found["outcomes"], name, budget)))
+def mean_curves(found: Report) -> dict[str, Curve]:
+    """Accuracy over mean tokens a problem by model, as means over seeds; a model's with intervals by clusters."""
+    curves = {}
+    for name in found["seeds"][0]["curves"]:
+        seeds = (one["curves"][name] for one in found["seeds"])
+        tokens, accuracies = zip(*(map(fmean, zip(*at, strict=True)) for at in zip(*seeds, strict=True)), strict=True)
+        curves[name] = Curve(label(name), tokens, accuracies, _intervals(found["outcomes"], name))
     return curves
 
 
-def _interval(outcomes: Sequence[Found], model: str, budget: int) -> tuple[float, float] | None:
-    """Of the share that a model solves within so many tokens."""
+def _intervals(outcomes: Sequence[Report], model: str) -> tuple[tuple[float, ...], ...]:
+    """Of the shares that a model solves within so many tokens; empty where that is not known."""
     if model not in outcomes[0]["tokens"]:
-        return None
-    solved = [float(one["correct"][model] and one["tokens"][model] <= budget) for one in outcomes]
-    return cluster_bootstrap(solved, [one["cluster"] for one in outcomes], draws=2_000)
+        return ()
+    clusters = [one["cluster"] for one in outcomes]
+    solved = ([float(one["correct"][model] and one["tokens"][model] <= budget) for one in outcomes] for budget in BUDGETS)
+    return tuple(zip(*(cluster_bootstrap(values, clusters, draws=2_000) for values in solved), strict=True))
 
 
-def curves_text(curves: Mapping[str, Sequence[Point]]) -> str:
+def curves_text(curves: Mapping[str, Curve]) -> str:
     """The figure of tokens in words."""
-    ends = [f"{mention(name)} {percent(one[-1].accuracy)} at {one[-1].tokens:.0f} tokens" for name, one in curves.items()]
+    ends = [f"{mention(name)} {percent(one.values[-1])} at {one.steps[-1]:.0f} tokens" for name, one in curves.items()]
     return f"Accuracy against mean generated tokens: {'; '.join(ends)}."
 
 
-def draw_curves(curves: Mapping[str, Sequence[Point]], width: int) -> Figure:
+@canvas.styled
+def draw_curves(curves: Mapping[str, Curve], width: int) -> Figure:
     """A line for each model and control."""
-    with matplotlib.rc_context(figures.STYLE):
-        drawing, (axes,) = figures.panels(width, (_CURVES,), columns=1, left=42, right=16, top=70, bottom=44)
-        for name, points in curves.items():
-            colour, dashes, marker = _LINES[name]
-            x = [point.tokens for point in points]
-            axes.plot(
-                x,
-                [point.accuracy for point in points],
-                color=colour,
-                linestyle=dashes,
-                marker=marker,
-                markersize=4.5,
-                linewidth=1.4,
-                label=label(name),
-            )
-            if all(point.interval for point in points):
-                low, high = zip(*(point.interval or () for point in points), strict=True)
-                axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
-        axes.set_xlabel("Mean tokens a problem")
-        axes.set_xlim(0, None)
-        _shares(axes, max(point.accuracy for points in curves.values() for point in points))
-        columns = 3 if width > 500 else 2
-        drawing.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=columns, frameon=False, fontsize=11)
-        return drawing
+    figure, (axes,) = canvas.panels(width, (_CURVES,), top=70)
+    for name, curve in curves.items():
+        axes.plot(curve.steps, curve.values, **_LOOKS[name], markersize=4.5, linewidth=1.4, label=curve.label)
+        if curve.interval:
+            low, high = curve.interval
+            axes.fill_between(curve.steps, low, high, color=_LOOKS[name]["color"], alpha=0.13, linewidth=0)
+    axes.set(xlabel="Mean tokens a problem", xlim=(0, None))
+    _finish(figure, axes, max(max(curve.values) for curve in curves.values()), 3 if width > 500 else 2)
+    return figure
 
 
-def draw_dose(group: str, rows: Sequence[Found], width: int) -> Figure:
+@canvas.styled
+def draw_dose(group: str, rows: Sequence[Report], width: int) -> Figure:
     """Accuracy with its interval at each dose, a line for each kind of thoughts."""
     doses = list(dict.fromkeys(row["dose"] for row in rows))
-    with matplotlib.rc_context(figures.STYLE):
-        drawing, (axes,) = figures.panels(width, (_DOSES,), columns=1, left=42, right=16, top=30, bottom=44)
-        for kind in dict.fromkeys(row["kind"] for row in rows):
-            own = [row for row in rows if row["kind"] == kind]
-            colour, dashes, marker = _LINES[kind]
-            x, y = [doses.index(row["dose"]) for row in own], [row["accuracy"] for row in own]
-            errors = [[row["accuracy"] - row["ci_low"] for row in own], [row["ci_high"] - row["accuracy"] for row in own]]
-            axes.errorbar(
-                x, y, errors, color=colour, linestyle=dashes, marker=marker, markersize=5, linewidth=1.4, label=label(kind)
-            )
-        axes.set_xticks(range(len(doses)), doses)
-        axes.set_xlim(-0.5, len(doses) - 0.5)
-        axes.set_xlabel(label(group))
-        _shares(axes, max(row["ci_high"] for row in rows))
-        drawing.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=2, frameon=False, fontsize=11)
-        return drawing
+    figure, (axes,) = canvas.panels(width, (_DOSES,))
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = [row for row in rows if row["kind"] == kind]
+        x, y = [doses.index(row["dose"]) for row in own], [row["accuracy"] for row in own]
+        errors = [[row["accuracy"] - row["ci_low"] for row in own], [row["ci_high"] - row["accuracy"] for row in own]]
+        axes.errorbar(x, y, errors, **_LOOKS[kind], markersize=5, linewidth=1.4, label=label(kind))
+    axes.set(xticks=range(len(doses)), xticklabels=doses, xlim=(-0.5, len(doses) - 0.5), xlabel=label(group))
+    _finish(figure, axes, max(row["ci_high"] for row in rows), 2)
+    return figure
 
 
-def _shares(axes: Axes, highest: float) -> None:
-    axes.set_ylim(0, figures.limit(highest))
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
-    axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
+def _finish(figure: Figure, axes: Axes, highest: float, columns: int) -> None:
+    """An axis of accuracies up to the highest, and a legend."""
+    canvas.rules(axes, canvas.limit(highest))
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=columns, frameon=False, fontsize=11)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from statistics import fmean
 from typing import Any
 
-from jorney.run.recipes.experiment.measure import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
-from jorney.show.formats import MISSING, NO_BREAK, count, decimal, interval, label, mention, p_value, percent, points
-from jorney.show.tables import Table
-
-Found = Mapping[str, Any]
+from jorney.show.document import ACCURACY, Report, Table, TableSpec, named, values
+from jorney.show.formats import bare_p, count, decimal, label, mention, number, percent, points, span, two_digits
+from jorney.show.names import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 
 ABOUT = {
     PHASE1: "the model that both start from",
@@ -22,18 +21,19 @@ ABOUT = {
 }
 
 
-def headline(findings: Found) -> str:
+def headline(findings: Report) -> str:
     """The result in one sentence."""
     main = findings["comparisons"][0]
     ahead = "more" if main["difference"] >= 0 else "fewer"
     size = points(abs(main["difference"])).lstrip("+")
+    by_seed = ", ".join(points(own["difference"]) for own in main["by_seed"].values())
     return (
         f"Journeys solved {size} points {ahead} of the problems than shortcuts from the same trees "
-        f"(95% interval {_span(main)}; by seed {_by_seed(main)})."
+        f"(95% interval {span(main['ci_low'], main['ci_high'])}; by seed {by_seed})."
     )
 
 
-def verdicts(found: Found, findings: Found) -> list[str]:
+def verdicts(found: Report, findings: Report) -> list[str]:
     """Each bar of the protocol, met or not."""
     met = findings["verdict"]
     bars = {
@@ -44,7 +44,7 @@ def verdicts(found: Found, findings: Found) -> list[str]:
     return [f"{'Met' if met[name] else 'Not met'}: {text}." for name, text in bars.items()]
 
 
-def plain_words(findings: Found) -> list[str]:
+def plain_words(findings: Report) -> list[str]:
     """What journeys beat, what they equal and what beats them."""
     sides: dict[str, list[str]] = {"beat": [], "cannot be told from": [], "are beaten by": []}
     for one in findings["comparisons"]:
@@ -53,200 +53,213 @@ def plain_words(findings: Found) -> list[str]:
     return [f"Journeys {side}: {'; '.join(members)}." for side, members in sides.items() if members]
 
 
-def models_table(findings: Found) -> Table:
+def models_table(findings: Report) -> Table | None:
     """Every model, pooled and by seed."""
-    models = findings["models"]
-    seeds = list(models[JOURNEY]["by_seed"])
-    rows = [
-        (
-            label(name),
-            percent(one["accuracy"]),
-            interval(one["ci_low"], one["ci_high"]),
-            *(percent(one["by_seed"][seed]) for seed in seeds),
-            count(one["n"]),
-        )
-        for name, one in models.items()
-    ]
+    columns = {
+        "Model": (label, "name"),
+        **ACCURACY,
+        **{f"Seed {seed}": (percent, seed) for seed in findings["models"][JOURNEY]["by_seed"]},
+        "n": (count, "n"),
+    }
+    rows = [{**one, **one["by_seed"]} for one in named(findings["models"])]
     note = " ".join(f"{label(name)}: {text}." for name, text in ABOUT.items())
-    header = ("Model", "Accuracy", "95% interval", *(f"Seed {seed}" for seed in seeds), "n")
-    return Table("models", "Accuracy of every model", header, tuple(rows), note=note)
+    return TableSpec("models", "Accuracy of every model", columns, lambda _: rows, note)(findings)
 
 
-def comparisons_table(findings: Found) -> Table:
-    """The journeys' lead over every other model."""
-    rows = [
-        (
-            label(one["b"]),
-            points(one["difference"]),
-            _span(one),
-            _p(one["p"]),
-            count(one["only_a"]),
-            count(one["only_b"]),
-            _p(one["mcnemar_p"]),
-        )
-        for one in findings["comparisons"]
-    ]
-    header = ("Journey against", "Points", "95% interval", "p", "Only journey", "Only it", "McNemar p")
-    sample = findings["sample"]
-    note = (
-        f"{count(sample['results'])} results of {count(sample['problems'])} problems in {count(sample['clusters'])} clusters, "
+def _sample(findings: Report) -> str:
+    results, problems, clusters = (count(findings["sample"][key]) for key in ("results", "problems", "clusters"))
+    return (
+        f"{results} results of {problems} problems in {clusters} clusters, problems of the same numbers being one. "
+        "Intervals: bootstrap over clusters; p: their signs turned round. Both are about problems, with the models that were "
+        "trained here; how much another training would differ, the seeds tell. McNemar's exact test counts the results that "
+        "only one of the two got right, as if they were independent."
     )
-    note += "problems of the same numbers being one. Intervals: bootstrap over clusters; p: their signs turned round. Both are "
-    note += "about problems, with the models that were trained here; how much another training would differ, the seeds tell. "
-    note += "McNemar's exact test counts the results that only one of the two got right, as if they were independent."
-    return Table("comparisons", "Journeys against each of the others, on the same problems", header, tuple(rows), note=note)
 
 
-def seeds_table(findings: Found) -> Table:
+comparisons_table = TableSpec(
+    "comparisons",
+    "Journeys against each of the others, on the same problems",
+    {
+        "Journey against": (label, "b"),
+        "Points": (points, "difference"),
+        "95% interval": (span, "ci_low", "ci_high"),
+        "p": (bare_p, "p"),
+        "Only journey": (count, "only_a"),
+        "Only it": (count, "only_b"),
+        "McNemar p": (bare_p, "mcnemar_p"),
+    },
+    lambda findings: findings["comparisons"],
+    _sample,
+)
+
+
+def _by_seed(findings: Report) -> list[Report]:
     """The main comparison, seed by seed."""
-    models, main = findings["models"], findings["comparisons"][0]
-    rows = [
-        (
-            seed,
-            percent(models[SHORTCUT]["by_seed"][seed]),
-            percent(models[JOURNEY]["by_seed"][seed]),
-            points(one["difference"]),
-            count(one["only_a"]),
-            count(one["only_b"]),
-            _p(one["mcnemar_p"]),
-        )
-        for seed, one in main["by_seed"].items()
-    ]
-    header = ("Seed", "Shortcut", "Journey", "Points", "Only journey", "Only shortcut", "McNemar p")
-    spread = main["sd_over_seeds"]
-    note = "" if spread is None else f"Standard deviation of the points over seeds: {decimal(100 * spread)}."
-    return Table("seeds", "Journeys against shortcuts, seed by seed", header, tuple(rows), note=note)
+    shortcut, journey = (findings["models"][name]["by_seed"] for name in (SHORTCUT, JOURNEY))
+    by_seed = named(findings["comparisons"][0]["by_seed"])
+    return [{**one, "shortcut": shortcut[one["name"]], "journey": journey[one["name"]]} for one in by_seed]
 
 
-def settings_table(found: Found) -> Table:
-    """What the protocol says; all of it is in experiment.json."""
+def _spread(findings: Report) -> str:
+    spread = findings["comparisons"][0]["sd_over_seeds"]
+    return "" if spread is None else f"Standard deviation of the points over seeds: {decimal(100 * spread)}."
+
+
+seeds_table = TableSpec(
+    "seeds",
+    "Journeys against shortcuts, seed by seed",
+    {
+        "Seed": (str, "name"),
+        "Shortcut": (percent, "shortcut"),
+        "Journey": (percent, "journey"),
+        "Points": (points, "difference"),
+        "Only journey": (count, "only_a"),
+        "Only shortcut": (count, "only_b"),
+        "McNemar p": (bare_p, "mcnemar_p"),
+    },
+    _by_seed,
+    _spread,
+)
+
+
+def _settings(found: Report) -> list[Report]:
     run = found["settings"]["run"]
     phase2 = run["phase2"]
-    entries = {
-        "Model": run["model"],
-        "Phase 1": f"{run['problems']['train_count']:,} solutions, {run['sft']['epochs']} epoch",
-        "Trees": f"{run['problems']['trees_count']:,}, {run['expand']['w']} candidates a step, "
-        f"{run['expand']['prune']['explore_wrong']} wrong ones followed",
-        "Journeys": f"K = {run['derive']['trials']}, {run['derive']['excursion']} excursions, "
-        f"{'with' if run['excursion_loss'] else 'no'} loss on them",
-        "Phase 2": f"{phase2['epochs']} epochs, {phase2['batch_rows']} x {phase2['row_length']} tokens a step, "
-        f"learning rate {phase2['optimizer']['learning_rate']:g}; the same for every kind of thoughts",
-        "Answers": f"temperature {run['evaluate']['temperature']:g}, {run['evaluate']['max_tokens']} tokens at most, "
-        f"{run['long_tokens']} of journeys",
-        "Asked again": f"{run['resample']['attempts']} attempts at most, temperature {run['resample']['temperature']:g}",
-        "Problems": f"{run['problems']['test_count']:,} of the set {found['set']!r}, by seed",
-    }
-    return Table("settings", "Settings, as the protocol has them", ("Setting", "Value"), tuple(entries.items()))
-
-
-def trainings_table(found: Found) -> Table:
-    """What each model of phase 2 learned from, as a mean over seeds."""
-    rows = []
-    for name in found["seeds"][0]["trainings"]:
-        own = [one["trainings"][name] for one in found["seeds"]]
-        mean = {key: round(_mean(one[key] for one in own) or 0) for key in own[0]}
-        rows.append((label(name), *(count(mean[key]) for key in ("examples", "completion_tokens", "tokens", "steps"))))
-    header = ("Model", "Examples", "Completion tokens", "Tokens", "Updates")
-    note = "Tokens of all epochs; those of completions are what as many tokens means, whether they bear loss or not."
-    return Table("trainings", "What was learned from, as a mean over seeds", header, tuple(rows), note=note)
-
-
-def controls_table(found: Found) -> Table:
-    """What the controls that ask again spent."""
-    rows = []
-    for name in (UNTIL, PASS):
-        own = [one["controls"][name] for one in found["seeds"]]
-        accuracy, exhausted = (percent(_mean(one[key] for one in own)) for key in ("accuracy", "exhausted"))
-        rows.append((label(name), accuracy, _tokens(own), exhausted))
-    journeys = [one["models"][JOURNEY] for one in found["seeds"]]
-    note = (
-        f"Journeys took {_tokens(journeys)} tokens a problem. Out of attempts: problems that might have taken more tokens, had "
+    return values(
+        {
+            "Model": run["model"],
+            "Phase 1": f"{run['problems']['train_count']:,} solutions, {run['sft']['epochs']} epoch",
+            "Trees": f"{run['problems']['trees_count']:,}, {run['expand']['w']} candidates a step, "
+            f"{run['expand']['prune']['explore_wrong']} wrong ones followed",
+            "Journeys": f"K = {run['derive']['trials']}, {run['derive']['excursion']} excursions, "
+            f"{'with' if run['excursion_loss'] else 'no'} loss on them",
+            "Phase 2": f"{phase2['epochs']} epochs, {phase2['batch_rows']} x {phase2['row_length']} tokens a step, "
+            f"learning rate {phase2['optimizer']['learning_rate']:g}; the same for every kind of thoughts",
+            "Answers": f"temperature {run['evaluate']['temperature']:g}, {run['evaluate']['max_tokens']} tokens at most, "
+            f"{run['long_tokens']} of journeys",
+            "Asked again": f"{run['resample']['attempts']} attempts at most, temperature {run['resample']['temperature']:g}",
+            "Problems": f"{run['problems']['test_count']:,} of the set {found['set']!r}, by seed",
+        }
     )
-    note += "there been more attempts."
-    return Table("controls", "Asked again", ("Control", "Accuracy", "Mean tokens", "Out of attempts"), tuple(rows), note=note)
 
 
-def behaviour_table(found: Found) -> Table:
-    """What models do on the way, as a mean over seeds."""
-    rows = []
-    for name in found["seeds"][0]["models"]:
-        own = [one["models"][name] for one in found["seeds"]]
-        shares = ("first_attempt_accuracy", "justified_backtracks", "recovery_rate", "true_equations")
-        rows.append((label(name), *(percent(_mean(one[key] for one in own)) for key in shares), _tokens(own)))
-    header = ("Model", "First attempt", "Justified backtracks", "Recovered", "True equations", "Mean tokens")
-    note = "First attempt: right before anything was taken back. Justified: the target could no longer be reached from where "
-    note += "the model went back. Recovered: of the problems whose first attempt failed, those that were right in the end."
-    return Table("behaviour", "On the way, as a mean over seeds", header, tuple(rows), note=note)
+# All of them are in experiment.json.
+settings_table = TableSpec(
+    "settings", "Settings, as the protocol has them", {"Setting": (str, "name"), "Value": (str, "value")}, _settings
+)
 
 
-def trees_table(found: Found) -> Table:
-    """The trees and thoughts of each seed."""
-    rows = []
-    for one in found["seeds"]:
-        trees, thoughts = one["trees"], one["thoughts"]["journey"]
-        rows.append(
-            (
-                str(one["seed"]),
-                count(trees["count"]),
-                percent(trees["share_wrong"]),
-                percent(trees["first_step_accuracy"]),
-                percent(trees["true_equations"]),
-                count(thoughts["count"]),
-                decimal(thoughts["mean_excursions"], 2),
-            )
-        )
-    header = ("Seed", "Trees", "Wrong nodes", "First steps right", "True equations", "Journeys", "Excursions each")
-    return Table("trees", "Trees and thoughts", header, tuple(rows))
+def _means(found: Report, part: str) -> list[dict[str, Any]]:
+    """A row for each name in a part of the seeds: the mean over seeds of every number, of those that there are."""
+    seeds = [one[part] for one in found["seeds"]]
+    return [
+        {"name": name, **{key: _mean(one[name][key] for one in seeds) for key in first}} for name, first in seeds[0].items()
+    ]
 
 
-def groups(found: Found) -> dict[str, list[Found]]:
-    """The rows of doses, by what was varied."""
-    made: dict[str, list[Found]] = {}
-    for row in found["doses"]:
-        made.setdefault(row["group"], []).append(row)
-    return made
+def _mean(values: Iterable[Any]) -> float | None:
+    known = [one for value in values if (one := number(value)) is not None]
+    return fmean(known) if known else None
 
 
-def dose_table(group: str, rows: Sequence[Found], number: int) -> Table:
+trainings_table = TableSpec(
+    "trainings",
+    "What was learned from, as a mean over seeds",
+    {
+        "Model": (label, "name"),
+        "Examples": (count, "examples"),
+        "Completion tokens": (count, "completion_tokens"),
+        "Tokens": (count, "tokens"),
+        "Updates": (count, "steps"),
+    },
+    lambda found: _means(found, "trainings"),
+    "Tokens of all epochs; those of completions are what as many tokens means, whether they bear loss or not.",
+)
+
+controls_table = TableSpec(
+    "controls",
+    "Asked again",
+    {
+        "Control": (label, "name"),
+        "Accuracy": (percent, "accuracy"),
+        "Mean tokens": (decimal, "mean_tokens"),
+        "Out of attempts": (percent, "exhausted"),
+    },
+    lambda found: _means(found, "controls"),
+    lambda found: (
+        f"Journeys took {decimal(_mean(one['models'][JOURNEY]['mean_tokens'] for one in found['seeds']))} tokens a problem. "
+        "Out of attempts: problems that might have taken more tokens, had there been more attempts."
+    ),
+)
+
+behaviour_table = TableSpec(
+    "behaviour",
+    "On the way, as a mean over seeds",
+    {
+        "Model": (label, "name"),
+        "First attempt": (percent, "first_attempt_accuracy"),
+        "Justified backtracks": (percent, "justified_backtracks"),
+        "Recovered": (percent, "recovery_rate"),
+        "True equations": (percent, "true_equations"),
+        "Mean tokens": (decimal, "mean_tokens"),
+    },
+    lambda found: _means(found, "models"),
+    "First attempt: right before anything was taken back. Justified: the target could no longer be reached from where "
+    "the model went back. Recovered: of the problems whose first attempt failed, those that were right in the end.",
+)
+
+trees_table = TableSpec(
+    "trees",
+    "Trees and thoughts",
+    {
+        "Seed": (str, "seed"),
+        "Trees": (count, "trees"),
+        "Wrong nodes": (percent, "share_wrong"),
+        "First steps right": (percent, "first_step_accuracy"),
+        "True equations": (percent, "true_equations"),
+        "Journeys": (count, "count"),
+        "Excursions each": (two_digits, "mean_excursions"),
+    },
+    lambda found: [
+        {**one["trees"], "trees": one["trees"]["count"], "seed": one["seed"], **one["thoughts"]["journey"]}
+        for one in found["seeds"]
+    ],
+)
+
+
+def dose_table(group: str, rows: Iterable[Report], number: int) -> Table | None:
     """One thing varied."""
-    cells = [
-        (
-            row["dose"],
-            label(row["kind"]),
-            count(row["examples"]),
-            count(row["trained_tokens"]),
-            percent(row["accuracy"]),
-            interval(row["ci_low"], row["ci_high"]),
-            percent(row["recovery_rate"]),
-            decimal(row["mean_tokens"]),
-        )
-        for row in rows
-    ]
-    header = (label(group), "Learned", "Examples", "Trained tokens", "Accuracy", "95% interval", "Recovered", "Mean tokens")
-    return Table(f"dose-{number}", f"{label(group)}, all else as above; first seed", header, tuple(cells))
+    columns = {
+        label(group): (str, "dose"),
+        "Learned": (label, "kind"),
+        "Examples": (count, "examples"),
+        "Trained tokens": (count, "trained_tokens"),
+        **ACCURACY,
+        "Recovered": (percent, "recovery_rate"),
+        "Mean tokens": (decimal, "mean_tokens"),
+    }
+    caption = f"{label(group)}, all else as above; first seed"
+    return TableSpec(f"dose-{number}", caption, columns, lambda _: rows)({})
 
 
-def abroad_table(found: Found) -> Table | None:
-    """Problems of other kinds."""
-    rows = [
-        (
-            row["problems"],
-            label(row["model"]),
-            percent(row["accuracy"]),
-            interval(row["ci_low"], row["ci_high"]),
-            count(row["n"]),
-            decimal(row["mean_tokens"]),
-        )
-        for row in found["abroad"]
-    ]
-    header = ("Problems", "Model", "Accuracy", "95% interval", "n", "Mean tokens")
-    return Table("abroad", "Problems of kinds that none was trained on; first seed", header, tuple(rows)) if rows else None
+abroad_table = TableSpec(
+    "abroad",
+    "Problems of kinds that none was trained on; first seed",
+    {
+        "Problems": (str, "problems"),
+        "Model": (label, "model"),
+        **ACCURACY,
+        "n": (count, "n"),
+        "Mean tokens": (decimal, "mean_tokens"),
+    },
+    lambda found: found["abroad"],
+)
 
 
-def small_table(found: Found) -> Table | None:
+def _sizes(found: Report) -> list[Report]:
     """A small model with journeys beside a large one with shortcuts, with what a problem costs each."""
     if "small" not in found:
-        return None
+        return []
     large, small = found["costs"]["parameters"], found["small"]["parameters"]
     own, trained, equal = found["seeds"][0], found["small"]["models"], found["small"]["equal"]
     entries = [
@@ -257,62 +270,66 @@ def small_table(found: Found) -> Table | None:
             for name in (SHORTCUT, JOURNEY)
         ),
     ]
-    rows = [
-        (
-            name,
-            count(parameters),
-            percent(one["accuracy"]),
-            interval(one["ci_low"], one["ci_high"]),
-            decimal(one["mean_tokens"]),
-            decimal(2e-6 * parameters * one["mean_tokens"]),
-            decimal(6e-12 * parameters * tokens, 2),
-        )
+    return [
+        {
+            **one,
+            "name": name,
+            "parameters": parameters,
+            "megaflop": 2e-6 * parameters * one["mean_tokens"],
+            "teraflop": 6e-12 * parameters * tokens,
+        }
         for name, parameters, tokens, one in entries
     ]
-    header = ("Model", "Parameters", "Accuracy", "95% interval", "Mean tokens", "MFLOP a problem", "Training TFLOP")
-    note = f"Cut: its texts are cut off at {equal['limit']} tokens, so that a problem costs no more than the large model's "
-    lead, (low, high) = equal["lead"], equal["lead_interval"]
-    note += f"shortcuts do: {points(lead)} points ({points(low)} to {points(high)}) against these. Training: of phase 2 alone."
-    return Table("small", "A small model's journeys, a large one's shortcuts; first seed", header, tuple(rows), note=note)
 
 
-def roi_table(found: Found) -> Table:
-    """Points gained, and what they cost."""
-    rows = [
-        (
-            label(name),
-            points(one["gained"]),
-            decimal(one["training"] / 1e12, 2),
-            decimal(100 * one["gained"] / (one["training"] / 1e12), 2) if one["training"] else MISSING,
-            decimal(one["inference"] / 1e6),
-            decimal(100 * one["gained"] / (one["inference"] / 1e9), 1),
-        )
-        for name, one in found["costs"]["models"].items()
-    ]
-    header = ("Model", "Points gained", "Training TFLOP", "Points a TFLOP", "MFLOP a problem", "Points a GFLOP a problem")
-    trees = decimal(found["costs"]["trees"] / 1e12, 2)
-    note = "Over phase 1, first seed; 6 operations a parameter and trained token, 2 a generated one; prompts that are read and "
-    note += f"attention are not counted. Growing the trees took {trees} TFLOP more, the same for all (the wrong steps that are "
-    note += "followed serve journeys alone)."
-    return Table("roi", "What a point costs", header, tuple(rows), note=note)
+def _cut(found: Report) -> str:
+    equal = found["small"]["equal"]
+    return (
+        f"Cut: its texts are cut off at {equal['limit']} tokens, so that a problem costs no more than the large model's "
+        f"shortcuts do: {points(equal['lead'])} points ({span(*equal['lead_interval'])}) against these. Training: of phase 2 "
+        "alone."
+    )
 
 
-def _by_seed(one: Found) -> str:
-    return ", ".join(points(own["difference"]) for own in one["by_seed"].values())
+small_table = TableSpec(
+    "small",
+    "A small model's journeys, a large one's shortcuts; first seed",
+    {
+        "Model": (str, "name"),
+        "Parameters": (count, "parameters"),
+        **ACCURACY,
+        "Mean tokens": (decimal, "mean_tokens"),
+        "MFLOP a problem": (decimal, "megaflop"),
+        "Training TFLOP": (two_digits, "teraflop"),
+    },
+    _sizes,
+    _cut,
+)
 
-
-def _p(value: float) -> str:
-    return p_value(value).removeprefix(f"={NO_BREAK}")
-
-
-def _span(one: Found) -> str:
-    return f"{points(one['ci_low'])} to {points(one['ci_high'])}"
-
-
-def _mean(values: Iterable[Any]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _tokens(own: Sequence[Found]) -> str:
-    return decimal(_mean(one["mean_tokens"] for one in own))
+roi_table = TableSpec(
+    "roi",
+    "What a point costs",
+    {
+        "Model": (label, "name"),
+        "Points gained": (points, "gained"),
+        "Training TFLOP": (two_digits, "teraflop"),
+        "Points a TFLOP": (two_digits, "a_teraflop"),
+        "MFLOP a problem": (decimal, "megaflop"),
+        "Points a GFLOP a problem": (decimal, "a_gigaflop"),
+    },
+    lambda found: [
+        {
+            **one,
+            "teraflop": one["training"] / 1e12,
+            "a_teraflop": 100 * one["gained"] / (one["training"] / 1e12) if one["training"] else None,
+            "megaflop": one["inference"] / 1e6,
+            "a_gigaflop": 100 * one["gained"] / (one["inference"] / 1e9),
+        }
+        for one in named(found["costs"]["models"])
+    ],
+    lambda found: (
+        "Over phase 1, first seed; 6 operations a parameter and trained token, 2 a generated one; prompts that are read and "
+        f"attention are not counted. Growing the trees took {decimal(found['costs']['trees'] / 1e12, 2)} TFLOP more, the same "
+        "for all (the wrong steps that are followed serve journeys alone)."
+    ),
+)

@@ -22,16 +22,14 @@ from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.experiment.seed import Measured, Seed
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.recipes.summary import environment
+from jorney.show.names import BUDGETS, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.evaluate import EvaluateConfig, Graded
 from jorney.solve.resample import pass_at_n, read_attempts, resampled_until_target, token_budget
 from jorney.solve.statistics import cluster_bootstrap
 from jorney.train.provenance import revision
 
-SHORTCUT, JOURNEY, PHASE1 = "phase2_shortcut", "phase2_journey", "sft_phase1"
-MATCHED, PLACEBO, UNTIL, PASS = "shortcut_token_matched", "placebo_journey", "resampled_until_target", "pass_at_n"
 LEARNED = {SHORTCUT: "shortcut", JOURNEY: "journey", MATCHED: "matched", PLACEBO: "placebo"}
 LONG = (JOURNEY, PLACEBO)  # those that may write as much as `long_tokens`
-BUDGETS = (40, 60, 80, 100, 120, 160, 200, 240, 320)  # tokens a problem, of the curves
 
 
 def run(protocol: Protocol, progress: Progress) -> dict[str, Any]:

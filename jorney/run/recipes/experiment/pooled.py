@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from jorney.run.recipes.experiment.measure import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
+from jorney.show.names import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.statistics import cluster_bootstrap, mcnemar, sign_flip_test
 
 MODELS = (PHASE1, SHORTCUT, JOURNEY, MATCHED, PLACEBO, UNTIL, PASS)

@@ -12,11 +12,12 @@ from jorney.domain.countdown.sets import Countdown, make_problem
 from jorney.policy import EMBEDDED
 from jorney.progress import Progress
 from jorney.run.recipes.experiment import measure as study
-from jorney.run.recipes.experiment.measure import JOURNEY, LEARNED, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
+from jorney.run.recipes.experiment.measure import LEARNED
 from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.experiment.seed import Measured
 from jorney.run.recipes.experiment.write import experiment
 from jorney.run.recipes.journey import quickstart
+from jorney.show.names import JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.resample import ResampleConfig
 
 

@@ -8,11 +8,12 @@ import random
 import pytest
 
 from jorney.config import to_json
-from jorney.run.recipes.experiment.measure import BUDGETS, JOURNEY, LEARNED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
+from jorney.run.recipes.experiment.measure import LEARNED
 from jorney.run.recipes.experiment.pooled import MODELS, findings
 from jorney.run.recipes.journey import quickstart
 from jorney.show.experiment import experiment_page as page
 from jorney.show.experiment import experiment_tables as tables
+from jorney.show.names import BUDGETS, JOURNEY, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 
 SUMMARY = {
     "n": 40,
