@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from jorney.rows.tree_rows import children, levels
-from jorney.rows.trl import solved
+from jorney.tree.shape import children, levels, solved
 from jorney.tree.tree import STATUSES, Tree
 
 BINS = 10

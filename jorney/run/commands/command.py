@@ -13,13 +13,14 @@ from jorney.convert import config_json
 from jorney.distributed import DistributedConfig
 from jorney.domain import verifier
 from jorney.domain.countdown import Countdown, sample_problems
-from jorney.domain.problem import Problem, read_problems
+from jorney.domain.problem import Problem
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
+from jorney.rows.problems import read_problems
 from jorney.run.stage import Done, source_digest
 from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences

@@ -11,7 +11,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.problem import problems_of
+from jorney.rows.problems import problems_of
 from jorney.rows.sources import TFDS, read_rows
 from jorney.run.stage import source_digest
 from jorney.run.stages.trees import read_trees
