@@ -111,18 +111,18 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
             before = next((one for one in befores if text.startswith(one) and one in known), None)
             if before is None:
                 raise ValueError(f"{place}: field 'steps[{i}].new_ys[{j}]': expected a text that goes on from one of ys")
+            parent = known[before]
             if text in own:
                 grown.change(own[text], count=grown.nodes[own[text]].count + 1)
-                siblings[known[before]] += 1
-                continue
-            parent = known[before]
-            step = text[len(before) :].removesuffix("\n")
-            own[text] = grown.add(parent, step, siblings[parent], rating=_rating(value), score=float(value))
+            else:
+                step = text[len(before) :].removesuffix("\n")
+                answer = _ANSWER.match(step)
+                stated = answer[1] if answer else None
+                otherwise = "pruned" if text not in going else "unfinished" if last else "kept"
+                status = status_of(stated, stated is not None and makes_24(stated, numbers), otherwise)
+                rating, score = _rating(value), float(value)
+                own[text] = grown.add(parent, step, siblings[parent], rating=rating, score=score, status=status)
             siblings[parent] += 1
-            answer = _ANSWER.match(step)
-            otherwise = "pruned" if text not in going else "unfinished" if last else "kept"
-            stated = answer[1] if answer else None
-            grown.change(own[text], status=status_of(stated, stated is not None and makes_24(stated, numbers), otherwise))
         known = own
     parents = grown.parents()
     for index, node in enumerate(grown.nodes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from jorney.domain.answers import Grader
 from jorney.domain.problem import Problem, hash_id
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.tree.shape import levels
-from jorney.tree.tree import Node, Tree
+from jorney.tree.tree import Node, Tree, path_to
 
 _KEPT = 100_000  # verdicts on answers
 
@@ -50,36 +51,31 @@ class Answers:
     """Says whether stated answers are right; each pair is graded once, by a worker that is killed when it takes too long."""
 
     def __init__(self, grader: Grader) -> None:
-        self._grader = grader
-        self._known: dict[tuple[str, str], bool] = {}
+        self._grade = functools.lru_cache(_KEPT)(
+            lambda answer, stated: grader.grade(Problem("", "", answer), f"#### {stated}").correct
+        )
 
     def right(self, answer: str, stated: str) -> bool:
         """Whether an answer equals the known one."""
-        if (answer, stated) not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[answer, stated] = self._grader.grade(Problem("", "", answer), f"#### {stated}").correct
-        return self._known[answer, stated]
+        return self._grade(answer, stated)
 
 
 @dataclasses.dataclass
 class Growing:
-    """The nodes of a tree as they are read, root first; of each its level and the answer that it states in the form's way."""
+    """The nodes of a tree as they are read, root first; of each the answer that it states in the form's way."""
 
     step_format: StepFormat
     writing: Writing
     nodes: list[Node] = dataclasses.field(default_factory=lambda: [Node(None)])
-    levels: list[int] = dataclasses.field(default_factory=lambda: [0])
     answers: list[str | None] = dataclasses.field(default_factory=lambda: [None])
 
     def add(self, parent: int, text: str, sibling: int, meta: dict[str, Any] | None = None, **more: Any) -> int:
         """Adds a step as the form writes it; returns its index. What `written` would not give back is kept as meta["text"]."""
         step, answer = self.writing.read(text)
-        level = self.levels[parent] + 1
+        level = len(path_to(self.nodes, parent)) + 1
         own = self.step_format.opens(level) + self.step_format.stating(step, answer)
         kept = {"text": text} if _written(own, level, self.step_format, self.writing) != text else {}
         self.nodes.append(Node(parent, own, sibling=sibling, meta={**(meta or {}), **kept}, **more))
-        self.levels.append(level)
         self.answers.append(answer)
         return len(self.nodes) - 1
 

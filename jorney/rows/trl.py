@@ -81,11 +81,7 @@ def encode_preference(tokenizer: Tokenizer, row: Row, place: str) -> Preference:
         prompt, chosen, rejected = chosen[:length], chosen[length:], rejected[length:]
     if chosen == rejected:
         raise ValueError(f"{place}: chosen and rejected are the same: expected two completions")
-    sides = [
-        _chat_completion(tokenizer, row, prompt, side, place) if chat else _text_completion(tokenizer, prompt, side)
-        for side in (chosen, rejected)
-    ]
-    (head, first), (_, second) = sides
+    (head, first), (_, second) = (_sides(tokenizer, row, prompt, side, place) for side in (chosen, rejected))
     if not head:
         raise ValueError(f"{place}: field 'prompt': the model has no bos token: expected a text that is not empty")
     return Preference(tuple(head), tuple(first), tuple(second))
@@ -111,12 +107,10 @@ def read_steps(row: Row, place: str) -> Steps:
 
 
 def _completion(tokenizer: Tokenizer, row: Row, place: str) -> Example:
-    names = ("prompt", "completion")
-    if _is_chat(row, names, place):
-        messages = [_messages(row, name, place) for name in names]
-        return _joined(_chat_completion(tokenizer, row, messages[0], messages[1], place), [False, True])
-    prompt, completion = field(row, "prompt", place, str), filled(row, "completion", place)
-    return _joined(_text_completion(tokenizer, prompt, completion), [False, True])
+    chat = _is_chat(row, ("prompt", "completion"), place)
+    prompt = _messages(row, "prompt", place) if chat else field(row, "prompt", place, str)
+    completion = _messages(row, "completion", place) if chat else filled(row, "completion", place)
+    return _joined(_sides(tokenizer, row, prompt, completion, place), [False, True])
 
 
 def _is_chat(row: Row, names: Sequence[str], place: str) -> bool:
@@ -127,14 +121,13 @@ def _is_chat(row: Row, names: Sequence[str], place: str) -> bool:
     return first
 
 
-def _text_completion(tokenizer: Tokenizer, prompt: str, completion: str) -> list[list[int]]:
-    """Tokenised apart, as `encode.encode_example` does, so that training sees the boundary that generation starts from."""
-    return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
+def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: str) -> list[list[int]]:
+    """The tokens of a prompt and of a completion, both texts or both messages.
 
-
-def _chat_completion(
-    tokenizer: Tokenizer, row: Row, prompt: Sequence[Message], completion: Sequence[Message], place: str
-) -> list[list[int]]:
+    Texts are tokenised apart, so that training sees the boundary that generation starts from.
+    """
+    if isinstance(completion, str):
+        return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
     ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, *_template_options(row, place)))
     if not ids[1]:
         raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
@@ -143,13 +136,10 @@ def _chat_completion(
 
 def _joined(ids: list[list[int]], bear: list[bool]) -> Example:
     """One example of parts, the first of them the prompt; the later ones that bear no loss are silent."""
-    silent: list[int] = []
-    start = len(ids[0])
-    for part, bears in zip(ids[1:], bear[1:], strict=True):
-        if not bears:
-            silent += range(start, start + len(part))
-        start += len(part)
-    return Example(tuple(token for part in ids for token in part), prompt=len(ids[0]), silent=tuple(silent))
+    ends = list(itertools.accumulate(map(len, ids)))
+    spans = itertools.compress(itertools.pairwise(ends), (not bears for bears in bear[1:]))
+    silent = tuple(place for start, end in spans for place in range(start, end))
+    return Example(tuple(itertools.chain(*ids)), prompt=ends[0], silent=silent)
 
 
 def _end(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:

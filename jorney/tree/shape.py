@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from jorney.text.step_format import FORMATS
@@ -33,15 +34,10 @@ def ends(tree: Tree) -> Iterator[list[int]]:
     return (tree.path(index) for index in range(ROOT + 1, len(tree.nodes)) if index not in parents)
 
 
-def rated(tree: Tree) -> Iterator[list[int]]:
+def rated(tree: Tree) -> Iterator[tuple[int, ...]]:
     """The paths to every end, up to the first step without a rating: nothing is known of what follows. Each once."""
-    seen: set[tuple[int, ...]] = set()
-    for path in ends(tree):
-        unrated = (place for place, index in enumerate(path) if tree.nodes[index].rating is None)
-        path = path[: next(unrated, len(path))]
-        if path and tuple(path) not in seen:
-            seen.add(tuple(path))
-            yield path
+    known = (itertools.takewhile(lambda index: tree.nodes[index].rating is not None, path) for path in ends(tree))
+    return filter(None, dict.fromkeys(map(tuple, known)))
 
 
 def solved(tree: Tree) -> Iterator[list[int]]:
