@@ -37,7 +37,7 @@ WRITING = Writing(_read, _write)
 
 
 def _pieces(text: str, label: str) -> Iterator[tuple[str, str, int]]:
-    """The text before each tag, the sign that `label` has for it ("": it goes another way there), and where that stands."""
+    """The text before each tag; the sign that `label` has in its place, "" where the two do not agree; where that stands."""
     at = 0
     for piece in text.split(TAG)[:-1]:
         sign = label[at + len(piece) : at + len(piece) + 1]
@@ -88,12 +88,12 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
     if label[read[-1][2] + 1 :] != tail:
         raise ValueError(f"{place}: field 'label': expected it to end as 'input' does, after the last {TAG}")
     grown = Growing(step_format, WRITING)
-    for last, (piece, sign, _) in enumerate([(first, *read[0][1:]), *read[1:]]):
-        opening = f"\nStep {last + 1}: " if last else ""
+    for parent, (piece, sign, _) in enumerate([(first, *read[0][1:]), *read[1:]]):
+        opening = f"\nStep {parent + 1}: " if parent else ""
         body = piece[len(opening) : -1]
         usual = piece == f"{opening}{body} "
         own, meta = (body, {}) if usual else (piece.strip(), {"piece": piece})
-        grown.add(last, own, 0, meta, rating=1 if sign == "+" else -1)
+        grown.add(parent, own, 0, meta, rating=1 if sign == "+" else -1)
     right, stated = sign == "+", grown.answers[-1]
     grown.change(len(read), status=status_of(stated, right))
     kept = {"row": others(row, "input", "label"), "tail": tail}

@@ -11,7 +11,7 @@ from jorney.domain.countdown import Countdown, sample_problems
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of
-from jorney.rows.labelled import Reading
+from jorney.rows.labels import Reading
 from jorney.rows.problems import read_problems
 from jorney.run.commands.command import COUNTDOWN, StageCommand, read_model
 from jorney.run.stages import inputs, rewards

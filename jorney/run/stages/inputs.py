@@ -16,7 +16,7 @@ from jorney.domain.problem import Problem
 from jorney.judge.labelled import Labelled
 from jorney.rows import trl
 from jorney.rows.fields import columns, holds
-from jorney.rows.labelled import Reading, of_tree, read_row, solution_of, tree_or_row
+from jorney.rows.labels import Reading, of_tree, read_row, solution_of, tree_or_row
 from jorney.rows.problems import is_problem, problems_of
 from jorney.rows.registry import is_thought
 from jorney.rows.sources import Row, digest_rows, read_rows
@@ -84,7 +84,7 @@ def read_pairs(source: str, limit: int | None) -> Input[Preference]:
 
 
 def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled]:
-    """Labelled solutions: rows of any form that `rows.labelled` knows, or trees (of a file, or of `jorney expand`'s folder).
+    """Labelled solutions: rows of any form that `rows.labels` knows, or trees (of a file, or of `jorney expand`'s folder).
 
     Args:
       limit: rows, or trees.

@@ -1,6 +1,6 @@
 """Solutions with what is known of each of their steps: what process reward models learn from, and are measured on.
 
-They come of trees, and of rows of the forms in `registry.LABELS` and of PRM800K, told apart by their columns.
+They come from trees, and from rows of PRM800K and of the forms in `registry.LABELS`, told apart by their columns.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from places import ROOT
 
 from jorney.judge.labelled import Labelled
-from jorney.rows.labelled import Reading, read_row
+from jorney.rows.labels import Reading, read_row
 from jorney.text.step_format import ABEL
 
 HOW = Reading(ABEL)
