@@ -34,7 +34,7 @@ SIDES = {"trees": ("jorney", "naive", "cached"), "generate": ("jorney", "transfo
 
 def few_shot(file: str) -> Any:
     """The step format with solved problems before the question."""
-    from jorney.domain.problem import read_problems
+    from jorney.rows.problems import read_problems
     from jorney.text.step_format import ABEL
 
     shots = [ABEL.ask(one.question) + str(one.solution) + "\n\n" for one in read_problems(file, SHOTS)]
@@ -48,8 +48,8 @@ def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
     from jorney.domain.domain import Rating
-    from jorney.domain.problem import read_problems
     from jorney.engine.generate import Generator
+    from jorney.rows.problems import read_problems
     from jorney.tree.expand import ExpandConfig, Grower
     from jorney.tree.prune import PruneConfig
 
@@ -91,7 +91,7 @@ def jorney_generate(options: argparse.Namespace, turns: Turns) -> None:
 
 
 def question_prompts(options: argparse.Namespace) -> list[str]:
-    from jorney.domain.problem import read_problems
+    from jorney.rows.problems import read_problems
     from jorney.text.step_format import ABEL
 
     return [ABEL.ask(problem.question) for problem in read_problems(options.problems, options.batch)]
@@ -136,7 +136,7 @@ def transformers_trees(options: argparse.Namespace, turns: Turns, cached: bool) 
     from transformers import StoppingCriteria
 
     from jorney.domain.answers import final_answer
-    from jorney.domain.problem import read_problems
+    from jorney.rows.problems import read_problems
 
     model, step_format = Transformers(options.model), few_shot(options.shots)
     torch, eos = model.torch, model.tokenizer.eos_token_id

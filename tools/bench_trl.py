@@ -54,7 +54,7 @@ def preference_tokens() -> tuple[Any, Any, Any]:
 
 def gsm8k_texts(file: str) -> list[tuple[str, str]]:
     """(prompt, completion) of the first problems."""
-    from jorney.domain.problem import read_problems
+    from jorney.rows.problems import read_problems
     from jorney.text.step_format import ABEL
 
     return [(ABEL.ask(problem.question), str(problem.solution)) for problem in read_problems(file, EXAMPLES)]

@@ -18,12 +18,12 @@ import numpy as np
 
 import jorney
 from jorney.compiled import use_persistent_cache
-from jorney.domain.problem import read_problems
 from jorney.engine.drawing import Knobs, draw, restrict
 from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.model import transformer
 from jorney.model.params import Params
 from jorney.policy import Policy
+from jorney.rows.problems import read_problems
 from jorney.text.step_format import ABEL
 
 ROUND = 64  # lengths are rounded up to a multiple, so that few programs are compiled

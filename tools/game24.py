@@ -20,11 +20,12 @@ from typing import Any
 from jorney import storage
 from jorney.compiled import use_persistent_cache
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.domain.problem import Problem, read_problems
+from jorney.domain.problem import Problem
 from jorney.judge import exact
 from jorney.judge.judge import Judge
 from jorney.progress import Progress
-from jorney.rows.game24_puzzles import RANKS, TARGET, reachable
+from jorney.rows.game24 import RANKS, TARGET, reachable
+from jorney.rows.problems import read_problems
 from jorney.run.recipes.journey import quickstart
 from jorney.run.stages import rewards
 from jorney.run.stages.evaluations import plan_evaluation

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import jorney
-from jorney.domain.problem import read_problems
 from jorney.policy import resolve
+from jorney.rows.problems import read_problems
 
 
 def compare(model: str, problems: str, count: int, tokens: int, mesh: Any = None) -> dict[str, Any]:

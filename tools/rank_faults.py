@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 
-from jorney.domain.problem import problems_of, read_problems
+from jorney.rows.problems import problems_of, read_problems
 from jorney.rows.sources import read_rows
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.human import from_solution, segments

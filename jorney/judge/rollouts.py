@@ -15,8 +15,8 @@ from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.engine.programs import Work
 from jorney.engine.spans import Span
 from jorney.engine.texts import Group
+from jorney.judge.labelled import Labelled
 from jorney.policy import Policy
-from jorney.rows.labelled import Labelled
 from jorney.text.step_format import StepFormat
 
 # A problem, by its index, and the first steps of a solution.

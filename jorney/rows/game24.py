@@ -1,42 +1,88 @@
-"""GPT-4's search logs on Game of 24 (Tree of Thoughts, arXiv 2305.10601; `ys` of princeton-nlp's bfs) -> trees.
+"""Game of 24: the puzzles of 4nums.com -> Countdown problems, and GPT-4's search logs (Tree of Thoughts) -> trees.
 
-A log holds of every level all candidates, as texts from the first line on, what they were valued at, and which went on. The
-value, a sum of three opinions (sure 20, likely 1, impossible 0.001; 0 for a repeated candidate), is the score; a step is rated
-right where one opinion was "sure", wrong where all were "impossible", else neutral. A line `Answer: ...` is a leaf; whether it
-is right is computed, by the rules of the game.
+The puzzles are as the Tree-of-Thoughts paper took them (arXiv 2305.10601; its 24.csv). A solution in Countdown's steps stays
+within the whole numbers from 1 to `countdown.LARGEST`. Some puzzles have solutions with fractions, negative numbers or larger
+ones only: `reachable` tells them.
+
+A log (`ys` of princeton-nlp's bfs) holds of every level all candidates, as texts from the first line on, what they were valued
+at, and which went on. The value, a sum of three opinions (sure 20, likely 1, impossible 0.001; 0 for a repeated candidate), is
+the score; a step is rated right where one opinion was "sure", wrong where all were "impossible", else neutral. A line
+`Answer: ...` is a leaf; whether it is right is computed, by the rules of the game.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
+import operator
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
 
-from jorney.rows.tree_rows import Answers, Growing, Stated, expect, field, others
+from jorney.domain.countdown.game import paths_to
+from jorney.domain.countdown.sets import make_problem
+from jorney.rows.fields import expect, field, others
+from jorney.rows.sources import Row, Rows
+from jorney.rows.tree_rows import Answers, Growing, Writing, status_of
 from jorney.text.step_format import StepFormat
 from jorney.tree.tree import ROOT, Tree
 
 NAME = "game24"
+TARGET = 24
+RANKS = range(901, 1001)  # of the paper's 100 puzzles
 _QUESTION = "Use numbers and basic arithmetic operations (+ - * /) to obtain 24.\nInput: {numbers}"
 _ANSWER = re.compile(r"answer: *(.*)", re.IGNORECASE)
 _SURE, _LIKELY = 20.0, 1.0
+_OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
-class _Writing:
-    """An answer's line is kept, and what it states, the right side of its equation, is the final answer."""
-
-    def read(self, text: str) -> Stated:
-        answer = _ANSWER.match(text)
-        return text, (answer[1].rpartition("=")[2].strip() or None) if answer else None
-
-    def write(self, step: str, answer: str | None) -> str:
-        return step
+def is_puzzle(row: Row) -> bool:
+    """Whether a row has the published columns of puzzles."""
+    return "Rank" in row and "Puzzles" in row
 
 
-def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers: Answers) -> Tree:
+def problems(rows: Rows) -> Rows:
+    """Rows of id, question, answer and what Countdown's verifier reads; `meta` keeps the rank.
+
+    Args:
+      rows: as published, (place, row); "Puzzles" holds numbers with spaces between.
+
+    Raises:
+      ValueError: a row has another form; names its place and the field.
+    """
+    for place, row in rows:
+        words, rank = str(row["Puzzles"]).split(), str(row["Rank"])
+        if len(words) < 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
+            raise ValueError(
+                f"{place}: field 'Puzzles': expected numbers from 1 up with spaces between, got {row['Puzzles']!r}"
+            )
+        if not rank.isdecimal():
+            raise ValueError(f"{place}: field 'Rank': expected a number, got {row['Rank']!r}")
+        made = make_problem(tuple(map(int, words)), TARGET)
+        yield place, {**dataclasses.asdict(made), "meta": {**made.meta, "rank": int(rank)}}
+
+
+def reachable(numbers: Sequence[int], target: int = TARGET) -> bool:
+    """Whether some solution stays within what Countdown's steps can say."""
+    return target in paths_to(tuple(sorted(numbers)))
+
+
+def _read(text: str) -> tuple[str, str | None]:
+    answer = _ANSWER.match(text)
+    return text, (answer[1].rpartition("=")[2].strip() or None) if answer else None
+
+
+# An answer's line is kept, and what it states, the right side of its equation, is the final answer.
+WRITING = Writing(_read, lambda step, answer: step)
+
+
+def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
     """The tree of a log.
 
     Raises:
@@ -45,7 +91,7 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
     steps = field(row, "steps", place, list)
     expect(steps[0] if steps else None, "steps[0]", place, dict)
     numbers = field(steps[0], "steps[0].x", place, str)
-    grown = Growing(step_format, _Writing())
+    grown = Growing(step_format, WRITING)
     known = {"": ROOT}  # each text, and its last node
     for i, level in enumerate(steps):
         expect(level, f"steps[{i}]", place, dict)
@@ -66,34 +112,33 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
             before = next((one for one in befores if text.startswith(one) and one in known), None)
             if before is None:
                 raise ValueError(f"{place}: field 'steps[{i}].new_ys[{j}]': expected a text that goes on from one of ys")
-            if text in own:
-                grown.count(own[text])
-                siblings[known[before]] += 1
-                continue
             parent = known[before]
-            step = text[len(before) :].removesuffix("\n")
-            own[text] = grown.add(parent, step, siblings[parent], rating=_rating(value), score=float(value))
-            siblings[parent] += 1
-            answer = _ANSWER.match(step)
-            if answer:
-                status = "leaf-correct" if makes_24(answer[1], numbers) else "leaf-wrong"
+            if text in own:
+                grown.change(own[text], count=grown.nodes[own[text]].count + 1)
             else:
-                status = "pruned" if text not in going else "unfinished" if last else "kept"
-            grown.mark(own[text], status)
+                step = text[len(before) :].removesuffix("\n")
+                answer = _ANSWER.match(step)
+                stated = answer[1] if answer else None
+                otherwise = "pruned" if text not in going else "unfinished" if last else "kept"
+                status = status_of(stated, stated is not None and makes_24(stated, numbers), otherwise)
+                rating, score = _rating(value), float(value)
+                own[text] = grown.add(parent, step, siblings[parent], rating=rating, score=score, status=status)
+            siblings[parent] += 1
         known = own
     parents = grown.parents()
     for index, node in enumerate(grown.nodes):
         if node.status == "kept" and index not in parents and index:
-            grown.mark(index, "unfinished")
+            grown.change(index, status="unfinished")
         elif node.leaf and index in parents:
-            grown.mark(index, "kept")
+            grown.change(index, status="kept")
     name = row.get("idx")
-    kept = {NAME: others(row, "steps", "ys"), "numbers": [int(one) for one in numbers.split() if one.isdecimal()], "target": 24}
+    known_numbers = [int(one) for one in numbers.split() if one.isdecimal()]
+    meta = {NAME: others(row, "steps", "ys"), "numbers": known_numbers, "target": TARGET}
     question = _QUESTION.replace("{numbers}", numbers)
-    return Tree(f"game24-{numbers if name is None else name}", question, "24", step_format.name, tuple(grown.nodes), meta=kept)
+    return grown.tree(f"game24-{numbers if name is None else name}", question, str(TARGET), meta)
 
 
-def _texts(level: Mapping[str, Any], name: str, place: str) -> list[str]:
+def _texts(level: Row, name: str, place: str) -> list[str]:
     return [expect(text, f"{name}[{i}]", place, str) for i, text in enumerate(field(level, name, place, list))]
 
 
@@ -107,7 +152,7 @@ def makes_24(answer: str, numbers: str) -> bool:
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
         used: list[int] = []
-        return _value(tree, used) == 24 and sorted(used) == sorted(map(int, numbers.split()))
+        return _value(tree, used) == TARGET and sorted(used) == sorted(map(int, numbers.split()))
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
         return False
 
@@ -117,14 +162,6 @@ def _value(node: ast.AST, used: list[int]) -> Fraction:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         used.append(node.value)
         return Fraction(node.value)
-    if isinstance(node, ast.BinOp):
-        left, right = _value(node.left, used), _value(node.right, used)
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left - right
-        if isinstance(node.op, ast.Mult):
-            return left * right
-        if isinstance(node.op, ast.Div):
-            return left / right
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.left, used), _value(node.right, used))
     raise ValueError("no arithmetic of whole numbers")

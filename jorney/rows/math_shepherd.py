@@ -1,4 +1,4 @@
-"""Math-Shepherd's strings (arXiv 2312.08935) <-> paths.
+"""Math-Shepherd's strings (arXiv 2312.08935): labels, and <-> paths.
 
 `input` is `{question} Step 1: ... ки\\nStep 2: ... ки`, `label` the same with + or - for each ки. The known answer is not in
 the data: it is what a solution states whose last step is labelled +; that of others is unknown, "".
@@ -6,69 +6,98 @@ the data: it is what a solution states whose last step is labelled +; that of ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Iterator
 
-from jorney.rows.tree_rows import Answers, Growing, Stated, ends, field, labelled, levels, name_of, others, written
-from jorney.text.step_format import FORMATS, StepFormat
+from jorney.rows.fields import Steps, field, others
+from jorney.rows.sources import Row
+from jorney.rows.tree_rows import Answers, Growing, Writing, is_right, kept_of, name_of, status_of, written
+from jorney.text.step_format import StepFormat
+from jorney.tree.shape import rated
 from jorney.tree.tree import Tree
 
 NAME = "math_shepherd"
+COLUMNS = ("input", "label")
 TAG = "ки"
 _ANSWER = "The answer is: "
-Row = dict[str, Any]
 
 
-class _Writing:
-    def read(self, text: str) -> Stated:
-        step, mark, answer = text.rpartition(_ANSWER)
-        if not (mark and answer.strip() and step[-1:] in ("", " ")):
-            return text, None
-        return step[:-1], " ".join(answer.split())
-
-    def write(self, step: str, answer: str | None) -> str:
-        return step if answer is None else " ".join([*([step] if step else []), _ANSWER + answer])
+def _read(text: str) -> tuple[str, str | None]:
+    step, mark, answer = text.rpartition(_ANSWER)
+    if not (mark and answer.strip() and step[-1:] in ("", " ")):
+        return text, None
+    return step[:-1], " ".join(answer.split())
 
 
-WRITING = _Writing()
+def _write(step: str, answer: str | None) -> str:
+    return step if answer is None else " ".join([*([step] if step else []), _ANSWER + answer])
 
 
-def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers: Answers) -> Tree:
+WRITING = Writing(_read, _write)
+
+
+def _pieces(text: str, label: str) -> Iterator[tuple[str, str, int]]:
+    """The text before each tag; the sign that `label` has in its place, "" where the two do not agree; where that stands."""
+    at = 0
+    for piece in text.split(TAG)[:-1]:
+        sign = label[at + len(piece) : at + len(piece) + 1]
+        right = label.startswith(piece, at) and sign in ("+", "-")
+        at += len(piece)
+        yield piece, sign if right else "", at
+        at += 1
+
+
+def labels(row: Row, place: str) -> Steps:
+    """The question, the steps and their labels.
+
+    Raises:
+      ValueError: names the place and the field.
+    """
+    given, label = row["input"], row["label"]
+    if not isinstance(given, str) or not isinstance(label, str) or TAG not in given:
+        raise ValueError(f"{place}: fields 'input' and 'label': expected two texts, steps of the first ending in {TAG!r}")
+    pieces, values = [], []
+    for piece, sign, at in _pieces(given, label):
+        if not sign:
+            raise ValueError(f"{place}: field 'label': expected + or - for each {TAG!r} of 'input', at character {at}")
+        pieces.append(piece)
+        values.append(float(sign == "+"))
+    question, mark, first = pieces[0].rpartition("Step 1:")
+    if not mark:
+        raise ValueError(f"{place}: field 'input': expected 'Step 1:' after the question")
+    return Steps(question.strip(), [first, *(re.sub(r"\A\s*Step \d+:", "", piece) for piece in pieces[1:])], values)
+
+
+def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
     """The tree of a row, a path.
 
     Raises:
       ValueError: names the place and the field.
     """
     text, label = field(row, "input", place, str), field(row, "label", place, str)
-    *pieces, tail = text.split(TAG)
-    signs, at = [], 0
-    for k, piece in enumerate(pieces, start=1):
-        sign = label[at + len(piece) : at + len(piece) + 1]
-        if not label.startswith(piece, at) or sign not in ("+", "-"):
+    read = list(_pieces(text, label))
+    for k, (_, sign, _) in enumerate(read, start=1):
+        if not sign:
             raise ValueError(
                 f"{place}: field 'label': step {k}: expected the text of 'input' with + or - in the place of {TAG}"
             )
-        signs.append(sign)
-        at += len(piece) + 1
-    question, mark, first = pieces[0].partition(" Step 1: ") if pieces else (text, "", "")
+    question, mark, first = read[0][0].partition(" Step 1: ") if read else (text, "", "")
     if not mark:
         raise ValueError(f"{place}: field 'input': expected a question, ' Step 1: ' and steps that end in {TAG}")
-    if label[at:] != tail:
+    tail = text.rpartition(TAG)[2]
+    if label[read[-1][2] + 1 :] != tail:
         raise ValueError(f"{place}: field 'label': expected it to end as 'input' does, after the last {TAG}")
     grown = Growing(step_format, WRITING)
-    for k, (piece, sign) in enumerate(zip([first, *pieces[1:]], signs, strict=True), start=1):
-        opening = "" if k == 1 else f"\nStep {k}: "
+    for parent, (piece, sign, _) in enumerate([(first, *read[0][1:]), *read[1:]]):
+        opening = f"\nStep {parent + 1}: " if parent else ""
         body = piece[len(opening) : -1]
         usual = piece == f"{opening}{body} "
-        grown.add(
-            k - 1, body if usual else piece.strip(), 0, {} if usual else {"piece": piece}, rating=1 if sign == "+" else -1
-        )
-    last = len(grown.nodes) - 1
-    right, stated = grown.nodes[last].rating == 1, grown.answers[last]
-    grown.mark(last, "unfinished" if stated is None else "leaf-correct" if right else "leaf-wrong")
+        own, meta = (body, {}) if usual else (piece.strip(), {"piece": piece})
+        grown.add(parent, own, 0, meta, rating=1 if sign == "+" else -1)
+    right, stated = sign == "+", grown.answers[-1]
+    grown.change(len(read), status=status_of(stated, right))
     kept = {"row": others(row, "input", "label"), "tail": tail}
-    answer = stated if stated is not None and right else ""
-    return Tree(name_of(question, row), question, answer, step_format.name, tuple(grown.nodes), meta={NAME: kept})
+    return grown.tree(name_of(question, row), question, (stated or "") if right else "", {NAME: kept})
 
 
 def rows_of(tree: Tree, neutral: bool = True) -> Iterator[Row]:
@@ -80,26 +109,16 @@ def rows_of(tree: Tree, neutral: bool = True) -> Iterator[Row]:
     Raises:
       ValueError: a step holds the tag; names the tree and the node.
     """
-    level, step_format, kept = levels(tree), FORMATS[tree.step_format], tree.meta.get(NAME)
-    kept = kept if isinstance(kept, dict) else {"row": {}, "tail": ""}
-    seen: set[tuple[int, ...]] = set()
-    for path in ends(tree):
-        path = labelled(tree, path)
-        if not path or tuple(path) in seen:
-            continue
-        seen.add(tuple(path))
-        texts, signs = [], []
+    texts, kept = written(tree, WRITING), kept_of(tree, NAME) or {"row": {}, "tail": ""}
+    for path in rated(tree):
+        whole = label = f"{tree.question} Step 1: "
         for k, index in enumerate(path, start=1):
             node = tree.nodes[index]
             piece = node.meta.get("piece")
             if not isinstance(piece, str):
-                piece = ("" if k == 1 else f"\nStep {k}: ") + written(tree, step_format, WRITING, index, level[index]) + " "
+                piece = ("" if k == 1 else f"\nStep {k}: ") + texts[index] + " "
             if TAG in piece:
                 raise ValueError(f"tree {tree.id!r}: node {index}: holds {TAG!r}, which ends Math-Shepherd's steps")
-            texts.append(piece)
-            assert node.rating is not None
-            signs.append("+" if node.rating > 0 or (node.rating == 0 and neutral) else "-")
-        texts[0] = f"{tree.question} Step 1: {texts[0]}"
-        pairs = zip(texts, signs, strict=True)
-        whole, labels = "".join(text + TAG for text in texts), "".join(text + sign for text, sign in pairs)
-        yield {"input": whole + kept["tail"], "label": labels + kept["tail"], **kept["row"]}
+            whole += piece + TAG
+            label += piece + ("+" if is_right(node, neutral) else "-")
+        yield {"input": whole + kept["tail"], "label": label + kept["tail"], **kept["row"]}

@@ -6,45 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from jorney.domain.answers import final_answer
-from jorney.rows.tree_rows import (
-    Answers,
-    Growing,
-    Stated,
-    children,
-    expect,
-    field,
-    levels,
-    name_of,
-    others,
-    stated_last,
-    written,
-)
-from jorney.text.step_format import BLANK, FORMATS, StepFormat
+from jorney.rows.fields import expect, field, others
+from jorney.rows.sources import Row
+from jorney.rows.tree_rows import Answers, Growing, Writing, kept_of, name_of, status_of, written
+from jorney.text.step_format import BLANK, StepFormat
+from jorney.tree.shape import children
 from jorney.tree.tree import ROOT, Tree
 
 NAME = "openr"
-Row = dict[str, Any]
-_FIELDS = ("text", "mc_value", "children")
+# The answer is boxed, on a line of its own where it was one in the tree.
+WRITING = Writing(BLANK.stated, BLANK.stating)
 
 
-class _Writing:
-    """The answer is boxed, on a line of its own where it was one in the tree."""
-
-    def read(self, text: str) -> Stated:
-        return stated_last(BLANK, text)
-
-    def write(self, step: str, answer: str | None) -> str:
-        return step if answer is None else "\n".join([*([step] if step else []), BLANK.states(answer)])
-
-
-WRITING = _Writing()
-
-
-def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers: Answers) -> Tree:
+def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
     """The tree of a row.
 
     Raises:
@@ -63,38 +41,32 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
         index = ROOT
         if parent is not None:
             rating = None if value is None else 1 if value > 0 else -1
-            index = grown.add(parent, text, sibling, others(node, *_FIELDS), rating=rating, score=value)
-            stated = None if below else final_answer(grown.nodes[index].text, step_format.mark)
-            leaf = "leaf-correct" if stated is not None and answers.right(truth, stated) else "leaf-wrong"
-            grown.mark(index, "kept" if below else "pruned" if stated is None else leaf)
+            more = others(node, "text", "mc_value", "children")
+            index = grown.add(parent, text, sibling, more, rating=rating, score=value)
+            if not below:
+                stated = final_answer(grown.nodes[index].text, step_format.mark)
+                right = stated is not None and answers.right(truth, stated)
+                grown.change(index, status=status_of(stated, right, "pruned"))
         # The last is taken first: nodes come in the order of a walk, a parent before its children.
         waiting += [(child, f"{name}.children[{i}]", i, index) for i, child in reversed(list(enumerate(below)))]
-    kept: Row = {"row": others(row, "question", "final_answer", "reasoning_steps"), "root": others(root, "children")}
+    kept = {"row": others(row, "question", "final_answer", "reasoning_steps"), "root": others(root, "children")}
     id_ = row.get("question_id")
-    return Tree(
-        id_ if isinstance(id_, str) and id_ else name_of(question, row),
-        question,
-        truth,
-        step_format.name,
-        tuple(grown.nodes),
-        meta={NAME: kept},
-    )
+    return grown.tree(id_ if isinstance(id_, str) and id_ else name_of(question, row), question, truth, {NAME: kept})
 
 
 def rows_of(tree: Tree) -> Iterator[Row]:
     """The row of a tree. A node without a score has 1 where it was judged right, 0 where wrong."""
-    below, level, step_format, kept = children(tree), levels(tree), FORMATS[tree.step_format], tree.meta.get(NAME)
+    kept = kept_of(tree, NAME)
     nested: list[Row] = []
-    for index, node in enumerate(tree.nodes):
+    for node, text in zip(tree.nodes, [tree.question, *written(tree, WRITING)[1:]], strict=True):
         value = node.score if node.score is not None or node.correct is None else float(node.correct)
-        more = others(node.meta, "text") if isinstance(kept, dict) else {}
-        text = written(tree, step_format, WRITING, index, level[index]) if index else tree.question
+        more = {} if kept is None else others(node.meta, "text")
         nested.append({"text": text, "mc_value": value, "children": [], **more})
-    for index, own in enumerate(below):
+    for index, own in enumerate(children(tree)):
         nested[index]["children"] += [nested[child] for child in own]
-    made: Row = {"question": tree.question, "final_answer": tree.answer, "reasoning_steps": nested[ROOT]}
-    if isinstance(kept, dict):
-        made["reasoning_steps"] |= kept["root"]
-        yield {**made, **kept["row"]}
+    row: Row = {"question": tree.question, "final_answer": tree.answer, "reasoning_steps": nested[ROOT]}
+    if kept is None:
+        yield {**row, "question_id": tree.id}
     else:
-        yield {**made, "question_id": tree.id}
+        nested[ROOT] |= kept["root"]
+        yield {**row, **kept["row"]}

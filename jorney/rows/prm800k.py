@@ -1,38 +1,132 @@
-"""PRM800K (Lightman et al., arXiv 2305.20050): rows of labelled steps <-> trees whose chosen steps alone are expanded.
+"""PRM800K (Lightman et al., arXiv 2305.20050): rows of labelled steps -> problems, and labels; <-> trees.
 
-Level i of a tree is `label.steps[i].completions`, and behind them the completion that a person wrote where none was good. What
-a tree has no field for (labeler, timestamp, flags, times) is kept in `meta`, so that a row comes back as it was. A row whose
-answer is not known is believed: its last step is right where it was not rated bad.
+The problems are the paper's phase 1 set `prm800k`: one right step-by-step solution a question.
+
+Of a tree the chosen steps alone are expanded: level i is `label.steps[i].completions`, and behind them the completion that a
+person wrote where none was good. What a tree has no field for (labeler, timestamp, flags, times) is kept in `meta`, so that a
+row comes back as it was. A row whose answer is not known is believed: its last step is right where it was not rated bad.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from jorney.rows.tree_rows import Answers, Growing, Stated, children, expect, field, levels, name_of, others, written
-from jorney.text.step_format import FORMATS, StepFormat
+from jorney.domain.grading import Grader
+from jorney.domain.problem import Problem, hash_id
+from jorney.rows.fields import Steps, expect, field, others
+from jorney.rows.sources import Row, Rows
+from jorney.rows.tree_rows import Answers, Growing, Writing, kept_of, name_of, status_of, written
+from jorney.text.step_format import ABEL, StepFormat
+from jorney.tree.shape import children
 from jorney.tree.tree import RATINGS, ROOT, Tree
 
 NAME = "prm800k"
-_ANSWER = "\n\n# Answer\n\n"  # in a solution's last step, the answer behind it
-_MARKS = ("text", "human", "chosen")  # in a node's meta, of this module
-Row = dict[str, Any]
+_MARK = "# Answer"  # in a solution's last step, the answer below it
+_ANSWER = f"\n\n{_MARK}\n\n"
 
 
-class _Writing:
-    def read(self, text: str) -> Stated:
-        step, mark, answer = text.partition(_ANSWER)
-        return (step, " ".join(answer.split())) if mark and answer.strip() else (text, None)
-
-    def write(self, step: str, answer: str | None) -> str:
-        return step if answer is None else f"{step}{_ANSWER}{answer}"
+def _read(text: str) -> tuple[str, str | None]:
+    step, mark, answer = text.partition(_ANSWER)
+    return (step, " ".join(answer.split())) if mark and answer.strip() else (text, None)
 
 
-WRITING = _Writing()
+def _write(step: str, answer: str | None) -> str:
+    return step if answer is None else f"{step}{_ANSWER}{answer}"
 
 
-def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers: Answers) -> Tree:
+WRITING = Writing(_read, _write)
+
+
+def is_row(row: Row) -> bool:
+    """Whether a row has the published schema."""
+    return isinstance(row.get("question"), dict) and isinstance(row.get("label"), dict) and "steps" in row["label"]
+
+
+@contextlib.contextmanager
+def _as_published(place: str) -> Iterator[None]:
+    """A row of another form is a ValueError that names its place and the field."""
+    try:
+        yield
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"{place}: expected PRM800K's question and label, got {type(error).__name__}: {error}") from None
+
+
+def problems(rows: Rows) -> Rows:
+    """Rows of question, answer and solution (in Abel's format): of each question the first solution that is right.
+
+    Right is one that was labelled to its end, none of its steps bad, and that states the known answer.
+
+    Args:
+      rows: as published, (place, row).
+
+    Raises:
+      ValueError: a row has another form; names its place and the field.
+    """
+    done: set[str] = set()
+    with Grader() as grader:
+        for place, row in rows:
+            with _as_published(place):
+                question, answer = row["question"]["problem"], row["question"]["ground_truth_answer"]
+                steps = _solution(row["label"]) if question not in done else None
+            if steps is None:
+                continue
+            last, mark, stated = steps[-1].partition(_MARK)
+            if not mark or not answer or not grader.grade(Problem("", question, answer), f"#### {stated.strip()}").correct:
+                continue
+            done.add(question)
+            solution = ABEL.write([" ".join(step.split()) for step in (*steps[:-1], last)], answer)
+            yield place, {"id": hash_id(question), "question": question, "answer": answer, "solution": solution}
+
+
+def _solution(label: dict[str, Any]) -> list[str] | None:
+    """The texts of the steps that were taken; None where they lead nowhere, or one of them is bad."""
+    if label["finish_reason"] != "solution":
+        return None
+    texts = []
+    for step in label["steps"]:
+        at = step["chosen_completion"]
+        chosen = step["completions"][at] if at is not None else step["human_completion"]
+        if chosen is None or chosen["rating"] == -1:
+            return None
+        texts.append(chosen["text"])
+    return texts or None
+
+
+def labels(row: Row, place: str, neutral: float | None, siblings: bool) -> list[Steps]:
+    """The steps that were taken, to where a wrong one was; then the others beside each of them, the last alone labelled.
+
+    Args:
+      neutral: the label of a step that was rated 0.
+      siblings: whether the others are wanted.
+
+    Raises:
+      ValueError: names the place and the field.
+    """
+    values = {1: 1.0, 0: neutral, -1: 0.0, None: None}
+    taken: list[tuple[str, float | None]] = []
+    beside: list[Steps] = []
+    with _as_published(place):
+        question = row["question"]["problem"]
+        for level in row["label"]["steps"]:
+            completions, at = level["completions"] or [], level["chosen_completion"]
+            known = [(one["text"], values[one["rating"]]) for one in completions]
+            human = level["human_completion"]
+            if at is None and human is None:
+                at = next((index for index, one in enumerate(completions) if one["rating"] == -1), None)
+            before = [text for text, _ in taken]
+            for index, (text, label) in enumerate(known):
+                if index != at and label is not None:
+                    beside.append(Steps(question, [*before, text], [None] * len(before) + [label]))
+            if at is None and human is None:
+                break
+            taken.append(known[at] if at is not None else (human["text"], None))
+    whole = [Steps(question, [text for text, _ in taken], [label for _, label in taken])] if taken else []
+    return [*whole, *(beside if siblings else [])]
+
+
+def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
     """The tree of a row.
 
     Raises:
@@ -51,19 +145,13 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
             parent = _add_level(grown, parent, step, f"label.steps[{i}]", place)
             chosen += [] if parent is None else [parent]
     parents = grown.parents()
-    for index in range(1, len(grown.nodes)):
+    for index in sorted(set(range(1, len(grown.nodes))) - parents):
         node, stated = grown.nodes[index], grown.answers[index]
-        if index in parents:
-            status = "kept"
-        elif stated is not None:
-            right = node.correct is not False if truth is None else answers.right(truth, stated)
-            status = "leaf-correct" if right else "leaf-wrong"
-        else:
-            status = "unfinished" if index in chosen else "pruned"
-        grown.mark(index, status)
+        right = stated is not None and (node.correct is not False if truth is None else answers.right(truth, stated))
+        grown.change(index, status=status_of(stated, right, "unfinished" if index in chosen else "pruned"))
     if chosen and chosen[-1] not in parents:
         grown.nodes[chosen[-1]].meta["chosen"] = True
-    kept: dict[str, Any] = {
+    kept: Row = {
         "row": others(row, "question", "label"),
         "question": others(question, "problem", "ground_truth_answer"),
         "label": others(label, "steps"),
@@ -71,9 +159,9 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
     }
     if truth is None:
         kept["question"]["ground_truth_answer"] = None
-    tree = Tree(name_of(text, row), text, truth or "", step_format.name, tuple(grown.nodes), meta={NAME: kept})
+    tree = grown.tree(name_of(text, row), text, truth or "", {NAME: kept})
     # Steps that the nodes do not give back, such as those behind one of which nothing was chosen.
-    made = _steps(tree, _trunks(tree)[0])
+    made = next(_steps(tree))
     kept["steps"] = {str(i): step for i, step in enumerate(steps) if i >= len(made) or made[i] != step}
     return tree
 
@@ -95,9 +183,7 @@ def _add_level(grown: Growing, parent: int, step: Row, name: str, place: str) ->
             raise ValueError(f"{place}: field '{where}.rating': expected 1, 0, -1 or null, got {rating!r}")
         meta = {**others(one, "text", "rating"), **({"human": True} if by_hand else {})}
         found.append(grown.add(parent, text, sibling, meta, rating=rating))
-    if at is not None:
-        return found[at]
-    return found[-1] if human is not None else None
+    return found[at] if at is not None else found[-1] if human is not None else None
 
 
 def rows_of(tree: Tree) -> Iterator[Row]:
@@ -105,65 +191,50 @@ def rows_of(tree: Tree) -> Iterator[Row]:
 
     Chosen are the steps of that way, and of the last level the first right answer to which no step was judged wrong.
     """
-    kept = tree.meta.get(NAME)
-    kept = kept if isinstance(kept, dict) else None
-    for trunk in _trunks(tree):
-        steps = _steps(tree, trunk)
-        if kept is not None:
-            stored = kept["steps"]
-            steps = [stored.get(str(i)) or (steps[i] if i < len(steps) else None) for i in range(_count(steps, stored))]
-            question = {"problem": tree.question, "ground_truth_answer": tree.answer, **kept["question"]}
-            yield {**kept["row"], "question": question, "label": {**kept["label"], "steps": steps}}
+    kept, question = kept_of(tree, NAME), {"problem": tree.question, "ground_truth_answer": tree.answer}
+    for steps in _steps(tree):
+        if kept is None:
+            yield {"question": question, "label": {"steps": steps, "finish_reason": _reason(steps)}}
             continue
-        last = steps[-1] if steps else None
-        if last is not None and last["chosen_completion"] is not None:
-            reason = "solution"
-        else:
-            reason = "found_error" if last and any(one["rating"] == -1 for one in last["completions"]) else "give_up"
-        question = {"problem": tree.question, "ground_truth_answer": tree.answer}
-        yield {"question": question, "label": {"steps": steps, "finish_reason": reason}}
+        stored = kept["steps"]
+        count = max([len(steps), *(int(i) + 1 for i in stored)])
+        whole = [stored.get(str(i)) or (steps[i] if i < len(steps) else None) for i in range(count)]
+        yield {**kept["row"], "question": {**question, **kept["question"]}, "label": {**kept["label"], "steps": whole}}
 
 
-def _count(steps: list[Any], stored: Mapping[str, Any]) -> int:
-    return max([len(steps), *(int(i) + 1 for i in stored)])
+def _reason(steps: list[Row]) -> str:
+    """`label.finish_reason` of steps that were not imported."""
+    if steps and steps[-1]["chosen_completion"] is not None:
+        return "solution"
+    return "found_error" if steps and any(one["rating"] == -1 for one in steps[-1]["completions"]) else "give_up"
 
 
-def _trunks(tree: Tree) -> list[list[int]]:
-    """Ways from the root to the nodes whose children have no children, those ends included."""
-    below = children(tree)
+def _steps(tree: Tree) -> Iterator[list[Row]]:
+    """`label.steps` of every way from the root to a node whose children have no children."""
+    below, texts, imported = children(tree), written(tree, WRITING), NAME in tree.meta
+
+    def completion(index: int) -> Row:
+        node = tree.nodes[index]
+        more = others(node.meta, "text", "human", "chosen") if imported else {"flagged": False}
+        return {"text": texts[index], "rating": node.rating, **more}
+
+    def chosen(index: int) -> bool:
+        node = tree.nodes[index]
+        return bool(node.meta.get("chosen")) if imported else node.status == "leaf-correct" and tree.valid(index)
+
     last = [index for index, own in enumerate(below) if own and not any(below[child] for child in own)]
-    return [[ROOT, *tree.path(index)] for index in last or [ROOT]]
-
-
-def _steps(tree: Tree, trunk: list[int]) -> list[Any]:
-    """`label.steps` of a trunk."""
-    below, level, step_format = children(tree), levels(tree), FORMATS[tree.step_format]
-    imported, found = NAME in tree.meta, []
-    for place, parent in enumerate(trunk):
-        own = [child for child in below[parent] if not tree.nodes[child].meta.get("human")]
-        hand = [child for child in below[parent] if tree.nodes[child].meta.get("human")]
-        if not own and not hand:
-            continue
-
-        def completion(index: int) -> Row:
-            node = tree.nodes[index]
-            text = written(tree, step_format, WRITING, index, level[index])
-            more = others(node.meta, *_MARKS) if imported else {"flagged": False}
-            return {"text": text, "rating": node.rating, **more}
-
-        chosen = trunk[place + 1] if place + 1 < len(trunk) else _chosen(tree, below[parent], imported)
-        found.append(
-            {
-                "completions": [completion(index) for index in own],
-                "human_completion": completion(hand[0]) if hand else None,
-                "chosen_completion": own.index(chosen) if chosen in own else None,
-            }
-        )
-    return found
-
-
-def _chosen(tree: Tree, last: list[int], imported: bool) -> int | None:
-    """Of the last level."""
-    if imported:
-        return next((index for index in last if tree.nodes[index].meta.get("chosen")), None)
-    return next((index for index in last if tree.nodes[index].status == "leaf-correct" and tree.valid(index)), None)
+    for end in last or [ROOT]:
+        way, found = tree.path(end), []
+        for place, parent in enumerate([ROOT, *way]):
+            hand = [child for child in below[parent] if tree.nodes[child].meta.get("human")]
+            own = [child for child in below[parent] if child not in hand]
+            taken = way[place] if place < len(way) else next(filter(chosen, below[parent]), None)
+            if below[parent]:
+                found.append(
+                    {
+                        "completions": [completion(index) for index in own],
+                        "human_completion": completion(hand[0]) if hand else None,
+                        "chosen_completion": own.index(taken) if taken in own else None,
+                    }
+                )
+        yield found

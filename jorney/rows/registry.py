@@ -1,14 +1,17 @@
-"""The formats by name: what reads them, what writes them."""
+"""The published forms: what reads problems, labels and trees from their rows, and what writes trees as rows."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from jorney.rows import game24, math_shepherd, openr, prm800k, trl
+from jorney.rows.fields import Steps
+from jorney.rows.sources import Row, Rows
+from jorney.rows.step_labels import BIG_BENCH_MISTAKE, MR_GSM8K, PROCESS_BENCH, own
 from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import StepFormat
+from jorney.thought.rows import long_thoughts
 from jorney.tree.tree import Tree
 
 
@@ -21,7 +24,7 @@ class Importer:
       step_format: how steps are written unless another format is asked for.
     """
 
-    tree_of: Callable[[Mapping[str, Any], str, StepFormat, Answers], Tree]
+    tree_of: Callable[[Row, str, StepFormat, Answers], Tree]
     step_format: str = "abel"
 
 
@@ -44,8 +47,20 @@ class ExportConfig:
             raise ValueError(f"export.pairs = {self.pairs}: expected 1 or more")
 
 
-Exporter = Callable[[Tree, ExportConfig], Iterator[dict[str, Any]]]
-
+# Forms of problems whose rows are not problems as they stand, known by the first row, and what makes them so.
+PROBLEMS: tuple[tuple[Callable[[Row], bool], Callable[[Rows], Rows]], ...] = (
+    (prm800k.is_row, prm800k.problems),
+    (game24.is_puzzle, game24.problems),
+)
+# By the columns that tell the form, the question's first. PRM800K has its own `labels`: a row gives several solutions.
+LABELS: dict[tuple[str, ...], Callable[[Row, str], Steps]] = {
+    trl.STEPWISE: trl.read_steps,
+    ("question", "steps", "labels"): own,
+    BIG_BENCH_MISTAKE.columns: BIG_BENCH_MISTAKE.labels,
+    math_shepherd.COLUMNS: math_shepherd.labels,
+    PROCESS_BENCH.columns: PROCESS_BENCH.labels,
+    MR_GSM8K.columns: MR_GSM8K.labels,
+}
 IMPORTERS = {
     prm800k.NAME: Importer(prm800k.tree_of),
     openr.NAME: Importer(openr.tree_of, "blank"),
@@ -53,13 +68,25 @@ IMPORTERS = {
     game24.NAME: Importer(game24.tree_of),
     trl.NAME: Importer(trl.tree_of),
 }
-EXPORTERS: dict[str, Exporter] = {
-    prm800k.NAME: lambda tree, _: prm800k.rows_of(tree),
-    openr.NAME: lambda tree, _: openr.rows_of(tree),
-    math_shepherd.NAME: lambda tree, config: math_shepherd.rows_of(tree, config.neutral),
-    trl.NAME: lambda tree, config: trl.stepwise(tree, config.neutral, config.soft),
-    "preference_siblings": lambda tree, config: trl.siblings(tree, config.pairs),
-    "preference_leaves": lambda tree, config: trl.leaves(tree, config.pairs),
-    "prompt_completion": lambda tree, _: trl.completions(tree),
-    "messages": lambda tree, _: trl.messages(tree),
+# (tree, configuration, `derive`, `refine` and `seed` of journeys, number of the first row) -> rows; the last two are journeys'.
+EXPORTERS: dict[str, Callable[..., Iterator[Row]]] = {
+    prm800k.NAME: lambda tree, *_: prm800k.rows_of(tree),
+    openr.NAME: lambda tree, *_: openr.rows_of(tree),
+    math_shepherd.NAME: lambda tree, config, *_: math_shepherd.rows_of(tree, config.neutral),
+    trl.NAME: lambda tree, config, *_: trl.stepwise(tree, config.neutral, config.soft),
+    "preference_siblings": lambda tree, config, *_: trl.siblings(tree, config.pairs),
+    "preference_leaves": lambda tree, config, *_: trl.leaves(tree, config.pairs),
+    "prompt_completion": lambda tree, *_: trl.completions(tree),
+    "messages": lambda tree, *_: trl.messages(tree),
+    "long_thoughts": lambda tree, _, how, first: long_thoughts(tree, how.derive, how.refine, how.seed, first),
 }
+
+
+def is_tree(row: Row) -> bool:
+    """Whether a row is a tree, as `jorney expand` writes them."""
+    return "nodes" in row
+
+
+def is_thought(row: Row) -> bool:
+    """Whether a row is a thought, as `jorney derive` writes them."""
+    return "pieces" in row

@@ -156,7 +156,7 @@ def _plain(feature: Any, value: Any, place: str) -> Any:
     if isinstance(feature, features.Dataset):
         return [_plain(feature.feature, member, place) for member in value]
     if isinstance(feature, features.Sequence):
-        return [_plain(feature.feature, _member(value, index), place) for index in range(_count(value))]
+        return [_plain(feature.feature, member, place) for member in _members(value)]
     return _leaf(value, place)
 
 
@@ -173,13 +173,7 @@ def _leaf(value: Any, place: str) -> Any:
     return value
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, Mapping):
-        return max(map(_count, value.values()), default=0)
-    return len(value)
-
-
-def _member(value: Any, index: int) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _member(inner, index) for name, inner in value.items()}
-    return value[index]
+def _members(value: Any) -> list[Any]:
+    if not isinstance(value, Mapping):
+        return list(value)
+    return [dict(zip(value, member, strict=True)) for member in zip(*map(_members, value.values()), strict=True)]

@@ -1,58 +1,33 @@
-"""What importers and exporters share: fields with errors that name them, steps with openings put on and taken off, grades."""
+"""What importers and exporters of trees share: a tree that grows as it is read, its steps as a form writes them, grades."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem, hash_id
-from jorney.text.step_format import StepFormat
-from jorney.tree.tree import ROOT, Node, Tree
+from jorney.text.step_format import FORMATS, StepFormat
+from jorney.tree.shape import levels
+from jorney.tree.tree import Node, Tree, path_to
 
-T = TypeVar("T")
-_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
-# A step and the final answer that it states, None where it states none in the source's way.
-Stated = tuple[str, str | None]
 _KEPT = 100_000  # verdicts on answers
 
 
-class Writing(Protocol):
-    """How a source writes a step that states an answer."""
+class Writing(NamedTuple):
+    """How a form writes a step that states an answer.
 
-    def read(self, text: str) -> Stated: ...
-
-    def write(self, step: str, answer: str | None) -> str: ...
-
-
-def field(row: Mapping[str, Any], name: str, place: str, *kinds: type, null: bool = False) -> Any:
-    """A field of one of these kinds; `name` may lead through objects and lists, for the message ("label.steps[3].rating").
-
-    Raises:
-      ValueError: it is missing or of another kind; names the place and the field.
+    Attributes:
+      read: a text -> the step, and the final answer that it states; None where it states none in the form's way.
+      write: the inverse.
     """
-    last = name.rpartition(".")[2]
-    if last not in row:
-        raise ValueError(f"{place}: the field {name!r} is missing")
-    return expect(row[last], name, place, *kinds, null=null)
 
-
-def expect(value: Any, name: str, place: str, *kinds: type, null: bool = False) -> Any:
-    """A value of one of these kinds. Raises ValueError that names the place and the field."""
-    wanted = (*kinds, int) if float in kinds else kinds
-    if (value is None and null) or (isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))):
-        return value
-    shown = repr(value)
-    what = " or ".join([*(_KINDS[kind] for kind in kinds), *(["null"] if null else [])])
-    raise ValueError(f"{place}: field {name!r}: expected {what}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
-
-
-def others(row: Mapping[str, Any], *taken: str) -> dict[str, Any]:
-    """The fields that have no place in a tree."""
-    return {name: value for name, value in row.items() if name not in taken}
+    read: Callable[[str], tuple[str, str | None]]
+    write: Callable[[str, str | None], str]
 
 
 def name_of(question: str, row: Any) -> str:
@@ -61,116 +36,77 @@ def name_of(question: str, row: Any) -> str:
     return f"{hash_id(question)}-{hashlib.blake2b(whole, digest_size=4).hexdigest()}"
 
 
+def status_of(stated: str | None, right: bool, otherwise: str = "unfinished") -> str:
+    """The status of a last step by the answer that it states; `otherwise` where it states none."""
+    return otherwise if stated is None else "leaf-correct" if right else "leaf-wrong"
+
+
+def is_right(node: Node, neutral: bool) -> bool:
+    """A node's rating as a label; `neutral` says what a neutral one counts as."""
+    assert node.rating is not None
+    return node.rating >= (0 if neutral else 1)
+
+
 class Answers:
     """Says whether stated answers are right; each pair is graded once, by a worker that is killed when it takes too long."""
 
     def __init__(self, grader: Grader) -> None:
-        self._grader = grader
-        self._known: dict[tuple[str, str], bool] = {}
+        self._grade = functools.lru_cache(_KEPT)(
+            lambda answer, stated: grader.grade(Problem("", "", answer), f"#### {stated}").correct
+        )
 
     def right(self, answer: str, stated: str) -> bool:
         """Whether an answer equals the known one."""
-        if (answer, stated) not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[answer, stated] = self._grader.grade(Problem("", "", answer), f"#### {stated}").correct
-        return self._known[answer, stated]
+        return self._grade(answer, stated)
 
 
 @dataclasses.dataclass
 class Growing:
-    """The nodes of a tree as they are read, root first; of each its level and the answer that it states in the source's way."""
+    """The nodes of a tree as they are read, root first; of each the answer that it states in the form's way."""
 
     step_format: StepFormat
     writing: Writing
     nodes: list[Node] = dataclasses.field(default_factory=lambda: [Node(None)])
-    levels: list[int] = dataclasses.field(default_factory=lambda: [0])
     answers: list[str | None] = dataclasses.field(default_factory=lambda: [None])
 
     def add(self, parent: int, text: str, sibling: int, meta: dict[str, Any] | None = None, **more: Any) -> int:
-        """Adds a step as the source writes it; returns its index. What the format cannot give back is kept as meta["text"]."""
+        """Adds a step as the form writes it; returns its index. What `written` would not give back is kept as meta["text"]."""
         step, answer = self.writing.read(text)
-        level = self.levels[parent] + 1
-        written = self.step_format.opens(level) + _with_answer(self.step_format, step, answer)
-        again = self.writing.write(*_apart(self.step_format, written, level))
-        kept = {"text": text} if again != text else {}
-        self.nodes.append(Node(parent, written, sibling=sibling, meta={**(meta or {}), **kept}, **more))
-        self.levels.append(level)
+        level = len(path_to(self.nodes, parent)) + 1
+        own = self.step_format.opens(level) + self.step_format.stating(step, answer)
+        kept = {"text": text} if _written(own, level, self.step_format, self.writing) != text else {}
+        self.nodes.append(Node(parent, own, sibling=sibling, meta={**(meta or {}), **kept}, **more))
         self.answers.append(answer)
         return len(self.nodes) - 1
 
-    def mark(self, index: int, status: str) -> None:
-        self.nodes[index] = dataclasses.replace(self.nodes[index], status=status)
-
-    def count(self, index: int) -> None:
-        """Counts one more sample of a step."""
-        self.nodes[index] = dataclasses.replace(self.nodes[index], count=self.nodes[index].count + 1)
+    def change(self, index: int, **fields: Any) -> None:
+        """Changes fields of a node."""
+        self.nodes[index] = dataclasses.replace(self.nodes[index], **fields)
 
     def parents(self) -> set[int | None]:
         """Of all nodes."""
         return {node.parent for node in self.nodes}
 
-
-def _with_answer(step_format: StepFormat, step: str, answer: str | None) -> str:
-    return step if answer is None else "\n".join([*([step] if step else []), step_format.states(answer)])
-
-
-def apart(tree: Tree, step_format: StepFormat, index: int, level: int) -> Stated:
-    """A node's step without its opening, and the answer that its last line states. An imported step is as it was."""
-    node = tree.nodes[index]
-    return _apart(step_format, node.text.strip() if node.tokens else node.text, level)
+    def tree(self, id_: str, question: str, answer: str, meta: dict[str, Any]) -> Tree:
+        """The tree that has grown."""
+        return Tree(id_, question, answer, self.step_format.name, tuple(self.nodes), meta=meta)
 
 
-def _apart(step_format: StepFormat, text: str, level: int) -> Stated:
-    opening = step_format.opens(level)
-    body = text[len(opening) :] if text.startswith(opening) else step_format.bare(text)
-    return stated_last(step_format, body)
+def _written(text: str, level: int, step_format: StepFormat, writing: Writing) -> str:
+    return writing.write(*step_format.stated(step_format.unopened(text, level)))
 
 
-def stated_last(step_format: StepFormat, text: str) -> Stated:
-    """A step and the answer that its last line states in the format's way."""
-    head, _, tail = step_format.answer.partition("{answer}")
-    step, line, last = text.rpartition("\n")
-    answer = last.removeprefix(head).removesuffix(tail)
-    if head + answer + tail != last or not answer.strip() or answer != answer.strip() or (line and not step):
-        return text, None
-    return step, answer
-
-
-def written(tree: Tree, step_format: StepFormat, writing: Writing, index: int, level: int) -> str:
-    """A node's step as a source writes it."""
-    kept = tree.nodes[index].meta.get("text")
-    return kept if isinstance(kept, str) else writing.write(*apart(tree, step_format, index, level))
-
-
-def levels(tree: Tree) -> list[int]:
-    """Steps from the root, of every node."""
-    found: list[int] = []
-    for node in tree.nodes:
-        found.append(0 if node.parent is None else found[node.parent] + 1)
+def written(tree: Tree, writing: Writing) -> list[str]:
+    """Every node's step as a form writes it, without its opening; an imported one as it was. The root's is empty."""
+    step_format, found = FORMATS[tree.step_format], [""]
+    for node, level in list(zip(tree.nodes, levels(tree), strict=True))[1:]:
+        kept = node.meta.get("text")
+        text = node.text.strip() if node.tokens else node.text
+        found.append(kept if isinstance(kept, str) else _written(text, level, step_format, writing))
     return found
 
 
-def children(tree: Tree) -> list[list[int]]:
-    """Of every node, in the order in which they were sampled."""
-    found: list[list[int]] = [[] for _ in tree.nodes]
-    for index, node in enumerate(tree.nodes):
-        if node.parent is not None:
-            found[node.parent].append(index)
-    for own in found:
-        own.sort(key=lambda child: tree.nodes[child].sibling)
-    return found
-
-
-def ends(tree: Tree) -> Iterator[list[int]]:
-    """The paths down to every node without children, in the order of the nodes."""
-    parents = {node.parent for node in tree.nodes}
-    return (tree.path(index) for index in range(ROOT + 1, len(tree.nodes)) if index not in parents)
-
-
-def labelled(tree: Tree, path: Sequence[int]) -> list[int]:
-    """A path up to the first step without a rating: of what follows, nothing is known either."""
-    for place, index in enumerate(path):
-        if tree.nodes[index].rating is None:
-            return list(path[:place])
-    return list(path)
+def kept_of(tree: Tree, name: str) -> dict[str, Any] | None:
+    """What an importer kept of a tree's row; None for a tree that it did not read."""
+    kept = tree.meta.get(name)
+    return kept if isinstance(kept, dict) else None

@@ -1,21 +1,209 @@
-"""Rows as TRL reads them: stepwise supervision (also read), preference pairs, prompt and completion, messages."""
+"""Rows under TRL's column names: the tokens that training takes from them, stepwise rows as trees, and trees as rows.
+
+    text                              every token bears loss
+    messages                          a chat; the assistant's turns bear loss
+    prompt, completion                texts or messages; the completion bears loss
+    prompt, chosen, rejected          texts or messages; a preference pair (without prompt: their shared beginning)
+    prompt, completions, labels       stepwise: a text, steps that follow it, and whether each is right
+
+Beside messages may stand `tools` (a list, or its JSON) and `chat_template_kwargs`, for the chat template.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from jorney.batch.packing import Example
+from jorney.batch.pairs import Preference
 from jorney.domain.answers import final_answer
-from jorney.rows.tree_rows import Answers, children, ends, expect, field, labelled, name_of, others
+from jorney.rows.fields import Steps, columns, expect, field, filled, holds, others, shown, texts
+from jorney.rows.sources import Row
+from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
+from jorney.text.chat import Message, encode_parts, split_chat, split_completion
 from jorney.text.step_format import FORMATS, StepFormat
+from jorney.text.tokenizer import Tokenizer
+from jorney.tree.shape import children, rated, response, solved
 from jorney.tree.tree import Node, Tree
 
 NAME = "stepwise"
-Row = dict[str, Any]
+SUPERVISED = (("prompt", "completion"), ("messages",), ("text",))
+PREFERENCE = ("chosen", "rejected")
+STEPWISE = ("prompt", "completions", "labels")
+# What `render_chat` itself decides.
+_TAKEN = ("tools", "tokenize", "add_generation_prompt", "continue_final_message", "return_dict", "conversation")
 
 
-def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers: Answers) -> Tree:
+def is_supervised(row: Row) -> bool:
+    """Whether `encode_record` takes rows of these columns."""
+    return any(holds(row, *names) for names in SUPERVISED)
+
+
+def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
+    """The tokens of one training example, and which of them bear loss.
+
+    bos comes once, and bears none. A text or a completion that is text ends with eos, which bears loss; a chat ends as its
+    template ends it.
+
+    Raises:
+      ValueError: names the place, the field, what was found and what was expected.
+    """
+    if holds(row, "prompt", "completion"):
+        return _completion(tokenizer, row, place)
+    if holds(row, "messages"):
+        parts = split_chat(tokenizer, _messages(row, "messages", place), place, *_template_options(row, place))
+        ids = encode_parts(tokenizer, [text for text, _ in parts])
+        return _joined(ids, [bears for _, bears in parts])
+    if holds(row, "text"):
+        return Example((*tokenizer.encode_prompt(text := filled(row, "text", place)), *_end(tokenizer, text)))
+    expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
+    raise ValueError(f"{place}: the columns are {columns(row)}: expected {expected}")
+
+
+def encode_preference(tokenizer: Tokenizer, row: Row, place: str) -> Preference:
+    """The tokens of a preference pair; without a prompt the beginning that both sides share is taken for it.
+
+    Raises:
+      ValueError: names the place, the field, what was found and what was expected.
+    """
+    if not holds(row, *PREFERENCE):
+        raise ValueError(f"{place}: the columns are {columns(row)}: expected chosen and rejected, with or without prompt")
+    chat = _is_chat(row, PREFERENCE, place)
+    read: Callable[..., Any] = _messages if chat else filled
+    chosen, rejected = (read(row, name, place) for name in PREFERENCE)
+    # A prompt as text beside whole conversations (UltraFeedback's) only repeats their first message.
+    if holds(row, "prompt") and isinstance(row["prompt"], list) == chat:
+        prompt: Any = _messages(row, "prompt", place) if chat else field(row, "prompt", place, str)
+    else:
+        length = _shared(chosen, rejected, place)
+        prompt, chosen, rejected = chosen[:length], chosen[length:], rejected[length:]
+    if chosen == rejected:
+        raise ValueError(f"{place}: chosen and rejected are the same: expected two completions")
+    (head, first), (_, second) = (_sides(tokenizer, row, prompt, side, place) for side in (chosen, rejected))
+    if not head:
+        raise ValueError(f"{place}: field 'prompt': the model has no bos token: expected a text that is not empty")
+    return Preference(tuple(head), tuple(first), tuple(second))
+
+
+def read_steps(row: Row, place: str) -> Steps:
+    """A row of stepwise supervision.
+
+    Raises:
+      ValueError: names the place, the field, what was found and what was expected.
+    """
+    if not holds(row, *STEPWISE):
+        raise ValueError(f"{place}: the columns are {columns(row)}: expected {', '.join(STEPWISE)}")
+    prompt, labels = filled(row, "prompt", place), row["labels"]
+    steps = texts(row["completions"], "completions", place, shown)
+    if not isinstance(labels, list) or not all(isinstance(one, bool | int | float) and 0 <= one <= 1 for one in labels):
+        raise ValueError(
+            f"{place}: field 'labels': expected a list of true and false, or of numbers 0 to 1, got {shown(labels)}"
+        )
+    if len(labels) != len(steps):
+        raise ValueError(f"{place}: field 'labels': {len(labels)} of them: expected {len(steps)}, one a completion")
+    return Steps(prompt, tuple(steps), tuple(map(float, labels)))
+
+
+def _completion(tokenizer: Tokenizer, row: Row, place: str) -> Example:
+    chat = _is_chat(row, ("prompt", "completion"), place)
+    prompt = _messages(row, "prompt", place) if chat else field(row, "prompt", place, str)
+    completion = _messages(row, "completion", place) if chat else filled(row, "completion", place)
+    return _joined(_sides(tokenizer, row, prompt, completion, place), [False, True])
+
+
+def _is_chat(row: Row, names: Sequence[str], place: str) -> bool:
+    """Whether both fields are lists of messages; else they are texts."""
+    first, second = (isinstance(row[name], list) for name in names)
+    if first != second:
+        raise ValueError(f"{place}: {' and '.join(names)} are of two kinds: expected two texts, or two lists of messages")
+    return first
+
+
+def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: str) -> list[list[int]]:
+    """The tokens of a prompt and of a completion, both texts or both messages.
+
+    Texts are tokenised apart, so that training sees the boundary that generation starts from.
+    """
+    if isinstance(completion, str):
+        return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
+    ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, *_template_options(row, place)))
+    if not ids[1]:
+        raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
+    return ids
+
+
+def _joined(ids: list[list[int]], bear: list[bool]) -> Example:
+    """One example of parts, the first of them the prompt; the later ones that bear no loss are silent."""
+    ends = list(itertools.accumulate(map(len, ids)))
+    spans = itertools.compress(itertools.pairwise(ends), (not bears for bears in bear[1:]))
+    silent = tuple(place for start, end in spans for place in range(start, end))
+    return Example(tuple(itertools.chain(*ids)), prompt=ends[0], silent=silent)
+
+
+def _end(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """eos, where the text does not write it itself."""
+    return () if text.endswith(tokenizer.backend.eos_token) else (tokenizer.eos,)
+
+
+def _shared(chosen: Any, rejected: Any, place: str) -> int:
+    """How long the beginning is that both have in common: characters without the space at its end, or messages.
+
+    As TRL's `extract_prompt` has it: where one is the whole beginning of the other, its last member is left to both.
+    """
+    shorter = min(len(chosen), len(rejected))
+    length = next((i for i in range(shorter) if chosen[i] != rejected[i]), None)
+    if length is None:
+        length = shorter - 1
+    elif length and chosen[length - 1] == " ":
+        length -= 1
+    if not length:
+        raise ValueError(f"{place}: chosen and rejected have no beginning in common: expected a field 'prompt', or one")
+    return length
+
+
+def _messages(row: Row, name: str, place: str) -> list[Message]:
+    """The messages of a field. What is null in them is left out: Parquet has every key of one message in all."""
+    value = row[name]
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{place}: field {name!r}: expected a list of messages, got {shown(value)}")
+    messages = []
+    for index, message in enumerate(value):
+        where = f"{place}: field '{name}[{index}]'"
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise ValueError(f"{where}: expected an object with 'role' and 'content', got {shown(message)}")
+        content = message.get("content")
+        if not isinstance(content, str | list) and not message.get("tool_calls"):
+            raise ValueError(f"{where}: field 'content': expected a text, got {shown(content)}")
+        messages.append(_without_nulls(message))
+    return messages
+
+
+def _template_options(row: Row, place: str) -> tuple[list[Any] | None, dict[str, Any]]:
+    """What stands beside the messages for the chat template: tools, and more variables."""
+    tools, options = row.get("tools"), row.get("chat_template_kwargs") or {}
+    if isinstance(tools, str):
+        try:
+            tools = json.loads(tools) if tools.strip() else None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{place}: field 'tools': expected a list, or its JSON: {error}") from None
+    if tools is not None and not isinstance(tools, list):
+        raise ValueError(f"{place}: field 'tools': expected a list, or its JSON, got {shown(tools)}")
+    if not isinstance(options, dict) or any(name in options for name in _TAKEN):
+        raise ValueError(
+            f"{place}: field 'chat_template_kwargs': expected an object without {', '.join(_TAKEN)}, got {shown(options)}"
+        )
+    return _without_nulls(tools), _without_nulls(options)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
     """The tree of a row of prompt (the question), completions (the steps) and labels (true or false, or 0 to 1), a path.
 
     Steps without openings get them; their own text is kept as meta["text"]. The known answer is not in the row: it is what the
@@ -37,20 +225,14 @@ def tree_of(row: Mapping[str, Any], place: str, step_format: StepFormat, answers
         if not 0 <= label <= 1:
             raise ValueError(f"{place}: field 'labels[{k - 1}]': expected true, false or 0 to 1, got {label!r}")
         soft |= not isinstance(label, bool)
-        text = step if step.startswith(step_format.opens(k)) else step_format.opens(k) + step
-        status = "kept"
-        if k == len(steps):
-            status = _status(final_answer(step, step_format.mark), label > 0.5)
+        text, right = step_format.opened(step, k), label > 0.5
+        status = "kept" if k < len(steps) else status_of(final_answer(step, step_format.mark), right)
         score = None if isinstance(label, bool) else float(label)
         kept = {"text": step} if text != step else {}
-        nodes.append(Node(k - 1, text, rating=1 if label > 0.5 else -1, score=score, status=status, meta=kept))
+        nodes.append(Node(k - 1, text, rating=1 if right else -1, score=score, status=status, meta=kept))
     answer = (final_answer(steps[-1], step_format.mark) or "") if nodes[-1].status == "leaf-correct" else ""
     meta = {NAME: {"row": others(row, "prompt", "completions", "labels"), "soft": soft}}
     return Tree(name_of(question, row), question, answer, step_format.name, tuple(nodes), meta=meta)
-
-
-def _status(stated: str | None, right: bool) -> str:
-    return "unfinished" if stated is None else "leaf-correct" if right else "leaf-wrong"
 
 
 def stepwise(tree: Tree, neutral: bool = True, soft: bool = False) -> Iterator[Row]:
@@ -60,24 +242,15 @@ def stepwise(tree: Tree, neutral: bool = True, soft: bool = False) -> Iterator[R
       neutral: whether a step that was rated neutral is right (Lightman; TRL's own data have it wrong).
       soft: whether labels are the scores of steps that have one.
     """
-    kept = tree.meta.get(NAME)
-    kept = kept if isinstance(kept, dict) else {"row": {}, "soft": soft}
-    seen: set[tuple[int, ...]] = set()
-    for path in ends(tree):
-        nodes = [tree.nodes[index] for index in labelled(tree, path)]
-        if not nodes or (known := tuple(path[: len(nodes)])) in seen:
-            continue
-        seen.add(known)
-        labels: list[bool | float] = []
-        for node in nodes:
-            assert node.rating is not None
-            hard = node.rating > 0 or (node.rating == 0 and neutral)
-            labels.append(node.score if kept["soft"] and node.score is not None else hard)
+    kept = kept_of(tree, NAME)
+    soft = soft if kept is None else kept["soft"]
+    for path in rated(tree):
+        nodes = [tree.nodes[index] for index in path]
         yield {
             "prompt": tree.question,
-            "completions": [_step(node, NAME in tree.meta) for node in nodes],
-            "labels": labels,
-            **kept["row"],
+            "completions": [_step(node, kept is not None) for node in nodes],
+            "labels": [node.score if soft and node.score is not None else is_right(node, neutral) for node in nodes],
+            **({} if kept is None else kept["row"]),
         }
 
 
@@ -98,7 +271,7 @@ def siblings(tree: Tree, pairs: int = 5) -> Iterator[Row]:
     for parent, own in enumerate(below):
         right = sorted((c for c in own if tree.nodes[c].correct is True), key=lambda c: c not in good)
         wrong = [c for c in own if tree.nodes[c].correct is False]
-        before = prompt + _joined(tree, tree.path(parent), goes_on=True)
+        before = prompt + response(tree, tree.path(parent), goes_on=True)
         for a, b in itertools.islice(zip(right, wrong, strict=False), pairs):
             chosen, rejected = tree.nodes[a].text.strip(), tree.nodes[b].text.strip()
             if chosen != rejected:
@@ -107,15 +280,15 @@ def siblings(tree: Tree, pairs: int = 5) -> Iterator[Row]:
 
 def leaves(tree: Tree, pairs: int = 5) -> Iterator[Row]:
     """Preference pairs of solutions: one with the right answer and no step judged wrong, and one with a wrong answer."""
-    right = [_joined(tree, path) for path in solved(tree)]
-    wrong = [_joined(tree, tree.path(leaf)) for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-wrong"]
+    right = [response(tree, path) for path in solved(tree)]
+    wrong = [response(tree, tree.path(leaf)) for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-wrong"]
     for chosen, rejected in itertools.islice(zip(right, wrong, strict=False), pairs):
         yield {"prompt": _ask(tree), "chosen": chosen, "rejected": rejected}
 
 
 def completions(tree: Tree) -> Iterator[Row]:
     """Prompt and completion of every solution with the right answer and no step judged wrong."""
-    return ({"prompt": _ask(tree), "completion": _joined(tree, path)} for path in solved(tree))
+    return ({"prompt": _ask(tree), "completion": response(tree, path)} for path in solved(tree))
 
 
 def messages(tree: Tree) -> Iterator[Row]:
@@ -123,23 +296,8 @@ def messages(tree: Tree) -> Iterator[Row]:
     step_format = FORMATS[tree.step_format]
     asked = step_format.messages(tree.question) if step_format.chat else [{"role": "user", "content": tree.question.strip()}]
     for path in solved(tree):
-        yield {"messages": [*asked, {"role": "assistant", "content": _joined(tree, path)}]}
-
-
-def solved(tree: Tree) -> Iterator[list[int]]:
-    """Paths to the right answer on which no step was judged wrong; each text once."""
-    seen: set[str] = set()
-    for leaf in tree.leaves():
-        path = tree.path(leaf)
-        if tree.nodes[leaf].status == "leaf-correct" and tree.valid(leaf) and (text := _joined(tree, path)) not in seen:
-            seen.add(text)
-            yield path
+        yield {"messages": [*asked, {"role": "assistant", "content": response(tree, path)}]}
 
 
 def _ask(tree: Tree) -> str:
     return FORMATS[tree.step_format].ask(tree.question)
-
-
-def _joined(tree: Tree, path: list[int], goes_on: bool = False) -> str:
-    """The steps of a path as one text."""
-    return "".join(FORMATS[tree.step_format].lines([tree.nodes[index].text.strip() for index in path], goes_on))

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from jorney.judge.labelled import Labelled
 from jorney.judge.reward_model import AGGREGATES, solution_score
-from jorney.rows.labelled import Labelled
 from jorney.solve.prm_scores import first_error, processbench_f1, solution_f1, step_f1
 
 BINS = 10  # of calibration

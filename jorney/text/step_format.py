@@ -93,11 +93,34 @@ class StepFormat:
         opening = re.match(self.start, step) if self.numbered else None
         return step[opening.end() if opening else 0 :].strip()
 
+    def opened(self, step: str, k: int, any_number: bool = False) -> str:
+        """A step behind the opening of step k, which it may have already; with `any_number` that of another step will do."""
+        opens = re.match(self.start, step) if any_number else step.startswith(self.opens(k))
+        return step if opens else self.opens(k) + step
+
+    def unopened(self, step: str, k: int) -> str:
+        """What stands behind the opening of step k, to the letter; `bare` where the step begins with another."""
+        opening = self.opens(k)
+        return step.removeprefix(opening) if step.startswith(opening) else self.bare(step)
+
+    def stating(self, step: str, answer: str | None) -> str:
+        """A step and, where there is one, the line that states the final answer."""
+        return step if answer is None else "\n".join([*([step] if step else []), self.states(answer)])
+
+    def stated(self, text: str) -> tuple[str, str | None]:
+        """A step and the answer that its last line states: the inverse of `stating`. None where it states none so."""
+        head, _, tail = self.answer.partition("{answer}")
+        step, line, last = text.rpartition("\n")
+        answer = last.removeprefix(head).removesuffix(tail)
+        if head + answer + tail != last or not answer.strip() or answer != answer.strip() or (line and not step):
+            return text, None
+        return step, answer
+
     def write(self, steps: Sequence[str], answer: str) -> str:
         """A response: the steps, numbered from 1, and the final answer."""
         texts = [self._undivided(step.strip()) for step in steps if step.strip()]
         lines = self.between.join(self.opens(k) + text for k, text in enumerate(texts, start=1))
-        return "\n".join([*([lines] if lines else []), self.states(answer)])
+        return self.stating(lines, answer)
 
     def _undivided(self, step: str) -> str:
         """A step without the blank lines at which it would be cut in two."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from jorney.rows.tree_rows import children, levels
-from jorney.rows.trl import solved
+from jorney.tree.shape import children, levels, solved
 from jorney.tree.tree import STATUSES, Tree
 
 BINS = 10
@@ -56,7 +55,7 @@ class Statistics:
     """Counts over trees that are added one after another."""
 
     def __init__(self) -> None:
-        self._trees = self._solved = self._answered = self._generated = self._merged = self._samples = self._equal = 0
+        self._totals: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._ratings: Counter[int | None] = Counter()
         self._depths: Counter[int] = Counter()
@@ -66,18 +65,19 @@ class Statistics:
     def add(self, tree: Tree) -> None:
         """Counts a tree."""
         below, nodes = children(tree), tree.nodes[1:]
-        self._trees += 1
-        self._solved += next(solved(tree), None) is not None
-        self._answered += any(node.status == "leaf-correct" for node in nodes)
-        self._generated += tree.generated_tokens
+        self._totals.update(
+            trees=1,
+            solved=next(solved(tree), None) is not None,
+            answered=any(node.status == "leaf-correct" for node in nodes),
+            generated=tree.generated_tokens,
+            samples=sum(node.count for node in nodes),
+            merged=sum(node.count - 1 for node in nodes),
+            equal=sum(len(own) - len({tree.nodes[child].text.strip() for child in own}) for own in below),
+        )
         self._statuses.update(node.status for node in nodes)
         self._ratings.update(node.rating for node in nodes)
         self._depths[max(levels(tree))] += 1
         self._widths.update(len(own) for own in below if own)
-        self._samples += sum(node.count for node in nodes)
-        self._merged += sum(node.count - 1 for node in nodes)
-        for own in below:
-            self._equal += len(own) - len({tree.nodes[child].text.strip() for child in own})
         # Leaves at or below each node, right ones and all; a child comes after its parent.
         right, every = [0] * len(tree.nodes), [0] * len(tree.nodes)
         for index in range(len(tree.nodes) - 1, 0, -1):
@@ -98,13 +98,14 @@ class Statistics:
         answer on which no step was judged wrong, `answered` of those that state it at all. The calibration compares scores with
         the share of right ones among the leaves at (leaves) or below a node (steps).
         """
-        trees, nodes = self._trees, sum(self._statuses.values())
+        totals, nodes = self._totals, sum(self._statuses.values())
+        trees, merged, equal = totals["trees"], totals["merged"], totals["equal"]
         return {
             "trees": trees,
             "nodes": nodes,
-            "generated_tokens": self._generated,
-            "solved": self._solved / trees if trees else None,
-            "answered": self._answered / trees if trees else None,
+            "generated_tokens": totals["generated"],
+            "solved": totals["solved"] / trees if trees else None,
+            "answered": totals["answered"] / trees if trees else None,
             "status": {status: self._statuses[status] for status in STATUSES},
             "rating": {
                 name: self._ratings[value] for name, value in (("right", 1), ("neutral", 0), ("wrong", -1), ("none", None))
@@ -112,9 +113,9 @@ class Statistics:
             "depth": _shape(self._depths),
             "branching": _shape(self._widths),
             "duplicates": {
-                "merged": self._merged,
-                "kept": self._equal,
-                "share": (self._merged + self._equal) / self._samples if self._samples else None,
+                "merged": merged,
+                "kept": equal,
+                "share": (merged + equal) / totals["samples"] if totals["samples"] else None,
             },
             "calibration": {"leaves": self._leaves.result(), "steps": self._steps.result()},
         }

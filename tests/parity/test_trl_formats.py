@@ -17,8 +17,8 @@ import pytest
 from chats import TEMPLATE, bearing, chat_tokenizer
 from random_trees import written_tree
 
-from jorney.rows.records import encode_preference, encode_record
 from jorney.rows.registry import EXPORTERS, ExportConfig
+from jorney.rows.trl import encode_preference, encode_record
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -12,8 +12,8 @@ from places import ROOT
 
 from jorney.domain.countdown.game import LARGEST
 from jorney.domain.countdown.grade import grade_countdown
-from jorney.domain.problem import read_problems
-from jorney.rows.game24_puzzles import RANKS, reachable
+from jorney.rows.game24 import RANKS, reachable
+from jorney.rows.problems import read_problems
 
 PUBLISHED = ROOT.parent / "shared" / "data" / "game24" / "24.csv"
 HEADER = "Rank,Puzzles,AMT (s),Solved rate,1-sigma Mean (s),1-sigma STD (s)\n"

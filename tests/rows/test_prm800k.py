@@ -8,7 +8,7 @@ import re
 import pytest
 from places import ROOT
 
-from jorney.domain.problem import read_problems
+from jorney.rows.problems import read_problems
 
 SAMPLES = ROOT.parent / "shared" / "data" / "prm_samples" / "samples_prm800k.jsonl"
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.problem import Problem, hash_id, read_problems, write_problems
+from jorney.domain.problem import Problem, hash_id
+from jorney.rows.problems import read_problems, write_problems
 from jorney.text.step_format import ABEL
 
 TEXT = st.text(min_size=1, max_size=40).filter(str.strip)

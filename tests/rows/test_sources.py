@@ -16,7 +16,8 @@ from places import ROOT
 from tfds_sets import prepare
 
 from jorney import storage
-from jorney.domain.problem import Problem, hash_id, read_problems
+from jorney.domain.problem import Problem, hash_id
+from jorney.rows.problems import read_problems
 from jorney.rows.sources import digest_rows, read_rows
 
 ROWS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.rows.labelled import Labelled
+from jorney.judge.labelled import Labelled
 from jorney.solve.prm_report import auc, calibration, calibration_error, draw, markdown, mcc, measure, mr_score, scored
 from jorney.solve.prm_scores import best_threshold, step_f1
 

@@ -10,13 +10,14 @@ from jorney.batch.packing import TOO_LONG
 from jorney.config import digest
 from jorney.distributed import DistributedConfig
 from jorney.domain import domains
-from jorney.domain.problem import Problem, read_problems
+from jorney.domain.problem import Problem
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.threshold import THRESHOLD
 from jorney.policy import EMBEDDED
 from jorney.progress import Progress
+from jorney.rows.problems import read_problems
 from jorney.run.stage import Done, source_digest
 from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences

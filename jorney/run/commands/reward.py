@@ -8,11 +8,11 @@ from typing import ClassVar
 from jorney import storage
 from jorney.config import digest
 from jorney.domain import domains
-from jorney.domain.problem import read_problems
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of
-from jorney.rows.labelled import Reading
+from jorney.rows.labels import Reading
+from jorney.rows.problems import read_problems
 from jorney.run.commands.command import StageCommand
 from jorney.run.stages import inputs, rewards
 from jorney.run.stages.judging import read_model

@@ -18,11 +18,9 @@ from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
-from jorney.thought.rows import long_thoughts
 from jorney.tree.tree import Tree, from_json, schema
 from jorney.tree.tree_statistics import Statistics
 
-LONG_THOUGHTS = "long_thoughts"
 _BLOCK = 1 << 20  # bytes that are read at a time to count lines
 
 
@@ -72,7 +70,7 @@ class ExportCommand:
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
 
     def __post_init__(self) -> None:
-        _expect_one_of("format", self.format, (*EXPORTERS, LONG_THOUGHTS))
+        _expect_one_of("format", self.format, EXPORTERS)
         _expect_jsonl(self.output)
 
 
@@ -164,11 +162,7 @@ def export_trees(command: ExportCommand, files: Sequence[str], progress: Progres
         count = 0
         for file in files:
             for tree in _trees(file, progress):
-                if command.format == LONG_THOUGHTS:
-                    made = long_thoughts(tree, command.derive, command.refine, command.seed, first=count)
-                else:
-                    made = EXPORTERS[command.format](tree, command.export)
-                for row in made:
+                for row in EXPORTERS[command.format](tree, command.export, command, count):
                     count += 1
                     yield row
 

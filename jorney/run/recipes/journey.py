@@ -13,13 +13,14 @@ from jorney.config import digest, to_json
 from jorney.convert import config_json
 from jorney.domain import domains
 from jorney.domain.countdown.sets import Countdown
-from jorney.domain.problem import Problem, read_problems, write_problems
+from jorney.domain.problem import Problem
 from jorney.engine.generate import encode_prompts
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
+from jorney.rows.problems import read_problems, write_problems
 from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
 from jorney.run.stage import Done, Lacking
 from jorney.run.stages import preference as preferences

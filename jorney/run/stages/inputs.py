@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from jorney import storage
 from jorney.batch.packing import Example, fit
 from jorney.batch.pairs import Preference
 from jorney.batch.solutions import encode_solutions
 from jorney.config import digest
-from jorney.domain.problem import Problem, hash_id, problems_of
-from jorney.rows import records
-from jorney.rows.labelled import Labelled, Reading, read_row
-from jorney.rows.records import Row
-from jorney.rows.sources import digest_rows, read_rows
+from jorney.domain.problem import Problem
+from jorney.judge.labelled import Labelled
+from jorney.rows import trl
+from jorney.rows.fields import columns, holds
+from jorney.rows.labels import Reading, of_tree, read_row, solution_of, tree_or_row
+from jorney.rows.problems import is_problem, problems_of
+from jorney.rows.registry import is_thought
+from jorney.rows.sources import Row, digest_rows, read_rows
 from jorney.run.stages.trees import read_trees
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.encode import encode_thought
-from jorney.thought.thought import from_json as thought_from_json
+from jorney.thought.thought import from_json
 from jorney.tree.tree import Tree
-from jorney.tree.tree import from_json as tree_from_json
 
 T = TypeVar("T")
 
@@ -44,27 +46,27 @@ class Input(Generic[T]):
 
 
 def read_examples(source: str, limit: int | None, step_format: StepFormat, excursion_loss: bool) -> Input[Example]:
-    """Thoughts, problems with solutions, or rows of `rows.records`; all of it is read now.
+    """Thoughts, problems with solutions, or rows of `rows.trl`; all of it is read now.
 
     Raises:
       FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
     """
     places, rows = _read(source, limit)
     key, first = digest_rows(rows), rows[0]
-    if "pieces" in first:
-        thoughts = [thought_from_json(row, place) for place, row in zip(places, rows, strict=True)]
+    if is_thought(first):
+        thoughts = [from_json(row, place) for place, row in zip(places, rows, strict=True)]
         return Input(
             key, places, lambda tokenizer: [encode_thought(tokenizer, step_format, one, excursion_loss) for one in thoughts]
         )
-    if records.is_supervised(first):
-        return Input(key, places, lambda tokenizer: _encode(records.encode_record, tokenizer, places, rows))
-    if records.holds(first, "question") or records.holds(first, "problem"):
+    if trl.is_supervised(first):
+        return Input(key, places, lambda tokenizer: _encode(trl.encode_record, tokenizer, places, rows))
+    if is_problem(first):
         return solutions(problems_of(zip(places, rows, strict=True), source), step_format, source)
-    what = ", or ".join(" and ".join(names) for names in records.SUPERVISED)
-    if records.holds(first, *records.PREFERENCE):
+    what = ", or ".join(" and ".join(names) for names in trl.SUPERVISED)
+    if holds(first, *trl.PREFERENCE):
         what = f"{what} (preference pairs are for `jorney dpo --data`)"
     raise ValueError(
-        f"{places[0]}: the columns are {records.columns(first)}: expected {what}, or question and answer (problems with "
+        f"{places[0]}: the columns are {columns(first)}: expected {what}, or question and answer (problems with "
         "solutions), or pieces (thoughts of `jorney derive`)"
     )
 
@@ -76,13 +78,13 @@ def solutions(problems: Sequence[Problem], step_format: StepFormat, source: str)
 
 
 def read_pairs(source: str, limit: int | None) -> Input[Preference]:
-    """Preference pairs of `rows.records`; raises as `read_examples` does."""
+    """Preference pairs of `rows.trl`; raises as `read_examples` does."""
     places, rows = _read(source, limit)
-    return Input(digest_rows(rows), places, lambda tokenizer: _encode(records.encode_preference, tokenizer, places, rows))
+    return Input(digest_rows(rows), places, lambda tokenizer: _encode(trl.encode_preference, tokenizer, places, rows))
 
 
 def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled]:
-    """Labelled solutions: rows of any form that `rows.labelled` knows, or trees (of a file, or of `jorney expand`'s folder).
+    """Labelled solutions: rows of any form that `rows.labels` knows, or trees (of a file, or of `jorney expand`'s folder).
 
     Args:
       limit: rows, or trees.
@@ -90,11 +92,9 @@ def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled
     Raises:
       FileNotFoundError, ValueError: name the file, the line (row) and the field, and what was expected.
     """
-    if (storage.path(source) / "parts").exists():
-        return [one for tree in itertools.islice(read_trees(source), limit) for one in of_tree(tree)]
     found: list[Labelled] = []
-    for place, row in zip(*_read(source, limit), strict=True):
-        found += of_tree(_tree(row, place)) if "nodes" in row else read_row(row, place, how)
+    for place, one in _trees_and_rows(source, limit):
+        found += of_tree(one) if isinstance(one, Tree) else read_row(one, place, how)
     return found
 
 
@@ -109,56 +109,18 @@ def read_scores(source: str, limit: int | None, solutions: Sequence[Labelled]) -
     return found
 
 
-def _tree(row: Row, place: str) -> Tree:
-    try:
-        return tree_from_json(row)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
-def of_tree(tree: Tree) -> list[Labelled]:
-    """The paths of a tree to where nothing follows; a step that several share has its label in the first of them.
-
-    A label is the judge's verdict; None where it gave none.
-    """
-    parents = {node.parent for node in tree.nodes}
-    done: set[int] = set()
-    found = []
-    for leaf in range(1, len(tree.nodes)):
-        if leaf in parents:
-            continue
-        path = tree.path(leaf)
-        verdicts = [None if index in done else tree.nodes[index].correct for index in path]
-        labels = tuple(None if verdict is None else float(verdict) for verdict in verdicts)
-        done.update(path)
-        found.append(Labelled(tree.id, tree.question, tuple(tree.nodes[index].text.strip() for index in path), labels))
-    return found
-
-
 def read_solutions(source: str, limit: int | None, how: Reading) -> list[tuple[Problem, tuple[tuple[str, ...], ...]]]:
     """Problems with solutions that are to be labelled: rows of a problem and its steps, or trees; raises as `read_labelled`.
 
-    Rows of one problem come together. A row needs what `domain.problem` reads, and steps (or completions).
+    Rows of one problem come together.
     """
     found: dict[str, tuple[Problem, list[tuple[str, ...]]]] = {}
-    if (storage.path(source) / "parts").exists():
-        trees: Iterable[tuple[str, Any]] = ((source, tree) for tree in itertools.islice(read_trees(source), limit))
-    else:
-        trees = (
-            (place, _tree(row, place) if "nodes" in row else row) for place, row in zip(*_read(source, limit), strict=True)
-        )
-    for place, one in trees:
+    for place, one in _trees_and_rows(source, limit):
         if isinstance(one, Tree):
             problem, solutions = one.problem, [path.steps for path in of_tree(one)]
         else:
-            named = {**one, "question": one["prompt"]} if "prompt" in one and "question" not in one else one
-            (problem,) = problems_of([(place, named)], source)
-            # Rows' ids are of solutions, most often: those of one problem are to be known as such.
-            problem = dataclasses.replace(problem, id=hash_id(problem.question))
-            steps = one.get("steps", one.get("completions"))
-            if not isinstance(steps, list) or not steps or not all(isinstance(step, str) and step.strip() for step in steps):
-                raise ValueError(f"{place}: field 'steps': expected a list of texts, none of them empty, got {steps!s:.80}")
-            solutions = [how.write(steps)]
+            problem, solution = solution_of(one, place, how)
+            solutions = [solution]
         known = found.setdefault(problem.id, (problem, []))
         if known[0].answer != problem.answer:
             raise ValueError(f"{place}: the answer {problem.answer!r}: expected {known[0].answer!r} as before for this problem")
@@ -171,7 +133,15 @@ def fitting(examples: Input[Example], row_length: int, too_long: str, source: st
     return lambda tokenizer: fit(examples.make(tokenizer), row_length, too_long, examples.places, source)
 
 
-def _read(source: str, limit: int | None) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+def _trees_and_rows(source: str, limit: int | None) -> Iterator[tuple[str, Tree | Row]]:
+    """What a source holds, `limit` members at most, each with its place: rows, trees among them, or an expansion's trees."""
+    if (storage.path(source) / "parts").exists():
+        yield from ((source, tree) for tree in itertools.islice(read_trees(source), limit))
+    else:
+        yield from ((place, tree_or_row(row, place)) for place, row in zip(*_read(source, limit), strict=True))
+
+
+def _read(source: str, limit: int | None) -> tuple[tuple[str, ...], list[Row]]:
     found = list(itertools.islice(read_rows(source), limit))
     if not found:
         raise ValueError(f"{source}: holds no rows: expected at least one")

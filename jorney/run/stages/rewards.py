@@ -14,12 +14,12 @@ from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
 from jorney.judge import exact, rollouts
+from jorney.judge.labelled import Labelled
 from jorney.judge.readouts import AUTO
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of, write_threshold
 from jorney.policy import save
-from jorney.rows.labelled import Labelled
 from jorney.run.stage import Lacking
 from jorney.run.stages.finetune import curve, measured
 from jorney.run.workspace import TRAINING, Bench, Model, Stage, generation, read_parts

@@ -11,7 +11,8 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.problem import problems_of
+from jorney.rows.problems import problems_of
+from jorney.rows.registry import is_thought
 from jorney.rows.sources import TFDS, read_rows
 from jorney.run.stage import source_digest
 from jorney.run.stages.trees import read_trees
@@ -182,7 +183,7 @@ def _thought_rows(source: str, name: str, step_format: StepFormat) -> Iterator[R
     rows = rows_of(source)
     first = next(rows)
     rows = itertools.chain([first], rows)
-    if "pieces" in first[1]:
+    if is_thought(first[1]):
         yield from (from_json(row, place).to_json() for place, row in rows)
     elif name == "human":
         yield from (from_solution(problem, step_format).to_json() for problem in problems_of(rows, source))

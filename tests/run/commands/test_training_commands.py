@@ -15,7 +15,7 @@ from jorney import cli, storage
 from jorney.batch.solutions import encode_solutions
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.policy import resolve
-from jorney.rows.labelled import Reading
+from jorney.rows.labels import Reading
 from jorney.run.stages import inputs
 from jorney.text.step_format import ABEL
 

@@ -10,8 +10,8 @@ from random_trees import written_tree
 
 from jorney import cli, storage
 from jorney.domain.answers import final_answer
-from jorney.rows.records import read_steps
 from jorney.rows.registry import EXPORTERS
+from jorney.rows.trl import read_steps
 from jorney.tree.tree import from_json, schema
 
 SHEPHERD = {

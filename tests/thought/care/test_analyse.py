@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.problem import read_problems
+from jorney.rows.problems import read_problems
 from jorney.thought.care.analyse import (
     FAMILIES,
     AnalyseConfig,

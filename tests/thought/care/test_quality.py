@@ -10,7 +10,8 @@ from countdown_trees import countdown_tree
 
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.domains import state
-from jorney.domain.problem import Problem, read_problems
+from jorney.domain.problem import Problem
+from jorney.rows.problems import read_problems
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.human import from_solution, segments
 from jorney.thought.care.faults import FAULTS, auc, find_faults, loop

@@ -14,10 +14,11 @@ from jorney.config import to_json
 from jorney.convert import config_json
 from jorney.domain.countdown.sets import sample_problems
 from jorney.domain.domains import domain_of
-from jorney.domain.problem import Problem, read_problems
+from jorney.domain.problem import Problem
 from jorney.model import params as parameters
 from jorney.policy import resolve
 from jorney.progress import Progress
+from jorney.rows.problems import read_problems
 from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.experiment.seed import Measured, Seed
 from jorney.run.recipes.journey import RunConfig

@@ -9,8 +9,8 @@ from tfds_sets import prepare
 
 from jorney import storage
 from jorney.batch.packing import Example, fit
-from jorney.rows.records import encode_preference, encode_record, read_steps
 from jorney.rows.sources import read_rows
+from jorney.rows.trl import encode_preference, encode_record, read_steps
 from jorney.text.chat import encode_parts
 
 

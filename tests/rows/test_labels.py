@@ -7,7 +7,8 @@ import json
 import pytest
 from places import ROOT
 
-from jorney.rows.labelled import Labelled, Reading, read_row
+from jorney.judge.labelled import Labelled
+from jorney.rows.labels import Reading, read_row
 from jorney.text.step_format import ABEL
 
 HOW = Reading(ABEL)

@@ -12,9 +12,9 @@ from random_trees import written_tree
 
 from jorney.domain.grading import Grader
 from jorney.rows import game24, math_shepherd, openr, prm800k, trl
-from jorney.rows.records import read_steps
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
 from jorney.rows.tree_rows import Answers
+from jorney.rows.trl import read_steps
 from jorney.text.step_format import ABEL, BLANK, FORMATS, STEP
 from jorney.tree.tree import Tree, from_json
 

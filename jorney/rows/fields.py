@@ -1,0 +1,73 @@
+"""Fields of rows. An error names the row's place, the field, what was found and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
+
+
+class Steps(NamedTuple):
+    """What a row says of a solution: what it answers, its steps, and how right each is, 0 to 1 (None: not known)."""
+
+    prompt: str
+    steps: Sequence[str]
+    labels: Sequence[float | None]
+
+
+def holds(row: Mapping[str, Any], *names: str) -> bool:
+    """Whether the row has all these columns. A null is none: Parquet has every column in every row."""
+    return all(row.get(name) is not None for name in names)
+
+
+def columns(row: Mapping[str, Any]) -> str:
+    """The row's columns, for messages."""
+    return ", ".join(name for name in row if row[name] is not None) or "none"
+
+
+def others(row: Mapping[str, Any], *taken: str) -> dict[str, Any]:
+    """The fields of a row but these."""
+    return {name: value for name, value in row.items() if name not in taken}
+
+
+def shown(value: Any) -> str:
+    """A value in a message, on one line and not without end."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def field(row: Mapping[str, Any], name: str, place: str, *kinds: type, null: bool = False) -> Any:
+    """A field of one of these kinds; `name` may lead through objects and lists, for the message ("label.steps[3].rating").
+
+    Raises:
+      ValueError: it is missing or of another kind.
+    """
+    last = name.rpartition(".")[2]
+    if last not in row:
+        raise ValueError(f"{place}: the field {name!r} is missing")
+    return expect(row[last], name, place, *kinds, null=null)
+
+
+def expect(value: Any, name: str, place: str, *kinds: type, null: bool = False) -> Any:
+    """A value of one of these kinds. Raises ValueError for another."""
+    wanted = (*kinds, int) if float in kinds else kinds
+    if (value is None and null) or (isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))):
+        return value
+    what = " or ".join([*(_KINDS[kind] for kind in kinds), *(["null"] if null else [])])
+    raise ValueError(f"{place}: field {name!r}: expected {what}, got {shown(value)}")
+
+
+def filled(row: Mapping[str, Any], name: str, place: str) -> str:
+    """A text that is not empty. Raises ValueError for anything else."""
+    value = row[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{place}: field {name!r}: expected a text that is not empty, got {shown(value)}")
+    return value
+
+
+def texts(value: Any, name: str, place: str, show: Callable[[Any], str] = lambda value: f"{value!s:.80}") -> list[str]:
+    """A list of texts, at least one and none of them empty. Raises ValueError for anything else, which `show` puts in words."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one.strip() for one in value):
+        raise ValueError(f"{place}: field {name!r}: expected a list of texts, none of them empty, got {show(value)}")
+    return value
