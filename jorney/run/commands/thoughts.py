@@ -22,11 +22,10 @@ from jorney.run.stages.judged import with_account
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.show import analysis
 from jorney.text.tokenizer import load_tokenizer
+from jorney.thought.asked.asking import Ask, Made, Talking
 from jorney.thought.asked.augment import AugmentConfig, augment
-from jorney.thought.asked.dialogue import Ask, Made, Talking
+from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, student_teacher
 from jorney.thought.asked.human import segments
-from jorney.thought.asked.propose_critique import DialogueConfig, propose_critique
-from jorney.thought.asked.student_teacher import student_teacher
 from jorney.thought.care.analyse import AnalyseConfig
 from jorney.thought.care.dedupe import DedupeConfig
 from jorney.thought.care.diversity import DiversityConfig

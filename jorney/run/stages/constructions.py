@@ -1,4 +1,4 @@
-"""Stages that make thoughts by asking a model (`thought.asked.dialogue`); a reply is kept, so that nothing is asked twice."""
+"""Stages that make thoughts by asking a model (`thought.asked.asking`); a reply is kept, so that nothing is asked twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jorney.config import digest
 from jorney.domain.answers import Grader
 from jorney.domain.problem import Problem
 from jorney.run.workspace import Bench, Stage
-from jorney.thought.asked.dialogue import Ask, Chat, Made, Talking, account, advance, graded
+from jorney.thought.asked.asking import Ask, Chat, Made, Talking, account, advance, graded
 
 THOUGHTS = "thoughts.jsonl"
 OTHERS = "others.jsonl"

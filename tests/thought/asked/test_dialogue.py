@@ -12,10 +12,9 @@ from jorney.domain.answers import Grader, grade_countdown
 from jorney.domain.countdown import Countdown, make_problem, sample_problems
 from jorney.domain.verifier import state
 from jorney.text.step_format import ABEL
+from jorney.thought.asked.asking import STATUSES, Made, Unreadable, account, advance, graded
 from jorney.thought.asked.augment import AugmentConfig, augment
-from jorney.thought.asked.dialogue import STATUSES, Made, account, advance, graded
-from jorney.thought.asked.propose_critique import DialogueConfig, Unreadable, propose_critique, read_action
-from jorney.thought.asked.student_teacher import read_verdict, student_teacher
+from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, read_action, read_verdict, student_teacher
 from jorney.thought.origins import unfounded
 from jorney.thought.thought import from_json
 
