@@ -26,10 +26,9 @@ def wrong_arithmetic(thought: Thought, rng: random.Random, unrelated: Sequence[s
     if not options:
         return None
     index, match = rng.choice(options)
-    text = thought.pieces[index].text
     wrong = int(match[1]) + rng.choice((-1, 1)) * rng.randint(1, 9)
     wrong = wrong if wrong > 0 else int(match[1]) + 1
-    return _with(thought, index, text[: match.start(1)] + str(wrong) + text[match.end(1) :])
+    return _with(thought, index, f"{match.string[: match.start(1)]}{wrong}{match.string[match.end(1) :]}")
 
 
 def dropped_step(thought: Thought, rng: random.Random, unrelated: Sequence[str]) -> Thought | None:
@@ -111,22 +110,22 @@ def find_faults(
       ValueError: there are no thoughts, or nothing can be planted.
     """
     clean = _values(scorer, thoughts)
-    found, faulty_of_all, below_of_all = {}, [], 0
+    pairs: dict[str, list[tuple[float, float]]] = {}  # (Q of the original, Q of the faulty one)
     for name, plant in FAULTS.items():
         made = [
             plant(thought, random.Random(f"{seed}/{thought.id}/{i}/{name}"), unrelated) for i, thought in enumerate(thoughts)
         ]
-        places = [index for index, thought in enumerate(made) if thought is not None]
-        if not places:
-            continue
-        faulty = _values(scorer, [thought for thought in made if thought is not None])
-        below = sum(value < clean[index] for index, value in zip(places, faulty, strict=True))
-        found[name] = Found(len(faulty), below / len(faulty), auc(clean, faulty))
-        faulty_of_all += faulty
-        below_of_all += below
-    if not found:
+        originals = [value for value, thought in zip(clean, made, strict=True) if thought is not None]
+        if originals:
+            faulty = _values(scorer, [thought for thought in made if thought is not None])
+            pairs[name] = list(zip(originals, faulty, strict=True))
+    if not pairs:
         raise ValueError("no fault can be planted: expected thoughts with steps and a conclusion")
-    return {**found, "all": Found(len(faulty_of_all), below_of_all / len(faulty_of_all), auc(clean, faulty_of_all))}
+    pairs["all"] = [pair for own in pairs.values() for pair in own]
+    return {
+        name: Found(len(own), sum(worse < value for value, worse in own) / len(own), auc(clean, [worse for _, worse in own]))
+        for name, own in pairs.items()
+    }
 
 
 def auc(better: Sequence[float], worse: Sequence[float]) -> float:
@@ -148,9 +147,8 @@ def _path(thought: Thought) -> list[int]:
 
 
 def _with(thought: Thought, index: int, text: str) -> Thought:
-    pieces = list(thought.pieces)
-    pieces[index] = pieces[index]._replace(text=text)
-    return dataclasses.replace(thought, pieces=tuple(pieces))
+    changed = thought.pieces[index]._replace(text=text)
+    return dataclasses.replace(thought, pieces=(*thought.pieces[:index], changed, *thought.pieces[index + 1 :]))
 
 
 def _renumbered(thought: Thought, pieces: Sequence[Piece]) -> Thought:
