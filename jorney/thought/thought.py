@@ -113,7 +113,7 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
             f"{place}: pieces: expected a list of [text, kind, node], kind one of {', '.join(PIECES)}, and of reflections "
             "[text, kind, node, the node that it goes back to]"
         )
-    if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
+    if not isinstance(turns, list) or not all(isinstance(turn, list) and [*map(type, turn)] == [str, str] for turn in turns):
         raise ValueError(f"{place}: turns: expected a list of [role, text]")
     for name, allowed in (("kind", KINDS), ("construction", CONSTRUCTIONS)):
         if (value := row.get(name, "tree")) not in allowed:
@@ -131,9 +131,5 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
 def _is_piece(value: Any) -> bool:
     if not isinstance(value, list) or not 2 <= len(value) <= 4 or not isinstance(value[0], str) or value[1] not in PIECES:
         return False
-    nodes = all(node is None or (isinstance(node, int) and not isinstance(node, bool) and node >= 0) for node in value[2:])
+    nodes = all(node is None or (type(node) is int and node >= 0) for node in value[2:])
     return nodes and (len(value) < 4 or (value[1] == "reflection" and value[2] is not None))
-
-
-def _is_turn(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)

@@ -7,6 +7,7 @@ returns what became of the problem. It never knows who answers. `advance` runs m
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
@@ -113,26 +114,23 @@ def advance(dialogues: Iterable[Talking[T]], ask: Ask, concurrent: int) -> Itera
     Raises:
       ValueError: `ask` gave another number of replies than there were chats.
     """
-    waiting = enumerate(dialogues)
-    live: dict[int, tuple[Talking[T], Chat]] = {}
+    waiting = ((index, dialogue, None) for index, dialogue in enumerate(dialogues))
+    answered: list[tuple[int, Talking[T], str | None]] = []
     while True:
-        while len(live) < concurrent and (following := next(waiting, None)) is not None:
-            index, dialogue = following
+        following = itertools.chain(answered, waiting)
+        live: list[tuple[int, Talking[T], Chat]] = []
+        while len(live) < concurrent and (resumed := next(following, None)) is not None:
+            index, dialogue, reply = resumed
             try:
-                live[index] = dialogue, next(dialogue)
+                live.append((index, dialogue, dialogue.send(reply)))
             except StopIteration as end:
                 yield index, end.value
         if not live:
             return
-        replies = ask([chat for _, chat in live.values()])
+        replies = ask([chat for _, _, chat in live])
         if len(replies) != len(live):
             raise ValueError(f"{len(replies)} replies to {len(live)} chats: expected one for each, None where a call failed")
-        for (index, (dialogue, _)), reply in zip(list(live.items()), replies, strict=True):
-            try:
-                live[index] = dialogue, dialogue.send(reply)
-            except StopIteration as end:
-                del live[index]
-                yield index, end.value
+        answered = [(index, dialogue, reply) for (index, dialogue, _), reply in zip(live, replies, strict=True)]
 
 
 def graded(made: Made, problem: Problem, grader: Grader) -> Made:

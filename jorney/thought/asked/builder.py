@@ -40,9 +40,9 @@ class ThoughtBuilder:
         """How often it has gone back."""
         return sum(piece.kind == "reflection" for piece in self._pieces)
 
-    def say(self, role: str, text: str) -> int:
-        """Notes a turn; returns what pieces point to it by."""
-        self._turns.append(Turn(role, text))
+    def say(self, role: str, text: str, answer: str | None = None) -> int:
+        """Notes a turn, and the answer that it states; returns what pieces point to it by."""
+        self._turns.append(Turn(role, f"{text}\n{self._format.states(answer)}".strip() if answer else text))
         return len(self._turns) - 1
 
     def step(self, step: str, turn: int) -> None:

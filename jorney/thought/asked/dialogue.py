@@ -129,8 +129,7 @@ def propose_critique(
         for _ in range(config.max_turns):
             parse = functools.partial(read_action, steps=len(builder.steps), may_go_back=builder.backs < config.max_backtracks)
             action = yield from talk.ask(_PROPOSE.format(critique=critique, shown=builder.shown()), parse)
-            ending = step_format.states(action.answer) if action.answer else ""
-            turn = builder.say("proposer", f"{action.words}\n{ending}".strip())
+            turn = builder.say("proposer", action.words, action.answer)
             about = f"{action.name}: {action.words}"
             if action.name == "backtrack":
                 about = f"backtrack to {action.level}: {action.words}"
@@ -163,8 +162,7 @@ def student_teacher(
         builder = ThoughtBuilder(problem, step_format)
         for _ in range(config.max_turns):
             words, answer = yield from talk.ask(_STUDENT.format(shown=builder.shown()), _read_step)
-            ending = step_format.states(answer) if answer else ""
-            turn = builder.say("student", f"{words}\n{ending}".strip())
+            turn = builder.say("student", words, answer)
             if words:
                 builder.step(one_line(words, step_format), turn)
             stated = f"\nThe student states the final answer: {answer}\n" if answer else ""

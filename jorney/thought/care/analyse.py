@@ -106,12 +106,11 @@ def text_of(row: Mapping[str, Any], place: str) -> str:
             return value
         if name == "completion" and isinstance(row.get("messages"), list):
             said = (turn for turn in row["messages"] if isinstance(turn, dict) and turn.get("role") == "assistant")
-            turns = [turn["content"] for turn in said if isinstance(turn.get("content"), str)]
-            if turns:
+            if turns := [turn["content"] for turn in said if isinstance(turn.get("content"), str)]:
                 return "\n".join(turns)
-    found = ", ".join(row) or "none"
     raise ValueError(
-        f"{place}: the fields are {found}: expected a text named longCOT, text, completion, solution or answer, or messages"
+        f"{place}: the fields are {', '.join(row) or 'none'}: "
+        "expected a text named longCOT, text, completion, solution or answer, or messages"
     )
 
 

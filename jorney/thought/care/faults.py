@@ -7,6 +7,7 @@ fault away without being read is hidden: steps are numbered anew after one is dr
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -69,12 +70,10 @@ def changed_answer(thought: Thought, rng: random.Random, unrelated: Sequence[str
 
 def truncated(thought: Thought, rng: random.Random, unrelated: Sequence[str]) -> Thought | None:
     """It breaks off between 30% and 90% of its text."""
-    left, kept = int(len(thought.text) * rng.uniform(0.3, 0.9)), []
-    for piece in thought.pieces:
-        if left > 0 and piece.kind != "conclusion":
-            kept.append(piece._replace(text=piece.text[:left]))
-        left -= len(piece.text)
-    return dataclasses.replace(thought, pieces=tuple(kept)) if kept else None
+    stop = int(len(thought.text) * rng.uniform(0.3, 0.9))
+    before = [(start, piece) for (start, _), piece in zip(thought.spans, thought.pieces, strict=True) if start < stop]
+    kept = tuple(piece._replace(text=piece.text[: stop - start]) for start, piece in before if piece.kind != "conclusion")
+    return dataclasses.replace(thought, pieces=kept) if kept else None
 
 
 FAULTS: dict[str, Plant] = {
@@ -153,10 +152,10 @@ def _with(thought: Thought, index: int, text: str) -> Thought:
 
 def _renumbered(thought: Thought, pieces: Sequence[Piece]) -> Thought:
     """The pieces with the path's steps numbered from 1 again."""
-    made, number = [], 0
-    for piece in pieces:
-        if piece.kind == "step" and re.match(r"\s*\d+\.\s", piece.text):
-            number += 1
-            piece = piece._replace(text=re.sub(r"\d+", str(number), piece.text, count=1))
-        made.append(piece)
+    numbers = itertools.count(1)
+
+    def numbered(text: str) -> str:
+        return re.sub(r"^(\s*)\d+(?=\.\s)", lambda opening: f"{opening[1]}{next(numbers)}", text)
+
+    made = (piece._replace(text=numbered(piece.text)) if piece.kind == "step" else piece for piece in pieces)
     return dataclasses.replace(thought, pieces=tuple(made))
