@@ -36,7 +36,7 @@ class ThoughtBuilder:
         return [step for _, step in self._path]
 
     @property
-    def backs(self) -> int:
+    def backtracks(self) -> int:
         """How often it has gone back."""
         return sum(piece.kind == "reflection" for piece in self._pieces)
 
@@ -54,7 +54,7 @@ class ThoughtBuilder:
         """Looks at what stands, and goes on."""
         self._pieces.append(Piece(one_line(text, self._format) + self._format.between, "connective", turn))
 
-    def back(self, level: int, why: str, turn: int, state: State) -> None:
+    def backtrack(self, level: int, why: str, turn: int, state: State) -> None:
         """Goes back to step `level` (0: the question): the steps after it become an excursion.
 
         Args:
@@ -80,7 +80,7 @@ class ThoughtBuilder:
             self._problem.id,
             self._problem.question,
             self._problem.answer,
-            "journey" if self.backs else "shortcut",
+            "journey" if self.backtracks else "shortcut",
             turn,
             (*self._pieces, Piece(self._format.states(answer), "conclusion", turn)),
             writer,

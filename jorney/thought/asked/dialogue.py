@@ -127,13 +127,14 @@ def propose_critique(
     def dialogue(talk: Talk) -> Talking[Thought]:
         builder, critique = ThoughtBuilder(problem, step_format), ""
         for _ in range(config.max_turns):
-            parse = functools.partial(read_action, steps=len(builder.steps), may_go_back=builder.backs < config.max_backtracks)
+            may_go_back = builder.backtracks < config.max_backtracks
+            parse = functools.partial(read_action, steps=len(builder.steps), may_go_back=may_go_back)
             action = yield from talk.ask(_PROPOSE.format(critique=critique, shown=builder.shown()), parse)
             turn = builder.say("proposer", action.words, action.answer)
             about = f"{action.name}: {action.words}"
             if action.name == "backtrack":
                 about = f"backtrack to {action.level}: {action.words}"
-                builder.back(action.level, action.words, turn, state)
+                builder.backtrack(action.level, action.words, turn, state)
             elif action.name == "reflect":
                 builder.look(action.words, turn)
             elif action.words:
@@ -167,7 +168,8 @@ def student_teacher(
                 builder.step(one_line(words, step_format), turn)
             stated = f"\nThe student states the final answer: {answer}\n" if answer else ""
             seen = _TEACHER.format(answer=_known(problem, config), shown=builder.shown(), stated=stated)
-            parse = functools.partial(read_verdict, steps=len(builder.steps), may_go_back=builder.backs < config.max_backtracks)
+            may_go_back = builder.backtracks < config.max_backtracks
+            parse = functools.partial(read_verdict, steps=len(builder.steps), may_go_back=may_go_back)
             verdict = yield from talk.ask(seen, parse)
             builder.say("teacher", verdict.words)
             back = verdict.name == "backtrack"
@@ -178,7 +180,7 @@ def student_teacher(
                 said = yield from talk.ask(prompt, read_words)
                 turn = builder.say("student", said)
                 if back:
-                    builder.back(verdict.level, said, turn, state)
+                    builder.backtrack(verdict.level, said, turn, state)
                 else:
                     builder.look(split_final(said)[0] or said, turn)
             if answer and not back:  # it stands, be it after another look
