@@ -11,7 +11,7 @@ from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
 
 # (known answer, stated answer) -> why the stated one is wrong, "" where it is right: `domain.equivalence` in a worker process.
-Ask = Callable[[str, str], str]
+Compare = Callable[[str, str], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,14 +102,14 @@ class Domain:
     def check(self, meta: Mapping[str, Any], place: str) -> None:
         """Raises ValueError that names the place where a problem's `meta` lacks what grading needs."""
 
-    def equal(self, known: str, stated: str, ask: Ask) -> str:
+    def equal(self, known: str, stated: str, compare: Compare) -> str:
         """Why a stated answer does not equal the known one; "" where it does."""
         return "" if clean(stated) == clean(known) else f"answers {short(stated)}, not {short(known)}"
 
-    def grade(self, problem: Problem, text: str, step_format: StepFormat, ask: Ask) -> Grade:
+    def grade(self, problem: Problem, text: str, step_format: StepFormat, compare: Compare) -> Grade:
         """Grades a response by the answer that it states."""
         answer = final_answer(text, step_format.mark)
-        note = "no answer" if answer is None else self.equal(problem.answer, answer, ask)
+        note = "no answer" if answer is None else self.equal(problem.answer, answer, compare)
         return Grade(not note, answer, note=note)
 
     def verify(self, problem: Problem, steps: Sequence[str]) -> Rating:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jorney.domain.answers import clean
-from jorney.domain.domain import Ask, Domain
+from jorney.domain.domain import Compare, Domain
 
 
 class Mathematics(Domain):
@@ -12,5 +12,5 @@ class Mathematics(Domain):
     name = "math"
     sandbox = "worker"
 
-    def equal(self, known: str, stated: str, ask: Ask) -> str:
-        return "" if stated == clean(known) else ask(known, stated)
+    def equal(self, known: str, stated: str, compare: Compare) -> str:
+        return "" if stated == clean(known) else compare(known, stated)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jorney.config import expect_at_least
 from jorney.tree.tree import Tree
 
 EXCURSIONS = ("sampled", "always", "one-step", "none")
@@ -34,8 +35,7 @@ class DeriveConfig:
     per_tree: int | None = None
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"derive.trials = {self.trials}: expected 1 or more")
+        expect_at_least(1, self, "derive", "trials")
         if self.excursion not in EXCURSIONS:
             raise ValueError(f"derive.excursion = {self.excursion!r}: expected one of {', '.join(EXCURSIONS)}")
         if self.per_tree is not None and self.per_tree < 1:
@@ -87,11 +87,13 @@ def walk(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> list[Visit]:
         parent = tree.nodes[step].parent
         assert parent is not None
         for wrong in _wrong_before(tree, parent, step, config):
-            excursion = _follow(tree, wrong, config, rng)
-            *through, last = (Visit(node, excursion=True) for node in excursion)
-            visits += [*through, last._replace(back_to=parent)]
+            visits += _excursion(_follow(tree, wrong, config, rng), parent)
         visits.append(Visit(step))
     return visits
+
+
+def _excursion(steps: Sequence[int], back_to: int) -> list[Visit]:
+    return [Visit(step, excursion=True, back_to=back_to if step == steps[-1] else None) for step in steps]
 
 
 def placebo(tree: Tree, visits: Sequence[Visit], seed: int) -> list[Visit]:
@@ -108,8 +110,7 @@ def placebo(tree: Tree, visits: Sequence[Visit], seed: int) -> list[Visit]:
         if not visit.excursion:
             found.append(visit)
         elif visit.back_to is not None:
-            *through, last = (Visit(node, excursion=True) for node in _right_steps(tree, visit.back_to, pending, on_path, rng))
-            found += [*through, last._replace(back_to=visit.back_to)]
+            found += _excursion(_right_steps(tree, visit.back_to, pending, on_path, rng), visit.back_to)
             pending = 0
     return found
 
@@ -149,9 +150,6 @@ def _fails(tree: Tree, node: int) -> bool:
 def _follow(tree: Tree, node: int, config: DeriveConfig, rng: random.Random) -> list[int]:
     """From a wrong child down to where it fails."""
     found = [node]
-    while config.excursion != "one-step":
-        options = [child for child in tree.children(found[-1]) if _fails(tree, child)]
-        if not options:
-            break
+    while config.excursion != "one-step" and (options := [child for child in tree.children(found[-1]) if _fails(tree, child)]):
         found.append(rng.choice(options))
     return found

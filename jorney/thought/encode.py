@@ -17,9 +17,8 @@ def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thoug
     """
     head = step_format.encode(tokenizer, thought.question)
     ids, spans = tokenizer.encode_after_with_spans(thought.text)
-    silent: list[int] = []
-    if not excursion_loss:
-        left = [where for where, piece in zip(thought.spans, thought.pieces, strict=True) if piece.kind == "excursion"]
-        # A token that begins in an excursion belongs to it.
-        silent = [len(head) + index for index, (start, _) in enumerate(spans) if any(a <= start < b for a, b in left)]
+    placed = zip(thought.spans, thought.pieces, strict=True)
+    left = [where for where, piece in placed if piece.kind == "excursion" and not excursion_loss]
+    # A token that begins in an excursion belongs to it.
+    silent = (len(head) + index for index, (start, _) in enumerate(spans) if any(a <= start < b for a, b in left))
     return Example((*head, *ids, tokenizer.eos), prompt=len(head), silent=tuple(silent))

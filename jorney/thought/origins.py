@@ -54,12 +54,13 @@ def _in_tree(thought: Thought, tree: Tree) -> str | None:
 def _in_dialogue(thought: Thought) -> str | None:
     last = 0
     for index, (text, kind, node, back_to) in enumerate(thought.pieces):
+        words = " ".join(re.sub(r"^\s*\d+\.\s", "", text).split())  # without the step's number
         assert node is not None
         if not last <= node < len(thought.turns):
             return f"piece {index} points to turn {node} after turn {last}"
         if kind == "reflection" and (back_to is None or back_to > node):
             return f"piece {index} goes back from turn {node} to {back_to}"
-        if kind in ("step", "excursion", "connective") and _bare(text) not in " ".join(thought.turns[node].text.split()):
+        if kind in ("step", "excursion", "connective") and words not in " ".join(thought.turns[node].text.split()):
             return f"piece {index} is not what turn {node} says"
         last = node
     return None if last == thought.leaf else f"it ends at turn {last}, not at its leaf {thought.leaf}"
@@ -69,11 +70,6 @@ def _in_solution(thought: Thought) -> str | None:
     told = [piece.node or 0 for piece in thought.pieces if piece.kind == "step"]
     steps = [index for index, turn in enumerate(thought.turns) if turn.role == "human"]
     return None if sorted(set(told)) == steps and told == sorted(told) else f"its steps come from {told}: expected {steps}"
-
-
-def _bare(text: str) -> str:
-    """A step without its number, in single spaces."""
-    return " ".join(re.sub(r"^\s*\d+\.\s", "", text).split())
 
 
 def pieces_of(thought: Thought, node: int) -> list[tuple[int, int, Piece]]:

@@ -58,8 +58,10 @@ def compose(tree: Tree, visits: Sequence[Visit], kind: str, state: State, config
         concludes = visit.back_to is None and visit.node == leaf and bool(answer)
         pieces.append(Piece(step + ("\n" if concludes else between), "excursion" if visit.excursion else "step", visit.node))
         if visit.back_to is not None:
-            said = _reflection(tree, visit, state, config, rng) + between
-            pieces.append(Piece(said, "reflection", visit.node, visit.back_to))
+            seen = tree.nodes[visit.node].justification
+            first = rng.choice(config.reflect).format(seen=seen) if seen else rng.choice(config.reflect_unseen)
+            back = rng.choice(config.back).format(where=place(tree, visit.back_to, state))
+            pieces.append(Piece(f"{first} {back}{between}", "reflection", visit.node, visit.back_to))
         elif concludes:
             pieces.append(Piece(answer, "conclusion", leaf))
     if pieces[-1].kind != "conclusion":  # the answer stands within the last step
@@ -75,13 +77,6 @@ def split_answer(tree: Tree, node: int) -> tuple[str, str]:
     if mark.strip() and lines[-1].startswith(mark):
         return "\n".join(lines[:-1]).rstrip(), lines[-1]
     return text, ""
-
-
-def _reflection(tree: Tree, visit: Visit, state: State, config: RefineConfig, rng: random.Random) -> str:
-    assert visit.back_to is not None
-    seen = tree.nodes[visit.node].justification
-    first = rng.choice(config.reflect).format(seen=seen) if seen else rng.choice(config.reflect_unseen)
-    return f"{first} {rng.choice(config.back).format(where=place(tree, visit.back_to, state))}"
 
 
 def place(tree: Tree, node: int, state: State) -> str:

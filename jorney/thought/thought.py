@@ -89,17 +89,9 @@ class Thought:
 
     def to_json(self) -> dict[str, Any]:
         """The thought as plain values."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        turns = {"turns": [list(turn) for turn in self.turns]} if self.turns else {}
-        del fields["turns"]
-        return {**fields, "pieces": [_short(piece) for piece in self.pieces], **turns, "longCOT": self.text}
-
-
-def _short(piece: Piece) -> list[Any]:
-    values = list(piece)
-    while values[-1] is None:
-        values.pop()
-    return values
+        pieces = [piece[: 4 if piece.back_to is not None else 3 if piece.node is not None else 2] for piece in self.pieces]
+        row = {**vars(self), "pieces": list(map(list, pieces)), "turns": list(map(list, self.turns)), "longCOT": self.text}
+        return {name: value for name, value in row.items() if name != "turns" or value}
 
 
 def from_json(row: Mapping[str, Any], place: str) -> Thought:
@@ -121,17 +113,16 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
             f"{place}: pieces: expected a list of [text, kind, node], kind one of {', '.join(PIECES)}, and of reflections "
             "[text, kind, node, the node that it goes back to]"
         )
-    if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
+    if not isinstance(turns, list) or not all(isinstance(turn, list) and [*map(type, turn)] == [str, str] for turn in turns):
         raise ValueError(f"{place}: turns: expected a list of [role, text]")
     for name, allowed in (("kind", KINDS), ("construction", CONSTRUCTIONS)):
         if (value := row.get(name, "tree")) not in allowed:
             raise ValueError(f"{place}: {name} = {value!r}: expected one of {', '.join(allowed)}")
-    values = {name: row[name] for name in fields if name in row}
-    made = tuple(Piece(*piece) for piece in pieces)
-    thought = Thought(**{**values, "pieces": made, "turns": tuple(Turn(*turn) for turn in turns)})
-    for index, piece in enumerate(made):
-        if turns and not all(node is None or node < len(turns) for node in piece[2:]):
-            raise ValueError(f"{place}: pieces[{index}]: points to turn {max(n or 0 for n in piece[2:])} of {len(turns)}")
+    for index, piece in enumerate(pieces):
+        if turns and (turn := max((node or 0 for node in piece[2:]), default=0)) >= len(turns):
+            raise ValueError(f"{place}: pieces[{index}]: points to turn {turn} of {len(turns)}")
+    made: dict[str, Any] = {"pieces": tuple(Piece(*piece) for piece in pieces), "turns": tuple(Turn(*turn) for turn in turns)}
+    thought = Thought(**{name: row[name] for name in fields if name in row} | made)
     if row.get("longCOT", thought.text) != thought.text:
         raise ValueError(f"{place}: longCOT: expected the text of the pieces, one after another")
     return thought
@@ -140,9 +131,5 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
 def _is_piece(value: Any) -> bool:
     if not isinstance(value, list) or not 2 <= len(value) <= 4 or not isinstance(value[0], str) or value[1] not in PIECES:
         return False
-    nodes = all(node is None or (isinstance(node, int) and not isinstance(node, bool) and node >= 0) for node in value[2:])
+    nodes = all(node is None or (type(node) is int and node >= 0) for node in value[2:])
     return nodes and (len(value) < 4 or (value[1] == "reflection" and value[2] is not None))
-
-
-def _is_turn(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)

@@ -9,7 +9,7 @@ from jorney.domain.countdown.behaviour import walk
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import NAME, SPLITS, Countdown, sample_problems
 from jorney.domain.countdown.verify import rate, state
-from jorney.domain.domain import Ask, Domain, Grade, Rating, Walked
+from jorney.domain.domain import Compare, Domain, Grade, Rating, Walked
 from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
 
@@ -30,10 +30,10 @@ class CountdownDomain(Domain):
                 f"{place}: field 'meta': expected 'numbers' and 'target' for the verifier 'countdown', got {meta!r}"
             )
 
-    def equal(self, known: str, stated: str, ask: Ask) -> str:
+    def equal(self, known: str, stated: str, compare: Compare) -> str:
         return "" if stated == known else f"answers {stated}, not {known}"
 
-    def grade(self, problem: Problem, text: str, step_format: StepFormat, ask: Ask) -> Grade:
+    def grade(self, problem: Problem, text: str, step_format: StepFormat, compare: Compare) -> Grade:
         return grade_countdown(problem, text, step_format)
 
     def verify(self, problem: Problem, steps: Sequence[str]) -> Rating:

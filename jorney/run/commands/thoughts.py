@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
@@ -22,19 +22,19 @@ from jorney.run.stages.judged import with_account
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.show import analysis
 from jorney.text.tokenizer import load_tokenizer
+from jorney.thought.asked.asking import Ask, Made, Talking
 from jorney.thought.asked.augment import AugmentConfig, augment
-from jorney.thought.asked.dialogue import Ask, Made, Talking
+from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, student_teacher
 from jorney.thought.asked.human import segments
-from jorney.thought.asked.propose_critique import DialogueConfig, propose_critique
-from jorney.thought.asked.student_teacher import student_teacher
 from jorney.thought.care.analyse import AnalyseConfig
 from jorney.thought.care.dedupe import DedupeConfig
 from jorney.thought.care.diversity import DiversityConfig
 from jorney.thought.care.mix import MixConfig
-from jorney.thought.care.quality import Scorer, measure_all
+from jorney.thought.care.quality import measure_all
 from jorney.thought.care.rated import rated_by
 
 THOUGHTS = "runs/derive/thoughts/journey.jsonl"
+_DIALOGUES = {"thoughts propose-critique": propose_critique, "thoughts student-teacher": student_teacher}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +66,19 @@ class AskingCommand(StageCommand):
         decides = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed")}
         return lambda: chat_ask(bench.generator(model), sampling), [model.key, decides], lambda stage: stage
 
+    def constructed(
+        self,
+        bench: Bench,
+        model: Model,
+        problems: Sequence[Problem],
+        talk: Callable[[Problem], Talking[Made]],
+        config: DialogueConfig | AugmentConfig,
+    ) -> list[Stage]:
+        """The stage that makes thoughts of problems by asking."""
+        ask, key, paid = self.asked(bench, model)
+        name = self.name.split()[-1]
+        return [paid(plan_constructed(bench, name, problems, talk, ask, [*key, config], config.concurrent))]
+
 
 @dataclasses.dataclass(frozen=True)
 class DialogueCommand(AskingCommand):
@@ -80,19 +93,11 @@ class DialogueCommand(AskingCommand):
     limit: int | None = 100
     dialogue: DialogueConfig = dataclasses.field(default_factory=DialogueConfig)
 
-    def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        """The dialogue about one problem."""
-        raise NotImplementedError
-
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        problems = self.read(self.problems, self.limit)
-        ask, key, paid = self.asked(bench, model)
-        reads = [*key, self.dialogue]
-        name = self.name.split()[-1]
-        stage = plan_constructed(
-            bench, name, problems, lambda problem: self.talk(bench, problem), ask, reads, self.dialogue.concurrent
-        )
-        return [paid(stage)]
+        def talk(problem: Problem) -> Talking[Made]:
+            return _DIALOGUES[self.name](problem, bench.format, domains.state, self.dialogue, self.writer)
+
+        return self.constructed(bench, model, self.read(self.problems, self.limit), talk, self.dialogue)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +108,6 @@ class ProposeCritiqueCommand(DialogueCommand):
 
     output: str = "runs/propose-critique"
 
-    def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return propose_critique(problem, bench.format, domains.state, self.dialogue, self.writer)
-
 
 @dataclasses.dataclass(frozen=True)
 class StudentTeacherCommand(DialogueCommand):
@@ -114,9 +116,6 @@ class StudentTeacherCommand(DialogueCommand):
     name: ClassVar[str] = "thoughts student-teacher"
 
     output: str = "runs/student-teacher"
-
-    def talk(self, bench: Bench, problem: Problem) -> Talking[Made]:
-        return student_teacher(problem, bench.format, domains.state, self.dialogue, self.writer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +143,11 @@ class HumanCommand(AskingCommand):
                 segments(problem, bench.format)
             except ValueError as error:
                 raise ValueError(f"{self.problems}: {error}") from None
-        ask, key, paid = self.asked(bench, model)
 
         def talk(problem: Problem) -> Talking[Made]:
             return augment(problem, bench.format, self.augment, self.writer)
 
-        return [paid(plan_constructed(bench, "human", problems, talk, ask, [*key, self.augment], self.augment.concurrent))]
+        return self.constructed(bench, model, problems, talk, self.augment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,11 +176,7 @@ class ScoreCommand(AskingCommand):
         if self.by == "measured":
             return [sets.plan_scores(bench, self.thoughts, lambda: measure_all, self.by, self.least)]
         ask, key, paid = self.asked(bench, model)
-
-        def rater() -> Scorer:
-            return rated_by(ask())
-
-        return [paid(sets.plan_scores(bench, self.thoughts, rater, key, self.least))]
+        return [paid(sets.plan_scores(bench, self.thoughts, lambda: rated_by(ask()), key, self.least))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,16 +302,6 @@ def run_analysis(command: AnalyseCommand, progress: Progress) -> tuple[list[str]
     return written, analysis.tables(found)
 
 
-COMMANDS: dict[str, type[StageCommand]] = {
-    kind.name: kind
-    for kind in (
-        ProposeCritiqueCommand,
-        StudentTeacherCommand,
-        HumanCommand,
-        ScoreCommand,
-        DedupeCommand,
-        MixCommand,
-        DiversityCommand,
-        AnalyseCommand,
-    )
-}
+_ASKING = (ProposeCritiqueCommand, StudentTeacherCommand, HumanCommand, ScoreCommand)
+_OTHERS = (DedupeCommand, MixCommand, DiversityCommand, AnalyseCommand)
+COMMANDS: dict[str, type[StageCommand]] = {kind.name: kind for kind in (*_ASKING, *_OTHERS)}

@@ -1,7 +1,8 @@
-"""Stages that make thoughts by asking a model (`thought.asked.dialogue`); a reply is kept, so that nothing is asked twice."""
+"""Stages that make thoughts by asking a model (`thought.asked.asking`); a reply is kept, so that nothing is asked twice."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from jorney.config import digest
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.run.workspace import Bench, Stage
-from jorney.thought.asked.dialogue import Ask, Chat, Made, Talking, account, advance, graded
+from jorney.thought.asked.asking import Ask, Chat, Made, Talking, account, advance, graded
 
 THOUGHTS = "thoughts.jsonl"
 OTHERS = "others.jsonl"
@@ -26,16 +27,15 @@ class Replies:
     """
 
     def __init__(self, folder: storage.Path, ask: Callable[[], Ask]) -> None:
-        self._folder, self._make = folder, ask
-        self._ask: Ask | None = None
+        self._folder, self._ask = folder, functools.cache(ask)
         self._known: dict[str, str] = {}
-        for part in sorted(folder.glob("*.jsonl")) if folder.exists() else ():
+        parts = sorted(folder.glob("*.jsonl")) if folder.exists() else []
+        for part in parts:
             for number, row in storage.read_jsonl(os.fspath(part)):
                 if not isinstance(row.get("chat"), str) or not isinstance(row.get("reply"), str):
                     raise ValueError(f"{part}: line {number}: expected the texts 'chat' and 'reply'")
                 self._known[row["chat"]] = row["reply"]
-        self._parts = len(list(folder.glob("*.jsonl"))) if folder.exists() else 0
-        self.asked = 0
+        self._parts, self.asked = len(parts), 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -44,8 +44,7 @@ class Replies:
         names = [digest(list(map(dict, chat)), 32) for chat in chats]
         new = {name: chat for name, chat in zip(names, chats, strict=True) if name not in self._known}
         if new:
-            self._ask = self._ask or self._make()
-            replies = self._ask(list(new.values()))
+            replies = self._ask()(list(new.values()))
             if len(replies) != len(new):
                 raise ValueError(f"{len(replies)} replies to {len(new)} chats: expected one for each, None where a call failed")
             self.asked += len(new)
@@ -90,17 +89,14 @@ def plan_constructed(
                 bar(1, f"{ends['kept'] / len(found):.0%} kept, {len(replies):,} replies")
         made_all = [found[index] for index in range(len(problems))]
         kept = [made.thought for made in made_all if made.status == "kept" and made.thought]
-        others = [made for made in made_all if made.status != "kept"]
         storage.write_jsonl(folder / THOUGHTS, (thought.to_json() for thought in kept))
-        storage.write_jsonl(folder / OTHERS, map(_other, others))
-        counts = account(made_all)
-        journeys = [thought for thought in kept if thought.excursions]
-        went_back = sum(thought.excursions for thought in kept)
-        return {**counts, "journeys": len(journeys), "mean_excursions": went_back / max(1, len(kept))}
+        storage.write_jsonl(folder / OTHERS, (_other(made) for made in made_all if made.status != "kept"))
+        backs = [thought.excursions for thought in kept if thought.excursions]
+        return {**account(made_all), "journeys": len(backs), "mean_excursions": sum(backs) / max(1, len(kept))}
 
     return bench.plan(name, [digest(list(problems)), *reads], work, f"{len(problems):,} problems")
 
 
 def _other(made: Made) -> dict[str, Any]:
-    about = {name: getattr(made, name) for name in ("id", "status", "note", "calls", "unreadable", "failed")}
+    about = {name: value for name, value in vars(made).items() if name != "thought"}
     return {**about, "thought": made.thought.to_json() if made.thought else None}

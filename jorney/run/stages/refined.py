@@ -93,12 +93,12 @@ def plan_refined(
                 total += account
                 parts.add({"id": draft.id, "thought": thought.to_json(), "account": dataclasses.asdict(account)})
                 bar(1, f"{total.check_failures:,} texts did not hold, {total.fallbacks:,} fallbacks")
-        rows = {row["id"]: row for row in Parts(folder / "parts").sorted()}
-        made = {id_: from_json(row["thought"], id_) for id_, row in rows.items()}
+        rows = list(Parts(folder / "parts").sorted())
+        made = {row["id"]: from_json(row["thought"], row["id"]) for row in rows}
         for name, own in drafts.items():
             thoughts = (made[one.id] if isinstance(one, Draft) else one for one in own)
             storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
-        account = sum((Account(**row["account"]) for row in rows.values()), Account())
+        account = sum((Account(**row["account"]) for row in rows), Account())
         return {"thoughts": len(made), **dataclasses.asdict(account), "refined": describe(list(made.values()))}
 
     return bench.plan("refine", [drafts_key, refiner_key], work, f"{len(waiting):,} thoughts")
@@ -107,12 +107,11 @@ def plan_refined(
 def offline(config: RefineConfig, seed: int) -> Refiner:
     """The offline refiner, with these phrases."""
 
-    def refine(drafts: Iterable[Draft]) -> Generator[tuple[Draft, Rewritten], None, None]:
-        for draft in drafts:
-            thought = compose(draft.tree, draft.visits, draft.thought.kind, domains.state, config, seed)
-            yield draft, Rewritten(thought, Account())
+    def one(draft: Draft) -> Rewritten:
+        thought = compose(draft.tree, draft.visits, draft.thought.kind, domains.state, config, seed)
+        return Rewritten(thought, Account())
 
-    return refine
+    return lambda drafts: ((draft, one(draft)) for draft in drafts)
 
 
 def by_llm(llm: Llm, config: RewriteConfig) -> Refiner:

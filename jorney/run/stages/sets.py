@@ -16,7 +16,7 @@ from jorney.rows.registry import is_thought
 from jorney.rows.sources import TFDS, read_rows
 from jorney.run.stage import source_digest
 from jorney.run.stages.trees import read_trees
-from jorney.run.workspace import Bench, Stage
+from jorney.run.workspace import Bench, Stage, read_parts
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.asked.human import from_solution
@@ -89,43 +89,34 @@ def plan_scores(bench: Bench, source: str, scorer: Callable[[], Scorer], scorer_
                 parts.append(folder / "parts" / f"{len(parts):06d}.jsonl")
                 if not parts[-1].exists():
                     score = score or scorer()
-                    found = score(thoughts)
-                    scored = ({**row, "quality": _plain(one)} for (_, row), one in zip(chunk, found, strict=True))
-                    storage.write_jsonl(parts[-1], scored)
+                    found = [one and {**dataclasses.asdict(one), "q": one.q} for one in score(thoughts)]
+                    storage.write_jsonl(
+                        parts[-1], ({**row, "quality": one} for (_, row), one in zip(chunk, found, strict=True))
+                    )
                 bar(len(chunk))
-        made = (row for part in parts for _, row in storage.read_jsonl(os.fspath(part)))
         qualities: list[Quality] = []
-        counts = {"without_score": 0, "below_least": 0}
+        below = 0
 
         def kept() -> Iterator[Row]:
-            for row in made:
-                if row["quality"] is None:
-                    counts["without_score"] += 1
-                    continue
-                qualities.append(Quality(**{name: row["quality"][name] for name in row["quality"] if name != "q"}))
-                if qualities[-1].q < least:
-                    counts["below_least"] += 1
-                    continue
-                yield row
+            nonlocal below
+            for row in read_parts(folder / "parts"):
+                if row["quality"] is not None:
+                    qualities.append(Quality(**{name: value for name, value in row["quality"].items() if name != "q"}))
+                    if qualities[-1].q >= least:
+                        yield row
+                    else:
+                        below += 1
 
         write_rows(folder / THOUGHTS, kept())
-        return {**counts, **summarise(qualities)}
+        return {"without_score": total - len(qualities), "below_least": below, **summarise(qualities)}
 
     return bench.plan("scores", [key_of(source), scorer_key, least], work, f"{total:,} thoughts")
 
 
-def _plain(quality: Quality | None) -> dict[str, float] | None:
-    return None if quality is None else {**dataclasses.asdict(quality), "q": quality.q}
-
-
-def write_rows(where: storage.PathLike, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Writes a file of JSON lines row by row, whole or not at all; returns how many."""
-    count = 0
+def write_rows(where: storage.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a file of JSON lines row by row, whole or not at all."""
     with storage.open_whole(where) as file:
-        for row in rows:
-            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
-            count += 1
-    return count
+        file.writelines((json.dumps(row, ensure_ascii=False) + "\n").encode() for row in rows)
 
 
 def plan_dedupe(bench: Bench, source: str, config: DedupeConfig) -> Stage:
@@ -134,26 +125,25 @@ def plan_dedupe(bench: Bench, source: str, config: DedupeConfig) -> Stage:
 
     def work(folder: storage.Path) -> dict[str, Any]:
         repeated: list[Row] = []
-        kept_places: dict[int, str] = {}
+        places: list[str] = []
         one, other = itertools.tee(rows_of(source))
         with bench.progress.bar("rows", total) as bar:
 
             def kept() -> Iterator[Row]:
                 found = duplicates((text_of(row, place) for place, row in one), config)
-                for number, ((place, row), duplicate) in enumerate(zip(other, found, strict=True)):
+                for (place, row), duplicate in zip(other, found, strict=True):
                     bar(1, f"{len(repeated):,} duplicates")
+                    places.append(place)
                     if duplicate is None:
-                        kept_places[number] = place
                         yield row
-                        continue
-                    of, similarity, exact = duplicate
-                    about = {"place": place, "id": row.get("id"), "of": kept_places[of]}
-                    repeated.append({**about, "similarity": similarity, "exact": exact})
+                    else:
+                        about = {"similarity": duplicate.similarity, "exact": duplicate.exact}
+                        repeated.append({"place": place, "id": row.get("id"), "of": places[duplicate.of], **about})
 
-            count = write_rows(folder / THOUGHTS, kept())
+            write_rows(folder / THOUGHTS, kept())
         write_rows(folder / "duplicates.jsonl", repeated)
-        exact = sum(row["exact"] for row in repeated)
-        return {"rows": total, "kept": count, "exact_duplicates": exact, "near_duplicates": len(repeated) - exact}
+        exact, left_out = sum(row["exact"] for row in repeated), len(repeated)
+        return {"rows": total, "kept": total - left_out, "exact_duplicates": exact, "near_duplicates": left_out - exact}
 
     return bench.plan("unique", [key_of(source), config], work, f"{total:,} rows, from a similarity of {config.threshold:g}")
 
@@ -199,14 +189,12 @@ def plan_diversity(
         count_rows(source)
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        known = list(temperatures) or None
         texts = [[text_of(row, place) for place, row in rows_of(source)] for source in rounds]
-        history = measure_rounds(texts, config, bench.seed, known)
-        collapsed = collapse(history, config)
+        history = measure_rounds(texts, config, bench.seed, temperatures)
         found = {
             "rounds": [{"source": source, **dataclasses.asdict(one)} for source, one in zip(rounds, history, strict=True)],
             "trend": trend(history),
-            "collapsed": ", ".join(collapsed) or "nothing",
+            "collapsed": ", ".join(collapse(history, config)) or "nothing",
             "next_temperature": next_temperature(history, config, default),
         }
         storage.write_json(folder / "diversity.json", found)

@@ -20,10 +20,11 @@ from jorney.domain.answers import final_answer
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
-from jorney.thought.asked.dialogue import Ended, Made, Talk, Talking, Unreadable, hold
-from jorney.thought.asked.human import one_line, segments, told
+from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, hold
+from jorney.thought.asked.builder import ThoughtBuilder, one_line
+from jorney.thought.asked.human import segments
 from jorney.thought.care.arithmetic import equations, quantities
-from jorney.thought.thought import Piece, Thought
+from jorney.thought.thought import Thought
 
 RECAP = "recap"
 _TASKS = {
@@ -73,7 +74,7 @@ class AugmentConfig:
         expect_at_least(0, self, "augment", "retries")
 
 
-class Block(NamedTuple):
+class Section(NamedTuple):
     """The lines that have become of a human step (from 1), or a recap after it."""
 
     step: int
@@ -82,7 +83,7 @@ class Block(NamedTuple):
 
 
 def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, writer: str) -> Talking[Made]:
-    """The passes over one problem's solution; see `thought.asked.dialogue`.
+    """The passes over one problem's solution; see `thought.asked.asking`.
 
     Args:
       writer: what the model is known by, in the thought.
@@ -93,105 +94,111 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
     if domain_of(problem).moves:
         raise ValueError(f"the problem {problem.id!r}: every line of its solution is a move: expected a solution in words")
     steps = segments(problem, step_format)  # now, before anything is asked for
-    return hold(problem, config.retries, functools.partial(_talk, problem, steps, step_format, config, writer))
+
+    def checked(reply: str, recaps: bool) -> list[Section]:
+        found = read_sections(reply)
+        if not recaps and any(section.recap for section in found):
+            raise Unreadable("expected no recaps: they were not asked for")
+        if error := unfaithful(problem, steps, found, config.kept_words):
+            raise Unreadable(error)
+        return found
+
+    def passes(talk: Talk) -> Talking[Thought]:
+        sections = [Section(k, (step,)) for k, step in enumerate(steps, start=1)]
+        done, refusal = [], Ended("unreadable", "no pass")
+        for name in config.passes:
+            marks = ((RECAP if section.recap else section.step, "\n".join(section.lines)) for section in sections)
+            text = "\n".join(f"[{mark}]\n{lines}" for mark, lines in marks)
+            about = {"task": _TASKS[name], "answer": problem.answer, "question": problem.question.strip(), "text": text}
+            recaps = name == RECAP or any(section.recap for section in sections)
+            try:
+                sections = yield from talk.ask(_PROMPT.format(**about), functools.partial(checked, recaps=recaps))
+                done.append(name)
+            except Ended as end:
+                refusal = end
+        if not done:
+            raise refusal
+        return _thought(problem, steps, sections, step_format, f"{writer}: {', '.join(done)}")
+
+    return hold(problem, config.retries, passes)
 
 
-def _talk(
-    problem: Problem, steps: Sequence[str], step_format: StepFormat, config: AugmentConfig, writer: str, talk: Talk
-) -> Talking[Thought]:
-    blocks = [Block(k, (step,)) for k, step in enumerate(steps, start=1)]
-    done, refusal = [], Ended("unreadable", "no pass")
-    for name in config.passes:
-        prompt = _PROMPT.format(
-            task=_TASKS[name], answer=problem.answer, question=problem.question.strip(), text=_shown(blocks)
-        )
-        parse = functools.partial(_checked, problem=problem, steps=steps, recaps=name == "recap", before=blocks, config=config)
-        try:
-            blocks = yield from talk.ask(prompt, parse)
-            done.append(name)
-        except Ended as end:
-            refusal = end
-    if not done:
-        raise refusal
-    return _thought(problem, steps, blocks, step_format, f"{writer}: {', '.join(done)}")
+def _thought(
+    problem: Problem, steps: Sequence[str], sections: Sequence[Section], step_format: StepFormat, writer: str
+) -> Thought:
+    builder = ThoughtBuilder(problem, step_format)
+    for step in steps:
+        builder.say("human", step)
+    for section in sections:
+        for line in _told(section):
+            if section.recap:
+                builder.look(line, section.step)
+            else:
+                builder.step(one_line(line, step_format), section.step)
+    return builder.finish(problem.answer, len(steps), "human", writer)
 
 
-def _shown(blocks: Sequence[Block]) -> str:
-    return "\n".join(f"[{RECAP if block.recap else block.step}]\n" + "\n".join(block.lines) for block in blocks)
+def _told(section: Section) -> list[str]:
+    """The lines of a section without that of the answer."""
+    return [line for line in section.lines if not line.startswith("####")]
 
 
-def _checked(
-    reply: str, problem: Problem, steps: Sequence[str], recaps: bool, before: Sequence[Block], config: AugmentConfig
-) -> list[Block]:
-    blocks = read_blocks(reply)
-    old = [block.lines for block in before if block.recap]
-    new = [block.lines for block in blocks if block.recap]
-    if new and not recaps and not old:
-        raise Unreadable("expected no recaps: they were not asked for")
-    if error := unfaithful(problem, steps, blocks, config.kept_words):
-        raise Unreadable(error)
-    return blocks
-
-
-def read_blocks(reply: str) -> list[Block]:
+def read_sections(reply: str) -> list[Section]:
     """The marks of a reply and the lines under each.
 
     Raises:
       Unreadable: text stands before the first mark, nothing under one, or a recap before the first step.
     """
-    parts = re.split(rf"^[ \t*]*\[(\d{{1,3}}|{RECAP})\][ \t*:]*", reply, flags=re.MULTILINE | re.IGNORECASE)
-    if parts[0].strip() or len(parts) < 3:
+    before, *marked = re.split(rf"^[ \t*]*\[(\d{{1,3}}|{RECAP})\][ \t*:]*", reply, flags=re.MULTILINE | re.IGNORECASE)
+    if before.strip() or not marked:
         raise Unreadable("expected the mark [1] on the first line, and nothing before it")
-    blocks: list[Block] = []
-    for mark, text in zip(parts[1::2], parts[2::2], strict=True):
+    sections: list[Section] = []
+    for mark, text in zip(marked[::2], marked[1::2], strict=True):
         lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("####"))
         if not lines:
             raise Unreadable(f"expected text under the mark [{mark}]")
         recap = mark.lower() == RECAP
-        if recap and not blocks:
+        if recap and not sections:
             raise Unreadable("expected a step before the first recap")
-        blocks.append(Block(blocks[-1].step if recap else int(mark), lines, recap))
+        sections.append(Section(sections[-1].step if recap else int(mark), lines, recap))
     if (stated := final_answer(reply)) is not None:
-        blocks[-1] = blocks[-1]._replace(lines=(*blocks[-1].lines, f"#### {stated}"))
-    return blocks
+        sections[-1] = sections[-1]._replace(lines=(*sections[-1].lines, f"#### {stated}"))
+    return sections
 
 
-def unfaithful(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], kept_words: float = 0.5) -> str | None:
-    """What the blocks have changed of the human steps; None where nothing.
+def unfaithful(problem: Problem, steps: Sequence[str], sections: Sequence[Section], kept_words: float = 0.5) -> str | None:
+    """What the sections have changed of the human steps; None where nothing.
 
-    Every step has its block, in order; a block holds all of the step's numbers, and its equations' results in order; of a step
+    Every step has its section, in order; it holds all of the step's numbers, and its equations' results in order; of a step
     without numbers it holds the share `kept_words` of the words. Every equation that the step itself does not have is true. A
-    recap has no number that the question or an earlier block does not have. A final answer, where one is stated, is the known
+    recap has no number that the question or an earlier section does not have. A final answer, where one is stated, is the known
     one.
     """
-    marks = [block.step for block in blocks if not block.recap]
-    if marks != list(range(1, len(steps) + 1)):
+    if [section.step for section in sections if not section.recap] != list(range(1, len(steps) + 1)):
         return f"expected the marks [1] to [{len(steps)}], each once and in order"
     seen = set(quantities(problem.question, words=True))
-    for block in blocks:
-        told = "\n".join(line for line in block.lines if not line.startswith("####"))
-        if block.recap:
+    for section in sections:
+        told = "\n".join(_told(section))
+        if section.recap:
             if new := sorted(set(quantities(told)) - seen):
-                return f"the recap after [{block.step}] says something new: {_plain(new[0])}"
+                return f"the recap after [{section.step}] says something new: {_plain(new[0])}"
             continue
-        step, numbers = steps[block.step - 1], set(quantities(told, words=True))
+        step, numbers = steps[section.step - 1], set(quantities(told, words=True))
         own = quantities(step)
         if lost := [number for number in own if number not in numbers]:
-            return f"[{block.step}] has lost the number {_plain(lost[0])}"
+            return f"[{section.step}] has lost the number {_plain(lost[0])}"
         own_equations, found = equations(step), equations(told)
         results = iter(equation.result for equation in found)
         if not all(equation.result in results for equation in own_equations):
-            return f"[{block.step}] has lost an equation of its step, or changed their order"
-        false = [
-            e for e in found if not e.true and (e.operands, e.result) not in [(o.operands, o.result) for o in own_equations]
-        ]
-        if false:
-            return f"[{block.step}] has a false equation, with the result {_plain(false[0].result)}"
-        words = set(re.findall(r"[a-z]{4,}", step.lower()))
-        if not own and len(words & set(re.findall(r"[a-z]{4,}", told.lower()))) < kept_words * len(words):
-            return f"[{block.step}] says something else than its step"
+            return f"[{section.step}] has lost an equation of its step, or changed their order"
+        own_sides = [(equation.operands, equation.result) for equation in own_equations]
+        if false := [one.result for one in found if not one.true and (one.operands, one.result) not in own_sides]:
+            return f"[{section.step}] has a false equation, with the result {_plain(false[0])}"
+        words, kept = (set(re.findall(r"[a-z]{4,}", text.lower())) for text in (step, told))
+        if not own and len(words & kept) < kept_words * len(words):
+            return f"[{section.step}] says something else than its step"
         seen |= numbers
-    stated = final_answer("\n".join(line for block in blocks for line in block.lines))
+    stated = final_answer("\n".join(line for section in sections for line in section.lines))
     if stated is not None and stated != final_answer(f"#### {problem.answer}"):
         return f"the answer has become {stated}"
     return None
@@ -199,17 +206,3 @@ def unfaithful(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], 
 
 def _plain(number: Fraction) -> str:
     return f"{float(number):g}"
-
-
-def _thought(problem: Problem, steps: Sequence[str], blocks: Sequence[Block], step_format: StepFormat, writer: str) -> Thought:
-    pieces: list[Piece] = []
-    number = 0
-    for block in blocks:
-        for line in block.lines:
-            if line.startswith("####"):
-                continue
-            text = one_line(line, step_format) + step_format.between
-            number += not block.recap
-            opening = "" if block.recap else step_format.opens(number)
-            pieces.append(Piece(opening + text, "connective" if block.recap else "step", block.step))
-    return told(problem, steps, pieces, step_format, writer)

@@ -1,159 +1,265 @@
-"""Thoughts that are made by asking a model: what every such construction shares.
+"""Two models in a dialogue about a problem, one of whom solves it (O1 Replication Journey, Part 1).
 
-A construction is a generator for one problem: it yields a chat, is sent the reply (None where the call failed for good), and
-returns what became of the problem. It never knows who answers. `advance` runs many of them, all turns of all problems together.
+Propose and critique: the proposer picks an action at a time (it continues, reflects, backtracks or terminates); after each but
+the last a critic, who sees what stands, says what it thinks of it, and the proposer reads that before it acts again.
+
+Student and teacher (the paper's multi-agent debate): the student writes one step a turn. The teacher says whether to go on, to
+look again, or to go back to an earlier step; the student then says in its own words what it has seen.
+
+The thought is the words of the one who solves, alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+import functools
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from jorney.domain.grading import Grader
+from jorney.config import expect_at_least
 from jorney.domain.problem import Problem
+from jorney.text.step_format import StepFormat
+from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, hold
+from jorney.thought.asked.builder import ThoughtBuilder, one_line, split_final
+from jorney.thought.refine import State
 from jorney.thought.thought import Thought
 
-Message = Mapping[str, str]
-Chat = Sequence[Message]
-# Chats in, texts out in the same order; None where a call failed for good.
-Ask = Callable[[Sequence[Chat]], list[str | None]]
+ACTIONS = ("continue", "reflect", "backtrack", "terminate")
+VERDICTS = ("go on", "reflect", "backtrack")
 
-# What becomes of a problem. Only thoughts that are "kept" are training data.
-STATUSES = ("kept", "wrong answer", "unfinished", "unreadable", "failed call")
+_PROPOSE = """You solve a problem one action at a time. Choose the action that is best now:
 
-T = TypeVar("T")
-Talking = Generator[Chat, str | None, T]
+Action: continue
+(the next step of the solution: one step, a sentence or two with its calculation)
+
+Action: reflect
+(what you notice when you look at the steps so far again, without changing them)
+
+Action: backtrack to K
+(why the steps after step K are wrong or lead nowhere; K is the number of the last step to keep, 0 keeps none)
+
+Action: terminate
+(the final answer, on a line of its own: #### ANSWER)
+
+Reply with one action: its line exactly as above, then your words. Think as a person does who explores: doubt, try, go back.
+{critique}
+{shown}"""
+_CRITIC = """You are the critic of somebody who solves a problem step by step. Look at the last action. Say in one or two
+sentences whether it is right and helps, what is wrong if anything is, and how far one should go back if so. Do not go on with
+the solution yourself.
+{answer}
+{shown}
+Last action: {action}
+"""
+_STUDENT = """You are a student who solves a problem, thinking aloud. Write the next step of your solution, and nothing else:
+one step, a sentence or two with its calculation. If the problem is solved with it, end with the final answer on a line of its
+own:
+#### ANSWER
+
+{shown}"""
+_TEACHER = """You are a teacher who watches a student solve a problem. Look at the student's last step. Reply with one line:
+
+Verdict: go on
+Verdict: reflect
+Verdict: backtrack to K
+
+and after it one or two sentences to the student. "go on": the step is right and helps. "reflect": the student should look at
+something again, but nothing has to be undone. "backtrack to K": a step is wrong or leads nowhere; K is the number of the last
+step that is right, 0 if none is.
+{answer}
+{shown}{stated}"""
+_REFLECT = """You are a student who solves a problem, thinking aloud. Your teacher says: {said}
+
+{shown}
+{todo} Say in one or two sentences, to yourself and in the first person, what you notice. Do not write the next step yet."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
-    """What became of one problem.
+class DialogueConfig:
+    """Limits of a dialogue.
 
     Attributes:
-      id: of the problem.
-      status: one of STATUSES: "unfinished" ran out of turns, "unreadable" gave no reply in the form asked for, however often.
-      thought: there whenever a final answer was reached.
-      note: why it is not kept, in a few words.
-      calls: replies that were asked for.
-      unreadable: of those, how many were not in the form asked for.
-      failed: of those, how many never came.
+      max_turns: actions (or steps) a problem may take.
+      max_backtracks: how often it may go back.
+      retries: how often a reply that is not in the form asked for is asked for again.
+      known_answer: whether the critic (or the teacher) is told the answer; whoever solves the problem never is.
+      concurrent: problems under way together.
     """
 
-    id: str
-    status: str
-    thought: Thought | None = None
-    note: str = ""
-    calls: int = 0
-    unreadable: int = 0
-    failed: int = 0
+    max_turns: int = 24
+    max_backtracks: int = 4
+    retries: int = 2
+    known_answer: bool = False
+    concurrent: int = 64
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "dialogue", "max_turns", "concurrent")
+        expect_at_least(0, self, "dialogue", "max_backtracks", "retries")
 
 
-class Unreadable(ValueError):
-    """A reply is not in the form that was asked for; says what was expected, in words for the model."""
+class Action(NamedTuple):
+    """What the proposer does: the action, its words, where it goes back to, and the final answer."""
+
+    name: str
+    words: str
+    level: int = 0
+    answer: str = ""
 
 
-class Ended(Exception):
-    """A dialogue ends without a thought."""
+class Verdict(NamedTuple):
+    """What the teacher says: one of VERDICTS, the step to go back to, and words."""
 
-    def __init__(self, status: str, note: str) -> None:
-        super().__init__(note)
-        self.status, self.note = status, note
+    name: str
+    words: str
+    level: int = 0
 
 
-class Talk:
-    """The calls of one problem, counted.
+def propose_critique(
+    problem: Problem, step_format: StepFormat, state: State, config: DialogueConfig, writer: str
+) -> Talking[Made]:
+    """The dialogue of a proposer and a critic about one problem; see `thought.asked.asking`.
 
     Args:
-      retries: how often an unreadable reply is asked for again.
+      writer: what the model is known by, in the thought.
     """
 
-    def __init__(self, retries: int) -> None:
-        self._retries = retries
-        self.calls = self.unreadable = self.failed = 0
+    def dialogue(talk: Talk) -> Talking[Thought]:
+        builder, critique = ThoughtBuilder(problem, step_format), ""
+        for _ in range(config.max_turns):
+            may_go_back = builder.backtracks < config.max_backtracks
+            parse = functools.partial(read_action, steps=len(builder.steps), may_go_back=may_go_back)
+            action = yield from talk.ask(_PROPOSE.format(critique=critique, shown=builder.shown()), parse)
+            turn = builder.say("proposer", action.words, action.answer)
+            about = f"{action.name}: {action.words}"
+            if action.name == "backtrack":
+                about = f"backtrack to {action.level}: {action.words}"
+                builder.backtrack(action.level, action.words, turn, state)
+            elif action.name == "reflect":
+                builder.look(action.words, turn)
+            elif action.words:
+                builder.step(one_line(action.words, step_format), turn)
+            if action.name == "terminate":
+                return builder.finish(action.answer, turn, "propose-critique", writer)
+            seen = _CRITIC.format(answer=_known(problem, config), shown=builder.shown(), action=about)
+            comment = yield from talk.ask(seen, read_words)
+            builder.say("critic", comment)
+            critique = f"\nYour last action was: {about}\nA critic says of it: {comment}\n"
+        raise Ended("unfinished", f"no answer within {config.max_turns} actions")
 
-    def ask(self, prompt: str, parse: Callable[[str], T]) -> Talking[T]:
-        """A reply to a prompt, read by `parse`; one that cannot be read is shown to the model, with what was expected.
-
-        Raises:
-          Ended: the call failed, or no reply could be read.
-        """
-        # One user's message: some chat templates know no system's.
-        chat: list[Message] = [{"role": "user", "content": prompt}]
-        error = ""
-        for _ in range(self._retries + 1):
-            reply = yield chat
-            self.calls += 1
-            if reply is None:
-                self.failed += 1
-                raise Ended("failed call", "a call failed for good")
-            try:
-                return parse(reply.strip())
-            except Unreadable as unreadable:
-                self.unreadable += 1
-                error = str(unreadable)
-                again = f"This could not be read: {error}. Reply again, in the form that was asked for and with nothing else."
-                chat = [*chat, {"role": "assistant", "content": reply.strip() or "-"}, {"role": "user", "content": again}]
-        raise Ended("unreadable", error)
+    return hold(problem, config.retries, dialogue)
 
 
-def hold(problem: Problem, retries: int, talk: Callable[[Talk], Talking[Thought]]) -> Talking[Made]:
-    """A construction's talk about one problem, with its calls counted and its end told."""
-    counted = Talk(retries)
+def student_teacher(
+    problem: Problem, step_format: StepFormat, state: State, config: DialogueConfig, writer: str
+) -> Talking[Made]:
+    """The dialogue of a student and a teacher about one problem; see `thought.asked.asking`.
 
-    def made(status: str, thought: Thought | None = None, note: str = "") -> Made:
-        return Made(problem.id, status, thought, note, counted.calls, counted.unreadable, counted.failed)
+    Args:
+      writer: what the model is known by, in the thought.
+    """
 
-    try:
-        thought = yield from talk(counted)
-    except Ended as end:
-        return made(end.status, note=end.note)
-    return made("kept", thought)
+    def dialogue(talk: Talk) -> Talking[Thought]:
+        builder = ThoughtBuilder(problem, step_format)
+        for _ in range(config.max_turns):
+            words, answer = yield from talk.ask(_STUDENT.format(shown=builder.shown()), _read_step)
+            turn = builder.say("student", words, answer)
+            if words:
+                builder.step(one_line(words, step_format), turn)
+            stated = f"\nThe student states the final answer: {answer}\n" if answer else ""
+            seen = _TEACHER.format(answer=_known(problem, config), shown=builder.shown(), stated=stated)
+            may_go_back = builder.backtracks < config.max_backtracks
+            parse = functools.partial(read_verdict, steps=len(builder.steps), may_go_back=may_go_back)
+            verdict = yield from talk.ask(seen, parse)
+            builder.say("teacher", verdict.words)
+            back = verdict.name == "backtrack"
+            if verdict.name != "go on":
+                kept = f"only the steps up to {verdict.level} stay" if verdict.level else "none of the steps stays"
+                todo = f"You go back: {kept}." if back else "You look again at what stands."
+                prompt = _REFLECT.format(said=verdict.words or verdict.name, shown=builder.shown(), todo=todo)
+                said = yield from talk.ask(prompt, read_words)
+                turn = builder.say("student", said)
+                if back:
+                    builder.backtrack(verdict.level, said, turn, state)
+                else:
+                    builder.look(split_final(said)[0] or said, turn)
+            if answer and not back:  # it stands, be it after another look
+                return builder.finish(answer, turn, "student-teacher", writer)
+        raise Ended("unfinished", f"no answer within {config.max_turns} steps")
+
+    return hold(problem, config.retries, dialogue)
 
 
-def advance(dialogues: Iterable[Talking[Made]], ask: Ask, concurrent: int) -> Iterator[tuple[int, Made]]:
-    """(index, what became of it) of every dialogue, as they end; never more than `concurrent` are under way.
+def _known(problem: Problem, config: DialogueConfig) -> str:
+    return f"The right answer is {problem.answer}; do not tell it." if config.known_answer else ""
 
-    The turns of all that are under way are asked for together; where one ends the next begins.
+
+def read_action(reply: str, steps: int, may_go_back: bool = True) -> Action:
+    """The action that a reply states.
+
+    Args:
+      steps: how many stand.
 
     Raises:
-      ValueError: `ask` gave another number of replies than there were chats.
+      Unreadable: says what was expected.
     """
-    waiting = enumerate(dialogues)
-    live: dict[int, tuple[Talking[Made], Chat]] = {}
-    while True:
-        while len(live) < concurrent and (following := next(waiting, None)) is not None:
-            index, dialogue = following
-            try:
-                live[index] = dialogue, next(dialogue)
-            except StopIteration as end:
-                yield index, end.value
-        if not live:
-            return
-        replies = ask([chat for _, chat in live.values()])
-        if len(replies) != len(live):
-            raise ValueError(f"{len(replies)} replies to {len(live)} chats: expected one for each, None where a call failed")
-        for (index, (dialogue, _)), reply in zip(list(live.items()), replies, strict=True):
-            try:
-                live[index] = dialogue, dialogue.send(reply)
-            except StopIteration as end:
-                del live[index]
-                yield index, end.value
+    name, level, rest = _read_choice(reply, "Action", ACTIONS)
+    words, answer = split_final(rest)
+    if answer is not None and name != "backtrack":
+        return Action("terminate", words, answer=answer)  # whatever it calls it
+    if name == "terminate":
+        raise Unreadable("expected the final answer on a line of its own, as #### ANSWER")
+    if not words:
+        raise Unreadable(f"expected words after 'Action: {name}'")
+    if name != "backtrack":
+        return Action(name, words)
+    if not may_go_back:
+        raise Unreadable("expected another action than backtrack: you have gone back as often as you may")
+    return Action(name, words, _read_level(level, steps, "Action", "there is no step to leave"))
 
 
-def graded(made: Made, problem: Problem, grader: Grader) -> Made:
-    """The same, kept only if its final answer is right."""
-    if made.thought is None:
-        return made
-    grade = grader.grade(problem, made.thought.text)
-    return made if grade.correct else dataclasses.replace(made, status="wrong answer", note=grade.note)
+def read_verdict(reply: str, steps: int, may_go_back: bool = True) -> Verdict:
+    """The verdict that a teacher's reply states.
+
+    Args:
+      steps: how many stand.
+
+    Raises:
+      Unreadable: says what was expected.
+    """
+    name, level, rest = _read_choice(reply, "Verdict", VERDICTS)
+    words = rest.strip()
+    if name != "backtrack":
+        return Verdict(name, words)
+    if not may_go_back:
+        raise Unreadable("expected another verdict than backtrack: the student has gone back as often as is allowed")
+    return Verdict(name, words, _read_level(level, steps, "Verdict", "there is no step yet to go back from"))
 
 
-def account(results: Iterable[Made]) -> dict[str, Any]:
-    """How many problems ended how, and all calls: none is left out."""
-    found = list(results)
-    ends = Counter(made.status for made in found)
-    names = {"calls": "calls", "unreadable_replies": "unreadable", "failed_calls": "failed"}
-    calls = {name: sum(getattr(made, field) for made in found) for name, field in names.items()}
-    return {"problems": len(found), **{status.replace(" ", "_"): ends[status] for status in STATUSES}, **calls}
+def _read_choice(reply: str, title: str, names: Sequence[str]) -> tuple[str, str | None, str]:
+    """The name behind a title, K where "to K" follows, and the rest of the reply."""
+    match = re.match(rf"\W*{title}\W*[:=]\W*({'|'.join(names)})\b(?:\W*to(?: step)? (\d{{1,4}}))?", reply, re.IGNORECASE)
+    if match is None:
+        raise Unreadable(f"expected '{title}: ' and one of {', '.join(names)} on the first line")
+    return match[1].lower(), match[2], reply[match.end() :].lstrip(" .:*)\n")
+
+
+def _read_level(stated: str | None, steps: int, title: str, none: str) -> int:
+    """The last step to keep, of those that stand. Raises Unreadable where at least one step would not be left."""
+    if stated is None or int(stated) >= steps:
+        raise Unreadable(f"expected '{title}: backtrack to K', K from 0 to {steps - 1}" if steps else none)
+    return int(stated)
+
+
+def _read_step(reply: str) -> tuple[str, str | None]:
+    words, answer = split_final(read_words(reply))
+    if not words and answer is None:
+        raise Unreadable("expected a step, or the final answer as #### ANSWER")
+    return words, answer
+
+
+def read_words(reply: str) -> str:
+    """A reply that is free in its form. Raises Unreadable where it is empty."""
+    if not reply:
+        raise Unreadable("the reply was empty")
+    return reply

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
-from jorney.domain.answers import final_answer
 from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
-from jorney.thought.thought import Piece, Thought, Turn
-
-
-def split_final(text: str) -> tuple[str, str | None]:
-    """A text without its line of the final answer, and the answer that it states."""
-    words = re.sub(r"^.*?(####.*)$", lambda line: line[0][: -len(line[1])], text, flags=re.MULTILINE)
-    return words.strip(), final_answer(text)
-
-
-def one_line(text: str, step_format: StepFormat) -> str:
-    """A step in one line, without a number of its own: lines within it that begin with a number would be taken for steps."""
-    return re.sub(step_format.start, "", " ".join(text.split()), count=1).strip()
+from jorney.thought.asked.builder import ThoughtBuilder, one_line, split_final
+from jorney.thought.thought import Thought
 
 
 def segments(problem: Problem, step_format: StepFormat) -> list[str]:
@@ -38,26 +24,8 @@ def segments(problem: Problem, step_format: StepFormat) -> list[str]:
 
 def from_solution(problem: Problem, step_format: StepFormat) -> Thought:
     """The solution as it stands, as a thought. Raises as `segments` does."""
-    steps = segments(problem, step_format)
-    pieces = [Piece(f"{step_format.opens(k)}{step}{step_format.between}", "step", k) for k, step in enumerate(steps, start=1)]
-    return told(problem, steps, pieces, step_format, "human")
-
-
-def told(problem: Problem, steps: Sequence[str], pieces: Sequence[Piece], step_format: StepFormat, writer: str) -> Thought:
-    """A thought that tells a human solution, its answer behind the pieces.
-
-    Args:
-      steps: of the solution; pieces point to them, from 1.
-      writer: whose words it is told in.
-    """
-    return Thought(
-        problem.id,
-        problem.question,
-        problem.answer,
-        "shortcut",
-        len(steps),
-        (*pieces, Piece(step_format.states(problem.answer), "conclusion", len(steps))),
-        writer,
-        construction="human",
-        turns=(Turn("question", problem.question), *(Turn("human", step) for step in steps)),
-    )
+    builder = ThoughtBuilder(problem, step_format)
+    for step in segments(problem, step_format):
+        turn = builder.say("human", step)
+        builder.step(step, turn)
+    return builder.finish(problem.answer, turn, "human", "human")

@@ -92,20 +92,18 @@ async def rewrite(
             wrong = reply.error
             break
         found = _THOUGHT.findall(reply.text)
-        text = found[0] if len(found) == 1 else None
-        if text is None:
+        if len(found) != 1:
             wrong = "expected one text between <thought> and </thought>"
             account += Account(parse_failures=1)
-        elif problem := fault(tree, visits, text):
+        elif problem := fault(tree, visits, found[0]):
             wrong = problem
             account += Account(check_failures=1)
         else:
-            pieces = locate(tree, visits, text)
+            pieces = locate(tree, visits, found[0])
             return Rewritten(dataclasses.replace(offline, pieces=pieces, refiner=model, note=""), account)
         said = {"role": "assistant", "content": reply.text}
         chat = [*first, said, {"role": "user", "content": AGAIN.format(wrong=wrong)}]
-    note = f"{model}: {wrong}"[:500]
-    return Rewritten(dataclasses.replace(offline, note=note), account + Account(fallbacks=1))
+    return Rewritten(dataclasses.replace(offline, note=f"{model}: {wrong}"[:500]), account + Account(fallbacks=1))
 
 
 def prompt(tree: Tree, visits: Sequence[Visit]) -> list[dict[str, str]]:
@@ -127,9 +125,8 @@ def prompt(tree: Tree, visits: Sequence[Visit]) -> list[dict[str, str]]:
 
 def fault(tree: Tree, visits: Sequence[Visit], text: str) -> str | None:
     """What is wrong with a text for a walk: `refine.check`, and a way back that no words announce; or None."""
-    if wrong := check(tree, visits, text):
-        return wrong
-    return None if spans(tree, visits, text) else "where the draft goes back, the text must say what is wrong and go back"
+    wrong = "where the draft goes back, the text must say what is wrong and go back"
+    return check(tree, visits, text) or (None if spans(tree, visits, text) else wrong)
 
 
 def spans(tree: Tree, visits: Sequence[Visit], text: str) -> list[tuple[int, int]] | None:
@@ -140,26 +137,26 @@ def spans(tree: Tree, visits: Sequence[Visit], text: str) -> list[tuple[int, int
     """
     opens, letters = FORMATS[tree.step_format].opens, [0, *itertools.accumulate(map(str.isalpha, text))]
     # By the end of the step before: how good the way to there is, and the spans of it.
-    ways: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {0: (0, ())}
+    ways: dict[int, tuple[int, list[tuple[int, int]]]] = {0: (0, [])}
     left = False
     for visit in visits:
         step, opening = bare(tree, visit.node), opens(tree.level(visit.node))
-        found: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {}
-        for match in re.finditer(f"(?={re.escape(step)})", text) if step else ():
+        if not step:  # one that states the answer alone has no words to find
+            ways = {at: (score, [*way, (at, at)]) for at, (score, way) in ways.items()}
+            left = left or visit.back_to is not None
+            continue
+        ways, before = {}, ways
+        for match in re.finditer(f"(?={re.escape(step)})", text):
             start, end = match.start(), match.start() + len(step)
             opened = text.endswith(opening, 0, start)
             first = start - len(opening) if opened else start
             good = opened + (first == 0 or text[first - 1] == "\n")
-            before = [(way[0], -at) for at, way in ways.items() if at <= first and (not left or letters[first] > letters[at])]
-            if before:
-                score, at = max(before)
-                found[end] = (score + good, (*ways[-at][1], (first, end)))
-        if step:  # one that states the answer alone has no words to find
-            ways, left = found, visit.back_to is not None
-        else:
-            ways = {at: (score, (*way, (at, at))) for at, (score, way) in ways.items()}
-            left = left or visit.back_to is not None
-    return list(max(ways.values(), key=lambda way: way[0])[1]) if ways else None
+            ends = [at for at in before if at <= first and (not left or letters[first] > letters[at])]
+            if ends:
+                score, way = before[max(ends, key=lambda at: (before[at][0], -at))]
+                ways[end] = (score + good, [*way, (first, end)])
+        left = visit.back_to is not None
+    return max(ways.values(), key=lambda way: way[0])[1] if ways else None
 
 
 def locate(tree: Tree, visits: Sequence[Visit], text: str) -> tuple[Piece, ...]:
@@ -169,24 +166,15 @@ def locate(tree: Tree, visits: Sequence[Visit], text: str) -> tuple[Piece, ...]:
     """
     stretches = spans(tree, visits, text)
     assert stretches is not None
-    pieces: list[Piece] = []
-    between, at = Piece("", "connective", ROOT), 0
-    for visit, (start, end) in zip(visits, stretches, strict=True):
-        pieces += _join(pieces, between._replace(text=text[at:start]))
-        pieces.append(Piece(text[start:end], "excursion" if visit.excursion else "step", visit.node))
-        between = Piece("", "connective" if visit.back_to is None else "reflection", visit.node, visit.back_to)
-        at = end
-    pieces += _join(pieces, Piece(text[at:], "conclusion", visits[-1].node))
+    starts = [*(start for start, _ in stretches), len(text)]
+    pieces = [Piece(text[: starts[0]], "connective", ROOT)]
+    for visit, (start, end), following in zip(visits, stretches, starts[1:], strict=True):
+        # Space behind a step belongs to it.
+        words = text[end:following].lstrip()
+        pieces.append(Piece(text[start : following - len(words)], "excursion" if visit.excursion else "step", visit.node))
+        pieces.append(Piece(words, "connective" if visit.back_to is None else "reflection", visit.node, visit.back_to))
+    pieces[-1] = Piece(words, "conclusion", visits[-1].node)
     return tuple(piece for piece in pieces if piece.text)
-
-
-def _join(pieces: list[Piece], words: Piece) -> list[Piece]:
-    """The piece of some words; space alone, and the line break that they begin with, go to the piece before them."""
-    rest = words.text.lstrip()
-    if pieces and (space := words.text[: len(words.text) - len(rest)]):
-        pieces[-1] = pieces[-1]._replace(text=pieces[-1].text + space)
-        words = words._replace(text=rest)
-    return [words] if words.text else []
 
 
 def visits_of(tree: Tree, thought: Thought, place: str) -> list[Visit]:

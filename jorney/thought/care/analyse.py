@@ -6,13 +6,16 @@ are different lengths) and of n-grams, which are bounded (`BoundedCounts`).
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from jorney.config import expect_at_least
+from jorney.thought.care.dedupe import TOKEN, ngrams
 
 T = TypeVar("T", bound=Hashable)
 
@@ -30,7 +33,6 @@ _FAMILIES = {
     for name, phrases in FAMILIES.items()
 }
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 NGRAMS = (1, 2, 3, 4)
 MANY = 20  # steps: from here on all count as one difficulty
 BY = ("level", "solve rate", "solution steps", "own steps")
@@ -104,12 +106,11 @@ def text_of(row: Mapping[str, Any], place: str) -> str:
             return value
         if name == "completion" and isinstance(row.get("messages"), list):
             said = (turn for turn in row["messages"] if isinstance(turn, dict) and turn.get("role") == "assistant")
-            turns = [turn["content"] for turn in said if isinstance(turn.get("content"), str)]
-            if turns:
+            if turns := [turn["content"] for turn in said if isinstance(turn.get("content"), str)]:
                 return "\n".join(turns)
-    found = ", ".join(row) or "none"
     raise ValueError(
-        f"{place}: the fields are {found}: expected a text named longCOT, text, completion, solution or answer, or messages"
+        f"{place}: the fields are {', '.join(row) or 'none'}: "
+        "expected a text named longCOT, text, completion, solution or answer, or messages"
     )
 
 
@@ -143,11 +144,14 @@ def count_steps(solution: str) -> float:
 
 @dataclasses.dataclass
 class _Group:
-    """Texts of one difficulty, and their keywords."""
+    """Texts, their words, and the keywords in them."""
 
     texts: int = 0
     words: int = 0
     keywords: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def per_1000_words(self, count: int) -> float:
+        return 1000 * count / max(1, self.words)
 
 
 def analyse(
@@ -171,49 +175,44 @@ def analyse(
     """
     lengths: dict[str, Counter[int]] = {name: Counter() for name in ("tokens", "lines", "words_per_line")}
     grams: dict[int, BoundedCounts[str]] = {n: BoundedCounts(config.capacity) for n in NGRAMS}
-    keywords, holding = Counter[str](), Counter[str]()
-    groups: dict[Difficulty, _Group] = {}
-    texts = words_in_all = as_generated = 0
+    whole, holding, groups = _Group(), Counter[str](), defaultdict[Difficulty, _Group](_Group)
+    as_generated = 0
     for place, row in rows:
         text = text_of(row, place)
-        texts += 1
-        stated = row.get("tokens")
-        if count_tokens is None and isinstance(stated, int) and not isinstance(stated, bool):
+        tokens = row.get("tokens")
+        if count_tokens is None and isinstance(tokens, int) and not isinstance(tokens, bool):
             as_generated += 1
-            lengths["tokens"][stated] += 1
         else:
-            lengths["tokens"][count_tokens(text) if count_tokens else sum(1 for _ in _TOKEN.finditer(text))] += 1
+            tokens = count_tokens(text) if count_tokens else len(TOKEN.findall(text))
         lines = [_WORD.findall(line) for line in text.splitlines() if line.strip()]
+        lengths["tokens"][tokens] += 1
         lengths["lines"][len(lines)] += 1
-        for words in lines:
-            lengths["words_per_line"][len(words)] += 1
-            for n in NGRAMS:
-                grams[n].update(" ".join(words[start : start + n]) for start in range(len(words) - n + 1))
-        found = Counter({name: sum(1 for _ in pattern.finditer(text)) for name, pattern in _FAMILIES.items()})
-        count = sum(map(len, lines))
-        words_in_all += count
-        keywords += found
-        holding.update(name for name, number in found.items() if number)
-        if (difficulty := difficulty_of(row, known or {})) is not None:
-            group = groups.setdefault(difficulty, _Group())
+        lengths["words_per_line"].update(map(len, lines))
+        for n, words in itertools.product(NGRAMS, lines):
+            grams[n].update(map(" ".join, ngrams(words, n)))
+        found = +Counter({name: len(pattern.findall(text)) for name, pattern in _FAMILIES.items()})
+        holding.update(found.keys())
+        difficulty = difficulty_of(row, known or {})
+        for group in (whole, *([groups[difficulty]] if difficulty else [])):
             group.texts += 1
-            group.words += count
+            group.words += sum(map(len, lines))
             group.keywords += found
-    if not texts:
+    if not whole.texts:
         raise ValueError("holds no rows: expected at least one")
-    counted = config.tokenizer or ("as generated" if as_generated == texts else "words and signs")
+    counted = config.tokenizer or ("as generated" if as_generated == whole.texts else "words and signs")
+    mixed = as_generated not in (0, whole.texts) and not config.tokenizer
     return {
-        "texts": texts,
-        "words": words_in_all,
-        "tokens_counted_by": counted if as_generated in (0, texts) or config.tokenizer else "as generated, or words and signs",
+        "texts": whole.texts,
+        "words": whole.words,
+        "tokens_counted_by": "as generated, or words and signs" if mixed else counted,
         **{name: describe(counts) for name, counts in lengths.items()},
         "ngrams": {str(n): [list(pair) for pair in counts.most_common(config.top)] for n, counts in grams.items()},
         "ngram_error": {str(n): counts.error for n, counts in grams.items()},
         "keywords": {
             name: {
-                "count": keywords[name],
-                "per_1000_words": 1000 * keywords[name] / max(1, words_in_all),
-                "share_of_texts": holding[name] / texts,
+                "count": whole.keywords[name],
+                "per_1000_words": whole.per_1000_words(whole.keywords[name]),
+                "share_of_texts": holding[name] / whole.texts,
             }
             for name in FAMILIES
         },
@@ -227,19 +226,11 @@ def describe(counts: Mapping[int, int]) -> dict[str, Any]:
     total = sum(counts.values())
     if not total:
         return {"mean": 0.0, "histogram": []}
-
-    def quantile(share: float) -> int:
-        passed = 0
-        for value, count in ordered:
-            passed += count
-            if passed >= share * total:
-                return value
-        return ordered[-1][0]
-
+    passed = list(itertools.accumulate(count for _, count in ordered))
     return {
         "mean": sum(value * count for value, count in ordered) / total,
         "min": ordered[0][0],
-        **{f"p{percent}": quantile(percent / 100) for percent in (10, 25, 50, 75, 90)},
+        **{f"p{percent}": ordered[bisect.bisect_left(passed, percent / 100 * total)][0] for percent in (10, 25, 50, 75, 90)},
         "max": ordered[-1][0],
         "histogram": [list(pair) for pair in ordered],
     }
@@ -249,16 +240,13 @@ def _by_difficulty(groups: Mapping[Difficulty, _Group]) -> dict[str, Any] | None
     """Keywords by difficulty, by whatever tells it of most texts."""
     if not groups:
         return None
-    texts = Counter[str]()
-    for difficulty, group in groups.items():
-        texts[difficulty.by] += group.texts
-    by = max(BY, key=lambda name: texts[name])
+    by = max(BY, key=lambda name: sum(group.texts for difficulty, group in groups.items() if difficulty.by == name))
     values = [
         {
             "value": difficulty.value,
             "texts": group.texts,
-            "per_1000_words": {name: 1000 * group.keywords[name] / max(1, group.words) for name in FAMILIES},
-            "all_per_1000_words": 1000 * sum(group.keywords.values()) / max(1, group.words),
+            "per_1000_words": {name: group.per_1000_words(group.keywords[name]) for name in FAMILIES},
+            "all_per_1000_words": group.per_1000_words(sum(group.keywords.values())),
         }
         for difficulty, group in sorted(groups.items(), key=lambda pair: pair[0].value)
         if difficulty.by == by

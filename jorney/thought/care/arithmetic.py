@@ -7,21 +7,24 @@ units as solutions of word problems have them (`5 eggs * $2 = $10`). What cannot
 from __future__ import annotations
 
 import itertools
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _NUMBER = re.compile(rf"(?<![\w.])(?:{NUMBER})|(?<=[a-zA-Z]-)\d+")
-_TOKEN = re.compile(rf"\s*({NUMBER}|[-+*/()%])")
+_TOKEN = re.compile(rf"{NUMBER}|[-+*/()%]")
+_TOKENS = re.compile(rf"((?:\s*(?:{NUMBER}|[-+*/()%]))*).*", re.DOTALL)
+_OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _SIGNS = str.maketrans({"×": "*", "·": "*", "∙": "*", "÷": "/", "−": "-", "–": "-", "$": "", "£": "", "€": "", "\\": " "})
 _TIMES = re.compile(r"(?<=[\d)%]) *[xX] *(?=[\d(.])|(?<=[a-z]) [xX] (?=[\d(.])| times | cdot ")
 _LATEX = re.compile(r"\\(times|cdot)(?![a-z])")
 # Words after a number; letters that touch it are a variable: 3D + 5.
 _UNIT = re.compile(r"(?<=[\d%]) +[a-zA-Z]+(?:[ /][a-zA-Z]+)?(?= *[+*/=]| - |$)")
-_TAIL = re.compile(r"[-+*/()%\d.,\s]*$")
-_HEAD = re.compile(r"[-+*/()%\d.,\s]*")
+_TO_TAIL = re.compile(r".*[^-+*/()%\d.,\s]", re.DOTALL)
+_FROM_HEAD = re.compile(r"[^-+*/()%\d.,\s].*", re.DOTALL)
 _LONGEST = 120  # characters of a side; a model that repeats itself writes more
 
 # Numbers written out. "second" and "one another" say more often something else.
@@ -71,24 +74,22 @@ def _of_line(line: str) -> Iterator[Equation]:
     plain = re.sub(r"(?<=[\d)])\((?=[\d.])", "*(", plain)  # 9(2/3)
     sides = _UNIT.sub("", plain).split("=")
     for left, right in itertools.pairwise(sides):
-        tail, head = _TAIL.search(left[-_LONGEST:]), _HEAD.match(right[:_LONGEST])
-        assert tail is not None
-        assert head is not None
-        tokens = _tokens(re.sub(r"^[\s.,]*(?:[\s,]|(?=[^.\d]))", "", tail[0]))
-        ops = [token for token in tokens if token in "+-*/"]
-        before = left[: len(left) - len(tail[0])]
-        touches = before[-1:].isalnum() and not tail[0].startswith(" ")
+        tail, head = _TO_TAIL.sub("", left[-_LONGEST:]), _FROM_HEAD.sub("", right[:_LONGEST])
+        tokens = _tokens(re.sub(r"^[\s.,]*(?:[\s,]|(?=[^.\d]))", "", tail))
+        touches = left[: len(left) - len(tail)][-1:].isalnum() and not tail.startswith(" ")
         # A left that begins with an operation goes on from something that was not read.
-        if not ops or tokens[0] in "+-*/)%" or touches:
+        if touches or not _OPERATIONS.keys() & {*tokens} or tokens[0] in "+-*/)%" or not _balanced(tokens):
             continue
-        stated = _first_value(_tokens(head[0]))
-        if stated is None or not _balanced(tokens):
-            continue
-        digits = re.search(r"\.(\d+)", head[0])
-        slack = Fraction(1, 10 ** len(digits[1])) if digits else Fraction(0)
-        value = _evaluate(tokens)
-        numbers = tuple(_value(token) for token in tokens if token[-1].isdigit())
-        yield Equation(numbers, stated, value is not None and abs(value - stated) <= slack)
+        right_tokens = _tokens(head)
+        values = (_evaluate(right_tokens[:stop]) for stop in range(len(right_tokens), 0, -1))
+        # All of the right where it is an expression, else as much as is one.
+        stated = next((value for value in values if value is not None), None)
+        if stated is not None:
+            digits = re.search(r"\.(\d+)", head)
+            slack = Fraction(1, 10 ** len(digits[1])) if digits else Fraction(0)
+            value = _evaluate(tokens)
+            numbers = tuple(_value(token) for token in tokens if token[-1].isdigit())
+            yield Equation(numbers, stated, value is not None and abs(value - stated) <= slack)
 
 
 def _value(text: str) -> Fraction:
@@ -96,75 +97,47 @@ def _value(text: str) -> Fraction:
 
 
 def _tokens(text: str) -> list[str]:
-    found, at = [], 0
-    while match := _TOKEN.match(text, at):
-        found.append(match[1])
-        at = match.end()
-    return found
+    """The numbers and signs that a text begins with."""
+    return _TOKEN.findall(_TOKENS.sub(r"\1", text))
 
 
 def _balanced(tokens: list[str]) -> bool:
-    depth = 0
-    for token in tokens:
-        depth += {"(": 1, ")": -1}.get(token, 0)
-        if depth < 0:
-            return False
-    return depth == 0
-
-
-def _first_value(tokens: list[str]) -> Fraction | None:
-    """The value that a right side states: of all of it where it is an expression, else of as much as is one."""
-    for stop in range(len(tokens), 0, -1):
-        if _balanced(tokens[:stop]) and (value := _evaluate(tokens[:stop])) is not None:
-            return value
-    return None
+    depths = [0, *itertools.accumulate((token == "(") - (token == ")") for token in tokens)]
+    return min(depths) == depths[-1] == 0
 
 
 def _evaluate(tokens: list[str]) -> Fraction | None:
     """The value of an expression; None where it is none, or divides by zero."""
-    at = 0
-
-    def peek() -> str:
-        return tokens[at] if at < len(tokens) else ""
-
-    def take() -> str:
-        nonlocal at
-        at += 1
-        return tokens[at - 1]
+    rest = ["", *reversed(tokens)]  # the next one last; "" is the end
 
     def atom() -> Fraction:
-        if peek() == "-":
-            take()
+        token = rest.pop()
+        if token == "-":
             return -atom()
-        if peek() == "(":
-            take()
+        if token == "(":
             value = total()
-            if not peek() == ")":
+            if rest.pop() != ")":
                 raise ArithmeticError
-            take()
-        elif peek() and peek()[-1].isdigit():
-            value = _value(take())
+        elif token[-1:].isdigit():
+            value = _value(token)
         else:
             raise ArithmeticError
-        if peek() == "%":
-            take()
+        if rest[-1] == "%":
+            rest.pop()
             value /= 100
         return value
 
-    def product() -> Fraction:
-        value = atom()
-        while peek() in ("*", "/"):
-            value = value * atom() if take() == "*" else value / atom()
+    def chain(operand: Callable[[], Fraction], signs: Sequence[str]) -> Fraction:
+        value = operand()
+        while rest[-1] in signs:
+            value = _OPERATIONS[rest.pop()](value, operand())
         return value
 
     def total() -> Fraction:
-        value = product()
-        while peek() in ("+", "-"):
-            value = value + product() if take() == "+" else value - product()
-        return value
+        return chain(lambda: chain(atom, ("*", "/")), ("+", "-"))
 
     try:
         value = total()
     except (ArithmeticError, RecursionError):  # ZeroDivisionError is one
         return None
-    return value if at == len(tokens) else None
+    return value if rest == [""] else None

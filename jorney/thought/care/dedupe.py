@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from jorney.config import expect_at_least
 
 PERMUTATIONS = 128
+TOKEN = re.compile(r"\w+|[^\w\s]")  # a word or a sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +57,18 @@ class Duplicate(NamedTuple):
 def normalise(text: str) -> str:
     """Lower case, words and signs in single spaces, without the numbers of steps."""
     bare = re.sub(r"^\s*\d+\.\s", "", text, flags=re.MULTILINE)
-    return " ".join(re.findall(r"\w+|[^\w\s]", bare.lower()))
+    return " ".join(TOKEN.findall(bare.lower()))
+
+
+def ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """The runs of `n` words."""
+    return zip(*(words[start:] for start in range(n)), strict=False)
 
 
 def shingles(text: str, size: int) -> set[int]:
     """Hashes of a text's runs of `size` words, told apart as `normalise` does; of a shorter text, of all of it."""
     words = normalise(text).split()
-    runs = (" ".join(words[start : start + size]) for start in range(max(1, len(words) - size + 1)))
+    runs = map(" ".join, list(ngrams(words, size)) or [tuple(words)])
     return {int.from_bytes(hashlib.blake2b(run.encode(), digest_size=8).digest(), "little") for run in runs}
 
 
@@ -78,9 +84,7 @@ def duplicates(texts: Iterable[str], config: DedupeConfig) -> Iterator[Duplicate
     """
     from datasketch import MinHash, MinHashLSH
 
-    index: Any = None
-    if config.threshold < 1:
-        index = MinHashLSH(threshold=config.threshold, num_perm=PERMUTATIONS)
+    index: Any = MinHashLSH(threshold=config.threshold, num_perm=PERMUTATIONS) if config.threshold < 1 else None
     first: dict[bytes, int] = {}
     kept: dict[int, np.ndarray] = {}
     for number, text in enumerate(texts):

@@ -10,12 +10,11 @@ import dataclasses
 import itertools
 import math
 import random
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from jorney.config import expect_at_least
-from jorney.thought.care.dedupe import jaccard, shingles
+from jorney.thought.care.dedupe import TOKEN, jaccard, ngrams, shingles
 
 MEASURES = ("distinct_1", "distinct_2", "distinct_3", "self_similarity", "entropy")
 
@@ -83,7 +82,7 @@ def measure_rounds(
             raise ValueError(f"round {number}: holds {len(texts)} texts: expected 2 at least")
     count = min(config.sample, *map(len, rounds))
     drawn = [random.Random(f"{seed}").sample(list(texts), count) for texts in rounds]
-    split = [[re.findall(r"\w+|[^\w\s]", text) for text in texts] for texts in drawn]
+    split = [[TOKEN.findall(text) for text in texts] for texts in drawn]
     words = min(sum(map(len, texts)) for texts in split)
     known = temperatures or [None] * len(rounds)
     return [
@@ -94,7 +93,7 @@ def measure_rounds(
 
 def _measure(texts: Sequence[str], words: Sequence[str], config: DiversityConfig, temperature: float | None) -> Diversity:
     def distinct(n: int) -> float:
-        runs = list(zip(*(words[start:] for start in range(n)), strict=False))
+        runs = list(ngrams(words, n))
         return len(set(runs)) / len(runs) if runs else 0.0
 
     sets = [shingles(text, config.shingle) for text in texts]
@@ -110,14 +109,12 @@ def collapse(history: Sequence[Diversity], config: DiversityConfig) -> list[str]
     A collapse: distinct 2- or 3-grams, or entropy, have fallen by more than the share `lost` of the first round's; or what two
     texts do not have in common (1 - self-similarity) has.
     """
-    if len(history) < 2:
-        return []
-    first, last = history[0], history[-1]
-    kept = {
-        name: (_variety(last, name) / _variety(first, name) if _variety(first, name) else 1.0)
-        for name in ("distinct_2", "distinct_3", "entropy", "self_similarity")
-    }
-    return [name for name, share in kept.items() if share < 1 - config.lost]
+    found = []
+    for name in ("distinct_2", "distinct_3", "entropy", "self_similarity") if history else ():
+        first, last = _variety(history[0], name), _variety(history[-1], name)
+        if first and last / first < 1 - config.lost:
+            found.append(name)
+    return found
 
 
 def next_temperature(history: Sequence[Diversity], config: DiversityConfig, default: float = 0.7) -> float:
@@ -132,13 +129,10 @@ def next_temperature(history: Sequence[Diversity], config: DiversityConfig, defa
 
 def trend(history: Sequence[Diversity]) -> dict[str, float]:
     """The slope of every measure, a round (least squares); 0 for a single round."""
-    rounds = range(len(history))
-    middle = (len(history) - 1) / 2
-    spread = sum((x - middle) ** 2 for x in rounds)
+    offsets = [x - (len(history) - 1) / 2 for x in range(len(history))]
+    spread = sum(offset**2 for offset in offsets) or 1.0
     return {
-        name: sum((x - middle) * getattr(round_, name) for x, round_ in zip(rounds, history, strict=True)) / spread
-        if spread
-        else 0.0
+        name: sum(offset * getattr(round_, name) for offset, round_ in zip(offsets, history, strict=True)) / spread
         for name in MEASURES
     }
 

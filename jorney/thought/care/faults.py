@@ -7,6 +7,7 @@ fault away without being read is hidden: steps are numbered anew after one is dr
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -26,10 +27,9 @@ def wrong_arithmetic(thought: Thought, rng: random.Random, unrelated: Sequence[s
     if not options:
         return None
     index, match = rng.choice(options)
-    text = thought.pieces[index].text
     wrong = int(match[1]) + rng.choice((-1, 1)) * rng.randint(1, 9)
     wrong = wrong if wrong > 0 else int(match[1]) + 1
-    return _with(thought, index, text[: match.start(1)] + str(wrong) + text[match.end(1) :])
+    return _with(thought, index, f"{match.string[: match.start(1)]}{wrong}{match.string[match.end(1) :]}")
 
 
 def dropped_step(thought: Thought, rng: random.Random, unrelated: Sequence[str]) -> Thought | None:
@@ -70,12 +70,10 @@ def changed_answer(thought: Thought, rng: random.Random, unrelated: Sequence[str
 
 def truncated(thought: Thought, rng: random.Random, unrelated: Sequence[str]) -> Thought | None:
     """It breaks off between 30% and 90% of its text."""
-    left, kept = int(len(thought.text) * rng.uniform(0.3, 0.9)), []
-    for piece in thought.pieces:
-        if left > 0 and piece.kind != "conclusion":
-            kept.append(piece._replace(text=piece.text[:left]))
-        left -= len(piece.text)
-    return dataclasses.replace(thought, pieces=tuple(kept)) if kept else None
+    stop = int(len(thought.text) * rng.uniform(0.3, 0.9))
+    before = [(start, piece) for (start, _), piece in zip(thought.spans, thought.pieces, strict=True) if start < stop]
+    kept = tuple(piece._replace(text=piece.text[: stop - start]) for start, piece in before if piece.kind != "conclusion")
+    return dataclasses.replace(thought, pieces=kept) if kept else None
 
 
 FAULTS: dict[str, Plant] = {
@@ -111,22 +109,22 @@ def find_faults(
       ValueError: there are no thoughts, or nothing can be planted.
     """
     clean = _values(scorer, thoughts)
-    found, faulty_of_all, below_of_all = {}, [], 0
+    pairs: dict[str, list[tuple[float, float]]] = {}  # (Q of the original, Q of the faulty one)
     for name, plant in FAULTS.items():
         made = [
             plant(thought, random.Random(f"{seed}/{thought.id}/{i}/{name}"), unrelated) for i, thought in enumerate(thoughts)
         ]
-        places = [index for index, thought in enumerate(made) if thought is not None]
-        if not places:
-            continue
-        faulty = _values(scorer, [thought for thought in made if thought is not None])
-        below = sum(value < clean[index] for index, value in zip(places, faulty, strict=True))
-        found[name] = Found(len(faulty), below / len(faulty), auc(clean, faulty))
-        faulty_of_all += faulty
-        below_of_all += below
-    if not found:
+        originals = [value for value, thought in zip(clean, made, strict=True) if thought is not None]
+        if originals:
+            faulty = _values(scorer, [thought for thought in made if thought is not None])
+            pairs[name] = list(zip(originals, faulty, strict=True))
+    if not pairs:
         raise ValueError("no fault can be planted: expected thoughts with steps and a conclusion")
-    return {**found, "all": Found(len(faulty_of_all), below_of_all / len(faulty_of_all), auc(clean, faulty_of_all))}
+    pairs["all"] = [pair for own in pairs.values() for pair in own]
+    return {
+        name: Found(len(own), sum(worse < value for value, worse in own) / len(own), auc(clean, [worse for _, worse in own]))
+        for name, own in pairs.items()
+    }
 
 
 def auc(better: Sequence[float], worse: Sequence[float]) -> float:
@@ -148,17 +146,16 @@ def _path(thought: Thought) -> list[int]:
 
 
 def _with(thought: Thought, index: int, text: str) -> Thought:
-    pieces = list(thought.pieces)
-    pieces[index] = pieces[index]._replace(text=text)
-    return dataclasses.replace(thought, pieces=tuple(pieces))
+    changed = thought.pieces[index]._replace(text=text)
+    return dataclasses.replace(thought, pieces=(*thought.pieces[:index], changed, *thought.pieces[index + 1 :]))
 
 
 def _renumbered(thought: Thought, pieces: Sequence[Piece]) -> Thought:
     """The pieces with the path's steps numbered from 1 again."""
-    made, number = [], 0
-    for piece in pieces:
-        if piece.kind == "step" and re.match(r"\s*\d+\.\s", piece.text):
-            number += 1
-            piece = piece._replace(text=re.sub(r"\d+", str(number), piece.text, count=1))
-        made.append(piece)
+    numbers = itertools.count(1)
+
+    def numbered(text: str) -> str:
+        return re.sub(r"^(\s*)\d+(?=\.\s)", lambda opening: f"{opening[1]}{next(numbers)}", text)
+
+    made = (piece._replace(text=numbered(piece.text)) if piece.kind == "step" else piece for piece in pieces)
     return dataclasses.replace(thought, pieces=tuple(made))

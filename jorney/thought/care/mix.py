@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
-
-T = TypeVar("T")
+from collections.abc import Sequence
+from typing import NamedTuple
 
 BY = ("rows", "words")
 
@@ -65,18 +63,16 @@ def mix(made: Sequence[float], human: Sequence[float], config: MixConfig, seed: 
         for name, rows in (("made", made), ("human", human))
     }
     total = {name: sum(of) for name, of in sizes.items()}
-    wanted = {"made": total["made"], "human": total["human"]}
-    if config.share in (0, 1):
-        wanted["human" if config.share == 0 else "made"] = 0.0
+    wanted = dict(total)
+    if config.share == 1:
+        wanted["made"] = 0.0
+    elif total["made"] * (ratio := config.share / (1 - config.share)) <= total["human"] or config.repeat:
+        wanted["human"] = total["made"] * ratio
     else:
-        ratio = config.share / (1 - config.share)
-        if total["made"] * ratio <= total["human"] or config.repeat:
-            wanted["human"] = total["made"] * ratio
-        else:
-            wanted["made"] = total["human"] / ratio
+        wanted["made"] = total["human"] / ratio
     chosen = [(name, index) for name in ("made", "human") for index in _take(sizes[name], wanted[name], f"{seed}/{name}")]
     got = {name: sum(sizes[name][index] for kind, index in chosen if kind == name) for name in sizes}
-    order = _shuffled(range(len(chosen)), f"{seed}/order")
+    order = _shuffled(len(chosen), f"{seed}/order")
     return Mixture([chosen[place] for place in order], got["human"] / max(1.0, sum(got.values())))
 
 
@@ -85,7 +81,7 @@ def _take(sizes: Sequence[float], wanted: float, seed: str) -> list[int]:
     found: list[int] = []
     total, turn = 0.0, 0
     while sizes and total < wanted:
-        for index in _shuffled(range(len(sizes)), f"{seed}/{turn}"):
+        for index in _shuffled(len(sizes), f"{seed}/{turn}"):
             if total + sizes[index] / 2 > wanted:
                 return found
             found.append(index)
@@ -94,7 +90,6 @@ def _take(sizes: Sequence[float], wanted: float, seed: str) -> list[int]:
     return found
 
 
-def _shuffled(items: Sequence[int], seed: str) -> list[int]:
-    """By a hash of the seed and the item: the same on every platform and version."""
-    name: Callable[[int], bytes] = lambda item: hashlib.blake2b(f"{seed}/{item}".encode(), digest_size=8).digest()  # noqa: E731
-    return sorted(items, key=name)
+def _shuffled(count: int, seed: str) -> list[int]:
+    """The indices in the order of a hash of the seed and the index: the same on every platform and version."""
+    return sorted(range(count), key=lambda index: hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=8).digest())

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from jorney.domain.answers import final_answer
 from jorney.domain.countdown.game import Step, parse_step, step_error
-from jorney.thought.care.arithmetic import NUMBER, Equation, equations, quantities
+from jorney.thought.care.arithmetic import NUMBER, equations, quantities
+from jorney.thought.care.dedupe import TOKEN, ngrams
 from jorney.thought.thought import Thought
 
 UNSUPPORTED = 0.5  # what is left of consistency where the answer stands in no line of the last step
@@ -62,7 +63,12 @@ def measure(thought: Thought) -> Quality:
     """The quality of a thought, from its text, its question and its known answer alone."""
     path = [line for piece in thought.pieces if piece.kind not in ("excursion", "reflection") for line in _lines(piece.text)]
     lines = _lines(thought.text)
-    return Quality(_consistency(thought, path), _completeness(thought, path), _relevance(thought, lines), _redundancy(lines))
+    return Quality(
+        _consistency(thought, path),
+        _completeness(thought, _without_answer(path)),
+        _relevance(thought, _without_answer(lines)),
+        _redundancy(lines),
+    )
 
 
 def measure_all(thoughts: Sequence[Thought]) -> list[Quality | None]:
@@ -79,24 +85,20 @@ def _bare(line: str) -> str:
     return re.sub(r"^\d+\.\s+", "", line)
 
 
-def _ends(line: str) -> bool:
-    return line.startswith("####")
+def _without_answer(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("####")]
 
 
 def _consistency(thought: Thought, path: Sequence[str]) -> float:
-    answer = final_answer(thought.text)
-    known = final_answer(f"#### {thought.answer}")
-    if answer is not None and answer != known and not (_number(answer) is not None and _number(answer) == _number(known)):
-        return 0.0
-    found = [equation for line in path for equation in equations(line)]
-    value = _share(sum(equation.true for equation in found), len(found))
-    wrong, taken = _states(thought, path)
-    value *= _share(taken - wrong, taken)
-    steps = [line for line in path if not _ends(line)]
+    answer, known = final_answer(thought.text), final_answer(f"#### {thought.answer}")
     stated = _number(answer)
-    if stated is not None and steps and stated not in _numbers_of(steps[-1]):
-        value *= UNSUPPORTED
-    return value
+    if answer is not None and answer != known and (stated is None or stated != _number(known)):
+        return 0.0
+    found = [equation.true for line in path for equation in equations(line)]
+    wrong, taken = _states(thought, path)
+    value = _share(sum(found), len(found)) * _share(taken - wrong, taken)
+    steps = _without_answer(path)
+    return value * UNSUPPORTED if stated is not None and steps and stated not in _numbers_of(steps[-1]) else value
 
 
 def _states(thought: Thought, path: Sequence[str]) -> tuple[int, int]:
@@ -107,10 +109,10 @@ def _states(thought: Thought, path: Sequence[str]) -> tuple[int, int]:
             if (step := parse_step(_bare(line))) is None:
                 return 0, 0
             steps.append(step)
-    numbers = [int(value) for value in quantities(thought.question) if value.denominator == 1]
     target = _number(thought.answer)
     if not steps or target is None:
         return 0, 0
+    numbers = [int(value) for value in quantities(thought.question) if value.denominator == 1]
     if target in numbers:  # the question names the target beside the numbers
         numbers.remove(int(target))
     at, wrong = tuple(sorted(numbers)), 0
@@ -125,53 +127,38 @@ def _completeness(thought: Thought, path: Sequence[str]) -> float:
     if final_answer(thought.text) is None:
         return 0.0
     asked = quantities(thought.question, words=True)
-    seen, used, sourced, operands = {*asked, *_FREE}, set[Fraction](), 0, 0
+    seen, used, sourced = {*asked, *_FREE}, set[Fraction](), list[bool]()
     for line in path:
-        if _ends(line):
-            continue
-        found = equations(line)
         made: set[Fraction] = set()
-        for equation in found:
-            for operand in equation.operands:
-                operands += 1
-                sourced += operand in seen or operand in made or operand / 100 in seen or 100 * operand in seen
-            made.add(equation.result)
-            used.update(equation.operands)
-        numbers = _numbers_of(line)
-        seen |= made | numbers
-        used |= numbers
-    of_question = {value for value in quantities(thought.question) if value not in _FREE}
-    of_question = of_question - {value for value in of_question if value == _number(thought.answer)}
+        for operands, result, _ in equations(line):
+            sourced += (one in seen or one in made or one / 100 in seen or 100 * one in seen for one in operands)
+            made.add(result)
+            used.update(operands)
+        seen |= made | _numbers_of(line)
+        used |= _numbers_of(line)
+    of_question = {*quantities(thought.question)} - _FREE - {_number(thought.answer)}
     met = sum(value in used or value / 100 in used for value in of_question)
     counted = [int(match[1]) for line in path if (match := re.match(r"(\d{1,9})\.\s", line))]
     follows = sum(number == before + 1 for before, number in zip([0, *counted], counted, strict=False))
-    return _share(sourced, operands) * _share(met, len(of_question)) * _share(follows, len(counted))
+    return _share(sum(sourced), len(sourced)) * _share(met, len(of_question)) * _share(follows, len(counted))
 
 
 def _relevance(thought: Thought, lines: Sequence[str]) -> float:
-    known = _terms(thought.question)
-    known |= {str(value) for value in quantities(thought.question, words=True)}
+    known = _terms(thought.question) | {str(value) for value in quantities(thought.question, words=True)}
     shares = []
     for line in lines:
-        if _ends(line):
-            continue
-        results = {str(equation.result) for equation in equations(line) if _grounded(equation, known)}
+        # Of equations whose operands are known the result is, too.
+        results = {str(one.result) for one in equations(line) if all(n in _FREE or str(n) in known for n in one.operands)}
         terms = _terms(line)
-        share = len(terms & (known | results)) / len(terms) if terms else 1.0
-        shares.append(share)
-        if share >= 1 / 3:
+        shares.append(len(terms & (known | results)) / len(terms) if terms else 1.0)
+        if shares[-1] >= 1 / 3:
             known |= terms
     return sum(shares) / len(shares) if shares else 1.0
 
 
-def _grounded(equation: Equation, known: set[str]) -> bool:
-    return all(operand in _FREE or str(operand) in known for operand in equation.operands)
-
-
 def _redundancy(lines: Sequence[str]) -> float:
     told = [_bare(line).lower() for line in lines]
-    words = [word for line in told for word in re.findall(r"\w+|[^\w\s]", line)]
-    runs = list(zip(*(words[start:] for start in range(4)), strict=False))
+    runs = list(ngrams([word for line in told for word in TOKEN.findall(line)], 4))
     return max(1.0, *(len(found) / len(set(found)) for found in (told, runs) if found))
 
 
@@ -214,10 +201,6 @@ def summarise(found: Sequence[Quality]) -> dict[str, float]:
     if not found:
         return {"count": 0}
     values = sorted(quality.q for quality in found)
-    means = {name: sum(getattr(one, name) for one in found) / len(found) for name in (*_names(), "q")}
-    quartiles = {f"q_{k}": values[min(len(values) - 1, k * len(values) // 100)] for k in (25, 50, 75)}
+    means = {name: sum(getattr(one, name) for one in found) / len(found) for name in (*vars(found[0]), "q")}
+    quartiles = {f"q_{k}": values[k * len(values) // 100] for k in (25, 50, 75)}
     return {"count": len(found), **means, **quartiles}
-
-
-def _names() -> Iterator[str]:
-    return (field.name for field in dataclasses.fields(Quality))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from jorney.thought.asked.dialogue import Ask, Ended, Made, Talk, Talking, Unreadable, advance
+from jorney.thought.asked.asking import Ask, Ended, Made, Talk, Talking, Unreadable, advance
 from jorney.thought.care.quality import Quality, Scorer
 from jorney.thought.thought import Thought
 
@@ -39,23 +39,18 @@ def rated_by(ask: Ask, retries: int = 2, concurrent: int = 64) -> Scorer:
     Ratings of 0 to 10 become 0 to 1, that of redundancy 1 to 2.
     """
 
+    def rate(thought: Thought) -> Talking[Quality | None]:
+        prompt = _PROMPT.format(question=thought.question, answer=thought.answer, text=thought.text)
+        try:
+            return (yield from Talk(Made(thought.id), retries).ask(prompt, read_ratings))
+        except Ended:
+            return None
+
     def score(thoughts: Sequence[Thought]) -> list[Quality | None]:
-        found: list[Quality | None] = [None] * len(thoughts)
-        for _ in advance((_rate(found, index, thought, retries) for index, thought in enumerate(thoughts)), ask, concurrent):
-            pass
-        return found
+        found = dict(advance(map(rate, thoughts), ask, concurrent))
+        return [found[index] for index in range(len(thoughts))]
 
     return score
-
-
-def _rate(found: list[Quality | None], index: int, thought: Thought, retries: int) -> Talking[Made]:
-    talk = Talk(retries)
-    prompt = _PROMPT.format(question=thought.question, answer=thought.answer, text=thought.text)
-    try:
-        found[index] = yield from talk.ask(prompt, read_ratings)
-    except Ended as end:
-        return Made(thought.id, end.status, None, end.note, talk.calls, talk.unreadable, talk.failed)
-    return Made(thought.id, "kept", thought, "", talk.calls, talk.unreadable, talk.failed)
 
 
 def read_ratings(reply: str) -> Quality:

@@ -16,7 +16,7 @@ from jorney.run.stages.trees import read_thoughts
 from jorney.run.workspace import Bench
 from jorney.sharding import MeshConfig
 from jorney.text.step_format import ABEL
-from jorney.thought.asked.propose_critique import DialogueConfig, propose_critique
+from jorney.thought.asked.dialogue import DialogueConfig, propose_critique
 
 PROBLEMS = sample_problems(Countdown(), "trees", 30, 0)
 CONFIG = DialogueConfig(max_turns=12, retries=1)

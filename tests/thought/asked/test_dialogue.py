@@ -13,10 +13,9 @@ from jorney.domain.countdown.sets import Countdown, make_problem, sample_problem
 from jorney.domain.domains import state
 from jorney.domain.grading import Grader
 from jorney.text.step_format import ABEL
+from jorney.thought.asked.asking import STATUSES, Made, Unreadable, account, advance, graded
 from jorney.thought.asked.augment import AugmentConfig, augment
-from jorney.thought.asked.dialogue import STATUSES, Made, Unreadable, account, advance, graded
-from jorney.thought.asked.propose_critique import DialogueConfig, propose_critique, read_action
-from jorney.thought.asked.student_teacher import read_verdict, student_teacher
+from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, read_action, read_verdict, student_teacher
 from jorney.thought.origins import unfounded
 from jorney.thought.thought import from_json
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jorney.thought.asked.dialogue import Unreadable
+from jorney.thought.asked.asking import Unreadable
 from jorney.thought.care.quality import Quality, rank
 from jorney.thought.care.rated import rated_by, read_ratings
 from jorney.thought.thought import Piece, Thought
