@@ -14,7 +14,7 @@ from jorney.domain.problem import Problem
 from jorney.domain.verifier import Rating, rate
 from jorney.engine.generate import Generator
 from jorney.text.step_format import ABEL
-from jorney.tree.expand import ExpandConfig, Request, grow
+from jorney.tree.expand import ExpandConfig, StepPath, grow
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
 
@@ -34,7 +34,7 @@ def legal(problem: Problem, steps: Sequence[str]) -> Rating:
     return Rating(ok, rating.justification, float(ok))
 
 
-def judge(requests: Sequence[Request]) -> list[Rating]:
+def judge(requests: Sequence[StepPath]) -> list[Rating]:
     return [legal(*request) for request in requests]
 
 
