@@ -1,7 +1,7 @@
 """The jitted programs of the engine: `share` and `extend` read tokens that are given, `decode_chunk` samples new ones.
 
 All that lives on the device from call to call is the cache; what a call needs to know of the trees, the host hands to it.
-Axis letters: see `engine.cache`; B tokens of a run, C of a chunk, w children of a run.
+Axis letters: see `engine.cache`; B tokens of a read, C of a chunk, w texts that follow a read.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ FromHost = Any
 
 
 class ExtendRows(NamedTuple):
-    """Tokens to be read, each run within one problem.
+    """Tokens to be read, each row of them within one problem.
 
     Attributes:
-      problems: [M] int32, which pool a run belongs to.
+      problems: [M] int32, which pool a row belongs to.
       tokens: [M, B] int32, padded on the right.
-      lengths: [M] int32; 0 for a run that only fills the batch.
-      starts: [M] int32, where in its text a run begins.
+      lengths: [M] int32; 0 for a row that only fills the batch.
+      starts: [M] int32, where in its text a row begins.
       slots: [M, B] int32, where each token is written; A for padding.
-      visible: [M, A/8] uint8 (`cache.pack_bits`), the run's own slots left out.
-      keys: [M, w, 2] uint32, key data of the children whose first tokens are sampled after the run.
+      visible: [M, A/8] uint8 (`cache.pack_bits`), the row's own slots left out.
+      keys: [M, w, 2] uint32, key data of the texts whose first tokens are sampled after the row.
     """
 
     problems: FromHost
@@ -152,11 +152,11 @@ def extend(
     rows: ExtendRows,
     sampling: SamplingParams,
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
-    """Reads runs of tokens into the cache; `pools` is to be donated.
+    """Reads rows of tokens into the cache; `pools` is to be donated.
 
     Returns:
-      The pools; of a language model the first token of every child of each run, [M, w], else the head's values at each run's
-      last token, [M, labels]; and how many tokens were written.
+      The pools; of a language model the first token of every text after each row, [M, w], else the head's values at each
+      row's last token, [M, labels]; and how many tokens were written.
     """
     positions = rows.starts[:, None] + jnp.arange(rows.tokens.shape[1])
     visible = unpack_bits(rows.visible)
@@ -170,16 +170,16 @@ def extend(
 def _what_follows(
     config: ModelConfig, params: Params, last: jax.Array, keys: jax.Array, sampling: SamplingParams
 ) -> Sampled | jax.Array:
-    """After hidden states [M, D]: the first token of each child [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
+    """After hidden states [M, D]: the first token of each text [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
     found = read_out(config, params, last)
     if config.head != "lm":
         return found
     distribution = restrict(found, sampling)
     own = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(keys).reshape(-1))
-    by_child = own.reshape(last.shape[0], -1).swapaxes(0, 1)
-    # One after the other: logits of all children at once would be the largest array of the program.
-    children = jax.lax.map(lambda keys: draw(distribution, keys, sampling), by_child)
-    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), children)
+    by_text = own.reshape(last.shape[0], -1).swapaxes(0, 1)
+    # One after the other: logits of all texts at once would be the largest array of the program.
+    firsts = jax.lax.map(lambda keys: draw(distribution, keys, sampling), by_text)
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), firsts)
 
 
 def decode_chunk(

@@ -21,7 +21,7 @@ from jorney.engine import cache
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Work, bucket, fit
-from jorney.engine.sampling import Drawing, Sampling
+from jorney.engine.sampling import CompletionSampling, Sampling
 from jorney.engine.texts import Request, Text
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
@@ -33,7 +33,7 @@ _FOR_THE_CACHE = 0.8  # of the memory that is free; the rest is for what the pro
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingConfig(Sampling):
+class SamplingConfig(CompletionSampling):
     """How completions are drawn.
 
     Attributes:
@@ -60,7 +60,7 @@ class SamplingConfig(Sampling):
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
-        self.expect_drawing()
+        self.expect_sampling()
         if self.top_k < 0:
             raise ValueError(f"top_k = {self.top_k}: expected 0 (off) or more")
         if not 0 <= self.min_p <= 1:
@@ -69,10 +69,10 @@ class SamplingConfig(Sampling):
             raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
 
     @classmethod
-    def of(cls, drawing: Drawing, limits: Sampling, w: int, seed: int) -> SamplingConfig:
+    def of(cls, sampling: Sampling, limits: CompletionSampling, w: int, seed: int) -> SamplingConfig:
         """By other configurations: how tokens are drawn, and how much is decoded; rows of whole prompts, of one at least."""
         rows = max(w, limits.rows // w * w)
-        return cls(w, limits.max_tokens, drawing.temperature, drawing.top_p, seed=seed, rows=rows, chunk=limits.chunk)
+        return cls(w, limits.max_tokens, sampling.temperature, sampling.top_p, seed=seed, rows=rows, chunk=limits.chunk)
 
     @property
     def params(self) -> SamplingParams:

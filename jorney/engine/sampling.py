@@ -9,7 +9,7 @@ from typing import Any
 _BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
 
 
-class Drawing:
+class Sampling:
     """A configuration that says how tokens are drawn. Its own fields state the defaults, and in what order they are shown.
 
     Attributes:
@@ -20,7 +20,7 @@ class Drawing:
     temperature: float
     top_p: float
 
-    def expect_drawing(self, name: str = "", samples: str = "") -> None:
+    def expect_sampling(self, name: str = "", samples: str = "") -> None:
         """Raises ValueError where a field is out of range; it is called as on the command line.
 
         Args:
@@ -41,7 +41,7 @@ class Drawing:
         return {name: value for name, value in dataclasses.asdict(fields).items() if name not in _BATCHING}
 
 
-class Sampling(Drawing):
+class CompletionSampling(Sampling):
     """A configuration that also says how much is decoded.
 
     Attributes:

@@ -208,6 +208,5 @@ def solution_score(scores: Sequence[float], how: str = "min") -> float:
         raise ValueError("there are no scores: expected one for each step")
     if how not in AGGREGATES:
         raise ValueError(f"how = {how!r}: expected one of {', '.join(AGGREGATES)}")
-    if how == "product":
-        return float(np.prod(scores))
-    return float({"min": min(scores), "last": scores[-1], "mean": sum(scores) / len(scores)}[how])
+    product, mean = float(np.prod(scores)), sum(scores) / len(scores)
+    return float({"min": min(scores), "product": product, "last": scores[-1], "mean": mean}[how])

@@ -11,7 +11,7 @@ from jorney.domain.answers import Grader, final_answer
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.engine.programs import Work
-from jorney.engine.sampling import Sampling
+from jorney.engine.sampling import CompletionSampling
 from jorney.engine.spans import Span
 from jorney.engine.texts import Request
 from jorney.policy import Policy
@@ -23,7 +23,7 @@ Prefix = tuple[int, tuple[str, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
-class RolloutConfig(Sampling):
+class RolloutConfig(CompletionSampling):
     """How solutions are sampled and their steps labelled.
 
     Attributes:
@@ -49,7 +49,7 @@ class RolloutConfig(Sampling):
         expect_at_least(1, self, "rollouts", "solutions", "completions", "max_tokens", "rows", "chunk")
         if max(self.solutions, self.completions) > self.rows:
             raise ValueError(f"rollouts.rows = {self.rows}: expected at least the solutions and the completions of one prefix")
-        self.expect_drawing("rollouts", "samples")
+        self.expect_sampling("rollouts", "samples")
 
     def sampling(self, w: int, seed: int) -> SamplingConfig:
         return SamplingConfig.of(self, self, w, seed)
@@ -131,26 +131,29 @@ def verdicts(
       whole: see `label_solutions`.
     """
     found: dict[Prefix, tuple[bool, ...]] = {}
-    begun = [[steps if _goes_on(steps, whole, step_format) else steps[:-1] for steps in own] for own in solutions]
+
+    def begun(steps: tuple[str, ...]) -> tuple[str, ...]:
+        """What of a solution is completed."""
+        goes_on = not whole and final_answer(steps[-1], step_format.mark) is None
+        return steps if goes_on else steps[:-1]
+
+    starts = [[begun(steps) for steps in own] for own in solutions]
     with Grader() as grader:
-        for (index, steps), texts in _complete(generator, policy, problems, begun, step_format, config, seed):
-            made = [step_format.between.join((*steps, text)) for text in texts]
-            found[index, steps] = tuple(grader.grade(problems[index], text, step_format).correct for text in made)
 
-        def of(index: int, steps: tuple[str, ...]) -> list[tuple[bool, ...]]:
-            goes_on = _goes_on(steps, whole, step_format)
-            count = len(steps) if goes_on else len(steps) - 1
-            known = [found[index, steps[:stop]] for stop in range(1, count + 1)]
-            if count < len(steps):
-                known.append((grader.grade(problems[index], step_format.between.join(steps), step_format).correct,))
-            return known
+        def right(index: int, steps: tuple[str, ...]) -> bool:
+            return grader.grade(problems[index], step_format.between.join(steps), step_format).correct
 
-        return [[of(index, steps) for steps in own] for index, own in enumerate(solutions)]
+        for (index, steps), texts in _complete(generator, policy, problems, starts, step_format, config, seed):
+            found[index, steps] = tuple(right(index, (*steps, text)) for text in texts)
 
+        def of(index: int, steps: tuple[str, ...], start: tuple[str, ...]) -> list[tuple[bool, ...]]:
+            known = [found[index, start[:stop]] for stop in range(1, len(start) + 1)]
+            return known if start == steps else [*known, (right(index, steps),)]
 
-def _goes_on(steps: tuple[str, ...], whole: bool, step_format: StepFormat) -> bool:
-    """Whether something is to follow a solution."""
-    return not whole and final_answer(steps[-1], step_format.mark) is None
+        return [
+            [of(index, *pair) for pair in zip(own, of_own, strict=True)]
+            for index, (own, of_own) in enumerate(zip(solutions, starts, strict=True))
+        ]
 
 
 def work_of(config: RolloutConfig, problems: int, longest: int, whole: int) -> Work:

@@ -12,13 +12,13 @@ from jorney.config import expect_at_least
 from jorney.domain.answers import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
-from jorney.engine.sampling import Sampling
+from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(Sampling):
+class EvaluateConfig(CompletionSampling):
     """How a policy is evaluated: one completion a problem.
 
     Attributes:
@@ -41,7 +41,7 @@ class EvaluateConfig(Sampling):
         if not self.grading_seconds > 0:
             raise ValueError(f"grading_seconds = {self.grading_seconds}: expected a number above 0")
         expect_at_least(1, self, "", "max_tokens", "rows", "chunk")
-        self.expect_drawing()
+        self.expect_sampling()
 
     def sampling(self, seed: int) -> SamplingConfig:
         return SamplingConfig.of(self, self, 1, seed)

@@ -17,14 +17,14 @@ from jorney.config import expect_at_least
 from jorney.domain.answers import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
-from jorney.engine.sampling import Drawing
+from jorney.engine.sampling import Sampling
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
 
 
 @dataclasses.dataclass(frozen=True)
-class ResampleConfig(Drawing):
+class ResampleConfig(Sampling):
     """How attempts are drawn.
 
     Attributes:
@@ -38,7 +38,7 @@ class ResampleConfig(Drawing):
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "resample", "attempts")
-        self.expect_drawing("resample", "attempts")
+        self.expect_sampling("resample", "attempts")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from jorney.domain.verifier import Rating
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.generate import Generator, row_keys
 from jorney.engine.programs import Work
-from jorney.engine.sampling import Drawing
+from jorney.engine.sampling import Sampling
 from jorney.engine.spans import Span
 from jorney.engine.texts import Request, Text
 from jorney.policy import Policy
@@ -35,7 +35,7 @@ Judge = Callable[[Sequence[StepPath]], Sequence[Rating]]
 
 
 @dataclasses.dataclass(frozen=True)
-class ExpandConfig(Drawing):
+class ExpandConfig(Sampling):
     """How trees grow.
 
     Attributes:
