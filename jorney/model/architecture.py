@@ -103,8 +103,8 @@ class ModelConfig:
                 )
                 for name, value in counts.items()
             ),
-            *((value > 0, f"{name} = {value!r}: expected a number above 0") for name, value in scales.items()),
         )
+        _expect("model.", *((value > 0, f"{name} = {value!r}: expected a number above 0") for name, value in scales.items()))
         lm = self.head == "lm"
         _expect(
             "model.",
