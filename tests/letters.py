@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jorney.engine.drawing import Knobs, restrict, sample
+from jorney.engine.drawing import SamplingParams, restrict, sample
 from jorney.engine.generate import SamplingConfig, row_keys
 from jorney.model import params as parameters
 from jorney.model import transformer
@@ -39,27 +39,27 @@ def letters_policy(config: ModelConfig, mesh: Mesh) -> Policy:
 def uncached(policy: Policy, prompt: str, index: int, sampling: SamplingConfig) -> list[int]:
     """A completion of a prompt that is its own name."""
     key = row_keys(sampling.seed, prompt, index + 1)[index]
-    return uncached_text(policy, policy.tokenizer.encode_prompt(prompt), key, sampling.max_tokens, sampling.knobs)
+    return uncached_text(policy, policy.tokenizer.encode_prompt(prompt), key, sampling.max_tokens, sampling.params)
 
 
-def uncached_text(policy: Policy, before: Sequence[int], key: object, limit: int, knobs: Knobs) -> list[int]:
+def uncached_text(policy: Policy, before: Sequence[int], key: object, limit: int, sampling: SamplingParams) -> list[int]:
     """What follows ids: a whole forward pass for every token, with the same random numbers."""
     ids = list(before)
     for count in range(limit):
         padded = jnp.asarray([ids + [0] * (LENGTH - len(ids))], jnp.int32)
         scores = whole_logits(policy, padded)[:, len(ids) - 1]
         own = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count)
-        ids.append(int(_sample(scores, own[None], knobs).token[0]))
+        ids.append(int(_sample(scores, own[None], sampling).token[0]))
         if ids[-1] == policy.tokenizer.eos:
             break
     return ids[len(before) :]
 
 
-def lead(policy: Policy, before: Sequence[int], key: object, count: int, knobs: Knobs) -> float:
+def lead(policy: Policy, before: Sequence[int], key: object, count: int, sampling: SamplingParams) -> float:
     """How far the best id after some is ahead of the next, the random numbers of a text's id `count` added to the logits."""
     scores = whole_logits(policy, jnp.asarray([[*before, *[0] * (LENGTH - len(before))]], jnp.int32))[:, len(before) - 1]
-    cut = restrict(scores, knobs).cut[0]
-    if knobs.temperature > 0:
+    cut = restrict(scores, sampling).filtered[0]
+    if sampling.temperature > 0:
         own = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count)
         cut += jax.random.gumbel(own, cut.shape, jnp.float32)
     first, second = jax.lax.top_k(cut, 2)[0]

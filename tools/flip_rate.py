@@ -18,7 +18,7 @@ import numpy as np
 
 import jorney
 from jorney.compiled import use_persistent_cache
-from jorney.engine.drawing import Knobs, draw, restrict
+from jorney.engine.drawing import SamplingParams, draw, restrict
 from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.model import transformer
 from jorney.model.params import Params
@@ -29,13 +29,15 @@ from jorney.text.step_format import ABEL
 ROUND = 64  # lengths are rounded up to a multiple, so that few programs are compiled
 
 
-def drawn(policy: Policy, params: Params, ids: jax.Array, keys: jax.Array, knobs: Knobs) -> tuple[jax.Array, jax.Array]:
+def drawn(
+    policy: Policy, params: Params, ids: jax.Array, keys: jax.Array, sampling: SamplingParams
+) -> tuple[jax.Array, jax.Array]:
     """What the keys [T, 2] draw after each of the ids [1, T], and by how much it is ahead of the next best, [T] each."""
     logits = transformer.logits(policy.config, params, ids, policy.dtype)[0]
-    choice, own = restrict(logits, knobs), jax.random.wrap_key_data(keys)
+    distribution, own = restrict(logits, sampling), jax.random.wrap_key_data(keys)
     noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:], jnp.float32))(own)
-    best = jax.lax.top_k(jnp.where(knobs.temperature > 0, choice.cut + noise, choice.cut), 2)[0]
-    return draw(choice, own, knobs).token, best[:, 0] - best[:, 1]
+    best = jax.lax.top_k(jnp.where(sampling.temperature > 0, distribution.filtered + noise, distribution.filtered), 2)[0]
+    return draw(distribution, own, sampling).token, best[:, 0] - best[:, 1]
 
 
 def measure(policy: Policy, prompts: list[str], sampling: SamplingConfig) -> tuple[int, list[float]]:
@@ -52,7 +54,7 @@ def measure(policy: Policy, prompts: list[str], sampling: SamplingConfig) -> tup
         counts = jnp.maximum(jnp.arange(padded.shape[1]) - len(before) + 1, 0)
         keys = jax.random.key_data(jax.vmap(lambda count, own=own: jax.random.fold_in(own, count))(counts))
         with jax.set_mesh(policy.mesh):
-            tokens, ahead = jax.device_get(program(policy.params, padded, keys, sampling.knobs))
+            tokens, ahead = jax.device_get(program(policy.params, padded, keys, sampling.params))
         sampled = np.array(completion.tokens)
         place = np.arange(len(before) - 1, len(ids) - 1)
         positions += len(sampled)

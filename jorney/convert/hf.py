@@ -185,11 +185,8 @@ def save(
         return
     if len(files) > 1:
         total = dtype.itemsize * parameters.count(config)
-        index = {
-            "metadata": {"total_size": total},
-            "weight_map": {name: file for file, names in files.items() for name in names},
-        }
-        storage.write_json(root / INDEX, index)
+        weight_map = {name: file for file, names in files.items() for name in names}
+        storage.write_json(root / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     save_description(root, config, tokenizer, dtype, generation)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -54,10 +55,9 @@ def _weights(folder: str, config: ModelConfig) -> dict[str, Any]:
 
 def dtype_name(tensors: list[Any]) -> str:
     """The dtype in which most numbers are stored."""
-    counts: dict[str, int] = {}
+    counts = collections.Counter[str]()
     for tensor in tensors:
-        name = np.dtype(tensor.dtype).name
-        counts[name] = counts.get(name, 0) + math.prod(tensor.shape)
+        counts[np.dtype(tensor.dtype).name] += math.prod(tensor.shape)
     return max(counts, key=lambda name: counts[name])
 
 

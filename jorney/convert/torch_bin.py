@@ -12,6 +12,7 @@ import math
 import pickletools
 import struct
 import zipfile
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
 from jorney import storage
@@ -192,6 +193,29 @@ def _read_legacy(stream: _Bounded) -> tuple[dict[str, _Tensor], dict[str, int]]:
     return tensors, offsets
 
 
+# How many values an operation takes from the stack, and what one makes that takes none.
+_TAKES = {
+    "TUPLE1": 1,
+    "TUPLE2": 2,
+    "TUPLE3": 3,
+    "APPEND": 1,
+    "SETITEM": 2,
+    "STACK_GLOBAL": 2,
+    "REDUCE": 2,
+    "BUILD": 1,
+    "BINPERSID": 1,
+    "STOP": 1,
+}
+_MAKES: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": lambda: _Dict(False, []),
+}
+
+
 def _interpret(pickles: io.BytesIO, storages: dict[str, _Storage]) -> Any:
     """The value of the next pickle; the storages that it names are added to `storages`.
 
@@ -201,13 +225,14 @@ def _interpret(pickles: io.BytesIO, storages: dict[str, _Storage]) -> Any:
     stack: list[Any] = []
     below: list[list[Any]] = []  # the stacks under each mark
     memo: dict[int, Any] = {}
-    items: list[Any] = []
     operations: Any = pickletools.genops(pickles)
     try:
         for operation, argument, _ in operations:
-            if operation.name in ("APPENDS", "SETITEMS", "TUPLE"):
+            name = operation.name
+            items = [stack.pop() for _ in range(_TAKES.get(name, 0))][::-1]
+            if name in ("APPENDS", "SETITEMS", "TUPLE"):
                 items, stack = stack, below.pop()
-            match operation.name:
+            match name:
                 case "PROTO" | "FRAME":
                     pass
                 case "BINPUT" | "LONG_BINPUT":
@@ -218,55 +243,35 @@ def _interpret(pickles: io.BytesIO, storages: dict[str, _Storage]) -> Any:
                     stack.append(memo[argument])
                 case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE" | "SHORT_BINUNICODE":
                     stack.append(argument)
-                case "NONE":
-                    stack.append(None)
-                case "NEWTRUE" | "NEWFALSE":
-                    stack.append(operation.name == "NEWTRUE")
-                case "EMPTY_TUPLE":
-                    stack.append(())
-                case "EMPTY_LIST":
-                    stack.append([])
-                case "EMPTY_DICT":
-                    stack.append(_Dict(False, []))
+                case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE" | "EMPTY_LIST" | "EMPTY_DICT":
+                    stack.append(_MAKES[name]())
                 case "MARK":
                     below.append(stack)
                     stack = []
-                case "TUPLE":
+                case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
                     stack.append(tuple(items))
-                case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                    items = [stack.pop() for _ in range(int(operation.name[-1]))]
-                    stack.append(tuple(reversed(items)))
-                case "APPEND":
-                    value = stack.pop()
-                    _container(stack[-1], list).append(value)
-                case "APPENDS":
+                case "APPEND" | "APPENDS":
                     _container(stack[-1], list).extend(items)
-                case "SETITEM":
-                    value, key = stack.pop(), stack.pop()
-                    _container(stack[-1], _Dict).items.append((key, value))
-                case "SETITEMS":
+                case "SETITEM" | "SETITEMS":
                     _container(stack[-1], _Dict).items.extend(zip(items[::2], items[1::2], strict=True))
                 case "GLOBAL":
                     stack.append(_global(argument.replace(" ", ".", 1)))
                 case "STACK_GLOBAL":
-                    name, module = stack.pop(), stack.pop()
-                    if type(name) is not str or type(module) is not str:
+                    if any(type(part) is not str for part in items):
                         raise ValueError("its pickle is damaged: it asks for a name that is no text")
-                    stack.append(_global(f"{module}.{name}"))
+                    stack.append(_global(".".join(items)))
                 case "REDUCE":
-                    arguments, function = stack.pop(), stack.pop()
-                    stack.append(_call(function, arguments))
+                    stack.append(_call(*items))
                 case "BUILD":  # attributes: of a state dict, the versions of its modules
-                    stack.pop()
                     if not _container(stack[-1], _Dict).ordered:
                         raise ValueError("its pickle is damaged: it gives attributes to a dict")
                 case "BINPERSID":
-                    stored = _persistent(stack.pop())
+                    stored = _persistent(*items)
                     if storages.setdefault(stored.key, stored) != stored:
                         raise ValueError(f"its pickle describes storage {stored.key} in two ways")
                     stack.append(stored)
                 case "STOP":
-                    return stack.pop()
+                    return items[0]
                 case other:
                     raise ValueError(f"its pickle has the operation {other}, which torch.save does not write: refused")
     except LookupError:

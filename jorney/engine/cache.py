@@ -4,8 +4,8 @@ A pool holds every token of its problem once, in whatever slot was free: prompt,
 set of slots, its ancestors' and its own. A branch of a tree is therefore never copied when something grows from it and never
 moved, and siblings read their common past in one matrix product.
 
-Axis letters beside the model's: N problems, A slots of a pool, R rows (R/N consecutive ones read one pool), M runs, P length of
-the shared segment.
+Axis letters beside the model's: N problems, A slots of a pool, R rows that decode (R/N consecutive ones read one pool), M rows
+that are read, P length of the shared segment.
 """
 
 from __future__ import annotations
@@ -122,19 +122,19 @@ def extend_attends(
     slots: jax.Array,
     visible: jax.Array,
 ) -> tuple[list[Attend], jax.Array]:
-    """Runs of new tokens, each within one problem: attending to what is visible to the run and causally to itself.
+    """Rows of new tokens, each within one problem: attending to what is visible to the row and causally to itself.
 
     Args:
-      problems: [M] which pool each run reads and writes.
+      problems: [M] which pool each row reads and writes.
       positions: [M, T].
-      slots: [M, T] where each token is written; A writes nothing (padding, at a run's end).
-      visible: [M, A] bool, the run's own slots left out.
+      slots: [M, T] where each token is written; A writes nothing (padding, at a row's end).
+      visible: [M, A] bool, the row's own slots left out.
 
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
     M, T = slots.shape
-    # Where in its run the token of a slot stands; beyond the run where the slot holds none of it.
+    # Where in its row the token of a slot stands; beyond the row where the slot holds none of it.
     order = jnp.full((M, pools.positions.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
     seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
     before = _shared_segments(config, shared, positions)
@@ -157,7 +157,7 @@ def prefill_attends(
     slots: jax.Array,
     members: jax.Array,
 ) -> tuple[list[Attend], jax.Array]:
-    """Beginnings of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
+    """PrefillTokens of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
 
     Args:
       problems: [T] which pool each token is written to.

@@ -1,7 +1,7 @@
 """The jitted programs of the engine: `share` and `extend` read tokens that are given, `decode_chunk` samples new ones.
 
 All that lives on the device from call to call is the cache; what a call needs to know of the trees, the host hands to it.
-Axis letters: see `engine.cache`; B tokens of a run, C of a chunk, w children of a run.
+Axis letters: see `engine.cache`; B tokens of a read, C of a chunk, w texts that follow a read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jorney.engine.cache import Layer, Pools, Shared, decode_attends, extend_attends, prefill_attends, unpack_bits
-from jorney.engine.drawing import Knobs, Sampled, draw, restrict, sample
+from jorney.engine.drawing import Sampled, SamplingParams, draw, restrict, sample
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import causal_attention
 from jorney.model.params import Params
@@ -22,17 +22,17 @@ from jorney.model.transformer import read_out, run_layers
 FromHost = Any
 
 
-class Runs(NamedTuple):
-    """Tokens to be read, each run within one problem.
+class ExtendRows(NamedTuple):
+    """Tokens to be read, each row of them within one problem.
 
     Attributes:
-      problems: [M] int32, which pool a run belongs to.
+      problems: [M] int32, which pool a row belongs to.
       tokens: [M, B] int32, padded on the right.
-      lengths: [M] int32; 0 for a run that only fills the batch.
-      starts: [M] int32, where in its text a run begins.
+      lengths: [M] int32; 0 for a row that only fills the batch.
+      starts: [M] int32, where in its text a row begins.
       slots: [M, B] int32, where each token is written; A for padding.
-      visible: [M, A/8] uint8 (`cache.pack_bits`), the run's own slots left out.
-      keys: [M, w, 2] uint32, key data of the children whose first tokens are sampled after the run.
+      visible: [M, A/8] uint8 (`cache.pack_bits`), the row's own slots left out.
+      keys: [M, w, 2] uint32, key data of the texts whose first tokens are sampled after the row.
     """
 
     problems: FromHost
@@ -44,7 +44,7 @@ class Runs(NamedTuple):
     keys: FromHost
 
 
-class Beginnings(NamedTuple):
+class PrefillTokens(NamedTuple):
     """First tokens of texts, packed side by side: M of them, B tokens in all.
 
     Attributes:
@@ -54,7 +54,7 @@ class Beginnings(NamedTuple):
       slots: [B] int32, where it is written; A for padding.
       members: [B] int32, which beginning it is a token of; M for padding.
       lasts: [M] int32, where the last token of each beginning is.
-      keys: [M, w, 2] uint32, as those of `Runs`.
+      keys: [M, w, 2] uint32, as those of `ExtendRows`.
     """
 
     problems: FromHost
@@ -66,7 +66,7 @@ class Beginnings(NamedTuple):
     keys: FromHost
 
 
-class Rows(NamedTuple):
+class DecodeRows(NamedTuple):
     """What each row is to go on with; R/N consecutive rows belong to one problem.
 
     Attributes:
@@ -128,44 +128,58 @@ def share(config: ModelConfig, dtype: Any, params: Params, tokens: jax.Array, le
 
 
 def prefill(
-    config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, begun: Beginnings, knobs: Knobs
+    config: ModelConfig,
+    dtype: Any,
+    params: Params,
+    shared: Shared | None,
+    pools: Pools,
+    begun: PrefillTokens,
+    sampling: SamplingParams,
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
     """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
     attends, placed = prefill_attends(config, shared, pools, begun.problems, begun.positions, begun.slots, begun.members)
     hidden, layers = run_layers(config, dtype, params, begun.tokens[None], begun.positions[None], attends)
     writes = jnp.sum(begun.slots < pools.positions.shape[1])
-    return Pools(layers, placed), _what_follows(config, params, hidden[0, begun.lasts], begun.keys, knobs), writes
+    return Pools(layers, placed), _what_follows(config, params, hidden[0, begun.lasts], begun.keys, sampling), writes
 
 
 def extend(
-    config: ModelConfig, dtype: Any, params: Params, shared: Shared | None, pools: Pools, runs: Runs, knobs: Knobs
+    config: ModelConfig,
+    dtype: Any,
+    params: Params,
+    shared: Shared | None,
+    pools: Pools,
+    rows: ExtendRows,
+    sampling: SamplingParams,
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
-    """Reads runs of tokens into the cache; `pools` is to be donated.
+    """Reads rows of tokens into the cache; `pools` is to be donated.
 
     Returns:
-      The pools; of a language model the first token of every child of each run, [M, w], else the head's values at each run's
-      last token, [M, labels]; and how many tokens were written.
+      The pools; of a language model the first token of every text after each row, [M, w], else the head's values at each
+      row's last token, [M, labels]; and how many tokens were written.
     """
-    positions = runs.starts[:, None] + jnp.arange(runs.tokens.shape[1])
-    visible = unpack_bits(runs.visible)
-    attends, placed = extend_attends(config, shared, pools, runs.problems, positions, runs.slots, visible)
-    hidden, layers = run_layers(config, dtype, params, runs.tokens, positions, attends)
-    writes = jnp.sum(runs.slots < pools.positions.shape[1])
-    last = jnp.take_along_axis(hidden, jnp.maximum(runs.lengths - 1, 0)[:, None, None], axis=1)[:, 0]
-    return Pools(layers, placed), _what_follows(config, params, last, runs.keys, knobs), writes
+    positions = rows.starts[:, None] + jnp.arange(rows.tokens.shape[1])
+    visible = unpack_bits(rows.visible)
+    attends, placed = extend_attends(config, shared, pools, rows.problems, positions, rows.slots, visible)
+    hidden, layers = run_layers(config, dtype, params, rows.tokens, positions, attends)
+    writes = jnp.sum(rows.slots < pools.positions.shape[1])
+    last = jnp.take_along_axis(hidden, jnp.maximum(rows.lengths - 1, 0)[:, None, None], axis=1)[:, 0]
+    return Pools(layers, placed), _what_follows(config, params, last, rows.keys, sampling), writes
 
 
-def _what_follows(config: ModelConfig, params: Params, last: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled | jax.Array:
-    """After hidden states [M, D]: the first token of each child [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
+def _what_follows(
+    config: ModelConfig, params: Params, last: jax.Array, keys: jax.Array, sampling: SamplingParams
+) -> Sampled | jax.Array:
+    """After hidden states [M, D]: the first token of each text [M, w], of keys [M, w, 2]; or another head's [M, labels]."""
     found = read_out(config, params, last)
     if config.head != "lm":
         return found
-    choice = restrict(found, knobs)
+    distribution = restrict(found, sampling)
     own = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(keys).reshape(-1))
-    by_child = own.reshape(last.shape[0], -1).swapaxes(0, 1)
-    # One after the other: logits of all children at once would be the largest array of the program.
-    children = jax.lax.map(lambda keys: draw(choice, keys, knobs), by_child)
-    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), children)
+    by_text = own.reshape(last.shape[0], -1).swapaxes(0, 1)
+    # One after the other: logits of all texts at once would be the largest array of the program.
+    firsts = jax.lax.map(lambda keys: draw(distribution, keys, sampling), by_text)
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), firsts)
 
 
 def decode_chunk(
@@ -176,10 +190,10 @@ def decode_chunk(
     params: Params,
     shared: Shared | None,
     pools: Pools,
-    rows: Rows,
+    rows: DecodeRows,
     breaks: jax.Array,
     patience: jax.Array,
-    knobs: Knobs,
+    sampling: SamplingParams,
 ) -> tuple[Pools, Chunk]:
     """Samples up to `chunk` tokens in every active row; `pools` is to be donated.
 
@@ -219,7 +233,7 @@ def decode_chunk(
         attends, placed = decode_attends(config, shared, pools, positions, slots, visible)
         hidden, layers = run_layers(config, dtype, params, tokens[:, None], positions, attends)
         counts = rows.counts + done.counts
-        sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), knobs)
+        sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), sampling)
         index = row, jnp.where(active, at, chunk)
         watches = jnp.where(breaks[sampled.token], rows.waits, jnp.maximum(done.watches - 1, -1))
         watches = jnp.where(active, watches, done.watches)

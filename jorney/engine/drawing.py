@@ -12,7 +12,7 @@ import jax.numpy as jnp
 _HALVINGS = 32
 
 
-class Knobs(NamedTuple):
+class SamplingParams(NamedTuple):
     """Settings of the sampling distribution, traced so that changing one compiles nothing.
 
     Attributes:
@@ -27,10 +27,10 @@ class Knobs(NamedTuple):
     top_p: jax.Array
     min_p: jax.Array
 
-
-def knobs(temperature: float, top_p: float = 1.0, top_k: int = 0, min_p: float = 0.0) -> Knobs:
-    """Knobs of plain numbers."""
-    return Knobs(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
+    @classmethod
+    def of(cls, temperature: float, top_p: float = 1.0, top_k: int = 0, min_p: float = 0.0) -> SamplingParams:
+        """Those of plain numbers."""
+        return cls(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
 
 
 class Sampled(NamedTuple):
@@ -47,8 +47,8 @@ class Sampled(NamedTuple):
     sampling_log_prob: jax.Array
 
 
-def _bisect(probs: jax.Array, enough: Callable[[jax.Array], jax.Array]) -> jax.Array:
-    """[R] the largest threshold t (to float precision) for which the kept set `probs >= t` is still enough."""
+def _likeliest(probs: jax.Array, enough: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """[R, V] bool: `probs >= t` for the largest threshold t (to float precision) with which this set is still enough."""
 
     def halve(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bounds
@@ -57,10 +57,11 @@ def _bisect(probs: jax.Array, enough: Callable[[jax.Array], jax.Array]) -> jax.A
         return jnp.where(ok, middle, low), jnp.where(ok, high, middle)
 
     low = jnp.zeros(probs.shape[0], probs.dtype)
-    return jax.lax.fori_loop(0, _HALVINGS, halve, (low, jnp.max(probs, axis=-1)))[0]
+    threshold, _ = jax.lax.fori_loop(0, _HALVINGS, halve, (low, jnp.max(probs, axis=-1)))
+    return probs >= threshold[:, None]
 
 
-def keep(probs: jax.Array, knobs: Knobs) -> jax.Array:
+def keep(probs: jax.Array, sampling: SamplingParams) -> jax.Array:
     """Which tokens may be sampled: top-k first, top-p of what that leaves (as transformers and vLLM do), then min-p.
 
     Args:
@@ -71,66 +72,63 @@ def keep(probs: jax.Array, knobs: Knobs) -> jax.Array:
     """
 
     def cut_k(probs: jax.Array) -> jax.Array:
-        threshold = _bisect(probs, lambda kept: jnp.sum(kept, axis=-1) >= knobs.top_k)
-        return probs >= threshold[:, None]
+        return _likeliest(probs, lambda kept: jnp.sum(kept, axis=-1) >= sampling.top_k)
 
     def cut_p(left: jax.Array) -> jax.Array:
         total = jnp.sum(left, axis=-1)
-        threshold = _bisect(left, lambda kept: jnp.sum(left * kept, axis=-1) >= knobs.top_p * total)
-        return left >= threshold[:, None]
+        return _likeliest(left, lambda kept: jnp.sum(left * kept, axis=-1) >= sampling.top_p * total)
 
     everything = jnp.ones(probs.shape, bool)
-    kept = jax.lax.cond(knobs.top_k > 0, cut_k, lambda _: everything, probs)
-    kept &= jax.lax.cond(knobs.top_p < 1, cut_p, lambda _: everything, jnp.where(kept, probs, 0.0))
-    return kept & (probs >= knobs.min_p * jnp.max(probs, axis=-1, keepdims=True))
+    kept = jax.lax.cond(sampling.top_k > 0, cut_k, lambda _: everything, probs)
+    kept &= jax.lax.cond(sampling.top_p < 1, cut_p, lambda _: everything, jnp.where(kept, probs, 0.0))
+    return kept & (probs >= sampling.min_p * jnp.max(probs, axis=-1, keepdims=True))
 
 
-class Choice(NamedTuple):
-    """The distributions that tokens are drawn from.
+class Distribution(NamedTuple):
+    """What tokens are drawn from.
 
     Attributes:
       logits: [R, V] float32, the model's own.
       total: [R] float32, their log-sum-exp.
-      cut: [R, V] float32, at the sampling temperature, -inf where nothing may be sampled.
-      cut_total: [R] float32, its log-sum-exp.
+      filtered: [R, V] float32, at the sampling temperature, -inf where nothing may be sampled.
+      filtered_total: [R] float32, its log-sum-exp.
     """
 
     logits: jax.Array
     total: jax.Array
-    cut: jax.Array
-    cut_total: jax.Array
+    filtered: jax.Array
+    filtered_total: jax.Array
 
 
-def restrict(logits: jax.Array, knobs: Knobs) -> Choice:
-    """Logits [R, V] float32 and what the knobs leave of them; when greedy nothing is cut, for nothing is drawn."""
+def restrict(logits: jax.Array, sampling: SamplingParams) -> Distribution:
+    """Logits [R, V] float32 and what top-k, top-p and min-p leave of them; when greedy all of them, for nothing is drawn."""
 
-    def cut(logits: jax.Array, total: jax.Array) -> tuple[jax.Array, jax.Array]:
-        scaled = logits / knobs.temperature
-        left = jnp.where(keep(jax.nn.softmax(scaled), knobs), scaled, -jnp.inf)
+    def filtered(logits: jax.Array, total: jax.Array) -> tuple[jax.Array, jax.Array]:
+        scaled = logits / sampling.temperature
+        left = jnp.where(keep(jax.nn.softmax(scaled), sampling), scaled, -jnp.inf)
         return left, jax.nn.logsumexp(left, axis=-1)
 
     total = jax.nn.logsumexp(logits, axis=-1)
-    return Choice(logits, total, *jax.lax.cond(knobs.temperature > 0, cut, lambda *plain: plain, logits, total))
+    return Distribution(logits, total, *jax.lax.cond(sampling.temperature > 0, filtered, lambda *plain: plain, logits, total))
 
 
-def draw(choice: Choice, keys: jax.Array, knobs: Knobs) -> Sampled:
+def draw(distribution: Distribution, keys: jax.Array, sampling: SamplingParams) -> Sampled:
     """One token a row: the likeliest after Gumbel noise, which draws from the distribution; without it when greedy.
 
     Args:
       keys: [R] random keys, one a row, used up here.
     """
-    size = choice.cut.shape[1:]
+    logits, total, filtered, filtered_total = distribution
 
-    def noisy(cut: jax.Array) -> jax.Array:
-        return cut + jax.vmap(lambda key: jax.random.gumbel(key, size, jnp.float32))(keys)
+    def noisy(filtered: jax.Array) -> jax.Array:
+        return filtered + jax.vmap(lambda key: jax.random.gumbel(key, filtered.shape[1:], jnp.float32))(keys)
 
-    drawn = knobs.temperature > 0
-    token = jnp.argmax(jax.lax.cond(drawn, noisy, lambda cut: cut, choice.cut), axis=-1).astype(jnp.int32)
+    drawn = sampling.temperature > 0
+    token = jnp.argmax(jax.lax.cond(drawn, noisy, lambda plain: plain, filtered), axis=-1).astype(jnp.int32)
     of_token = lambda values: jnp.take_along_axis(values, token[:, None], axis=-1)[:, 0]  # noqa: E731
-    sampling_log_prob = jnp.where(drawn, of_token(choice.cut) - choice.cut_total, 0.0)
-    return Sampled(token, of_token(choice.logits) - choice.total, sampling_log_prob)
+    return Sampled(token, of_token(logits) - total, jnp.where(drawn, of_token(filtered) - filtered_total, 0.0))
 
 
-def sample(logits: jax.Array, keys: jax.Array, knobs: Knobs) -> Sampled:
+def sample(logits: jax.Array, keys: jax.Array, sampling: SamplingParams) -> Sampled:
     """One token a row, of logits [R, V] float32, with keys [R]."""
-    return draw(restrict(logits, knobs), keys, knobs)
+    return draw(restrict(logits, sampling), keys, sampling)

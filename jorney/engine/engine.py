@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import jax
 import numpy as np
 
-from jorney.engine.batches import Batch, arrays, batches
 from jorney.engine.cache import pack_bits
-from jorney.engine.decode import Chunk, Rows
-from jorney.engine.drawing import Knobs, Sampled
+from jorney.engine.decode import Chunk, DecodeRows
+from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.engine.programs import Programs
-from jorney.engine.spans import Pool, Run, Span, is_read, plan_run
-from jorney.engine.texts import NEVER, Counts, Cut, Group, Text
+from jorney.engine.reads import Batch, Read, arrays, batches, plan_read
+from jorney.engine.spans import Pool, Span
+from jorney.engine.texts import NEVER, Counts, Request, State, Stop, Text
+
+P = TypeVar("P")
 
 
 class Engine:
@@ -29,29 +32,30 @@ class Engine:
     Args:
       programs: of a model, for one shape.
       shared: ids that all prompts begin with, read once; there may be none.
-      knobs: how ids are drawn.
-      decode: ids -> text, for cuts.
-      breaks: [V] bool, ids after which a text that has a cut may be near its end.
+      sampling: how ids are drawn.
+      decode: ids -> text, for stops.
+      breaks: [V] bool, ids after which a text that has a stop may be near its end.
     """
 
     def __init__(
         self,
         programs: Programs,
         shared: Sequence[int],
-        knobs: Knobs,
+        sampling: SamplingParams,
         decode: Callable[[Sequence[int]], str],
         breaks: np.ndarray | None = None,
     ) -> None:
-        self._programs, self._shape, self._knobs, self._decode = programs, programs.shape, knobs, decode
+        self._programs, self._shape, self._sampling, self._decode = programs, programs.shape, sampling, decode
         self._breaks = np.zeros(programs.vocab_size, bool) if breaks is None else breaks
         self._shared_length = len(shared)
         self._shared, self._cache = programs.share(shared), programs.empty()
         self._idle = [Pool(index, self._shape.slots) for index in range(self._shape.problems)][::-1]
+        # Indexes: how far a text is, its own state says.
         self._rows: list[Text | None] = [None] * self._shape.all_rows
-        self._visible = np.zeros((len(self._rows), self._shape.slots), bool)
         self._ready: dict[Pool, deque[Text]] = {pool: deque() for pool in self._idle}
-        self._unread: list[tuple[Span, Group | None]] = []  # a group that waits for its span; without one, a text for its row
-        self._done: list[Group] = []
+        self._unread: list[Request | Text] = []  # in the order in which they came
+        self._done: list[Request] = []
+        self._visible = np.zeros((len(self._rows), self._shape.slots), bool)
         self.counts = Counts()
 
     @property
@@ -64,10 +68,10 @@ class Engine:
         assert len(ids) > self._shared_length, "a prompt has an id of its own, at least"
         return Span(None, self._idle.pop(), self._shared_length, list(ids[self._shared_length :]))
 
-    def close(self, root: Span) -> None:
-        """Frees a problem, with all that follows it. Nothing of it is under way."""
-        root.pool.clear()
-        self._idle.append(root.pool)
+    def close(self, span: Span) -> None:
+        """Frees the problem that a span is of, with all its spans. Nothing of it is under way."""
+        span.pool.clear()
+        self._idle.append(span.pool)
 
     def sample(
         self,
@@ -75,16 +79,16 @@ class Engine:
         keys: np.ndarray,
         limit: int,
         opening: Sequence[int] = (),
-        cut: Cut | None = None,
+        stop: Stop | None = None,
         wait: int = 0,
-    ) -> Group:
+    ) -> Request:
         """Asks for texts that follow a span.
 
         Args:
           keys: [w, 2] uint32, key data of each text.
           limit: ids of a text at most.
           opening: ids that all of them begin with, read once; they are no part of the texts.
-          cut: where a text is over; looked at `wait` ids after one of `breaks`, and between chunks.
+          stop: where a text is over; looked at `wait` ids after one of `breaks`, and between chunks.
 
         Raises:
           ValueError: the cache cannot hold such a text, whatever else is dropped.
@@ -94,12 +98,12 @@ class Engine:
         if opening:
             after = self.follow(after, opening)
             after.held = False
-        group = Group(after, under_way=len(keys), limit=limit, cut=cut, wait=wait if cut else NEVER)
+        request = Request(after, limit=limit, stop=stop, wait=wait if stop else NEVER)
         after.children += len(keys)
         for key in keys:
-            group.texts.append(Text(parent=after, pool=after.pool, start=after.stop, ids=[], group=group, key=key))
-        self._unread.append((after, group))
-        return group
+            request.texts.append(Text(parent=after, pool=after.pool, start=after.stop, ids=[], request=request, key=key))
+        self._unread.append(request)
+        return request
 
     def _expect_room(self, needed: int) -> None:
         if needed > self._shared_length + self._shape.slots:
@@ -113,16 +117,15 @@ class Engine:
         after.children += 1
         return Span(after, after.pool, after.stop, list(ids))
 
-    def read(self, after: Span, ids: Sequence[int] = ()) -> Group:
-        """Asks for the head's values at the end of a span, or of ids that follow it: those are `Group.after` then."""
+    def read(self, after: Span, ids: Sequence[int] = ()) -> Request:
+        """Asks for the head's values at the end of a span, or of ids that follow it: those are `Request.after` then."""
         after = self.follow(after, ids) if ids else after
         self._expect_room(after.stop)
-        group = Group(after)
-        self._unread.append((after, group))
-        return group
+        self._unread.append(request := Request(after))
+        return request
 
-    def step(self) -> list[Group]:
-        """Goes on with everything by one chunk; returns the groups that are complete."""
+    def step(self) -> list[Request]:
+        """Goes on with everything by one chunk; returns the requests that are done."""
         self._fill_rows()
         if self._unread and not (any(self._rows) or self._done):
             self._fill_rows()  # all that waited for a row had been dropped for others, which are done
@@ -133,85 +136,102 @@ class Engine:
         done, self._done = self._done, []
         return done
 
+    def run(self, problems: Iterable[P], ask: Callable[[P], None]) -> Iterator[list[Request]]:
+        """Steps until nothing is left, each problem begun when there is room for it; yields what `step` returns.
+
+        Args:
+          ask: opens a problem, and asks for something. After each step more may be asked for.
+        """
+        waiting = deque(problems)
+        while waiting or self._unread or any(self._rows) or any(self._ready.values()):
+            while waiting and self.free:
+                ask(waiting.popleft())
+            yield self.step()
+
     # --- reading what is missing
 
     def _fill_rows(self) -> None:
         """Reads all that can be read, then hands texts to rows."""
-        while runs := self._plan():
-            for batch in batches(self._shape, runs):
+        while reads := self._plan():
+            for batch in batches(self._shape, reads):
                 self._read(batch)
         self._assign()
 
-    def _plan(self) -> list[Run]:
-        """A run for every span that is waited for, but those that begin with what another run reads already."""
-        found: list[Run] = []
+    def _plan(self) -> list[Read]:
+        """A read for everything that waits for one, but what begins with ids that another reads already."""
+        found: list[Read] = []
         full: set[Pool] = set()
-        for span, group in self._unread:
-            if span.pool in full:
+        for waiting in self._unread:
+            if waiting.pool in full:
                 continue
-            run = plan_run(span, self._shape.part, last=group is not None)
-            if any(run.begins_in is other.begins_in for other in found):
+            read = plan_read(waiting, self._shape.part)
+            if any(read.begins_in is other.begins_in for other in found):
                 continue
-            if not run.again:
-                pinned = lambda run=run: self._pinned(run.span.pool, [run, *found], ready=True)  # noqa: E731
-                if not run.span.pool.make_room(len(run.ids), pinned):
-                    full.add(span.pool)  # what came later waits too, or the two would drop each other's for ever
+            if not read.again:
+                pinned = lambda read=read: self._pinned(read.pool, [read, *found], ready=True)  # noqa: E731
+                if not read.pool.make_room(len(read.ids), pinned):
+                    full.add(read.pool)  # what came later waits too, or the two would drop each other's for ever
                     continue
-                run.slots = run.span.pool.take(len(run.ids))
-            found.append(run)
+                read.slots = read.pool.take(len(read.ids))
+            found.append(read)
         return found
 
-    def _pinned(self, pool: Pool, runs: Iterable[Run] = (), ready: bool = False) -> Iterable[Span]:
-        """Spans of a problem that are in use: by rows, by runs, and by texts that only wait for a row."""
-        texts = [text for text in self._of(pool) if text is not None] + (list(self._ready[pool]) if ready else [])
-        return [span for path in [*(text.path() for text in texts), *(run.path for run in runs)] for span in path]
+    def _pinned(self, pool: Pool, reads: Iterable[Read] = (), ready: bool = False) -> Iterable[Span]:
+        """Spans of a problem that are in use: by rows, by reads, and by texts that only wait for a row."""
+        texts = [*self._decoding(pool), *(self._ready[pool] if ready else ())]
+        return [span for path in [*(text.path() for text in texts), *(read.path for read in reads)] for span in path]
 
     def _read(self, batch: Batch) -> None:
-        waiting = dict(self._unread)
-        groups = [waiting[run.span] for run in batch.runs]
-        keys = [[text.key for text in group.texts] if group else [] for group in groups]
-        what = arrays(self._shape, batch, keys)
-        self._cache, found, writes = self._programs.read(self._shared, self._cache, what, self._knobs)
+        what = arrays(self._shape, batch)
+        self._cache, found, writes = self._programs.read(self._shared, self._cache, what, self._sampling)
         found, writes = jax.device_get((found, writes))
         self.counts.writes += int(writes)
-        for place, (run, group) in enumerate(zip(batch.runs, groups, strict=True)):
-            self.counts.read += len(run.ids)
-            run.written()
-            if not run.complete:
+        for place, read in enumerate(batch.reads):
+            self.counts.read += len(read.ids)
+            read.written()
+            if not read.complete:
                 continue
-            self._unread.remove((run.span, group))
-            if group is None:
-                assert isinstance(run.span, Text)
-                self._ready[run.span.pool].appendleft(run.span)
+            self._unread.remove(read.asked_by)
+            if isinstance(read.asked_by, Text):
+                self._queue(read.asked_by, first=True)
             elif isinstance(found, Sampled):
-                for child, text in enumerate(group.texts):
-                    first = Sampled(*(leaf[place, child : child + 1] for leaf in found))
-                    self._append(text, first, 1)
+                for child, text in enumerate(read.asked_by.texts):
+                    self._append(text, Sampled(*(leaf[place, child : child + 1] for leaf in found)), 1)
                     if not self._over(text):
-                        self._ready[text.pool].append(text)
+                        self._queue(text)
             else:
-                group.values = found[place]
-                self._done.append(group)
+                read.asked_by.values = found[place]
+                self._done.append(read.asked_by)
 
     # --- sampling in rows
 
-    def _of(self, pool: Pool) -> list[Text | None]:
-        """The rows of a problem."""
-        return self._rows[pool.index * self._shape.rows : (pool.index + 1) * self._shape.rows]
+    def _queue(self, text: Text, first: bool = False) -> None:
+        """Lets a text wait for a row; before all others where it was in one already."""
+        text.becomes(State.READY)
+        queue = self._ready[text.pool]
+        queue.insert(0 if first else len(queue), text)
+
+    def _rows_of(self, pool: Pool) -> range:
+        return range(pool.index * self._shape.rows, (pool.index + 1) * self._shape.rows)
+
+    def _decoding(self, pool: Pool) -> list[Text]:
+        """Texts of a problem that are in rows."""
+        return [text for row in self._rows_of(pool) if (text := self._rows[row]) is not None]
 
     def _assign(self) -> None:
         """Hands texts to rows, as far as the next chunk of all of them has room."""
         for pool, ready in self._ready.items():
-            rows = [row for row, text in enumerate(self._of(pool), pool.index * self._shape.rows) if text is None]
+            rows = [row for row in self._rows_of(pool) if self._rows[row] is None]
             while rows and ready:
                 text = ready[0]
-                if not is_read(text):  # it was dropped since
-                    self._unread.append((ready.popleft(), None))
+                if not text.is_read:  # it was dropped since
+                    text.becomes(State.WAITING)
+                    self._unread.append(ready.popleft())
                     continue
                 pinned = lambda pool=pool, text=text: [*text.path(), *self._pinned(pool)]  # noqa: E731
-                taken = sum(self._next(other) for other in self._of(pool) if other is not None)
-                if not pool.make_room(taken + self._next(text), pinned):
+                if not pool.make_room(sum(map(self._next, [*self._decoding(pool), text])), pinned):
                     break
+                text.becomes(State.DECODING)
                 row = rows.pop(0)
                 self._rows[row] = ready.popleft()
                 self._visible[row] = False
@@ -220,7 +240,7 @@ class Engine:
 
     def _next(self, text: Text) -> int:
         """Ids that it is given in the next chunk, at most."""
-        return min(self._shape.chunk, text.group.limit - len(text.ids))
+        return min(self._shape.chunk, text.request.limit - len(text.ids))
 
     def _sample(self) -> None:
         """One chunk of every row."""
@@ -228,7 +248,7 @@ class Engine:
             self._suspend(pool)
         rows, start = self._row_arrays(), time.perf_counter()
         self._cache, chunk = self._programs.decode(
-            self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 32), self._knobs
+            self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 32), self._sampling
         )
         chunk = Chunk(*jax.device_get(chunk))
         self.counts.decoding += time.perf_counter() - start
@@ -250,17 +270,16 @@ class Engine:
 
     def _suspend(self, pool: Pool) -> None:
         """Where the next chunk has no room for all rows of a problem, takes texts from rows until it has."""
-        while texts := [text for text in self._of(pool) if text is not None]:
+        while texts := self._decoding(pool):
             if pool.make_room(sum(map(self._next, texts)), lambda: self._pinned(pool)):
                 return
             assert len(texts) > 1, "one text alone fits"
-            last = texts[-1]
-            self._rows[self._rows.index(last)] = None
-            self._ready[pool].appendleft(last)
+            self._rows[self._rows.index(texts[-1])] = None
+            self._queue(texts[-1], first=True)
 
-    def _row_arrays(self) -> Rows:
+    def _row_arrays(self) -> DecodeRows:
         R, A = len(self._rows), self._shape.slots
-        arrays = Rows(
+        arrays = DecodeRows(
             active=np.zeros(R, bool),
             tokens=np.zeros(R, np.int32),
             positions=np.zeros(R, np.int32),
@@ -274,9 +293,10 @@ class Engine:
         )
         for row, text in enumerate(self._rows):
             if text is not None:
+                assert text.state is State.DECODING
                 arrays.active[row], arrays.tokens[row], arrays.positions[row] = True, text.ids[-1], text.stop - 1
-                arrays.counts[row], arrays.limits[row] = len(text.ids), text.group.limit
-                arrays.watches[row], arrays.waits[row], arrays.keys[row] = text.watch, text.group.wait, text.key
+                arrays.counts[row], arrays.limits[row] = len(text.ids), text.request.limit
+                arrays.watches[row], arrays.waits[row], arrays.keys[row] = text.watch, text.request.wait, text.key
                 arrays.slots[row, : self._next(text)] = text.pool.take(self._next(text))
         return arrays
 
@@ -285,27 +305,27 @@ class Engine:
         for own, more in zip((text.ids, text.log_probs, text.sampling_log_probs), sampled, strict=True):
             own += np.asarray(more)[:count].tolist()
         if count and len(text.ids) == count and text.generated == 0:
-            text.watch = text.group.wait if self._breaks[text.ids[-1]] else -1
+            text.watch = text.request.wait if self._breaks[text.ids[-1]] else -1
         text.generated += count
         self.counts.sampled += count
 
     def _over(self, text: Text) -> bool:
-        """Whether a text is done; cuts it where it is over, and takes note of its group when that is complete."""
-        group = text.group
+        """Whether a text is done; stops it where it is over, and takes note of its request when that is done too."""
+        request = text.request
         ended = text.ids[-1] in self._programs.ends
-        kept = group.cut(self._decode(text.ids)) if group.cut else None
+        kept = request.stop(self._decode(text.ids)) if request.stop else None
         if kept is not None:
             count = self._ids_within(text.ids, kept)
             for own in (text.ids, text.log_probs, text.sampling_log_probs):
                 del own[count:]
             text.pool.drop(text, count)
-        elif not ended and len(text.ids) < group.limit:
+        elif not ended and len(text.ids) < request.limit:
             return False
+        text.becomes(State.DONE)
         text.finished = ended or kept is not None
         self.counts.in_rows += max(0, len(text.ids) - 1)
-        group.under_way -= 1
-        if not group.under_way:
-            self._done.append(group)
+        if request.done:
+            self._done.append(request)
         return True
 
     def _ids_within(self, ids: Sequence[int], characters: int) -> int:

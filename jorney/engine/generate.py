@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections import deque
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,11 +18,11 @@ from jorney import devices, sharding
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.engine import cache
-from jorney.engine.drawing import Knobs, knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Work, bucket, fit
-from jorney.engine.spans import Span
-from jorney.engine.texts import Group, Text
+from jorney.engine.sampling import CompletionSampling, Sampling
+from jorney.engine.texts import Request, Text
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
@@ -33,7 +33,7 @@ _FOR_THE_CACHE = 0.8  # of the memory that is free; the rest is for what the pro
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingConfig:
+class SamplingConfig(CompletionSampling):
     """How completions are drawn.
 
     Attributes:
@@ -60,10 +60,7 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
-        if self.temperature < 0:
-            raise ValueError(f"temperature = {self.temperature}: expected 0 (greedy) or more")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p = {self.top_p}: expected above 0, 1 at most")
+        self.expect_sampling()
         if self.top_k < 0:
             raise ValueError(f"top_k = {self.top_k}: expected 0 (off) or more")
         if not 0 <= self.min_p <= 1:
@@ -71,14 +68,20 @@ class SamplingConfig:
         if self.w > self.rows:
             raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
 
+    @classmethod
+    def of(cls, sampling: Sampling, limits: CompletionSampling, w: int, seed: int) -> SamplingConfig:
+        """By other configurations: how tokens are drawn, and how much is decoded; rows of whole prompts, of one at least."""
+        rows = max(w, limits.rows // w * w)
+        return cls(w, limits.max_tokens, sampling.temperature, sampling.top_p, seed=seed, rows=rows, chunk=limits.chunk)
+
     @property
-    def knobs(self) -> Knobs:
+    def params(self) -> SamplingParams:
         """For the programs."""
-        return knobs(self.temperature, self.top_p, self.top_k, self.min_p)
+        return SamplingParams.of(self.temperature, self.top_p, self.top_k, self.min_p)
 
 
 # Where a completion is over although the model would go on: (index of the prompt, text so far) -> characters to keep, or None.
-Cut = Callable[[int, str], int | None]
+PromptStop = Callable[[int, str], int | None]
 Prompt = str | Sequence[int]  # a text, or the ids of one: what was sampled is never tokenised again
 
 
@@ -91,8 +94,8 @@ class Completion:
       tokens: as sampled; ends with one of the policy's `ends` when `finished`.
       log_probs: of each token under the model's own distribution.
       sampling_log_probs: of each token under the distribution it was drawn from.
-      finished: it ended by itself or was cut, not at the limit.
-      generated: tokens that were sampled, those behind a cut counted.
+      finished: it ended by itself or was stopped, not at the limit.
+      generated: tokens that were sampled, those behind a stop counted.
     """
 
     text: str
@@ -119,11 +122,13 @@ class Generator:
         self._compilations = compilations or Compilations()
         self._params = engine_params(policy, donate)
 
-    def engine(self, prompts: Sequence[Sequence[int]], work: Work, knobs: Knobs, breaks: np.ndarray | None = None) -> Engine:
+    def engine(
+        self, prompts: Sequence[Sequence[int]], work: Work, sampling: SamplingParams, breaks: np.ndarray | None = None
+    ) -> Engine:
         """An engine for problems that begin with these prompts; what all of them begin with is read once.
 
         Args:
-          knobs, breaks: see `Engine`.
+          sampling, breaks: see `Engine`.
 
         Raises:
           ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
@@ -133,14 +138,18 @@ class Generator:
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
         shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
         programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
-        return Engine(programs, shared, knobs, policy.tokenizer.decode, breaks)
+        return Engine(programs, shared, sampling, policy.tokenizer.decode, breaks)
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: SamplingConfig, ids: Sequence[str] | None = None, cut: Cut | None = None
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingConfig,
+        ids: Sequence[str] | None = None,
+        stop: PromptStop | None = None,
     ) -> list[list[Completion]]:
         """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
         found: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, ids, cut):
+        for index, completions in self.stream(prompts, sampling, ids, stop):
             found[index] = completions
         return found
 
@@ -149,14 +158,14 @@ class Generator:
         prompts: Sequence[Prompt],
         sampling: SamplingConfig,
         ids: Sequence[str] | None = None,
-        cut: Cut | None = None,
+        stop: PromptStop | None = None,
         work: Work | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(index of the prompt, its completions), as they end.
 
         Args:
           ids: of the prompts, for the random keys; by default the prompts themselves.
-          cut: looked at after every chunk of tokens; ids after the cut are dropped.
+          stop: looked at after every chunk of tokens; ids behind it are dropped.
           work: what the programs are made for; by default for as many prompts as there are.
 
         Raises:
@@ -168,20 +177,17 @@ class Generator:
         if not prompts:
             return
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
-        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.knobs)
-        waiting = deque(range(len(prompts)))
-        live: dict[Group, tuple[Span, int]] = {}
-        while waiting or live:
-            while waiting and engine.free:
-                index = waiting.popleft()
-                root = engine.open(tokens[index])
-                keys = row_keys(sampling.seed, names[index], sampling.w)
-                own_cut = functools.partial(cut, index) if cut else None
-                live[engine.sample(root, keys, sampling.max_tokens, cut=own_cut)] = root, index
-            for group in engine.step():
-                root, index = live.pop(group)
-                engine.close(root)
-                yield index, [completion(self.policy, text) for text in group.texts]
+        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.params)
+        under_way: dict[Request, int] = {}
+
+        def ask(index: int) -> None:
+            keys = row_keys(sampling.seed, names[index], sampling.w)
+            own_stop = functools.partial(stop, index) if stop else None
+            under_way[engine.sample(engine.open(tokens[index]), keys, sampling.max_tokens, stop=own_stop)] = index
+
+        for request in itertools.chain.from_iterable(engine.run(range(len(prompts)), ask)):
+            engine.close(request.after)
+            yield under_way.pop(request), [completion(self.policy, text) for text in request.texts]
 
 
 def engine_params(policy: Policy, donate: bool = False) -> Params:

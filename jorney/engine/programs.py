@@ -15,8 +15,8 @@ from jax.sharding import Mesh
 from jorney.compiled import Compilations, Program
 from jorney.engine import cache
 from jorney.engine.cache import Pools, Shared
-from jorney.engine.decode import Beginnings, Chunk, Rows, Runs, decode_chunk, extend, prefill, share
-from jorney.engine.drawing import Knobs, Sampled
+from jorney.engine.decode import Chunk, DecodeRows, ExtendRows, PrefillTokens, decode_chunk, extend, prefill, share
+from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 
@@ -55,24 +55,24 @@ class Shape:
         return self.problems * self.rows
 
     @property
-    def runs(self) -> tuple[tuple[int, int], ...]:
-        """(how many, of how many ids) runs are read together, the shortest first: openings, steps, long texts."""
+    def extends(self) -> tuple[tuple[int, int], ...]:
+        """(how many, of how many ids) reads are done together, the shortest first: openings, steps, long texts."""
         return (min(32, max(self.texts, self.problems)), 8), (min(4, self.problems), 32), (1, 128), (1, 512)
 
     @property
-    def packs(self) -> tuple[tuple[int, int], ...]:
+    def prefills(self) -> tuple[tuple[int, int], ...]:
         """(how many at most, of how many ids in all) beginnings of texts are read as one sequence, the shortest first."""
         return (min(8, self.problems), 128), (min(16, self.problems), 512)
 
     def part(self, missing: int, first: bool) -> int:
-        """How many of so many missing ids to read in one run.
+        """How many of so many missing ids to read in one go.
 
-        A text's first ids are packed with those of others: as many as a pack takes. Of others the longest run that they fill
-        well, to read little padding.
+        A text's first ids are packed with those of others: as many as a prefill takes. Of others the longest read that they
+        fill well, to read little padding.
         """
         if first:
-            return min(missing, self.packs[-1][1])
-        lengths = [length for _, length in reversed(self.runs)]
+            return min(missing, self.prefills[-1][1])
+        lengths = [length for _, length in reversed(self.extends)]
         return min(missing, next((length for length in lengths if missing > length * 3 // 4), lengths[-1]))
 
     @property
@@ -182,16 +182,16 @@ class Programs:
             return self._share(self._params, tokens, np.int32(len(ids)))
 
     def read(
-        self, shared: Shared | None, pools: Pools, what: Runs | Beginnings, knobs: Knobs
+        self, shared: Shared | None, pools: Pools, what: ExtendRows | PrefillTokens, sampling: SamplingParams
     ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
         """`decode.extend` or `decode.prefill`; the pools are given away."""
-        program = self._prefill if isinstance(what, Beginnings) else self._extend
+        program = self._prefill if isinstance(what, PrefillTokens) else self._extend
         with jax.set_mesh(self._mesh):
-            return program(self._params, shared, pools, what, knobs)
+            return program(self._params, shared, pools, what, sampling)
 
     def decode(
-        self, shared: Shared | None, pools: Pools, rows: Rows, breaks: np.ndarray, patience: int, knobs: Knobs
+        self, shared: Shared | None, pools: Pools, rows: DecodeRows, breaks: np.ndarray, patience: int, sampling: SamplingParams
     ) -> tuple[Pools, Chunk]:
         """`decode.decode_chunk`; the pools are given away."""
         with jax.set_mesh(self._mesh):
-            return self._decode(self._params, shared, pools, rows, breaks, np.int32(patience), knobs)
+            return self._decode(self._params, shared, pools, rows, breaks, np.int32(patience), sampling)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
-
 
 @dataclasses.dataclass(eq=False)
 class Span:
@@ -44,6 +42,12 @@ class Span:
             span = span.parent
         return found[::-1]
 
+    @property
+    def is_read(self) -> bool:
+        """Its text is in the cache, all but its last id."""
+        *before, own = self.path()
+        return all(len(span.slots) == len(span.ids) for span in before) and len(own.slots) >= len(own.ids) - 1
+
     def release(self) -> None:
         """Nothing will be asked for after this span any more: its slots are free once no span after it is needed."""
         assert self.held, "a span is released once"
@@ -54,76 +58,6 @@ class Span:
             if span.parent is not None:
                 span.parent.children -= 1
             span = span.parent
-
-
-@dataclasses.dataclass(eq=False)
-class Run:
-    """Ids of a text that are to be read in one go.
-
-    Attributes:
-      span: to the end of which the text is wanted.
-      path: the spans of the text.
-      ids: the first that are missing in the cache, side by side.
-      start: where in the text they begin.
-      visible: [A] bool, slots of all that stands before them.
-      complete: after them nothing is missing.
-      again: nothing was; the last id is read once more, for what the model says after it.
-      slots: where they are to be written.
-    """
-
-    span: Span
-    path: list[Span]
-    ids: list[int]
-    start: int
-    visible: np.ndarray
-    complete: bool
-    again: bool
-    slots: list[int] = dataclasses.field(default_factory=list)
-
-    @property
-    def first(self) -> bool:
-        """Its ids are the first of the text, and nothing of it is in the cache."""
-        return self.start == self.path[0].start and not self.again
-
-    @property
-    def begins_in(self) -> Span:
-        """The span that its first id belongs to."""
-        return next(span for span in self.path if self.start < span.stop)
-
-    def written(self) -> None:
-        """The slots hold the ids now."""
-        slots = [] if self.again else self.slots
-        for span in self.path:
-            missing = len(span.ids) - len(span.slots)
-            span.pool.grant(span, slots[:missing])
-            slots = slots[missing:]
-
-
-def plan_run(span: Span, part: Callable[[int, bool], int], last: bool) -> Run:
-    """What to read next so that the text of a span is in the cache.
-
-    Args:
-      part: how many to read in one go of so many that are missing side by side, and are the first of the text or not.
-      last: whether the span's last id is wanted too.
-    """
-    path = span.path()
-    ids = [token for part in path for token in part.ids]
-    slots = np.array([slot for part in path for slot in [*part.slots, *[-1] * (len(part.ids) - len(part.slots))]])
-    wanted = len(ids) - (not last)
-    missing = np.flatnonzero(slots[:wanted] < 0)
-    begin = int(missing[0]) if len(missing) else wanted - 1
-    # Side by side: what was dropped may have something after it that was not.
-    stop = begin + part(max(1, int(np.sum(missing == begin + np.arange(len(missing))))), begin == 0)
-    visible = np.zeros(span.pool.size, bool)
-    visible[slots[:begin]] = True
-    own = [] if len(missing) else [int(slots[begin])]
-    return Run(span, path, ids[begin:stop], path[0].start + begin, visible, stop == wanted, bool(own), own)
-
-
-def is_read(span: Span) -> bool:
-    """Whether the text of a span is in the cache, all but its last id."""
-    *before, own = span.path()
-    return all(len(part.slots) == len(part.ids) for part in before) and len(own.slots) >= len(own.ids) - 1
 
 
 class Pool:

@@ -13,17 +13,17 @@ from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 
 # A path whose last step is to be rated: the problem, and the texts of the steps down to it, their openings left out.
-Request = tuple[Problem, Sequence[str]]
+StepPath = tuple[Problem, Sequence[str]]
 # Rates the last step of each path; `Rating.score` is its reward.
-Judge = Callable[[Sequence[Request]], Sequence[Rating]]
+Judge = Callable[[Sequence[StepPath]], Sequence[Rating]]
 # The same of one path, awaited: several are asked for side by side.
-AsyncJudge = Callable[[Request], Coroutine[Any, Any, Rating]]
+AsyncJudge = Callable[[StepPath], Coroutine[Any, Any, Rating]]
 
 
 def together(judge: AsyncJudge) -> Judge:
     """An awaited judge as one that is called: all paths of a call are asked for side by side."""
 
-    async def rate_all(requests: Sequence[Request]) -> list[Rating]:
+    async def rate_all(requests: Sequence[StepPath]) -> list[Rating]:
         return list(await asyncio.gather(*map(judge, requests)))
 
     return lambda requests: asyncio.run(rate_all(requests))
@@ -34,7 +34,7 @@ def awaited(judge: Judge) -> AsyncJudge:
 
     The paths of a call are in the order of their texts, so that which of them came first changes nothing.
     """
-    waiting: list[tuple[Request, asyncio.Future[Rating]]] = []
+    waiting: list[tuple[StepPath, asyncio.Future[Rating]]] = []
 
     def flush() -> None:
         batch = sorted(waiting, key=lambda pair: (pair[0][0].id, tuple(pair[0][1])))
@@ -48,7 +48,7 @@ def awaited(judge: Judge) -> AsyncJudge:
         for (_, future), rating in zip(batch, ratings, strict=True):
             future.set_result(rating)
 
-    async def rate(request: Request) -> Rating:
+    async def rate(request: StepPath) -> Rating:
         loop = asyncio.get_running_loop()
         if not waiting:
             loop.call_soon(flush)

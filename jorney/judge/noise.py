@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from jorney.domain.domain import Rating
-from jorney.judge.judge import Judge, Request
+from jorney.judge.judge import Judge, StepPath
 
 
 def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
@@ -26,7 +26,7 @@ def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
     if not 0 <= rate <= 1:
         raise ValueError(f"noise = {rate}: expected 0 to 1")
 
-    def rate_all(requests: Sequence[Request]) -> list[Rating]:
+    def rate_all(requests: Sequence[StepPath]) -> list[Rating]:
         ratings = judge(requests)
         return [
             _turned(rating) if _uniform(seed, problem.id, steps) < rate else rating

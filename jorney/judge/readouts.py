@@ -21,8 +21,6 @@ from jorney.text.tokenizer import Tokenizer
 from jorney.train.objectives.prm import encode_steps
 from jorney.train.state import param_shardings
 
-LAYOUTS = ("format", "text", "answer", "turns", "parts")
-
 
 @dataclasses.dataclass(frozen=True)
 class ReadOut:
@@ -109,6 +107,7 @@ REASON_EVAL_7B = dataclasses.replace(REASON_EVAL_34B, name="reasoneval-7b", mode
 
 READOUTS = {one.name: one for one in (OWN, MATH_SHEPHERD, QWEN, RLHFLOW, REASON_EVAL_7B, REASON_EVAL_34B)}
 AUTO = "auto"
+_WORDS = {2: "two", 3: "three"}
 
 
 def choose(name: str, model: Policy) -> ReadOut:
@@ -132,12 +131,10 @@ def choose(name: str, model: Policy) -> ReadOut:
     if found.answers and config.head != "lm":
         raise ValueError(f"{model.source}: readout = {name!r} reads a language model's logits: expected one")
     if not found.answers and (config.head == "lm" or config.labels != found.classes):
-        raise ValueError(f"{model.source}: expected a reward model with {_count(found)} values a token, for readout = {name!r}")
+        raise ValueError(
+            f"{model.source}: expected a reward model with {_WORDS[found.classes]} values a token, for readout = {name!r}"
+        )
     return found
-
-
-def _count(readout: ReadOut) -> str:
-    return {2: "two", 3: "three"}[readout.classes]
 
 
 def classifier(model: Policy, readout: ReadOut) -> Policy:

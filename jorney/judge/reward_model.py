@@ -14,11 +14,11 @@ import numpy as np
 from jorney.compiled import Compilations
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.engine.drawing import knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params
 from jorney.engine.programs import Programs, Shape, bucket
-from jorney.engine.texts import Group
+from jorney.engine.texts import Request
 from jorney.judge.readouts import AUTO, Layout, choose, classifier, lay_out
 from jorney.judge.threshold import THRESHOLD
 from jorney.model.params import Params
@@ -31,11 +31,11 @@ PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
 
 
 @dataclasses.dataclass(eq=False)
-class _Piece:
-    """Ids that the engine has read: a prompt, or what a step adds; and those that were read after them, by their ids."""
+class _TrieNode:
+    """What the engine has read up to the end of a prompt or of a step; and what was read after it, by its ids."""
 
-    group: Group
-    next: dict[tuple[int, ...], _Piece] = dataclasses.field(default_factory=dict)
+    request: Request
+    children: dict[tuple[int, ...], _TrieNode] = dataclasses.field(default_factory=dict)
 
 
 class PrmJudge:
@@ -67,7 +67,7 @@ class PrmJudge:
         self._problems, self._threshold = problems, threshold
         self._engine: Engine | None = None
         self._slots = 0  # of a problem, in the engine
-        self._known: dict[tuple[int, ...], _Piece] = {}  # by what their paths begin with, that used last at the end
+        self._roots: dict[tuple[int, ...], _TrieNode] = {}  # by what their paths begin with, that used last at the end
 
     def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
         """Rates the last step of each path, steps given without their openings: the judge that `tree.expand` takes.
@@ -80,7 +80,7 @@ class PrmJudge:
         """
         opens = self._format.opens
         layouts = [self._lay_out(p, [f"{opens(k)}{step}" for k, step in enumerate(own, start=1)]) for p, own in requests]
-        found: dict[int, _Piece] = {}
+        found: dict[int, _TrieNode] = {}
         order = sorted(range(len(requests)), key=lambda index: layouts[index].root)
         by_root = [list(own) for _, own in itertools.groupby(order, key=lambda index: layouts[index].root)]
         for start in range(0, len(by_root), self._problems):
@@ -88,10 +88,10 @@ class PrmJudge:
             engine = self._engine_for(max(len(layouts[index].readings[-1]) for index in members))
             for index in members:
                 found[index] = self._ask(engine, layouts[index])
-            waiting = {found[index].group for index in members if found[index].group.values is None}
+            waiting = {found[index].request for index in members if found[index].request.values is None}
             while waiting:
                 waiting.difference_update(engine.step())
-        scores = [self._score(found[index].group.values) for index in range(len(requests))]
+        scores = [self._score(found[index].request.values) for index in range(len(requests))]
         return [Rating(score > self._threshold, "", score) for score in scores]
 
     def _score(self, values: Any) -> float:
@@ -117,23 +117,23 @@ class PrmJudge:
             programs = Programs(
                 model.config, engine_params(model), model.mesh, model.dtype, model.ends, shape, self._compilations
             )
-            self._engine, self._known = Engine(programs, (), knobs(0.0), model.tokenizer.decode), {}
+            self._engine, self._roots = Engine(programs, (), SamplingParams.of(0.0), model.tokenizer.decode), {}
         return self._engine
 
-    def _ask(self, engine: Engine, layout: Layout) -> _Piece:
-        """Asks for what of a path is not known; returns its last piece."""
-        root, *pieces = layout.pieces
-        if root not in self._known:
+    def _ask(self, engine: Engine, layout: Layout) -> _TrieNode:
+        """Asks for what of a path is not known; returns where it ends."""
+        root, *rest = layout.pieces
+        if root not in self._roots:
             if not engine.free:
-                oldest = next(iter(self._known))
-                engine.close(self._known.pop(oldest).group.after)
-            self._known[root] = _Piece(engine.read(engine.open(root)))
-        self._known[root] = piece = self._known.pop(root)
-        for ids in pieces:
-            if ids not in piece.next:
-                piece.next[ids] = _Piece(engine.read(piece.group.after, ids))
-            piece = piece.next[ids]
-        return piece
+                oldest = next(iter(self._roots))
+                engine.close(self._roots.pop(oldest).request.after)
+            self._roots[root] = _TrieNode(engine.read(engine.open(root)))
+        self._roots[root] = node = self._roots.pop(root)
+        for ids in rest:
+            if ids not in node.children:
+                node.children[ids] = _TrieNode(engine.read(node.request.after, ids))
+            node = node.children[ids]
+        return node
 
     def score(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
         """The probability that each step is right, for every step of each path, steps given with their openings.
@@ -208,6 +208,5 @@ def solution_score(scores: Sequence[float], how: str = "min") -> float:
         raise ValueError("there are no scores: expected one for each step")
     if how not in AGGREGATES:
         raise ValueError(f"how = {how!r}: expected one of {', '.join(AGGREGATES)}")
-    if how == "product":
-        return float(np.prod(scores))
-    return float({"min": min(scores), "last": scores[-1], "mean": sum(scores) / len(scores)}[how])
+    product, mean = float(np.prod(scores)), sum(scores) / len(scores)
+    return float({"min": min(scores), "product": product, "last": scores[-1], "mean": mean}[how])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from jorney.config import expect_at_least
 from jorney.domain.answers import final_answer
@@ -13,8 +12,9 @@ from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator, SamplingConfig, row_keys
 from jorney.engine.programs import Work
+from jorney.engine.sampling import CompletionSampling
 from jorney.engine.spans import Span
-from jorney.engine.texts import Group
+from jorney.engine.texts import Request
 from jorney.judge.labelled import Labelled
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
@@ -24,7 +24,7 @@ Prefix = tuple[int, tuple[str, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
-class RolloutConfig:
+class RolloutConfig(CompletionSampling):
     """How solutions are sampled and their steps labelled.
 
     Attributes:
@@ -50,25 +50,10 @@ class RolloutConfig:
         expect_at_least(1, self, "rollouts", "solutions", "completions", "max_tokens", "rows", "chunk")
         if max(self.solutions, self.completions) > self.rows:
             raise ValueError(f"rollouts.rows = {self.rows}: expected at least the solutions and the completions of one prefix")
-        if not self.temperature > 0:
-            raise ValueError(f"rollouts.temperature = {self.temperature}: expected above 0, or all samples are the same")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"rollouts.top_p = {self.top_p}: expected above 0, 1 at most")
-
-    def decides(self) -> dict[str, Any]:
-        """The fields that the labels depend on."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in ("rows", "chunk")}
+        self.expect_sampling("rollouts", "samples")
 
     def sampling(self, w: int, seed: int) -> SamplingConfig:
-        return SamplingConfig(
-            w=w,
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=seed,
-            rows=self.rows // w * w,
-            chunk=self.chunk,
-        )
+        return SamplingConfig.of(self, self, w, seed)
 
 
 def sample_solutions(
@@ -147,26 +132,29 @@ def verdicts(
       whole: see `label_solutions`.
     """
     found: dict[Prefix, tuple[bool, ...]] = {}
-    begun = [[steps if _goes_on(steps, whole, step_format) else steps[:-1] for steps in own] for own in solutions]
+
+    def begun(steps: tuple[str, ...]) -> tuple[str, ...]:
+        """What of a solution is completed."""
+        goes_on = not whole and final_answer(steps[-1], step_format.mark) is None
+        return steps if goes_on else steps[:-1]
+
+    starts = [[begun(steps) for steps in own] for own in solutions]
     with Grader() as grader:
-        for (index, steps), texts in _complete(generator, policy, problems, begun, step_format, config, seed):
-            made = [step_format.between.join((*steps, text)) for text in texts]
-            found[index, steps] = tuple(grader.grade(problems[index], text, step_format).correct for text in made)
 
-        def of(index: int, steps: tuple[str, ...]) -> list[tuple[bool, ...]]:
-            goes_on = _goes_on(steps, whole, step_format)
-            count = len(steps) if goes_on else len(steps) - 1
-            known = [found[index, steps[:stop]] for stop in range(1, count + 1)]
-            if count < len(steps):
-                known.append((grader.grade(problems[index], step_format.between.join(steps), step_format).correct,))
-            return known
+        def right(index: int, steps: tuple[str, ...]) -> bool:
+            return grader.grade(problems[index], step_format.between.join(steps), step_format).correct
 
-        return [[of(index, steps) for steps in own] for index, own in enumerate(solutions)]
+        for (index, steps), texts in _complete(generator, policy, problems, starts, step_format, config, seed):
+            found[index, steps] = tuple(right(index, (*steps, text)) for text in texts)
 
+        def of(index: int, steps: tuple[str, ...], start: tuple[str, ...]) -> list[tuple[bool, ...]]:
+            known = [found[index, start[:stop]] for stop in range(1, len(start) + 1)]
+            return known if start == steps else [*known, (right(index, steps),)]
 
-def _goes_on(steps: tuple[str, ...], whole: bool, step_format: StepFormat) -> bool:
-    """Whether something is to follow a solution."""
-    return not whole and final_answer(steps[-1], step_format.mark) is None
+        return [
+            [of(index, *pair) for pair in zip(own, of_own, strict=True)]
+            for index, (own, of_own) in enumerate(zip(solutions, starts, strict=True))
+        ]
 
 
 def work_of(config: RolloutConfig, problems: int, longest: int, whole: int) -> Work:
@@ -199,33 +187,33 @@ def _complete(
     """Completions of every prefix of what was begun. Those of one problem share a tree: a common beginning is read once."""
     tokenizer, positions = policy.tokenizer, policy.config.positions
     prefixes = [sorted({steps[:count] for steps in own for count in range(1, len(steps) + 1)}) for own in begun]
-    waiting = deque(index for index, own in enumerate(prefixes) if own)
-    if not waiting:
+    prompts = {
+        index: step_format.encode(tokenizer, problem.question)
+        for index, (problem, own) in enumerate(zip(problems, prefixes, strict=True))
+        if own
+    }
+    if not prompts:
         return
-    prompts = {index: step_format.encode(tokenizer, problems[index].question) for index in waiting}
-    lines = {line for index in waiting for steps in prefixes[index] for line in steps}
+    lines = {line for own in prefixes for steps in own for line in steps}
     ids = {line: tokenizer.encode_after(line + step_format.between) for line in lines}
-    longest = max(sum(len(ids[line]) for line in steps) for index in waiting for steps in prefixes[index])
-    whole = max(sum(len(ids[steps[-1]]) for steps in prefixes[index]) for index in waiting)
-    work = work_of(config, len(waiting), longest, whole)
-    engine = generator.engine(list(prompts.values()), work, config.sampling(config.completions, seed).knobs)
-    live: dict[Group, Prefix] = {}
-    left: dict[int, tuple[Span, int]] = {}
-    while waiting or live:
-        while waiting and engine.free:
-            index = waiting.popleft()
-            root = engine.open(prompts[index])
-            spans: dict[tuple[str, ...], Span] = {(): root}
-            left[index] = root, len(prefixes[index])
-            for steps in prefixes[index]:  # sorted: a prefix comes before what goes on from it
-                spans[steps] = span = engine.follow(spans[steps[:-1]], ids[steps[-1]])
-                name = f"{problems[index].id}/" + "".join(line + step_format.between for line in steps)
-                limit = max(1, min(config.max_tokens, positions - span.stop))
-                live[engine.sample(span, row_keys(seed, name, config.completions), limit)] = index, steps
-        for group in engine.step():
-            index, steps = live.pop(group)
-            root, count = left[index]
-            left[index] = root, count - 1
-            if count == 1:
-                engine.close(root)
-            yield (index, steps), [tokenizer.decode(text.ids) for text in group.texts]
+    longest = max(sum(len(ids[line]) for line in steps) for own in prefixes for steps in own)
+    whole = max(sum(len(ids[steps[-1]]) for steps in own) for own in prefixes)
+    work = work_of(config, len(prompts), longest, whole)
+    engine = generator.engine(list(prompts.values()), work, config.sampling(config.completions, seed).params)
+    under_way: dict[Request, Prefix] = {}
+    left = [len(own) for own in prefixes]
+
+    def ask(index: int) -> None:
+        spans: dict[tuple[str, ...], Span] = {(): engine.open(prompts[index])}
+        for steps in prefixes[index]:  # sorted: a prefix comes before what goes on from it
+            spans[steps] = span = engine.follow(spans[steps[:-1]], ids[steps[-1]])
+            name = f"{problems[index].id}/" + "".join(line + step_format.between for line in steps)
+            limit = max(1, min(config.max_tokens, positions - span.stop))
+            under_way[engine.sample(span, row_keys(seed, name, config.completions), limit)] = index, steps
+
+    for request in itertools.chain.from_iterable(engine.run(prompts, ask)):
+        index, steps = under_way.pop(request)
+        left[index] -= 1
+        if not left[index]:
+            engine.close(request.after)
+        yield (index, steps), [tokenizer.decode(text.ids) for text in request.texts]

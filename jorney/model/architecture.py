@@ -6,6 +6,14 @@ import dataclasses
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 HEADS = ("lm", "linear", "mlp")
+_COUNTS = ("vocab_size", "embed", "layers", "heads", "kv_heads", "head_dim", "mlp", "positions")
+
+
+def _expect(name: str, *rules: tuple[bool, str]) -> None:
+    """Raises ValueError with the first message whose rule does not hold."""
+    for holds, message in rules:
+        if not holds:
+            raise ValueError(name + message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +35,14 @@ class RopeScaling:
     original_positions: int = 8192
 
     def __post_init__(self) -> None:
-        if self.kind not in ("linear", "llama3"):
-            raise ValueError(f"model.rope_scaling.kind = {self.kind!r}: expected 'linear' or 'llama3'")
-        if not self.factor >= 1:
-            raise ValueError(f"model.rope_scaling.factor = {self.factor}: expected 1 or more")
-        if not 0 < self.low_frequency < self.high_frequency:
-            raise ValueError(
-                f"model.rope_scaling: low_frequency = {self.low_frequency}, high_frequency = {self.high_frequency}: "
-                "expected 0 < low < high"
-            )
-        if self.original_positions < 1:
-            raise ValueError(f"model.rope_scaling.original_positions = {self.original_positions}: expected 1 or more")
+        low, high = self.low_frequency, self.high_frequency
+        _expect(
+            "model.rope_scaling",
+            (self.kind in ("linear", "llama3"), f".kind = {self.kind!r}: expected 'linear' or 'llama3'"),
+            (self.factor >= 1, f".factor = {self.factor}: expected 1 or more"),
+            (0 < low < high, f": low_frequency = {low}, high_frequency = {high}: expected 0 < low < high"),
+            (self.original_positions >= 1, f".original_positions = {self.original_positions}: expected 1 or more"),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,31 +91,41 @@ class ModelConfig:
     family: str = "llama"
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise ValueError(f"model.family = {self.family!r}: expected one of {', '.join(FAMILIES)}")
-        for name in ("vocab_size", "embed", "layers", "heads", "kv_heads", "head_dim", "mlp", "positions"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"model.{name} = {value!r}: expected a whole number, 1 or more")
-        for name in ("rope_theta", "rms_eps", "init_scale"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"model.{name} = {getattr(self, name)!r}: expected a number above 0")
-        if self.window is not None and self.window < 1:
-            raise ValueError(f"model.window = {self.window!r}: expected 1 or more, or None")
-        if self.window is not None and self.family == "llama":
-            raise ValueError(f"model.window = {self.window!r}: expected None with the family 'llama'")
-        if self.head not in HEADS:
-            raise ValueError(f"model.head = {self.head!r}: expected one of {', '.join(HEADS)}")
-        if (self.labels > 0) == (self.head == "lm"):
-            raise ValueError(f"model.labels = {self.labels!r}: expected 0 with the head 'lm' and 1 or more with another")
-        if self.head_bias and self.head != "linear":
-            raise ValueError(f"model.head_bias = True: expected the head 'linear', got {self.head!r}")
-        if self.tie_embeddings and self.head != "lm":
-            raise ValueError(f"model.tie_embeddings = True: expected the head 'lm', got {self.head!r}")
-        if self.heads % self.kv_heads:
-            raise ValueError(f"model.heads = {self.heads}: expected a multiple of model.kv_heads = {self.kv_heads}")
-        if self.head_dim % 2:
-            raise ValueError(f"model.head_dim = {self.head_dim}: expected an even number (rotary halves)")
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        scales = {name: getattr(self, name) for name in ("rope_theta", "rms_eps", "init_scale")}
+        _expect(
+            "model.",
+            (self.family in FAMILIES, f"family = {self.family!r}: expected one of {', '.join(FAMILIES)}"),
+            *(
+                (
+                    isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+                    f"{name} = {value!r}: expected a whole number, 1 or more",
+                )
+                for name, value in counts.items()
+            ),
+        )
+        _expect("model.", *((value > 0, f"{name} = {value!r}: expected a number above 0") for name, value in scales.items()))
+        lm = self.head == "lm"
+        _expect(
+            "model.",
+            (self.window is None or self.window >= 1, f"window = {self.window!r}: expected 1 or more, or None"),
+            (
+                self.window is None or self.family != "llama",
+                f"window = {self.window!r}: expected None with the family 'llama'",
+            ),
+            (self.head in HEADS, f"head = {self.head!r}: expected one of {', '.join(HEADS)}"),
+            (
+                (self.labels > 0) != lm,
+                f"labels = {self.labels!r}: expected 0 with the head 'lm' and 1 or more with another",
+            ),
+            (not self.head_bias or self.head == "linear", f"head_bias = True: expected the head 'linear', got {self.head!r}"),
+            (not self.tie_embeddings or lm, f"tie_embeddings = True: expected the head 'lm', got {self.head!r}"),
+            (
+                self.heads % self.kv_heads == 0,
+                f"heads = {self.heads}: expected a multiple of model.kv_heads = {self.kv_heads}",
+            ),
+            (self.head_dim % 2 == 0, f"head_dim = {self.head_dim}: expected an even number (rotary halves)"),
+        )
 
     @property
     def qkv_bias(self) -> bool:

@@ -186,9 +186,3 @@ def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
         start += S
     assert output is not None
     return output
-
-
-def within(queries: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
-    """Positions of queries [..., T] and keys [..., S] -> [..., T, S] bool: at or before the query, within its window."""
-    distance = queries[..., :, None] - keys[..., None, :]
-    return (distance >= 0) if window is None else (distance >= 0) & (distance < window)

@@ -50,13 +50,18 @@ def _blocks(T: int, S: int, window: int | None) -> Iterator[tuple[slice, slice]]
         yield slice(start, stop), slice(first, S - T + stop)
 
 
+def within(queries: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
+    """Positions of queries [..., T] and keys [..., S] -> [..., T, S] bool: at or before the query, within its window."""
+    distance = queries[..., :, None] - keys[..., None, :]
+    return (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+
+
 def _visible(
     query_segments: jax.Array, key_segments: jax.Array, queries: slice, keys: slice, window: int | None, branched: bool
 ) -> jax.Array:
     """[B, queries, keys] bool: what a block's queries look at."""
     offset = key_segments.shape[1] - query_segments.shape[1]
-    distance = (jnp.arange(queries.start, queries.stop) + offset)[:, None] - jnp.arange(keys.start, keys.stop)
-    near = (distance >= 0) if window is None else (distance >= 0) & (distance < window)
+    near = within(jnp.arange(queries.start, queries.stop) + offset, jnp.arange(keys.start, keys.stop), window)
     asks, answers = query_segments[:, queries, None], key_segments[:, None, keys]
     return near & ((asks < answers) if branched else (asks == answers))
 

@@ -85,10 +85,6 @@ def table(config: ModelConfig) -> Mapping[Path, Parameter]:
         stored = (outputs, inputs)
         add(path, (inputs, outputs), axes, hf, stored=stored, split=stored, order=(1, 0))
 
-    def projection(name: str, heads: int, axis: str, hf: str) -> None:
-        shape, axes = (D, heads, H), ("weight_embed", axis, "head_dim")
-        add(f"layers/attention/{name}", shape, axes, hf, stored=(heads * H, D), split=(heads, H, D), order=(2, 0, 1))
-
     def bias(path: str, shape: tuple[int, ...], axes: tuple[str, ...], hf: str) -> None:
         stored = (math.prod(shape),)
         add(path, shape, axes, hf, stored=stored, split=shape, init="zeros")
@@ -96,16 +92,16 @@ def table(config: ModelConfig) -> Mapping[Path, Parameter]:
     layer = "model.layers.{layer}."
     add("embedding", (V, D), ("vocab", "weight_embed"), "model.embed_tokens.weight")
     add("layers/attention_norm", (D,), ("norm",), layer + "input_layernorm.weight", init="ones")
-    projection("query", N, "heads", layer + "self_attn.q_proj.weight")
-    projection("key", K, "kv_heads", layer + "self_attn.k_proj.weight")
-    projection("value", K, "kv_heads", layer + "self_attn.v_proj.weight")
-    if config.qkv_bias:
-        bias("layers/attention/query_bias", (N, H), ("heads", "head_dim"), layer + "self_attn.q_proj.bias")
-        bias("layers/attention/key_bias", (K, H), ("kv_heads", "head_dim"), layer + "self_attn.k_proj.bias")
-        bias("layers/attention/value_bias", (K, H), ("kv_heads", "head_dim"), layer + "self_attn.v_proj.bias")
-    if config.qk_norm:
-        add("layers/attention/query_norm", (H,), ("norm",), layer + "self_attn.q_norm.weight", init="ones")
-        add("layers/attention/key_norm", (H,), ("norm",), layer + "self_attn.k_norm.weight", init="ones")
+    projections = (("query", N, "heads"), ("key", K, "kv_heads"), ("value", K, "kv_heads"))
+    for name, heads, axis in projections:
+        how: dict[str, Any] = {"stored": (heads * H, D), "split": (heads, H, D), "order": (2, 0, 1)}
+        axes, hf = ("weight_embed", axis, "head_dim"), f"{layer}self_attn.{name[0]}_proj.weight"
+        add(f"layers/attention/{name}", (D, heads, H), axes, hf, **how)
+    for name, heads, axis in projections if config.qkv_bias else ():
+        bias(f"layers/attention/{name}_bias", (heads, H), (axis, "head_dim"), f"{layer}self_attn.{name[0]}_proj.bias")
+    for name in ("query", "key") if config.qk_norm else ():
+        hf = f"{layer}self_attn.{name[0]}_norm.weight"
+        add(f"layers/attention/{name}_norm", (H,), ("norm",), hf, init="ones")
     out: dict[str, Any] = {"stored": (D, N * H), "split": (D, N, H), "order": (1, 2, 0)}
     add("layers/attention/out", (N, H, D), ("heads", "head_dim", "weight_embed"), layer + "self_attn.o_proj.weight", **out)
     add("layers/mlp_norm", (D,), ("norm",), layer + "post_attention_layernorm.weight", init="ones")

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jorney import storage
+from jorney.config import expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
+from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(CompletionSampling):
     """How a policy is evaluated: one completion a problem.
 
     Attributes:
@@ -38,21 +40,11 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if not self.grading_seconds > 0:
             raise ValueError(f"grading_seconds = {self.grading_seconds}: expected a number above 0")
-        self.sampling(0)  # names what is out of range
-
-    def decides(self) -> dict[str, Any]:
-        """The fields that the completions and their grades depend on; how many are decoded at a time is none of them."""
-        return {name: getattr(self, name) for name in ("max_tokens", "temperature", "top_p", "grading_seconds")}
+        expect_at_least(1, self, "", "max_tokens", "rows", "chunk")
+        self.expect_sampling()
 
     def sampling(self, seed: int) -> SamplingConfig:
-        return SamplingConfig(
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=seed,
-            rows=self.rows,
-            chunk=self.chunk,
-        )
+        return SamplingConfig.of(self, self, 1, seed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,16 +13,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jorney import storage
+from jorney.config import expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
+from jorney.engine.sampling import Sampling
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
 
 
 @dataclasses.dataclass(frozen=True)
-class ResampleConfig:
+class ResampleConfig(Sampling):
     """How attempts are drawn.
 
     Attributes:
@@ -35,12 +37,8 @@ class ResampleConfig:
     top_p: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"resample.attempts = {self.attempts}: expected 1 or more")
-        if not self.temperature > 0:
-            raise ValueError(f"resample.temperature = {self.temperature}: expected above 0, or all attempts are the same")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"resample.top_p = {self.top_p}: expected above 0, 1 at most")
+        expect_at_least(1, self, "resample", "attempts")
+        self.expect_sampling("resample", "attempts")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +17,12 @@ from jorney.domain.answers import final_answer
 from jorney.domain.domain import Rating
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.engine.drawing import knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.generate import Generator, row_keys
 from jorney.engine.programs import Work
+from jorney.engine.sampling import Sampling
 from jorney.engine.spans import Span
-from jorney.engine.texts import Group, Text
+from jorney.engine.texts import Request, Text
 from jorney.judge import exact
 from jorney.judge.judge import Judge
 from jorney.policy import Policy
@@ -33,7 +32,7 @@ from jorney.tree.tree import ROOT, Node, Tree, path_to
 
 
 @dataclasses.dataclass(frozen=True)
-class ExpandConfig:
+class ExpandConfig(Sampling):
     """How trees grow.
 
     Attributes:
@@ -65,24 +64,18 @@ class ExpandConfig:
             raise ValueError(f"expand.step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
         expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "problem_rows", "chunk")
 
-    def decides(self) -> dict[str, Any]:
-        """The fields that the trees depend on; how much is done at a time is none of them."""
-        held = ("rows", "problem_rows", "chunk", "cache_tokens")
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in held}
-
 
 class _Growing:
     """A tree under way."""
 
-    def __init__(self, problem: Problem, prompt: list[int]) -> None:
+    def __init__(self, problem: Problem, root: Span) -> None:
         self.problem = problem
-        self.prompt = prompt
         self.nodes = [Node(None)]
         self.steps: list[str] = [""]  # each node's text without its opening
-        self.spans: list[Span] = []  # of each node, in the engine
+        self.spans = [root]  # of each node, in the engine
         self.level = 0
-        self.waits: dict[Group, int] = {}  # what is being sampled, and after which node
-        self.sampled: dict[int, Group] = {}  # what was
+        self.waits: dict[Request, int] = {}  # what is being sampled, and after which node
+        self.sampled: dict[int, Request] = {}  # what was
         self.generated_tokens = 0
 
     def path(self, index: int) -> list[int]:
@@ -180,11 +173,11 @@ class Grower:
     ) -> None:
         self._policy, self._format, self._config, self._seed = policy, step_format, config, seed
         prompts = [step_format.encode(policy.tokenizer, problem.question) for problem in problems]
-        self._waiting = deque(_Growing(*pair) for pair in zip(problems, prompts, strict=True))
-        self._live: dict[Group, _Growing] = {}
+        self._asked = list(zip(problems, prompts, strict=True))
+        self._under_way: dict[Request, _Growing] = {}
         self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
         work = work_of(config, len(problems), max(map(len, self._openings)))
-        self._engine = generator.engine(prompts, work, knobs(config.temperature, config.top_p), self._breaks())
+        self._engine = generator.engine(prompts, work, SamplingParams.of(config.temperature, config.top_p), self._breaks())
         self.counts = self._engine.counts
 
     def _breaks(self) -> np.ndarray:
@@ -197,30 +190,27 @@ class Grower:
 
     def grow(self, judge: Judge) -> Iterator[Tree]:
         with Grader() as grader:
-            yield from self._grow(judge, grader)
+            for done in self._engine.run(self._asked, self._begin):
+                complete = [tree for request in done if (tree := self._take(request)) is not None]
+                sampled = [_merge(tree, self._policy) for tree in complete]
+                paths = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
+                ratings = iter(judge(paths) if paths else ())
+                for tree, own in zip(complete, sampled, strict=True):
+                    added = [self._add(tree, one, next(ratings), grader) for one in own]
+                    beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
+                    self._ask(tree, beam, followed)
+                    if not tree.waits:
+                        self._engine.close(tree.spans[ROOT])
+                        yield tree.grown(self._format)
 
-    def _grow(self, judge: Judge, grader: Grader) -> Iterator[Tree]:
-        while self._waiting or self._live:
-            while self._waiting and self._engine.free:
-                tree = self._waiting.popleft()
-                tree.spans.append(self._engine.open(tree.prompt))
-                self._ask(tree, [ROOT], [])
-            complete = [ended for group in self._engine.step() if (ended := self._take(group)) is not None]
-            sampled = [_merge(tree, self._policy) for tree in complete]
-            requests = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
-            ratings = iter(judge(requests) if requests else ())
-            for tree, own in zip(complete, sampled, strict=True):
-                added = [self._add(tree, one, next(ratings), grader) for one in own]
-                beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
-                self._ask(tree, beam, followed)
-                if not tree.waits:
-                    self._engine.close(tree.spans[ROOT])
-                    yield tree.grown(self._format)
+    def _begin(self, asked: tuple[Problem, list[int]]) -> None:
+        problem, prompt = asked
+        self._ask(_Growing(problem, self._engine.open(prompt)), [ROOT], [])
 
-    def _take(self, group: Group) -> _Growing | None:
-        """Takes note of a group; returns its tree when the level is complete."""
-        tree = self._live.pop(group)
-        tree.sampled[tree.waits.pop(group)] = group
+    def _take(self, request: Request) -> _Growing | None:
+        """Takes note of what was sampled; returns its tree when the level is complete."""
+        tree = self._under_way.pop(request)
+        tree.sampled[tree.waits.pop(request)] = request
         return None if tree.waits else tree
 
     def _opening(self, tree: _Growing, parent: int) -> list[int]:
@@ -240,17 +230,17 @@ class Grower:
         level, end = tree.level, self._format.end_of_step
         for parent, w in [*((node, self._config.w) for node in beam), *((node, 1) for node in followed)]:
             keys = row_keys(self._seed, tree.name(parent), w)
-            cut = functools.partial(end, k=level)
+            stop = functools.partial(end, k=level)
             wait = len(self._openings[level + 1]) + 1  # the opening of the next step, and what shows that it is one
-            group = self._engine.sample(
-                tree.spans[parent], keys, self._config.step_tokens, self._opening(tree, parent), cut, wait
+            request = self._engine.sample(
+                tree.spans[parent], keys, self._config.step_tokens, self._opening(tree, parent), stop, wait
             )
-            tree.waits[group], self._live[group] = parent, tree
+            tree.waits[request], self._under_way[request] = parent, tree
 
     def _add(self, tree: _Growing, sample: _Sample, rating: Rating, grader: Grader) -> int:
         """Adds a node; returns its index."""
         text, step, ends, decode = sample.text, sample.steps[-1], self._policy.ends, self._policy.tokenizer.decode
-        opening = text.group.after.ids if text.group.after is not tree.spans[sample.parent] else []
+        opening = text.request.after.ids if text.request.after is not tree.spans[sample.parent] else []
         answer = final_answer(step, self._format.mark)
         if answer is not None:
             status = "leaf-correct" if self._right(tree.problem, answer, grader) else "leaf-wrong"

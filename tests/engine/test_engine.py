@@ -13,11 +13,11 @@ import pytest
 from letters import Letters, letters_policy, uncached_text, whole_logits
 
 from jorney.compiled import Compilations
-from jorney.engine.drawing import Knobs, knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params, row_keys
 from jorney.engine.programs import Programs, Shape
-from jorney.engine.texts import Group, Text
+from jorney.engine.texts import Request, Text
 from jorney.model import params as parameters
 from jorney.policy import Policy
 
@@ -31,9 +31,11 @@ def letters(tiny, mesh1) -> Policy:
     return letters_policy(tiny, mesh1)
 
 
-def make(policy: Policy, shape: Shape = SHAPE, shared: Sequence[int] = (), how: Knobs | None = None, **more: object) -> Engine:
+def make(
+    policy: Policy, shape: Shape = SHAPE, shared: Sequence[int] = (), how: SamplingParams | None = None, **more: object
+) -> Engine:
     programs = Programs(policy.config, engine_params(policy), policy.mesh, policy.dtype, policy.ends, shape, COMPILED)
-    return Engine(programs, shared, how or knobs(1.0), Letters().decode, **more)  # type: ignore[arg-type]
+    return Engine(programs, shared, how or SamplingParams.of(1.0), Letters().decode, **more)  # type: ignore[arg-type]
 
 
 def ids(text: Text) -> list[int]:
@@ -44,7 +46,7 @@ def ids(text: Text) -> list[int]:
 def grow(engine: Engine, prompts: Sequence[Sequence[int]], seed: int, depth: int = 3) -> list[Text]:
     """Trees of random choices, everything under way at once; returns their texts, in an order of their own."""
     waiting = list(enumerate(prompts))
-    levels: dict[Group, tuple[int, int]] = {}
+    levels: dict[Request, tuple[int, int]] = {}
     roots, found, under_way = {}, [], {}
     while waiting or levels:
         while waiting and engine.free:
@@ -85,7 +87,7 @@ def test_every_text_is_what_an_uncached_forward_gives(letters, forest) -> None:
     assert len(forest) > 40
     for text in forest:
         before = ids(text)[: text.start]
-        assert text.ids == uncached_text(letters, before, text.key, LIMIT, knobs(1.0))
+        assert text.ids == uncached_text(letters, before, text.key, LIMIT, SamplingParams.of(1.0))
         assert text.finished == (text.ids[-1] == Letters.eos)
     for text in forest[::7]:
         scores = jax.nn.log_softmax(whole_logits(letters, jnp.asarray([ids(text)]))[0, text.start - 1 : -1])
@@ -199,11 +201,11 @@ def test_cuts(letters, wait, chunk) -> None:
     engine = make(letters, shape, breaks=breaks)
     root = engine.open(PROMPTS[0])
     keys = row_keys(3, "cuts", 3)
-    group = engine.sample(root, keys, 40, cut=after_ee, wait=wait)
+    group = engine.sample(root, keys, 40, stop=after_ee, wait=wait)
     while group not in engine.step():
         pass
     for text, key in zip(group.texts, keys, strict=True):
-        whole = uncached_text(letters, PROMPTS[0], key, 40, knobs(1.0))
+        whole = uncached_text(letters, PROMPTS[0], key, 40, SamplingParams.of(1.0))
         kept = after_ee(Letters().decode(whole))
         lengths = [len(Letters().decode(whole[:count])) for count in range(len(whole) + 1)]  # some ids leave no letter
         count = len(whole) if kept is None else max(n for n, length in enumerate(lengths) if length <= kept)

@@ -153,11 +153,11 @@ def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tin
                     assert one.tokens == other.tokens
                 else:
                     before = [*letters.tokenizer.encode_prompt(prompt), *one.tokens[:at]]
-                    assert lead(letters, before, key, at, base.knobs) < TIE
+                    assert lead(letters, before, key, at, base.params) < TIE
 
     base = SamplingConfig(w=2, max_tokens=24, rows=8, chunk=8, **settings)  # type: ignore[arg-type]
     expected = generate(letters, PROMPTS, base)
-    assert lead(letters, letters.tokenizer.encode_prompt("a"), row_keys(0, "a", 1)[0], 0, base.knobs) > TIE  # most are
+    assert lead(letters, letters.tokenizer.encode_prompt("a"), row_keys(0, "a", 1)[0], 0, base.params) > TIE  # most are
     check(letters, dataclasses.replace(base, rows=2, chunk=5))
     check(letters, dataclasses.replace(base, rows=16))
     check(letters, dataclasses.replace(base, rows=64))

@@ -16,6 +16,10 @@ PROGRAM = """
 import json, resource
 import jax, jax.numpy as jnp
 import jorney
+from jorney.engine import cache
+from jorney.engine.drawing import SamplingParams
+from jorney.engine.generate import Generator, row_keys
+from jorney.engine.programs import Work
 from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
 from jorney.policy import Policy
@@ -31,7 +35,7 @@ config = PRESETS["smollm2-135m"]
 params = jax.jit(parameters.init, static_argnums=0)(config, jax.random.key(0))
 generator = Generator(Policy(config, params, tokenizer, mesh, jnp.float32, "random"), donate=True)
 del params
-engine = generator.engine([[1, 2, 3], [4, 5]], Work(48, 1, 8, 1, needed=330, wanted=1500), knobs(0.7, 0.95))
+engine = generator.engine([[1, 2, 3], [4, 5]], Work(48, 1, 8, 1, needed=330, wanted=1500), SamplingParams.of(0.7, 0.95))
 for name, prompt in (("a", range(1, 300)), ("b", range(1, 30))):
     engine.sample(engine.open([*prompt]), row_keys(0, name, 1), 24)
 done = 0

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jorney.engine.decode import Beginnings, Chunk, Rows, Runs
-from jorney.engine.drawing import Sampled, knobs
+from jorney.engine.decode import Chunk, DecodeRows, ExtendRows, PrefillTokens
+from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Shape
-from jorney.engine.texts import Group
+from jorney.engine.texts import Request
 from jorney.text.step_format import ABEL
 
 W = K = 4
@@ -53,11 +53,11 @@ class Scripted(Programs):
     def empty(self) -> Any:
         return None
 
-    def read(self, shared: Any, pools: Any, what: Runs | Beginnings, how: Any) -> Any:
+    def read(self, shared: Any, pools: Any, what: ExtendRows | PrefillTokens, how: Any) -> Any:
         first = np.array([[self.script.get(int(key[0]), [0])[0] for key in keys] for keys in what.keys])
         return None, Sampled(first, 0.0 * first, 0.0 * first), int((what.slots < self.shape.slots).sum())
 
-    def decode(self, shared: Any, pools: Any, rows: Rows, breaks: np.ndarray, patience: int, how: Any) -> Any:
+    def decode(self, shared: Any, pools: Any, rows: DecodeRows, breaks: np.ndarray, patience: int, how: Any) -> Any:
         R, C = rows.slots.shape
         tokens, counts, watches, active = np.zeros((R, C), int), np.zeros(R, int), rows.watches.copy(), rows.active.copy()
         steps = writes = 0
@@ -100,7 +100,7 @@ def test_rows_are_kept_full(gsm8k, chunk) -> None:
     words.encode(" and more 0123456789")
     shape = Shape(problems=16, rows=4, slots=4096, chunk=chunk, texts=W)
     breaks = np.array(["\n" in piece for piece in words.pieces])
-    engine = Engine(Scripted(shape, script, len(breaks)), (), knobs(1.0), words.decode, breaks)
+    engine = Engine(Scripted(shape, script, len(breaks)), (), SamplingParams.of(1.0), words.decode, breaks)
     waiting, live, levels = list(solutions[:480]), {}, {}
 
     def ask(root: Any, parents: Sequence[Any], depth: int, level: int) -> None:
@@ -119,7 +119,7 @@ def test_rows_are_kept_full(gsm8k, chunk) -> None:
             levels[root].append(group)
             if any(other is root for other, _, _ in live.values()):
                 continue
-            done: list[Group] = levels[root]
+            done: list[Request] = levels[root]
             levels[root] = []
             texts = [text for one in done for text in one.texts]
             for text in texts:

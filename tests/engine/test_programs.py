@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from jorney.engine import cache
-from jorney.engine.batches import batches
-from jorney.engine.decode import Rows, decode_chunk
-from jorney.engine.drawing import knobs
+from jorney.engine.decode import DecodeRows, decode_chunk
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.programs import Shape, Work, fit
-from jorney.engine.spans import Pool, Run, Span
+from jorney.engine.reads import Read, batches
+from jorney.engine.spans import Pool, Span
 from jorney.model import params as parameters
 
 SHAPE = Shape(problems=4, rows=4, slots=64, chunk=8, texts=4)
@@ -29,20 +29,20 @@ def test_long_runs_are_filled_well() -> None:
         left, read = missing, 0
         while left:
             part = SHAPE.part(left, first=False)
-            read += next(length for _, length in SHAPE.runs if part <= length)
+            read += next(length for _, length in SHAPE.extends if part <= length)
             left -= part
         assert read <= max(8, missing * 4 / 3 + 8)
 
 
-def beginning(length: int) -> Run:
+def beginning(length: int) -> Read:
     span = Span(None, Pool(0, 0), 0, [])
-    return Run(span, [span], [0] * length, 0, np.zeros(0, bool), complete=True, again=False)
+    return Read(span, [span], [0] * length, 0, np.zeros(0, bool), complete=True, again=False)
 
 
 def packs(*lengths: int) -> list[tuple[list[int], int]]:
     """(lengths of the beginnings, ids that the program takes) of every batch."""
     shape = dataclasses.replace(SHAPE, problems=64)
-    return [([len(run.ids) for run in one.runs], one.length) for one in batches(shape, [beginning(n) for n in lengths])]
+    return [([len(read.ids) for read in one.reads], one.length) for one in batches(shape, [beginning(n) for n in lengths])]
 
 
 def test_beginnings_of_texts_are_read_side_by_side() -> None:
@@ -95,11 +95,11 @@ def compile_decode(config, slots: int):
     params = jax.eval_shape(lambda tree: parameters.unstack(tree, config.layers), parameters.abstract(config))
     pools = jax.eval_shape(lambda: cache.empty(config, 4, slots, jnp.float32))
     number = array((R,), jnp.int32)
-    rows = Rows(
+    rows = DecodeRows(
         array((R,), bool), *[number] * 6, array((R, 2), jnp.uint32), array((R, C), jnp.int32), array((R, slots // 8), jnp.uint8)
     )
     program = jax.jit(functools.partial(decode_chunk, config, jnp.float32, (2,), C), donate_argnums=2)
-    breaks, knob = array((config.vocab_size,), bool), jax.eval_shape(lambda: knobs(0.7, 0.9))
+    breaks, knob = array((config.vocab_size,), bool), jax.eval_shape(lambda: SamplingParams.of(0.7, 0.9))
     return program.lower(params, None, pools, rows, breaks, array((), jnp.int32), knob).compile().memory_analysis()
 
 

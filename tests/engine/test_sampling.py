@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.engine.drawing import Knobs, keep, sample
+from jorney.engine.drawing import SamplingParams, keep, sample
 
 
-def _knobs(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Knobs:
-    return Knobs(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
+def _sampling(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> SamplingParams:
+    return SamplingParams(jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p), jnp.float32(min_p))
 
 
 def _sorted_keep(probs: np.ndarray, top_k: int, top_p: float, min_p: float) -> set[int]:
@@ -39,7 +39,7 @@ _kept = jax.jit(keep)
 def test_threshold_keeps_what_sorting_keeps(seed: int, scale: float, top_k: int, top_p: float, min_p: float) -> None:
     logits = scale * np.random.default_rng(seed).normal(size=(2, 300))
     probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    found = np.asarray(_kept(jnp.asarray(probs, jnp.float32), _knobs(1.0, top_k, top_p, min_p)))
+    found = np.asarray(_kept(jnp.asarray(probs, jnp.float32), _sampling(1.0, top_k, top_p, min_p)))
     for row in range(2):
         expected = _sorted_keep(probs[row], top_k, top_p, min_p)
         different = expected ^ set(np.flatnonzero(found[row]).tolist())
@@ -49,13 +49,13 @@ def test_threshold_keeps_what_sorting_keeps(seed: int, scale: float, top_k: int,
 
 def test_ties_at_the_edge_are_all_kept() -> None:
     probs = jnp.array([[0.4, 0.2, 0.2, 0.2]])
-    assert _kept(probs, _knobs(top_k=2)).tolist() == [[True, True, True, True]]
-    assert _kept(probs, _knobs(top_p=0.3)).tolist() == [[True, False, False, False]]
+    assert _kept(probs, _sampling(top_k=2)).tolist() == [[True, True, True, True]]
+    assert _kept(probs, _sampling(top_p=0.3)).tolist() == [[True, False, False, False]]
 
 
 def test_greedy_is_argmax_with_its_log_probability() -> None:
     logits = jnp.array([[1.0, 3.0, 2.0], [0.0, -1.0, -2.0]])
-    found = sample(logits, jax.random.split(jax.random.key(0), 2), _knobs(temperature=0.0, top_p=0.1))
+    found = sample(logits, jax.random.split(jax.random.key(0), 2), _sampling(temperature=0.0, top_p=0.1))
     assert found.token.tolist() == [1, 0]
     np.testing.assert_allclose(found.log_prob, jax.nn.log_softmax(logits)[jnp.arange(2), found.token], rtol=1e-6)
     assert found.sampling_log_prob.tolist() == [0.0, 0.0]
@@ -64,7 +64,7 @@ def test_greedy_is_argmax_with_its_log_probability() -> None:
 def test_frequencies_and_both_log_probabilities() -> None:
     """4,000 draws: frequencies follow the cut, tempered distribution, whose log-probability is reported."""
     logits = jnp.tile(jnp.log(jnp.array([[0.5, 0.3, 0.15, 0.05]])), (4000, 1))
-    found = sample(logits, jax.random.split(jax.random.key(1), 4000), _knobs(temperature=0.5, top_p=0.9))
+    found = sample(logits, jax.random.split(jax.random.key(1), 4000), _sampling(temperature=0.5, top_p=0.9))
     tempered = np.array([0.25, 0.09, 0.0225, 0.0025]) / 0.365
     expected = tempered[:2] / tempered[:2].sum()  # .685 + .247 passes .9 at the second
     share = np.bincount(found.token, minlength=4) / 4000
@@ -77,5 +77,5 @@ def test_frequencies_and_both_log_probabilities() -> None:
 def test_a_row_does_not_see_its_neighbours(vocabulary: int) -> None:
     logits = jnp.asarray(np.random.default_rng(0).normal(size=(5, vocabulary)), jnp.float32)
     keys = jax.random.split(jax.random.key(2), 5)
-    together, alone = sample(logits, keys, _knobs(0.7, 20, 0.9)), sample(logits[3:4], keys[3:4], _knobs(0.7, 20, 0.9))
+    together, alone = sample(logits, keys, _sampling(0.7, 20, 0.9)), sample(logits[3:4], keys[3:4], _sampling(0.7, 20, 0.9))
     assert int(together.token[3]) == int(alone.token[0])

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
-from jorney.judge.judge import Request, awaited, score, together
+from jorney.judge.judge import StepPath, awaited, score, together
 
-REQUESTS: list[Request] = [(Problem(f"p{k % 3}", "?", "1"), [f"step {step}" for step in range(k)]) for k in range(1, 8)]
+REQUESTS: list[StepPath] = [(Problem(f"p{k % 3}", "?", "1"), [f"step {step}" for step in range(k)]) for k in range(1, 8)]
 
 
-def rating(request: Request) -> Rating:
+def rating(request: StepPath) -> Rating:
     problem, steps = request
     return Rating(len(steps) % 2 == 0, f"{problem.id}: {steps[-1]}", len(steps) / 10)
 
@@ -26,7 +26,7 @@ def rating(request: Request) -> Rating:
 def test_replies_may_come_in_any_order(order: list[int]) -> None:
     turns = dict(zip((len(steps) for _, steps in REQUESTS), order, strict=True))
 
-    async def slow(request: Request) -> Rating:
+    async def slow(request: StepPath) -> Rating:
         for _ in range(turns[len(request[1])]):
             await asyncio.sleep(0)
         return rating(request)
@@ -36,8 +36,8 @@ def test_replies_may_come_in_any_order(order: list[int]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(REQUESTS))
-def test_what_is_asked_for_at_once_is_rated_in_one_call_of_one_order(asked: list[Request]) -> None:
-    calls: list[list[Request]] = []
+def test_what_is_asked_for_at_once_is_rated_in_one_call_of_one_order(asked: list[StepPath]) -> None:
+    calls: list[list[StepPath]] = []
 
     def judge(requests):
         calls.append(list(requests))

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney.model.architecture import ModelConfig, RopeScaling
-from jorney.model.attention import Segment, attend, frequencies, rotate, turns, within
+from jorney.model.attention import Segment, attend, frequencies, rotate, turns
+from jorney.model.blockwise import within
 
 
 def _config(head_dim: int = 8, **stated: object) -> ModelConfig:

@@ -10,7 +10,8 @@ import pytest
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
-from jorney.model.attention import Segment, attend, causal_attention, within
+from jorney.model.attention import Segment, attend, causal_attention
+from jorney.model.blockwise import within
 
 
 @pytest.fixture(scope="module")

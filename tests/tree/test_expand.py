@@ -16,7 +16,7 @@ from jorney.domain.countdown.walks import aimless_question
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
-from jorney.judge.judge import Request
+from jorney.judge.judge import StepPath
 from jorney.text.step_format import ABEL
 from jorney.tree.expand import ExpandConfig, grow
 from jorney.tree.prune import PruneConfig
@@ -38,7 +38,7 @@ def legal(problem: Problem, steps: Sequence[str]) -> Rating:
     return Rating(ok, rating.justification, float(ok))
 
 
-def judge(requests: Sequence[Request]) -> list[Rating]:
+def judge(requests: Sequence[StepPath]) -> list[Rating]:
     return [legal(*request) for request in requests]
 
 

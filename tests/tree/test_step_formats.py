@@ -14,7 +14,7 @@ from jorney.domain.countdown.game import parse_step
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.countdown.walks import aimless_question
 from jorney.domain.domain import Rating
-from jorney.engine.drawing import knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.generate import Generator
 from jorney.text.step_format import ABEL, FORMATS, StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -103,7 +103,7 @@ def test_a_node_is_sampled_again_from_its_key(policy, problems, compilations) ->
     generator, encode = Generator(policy, compilations), policy.tokenizer.encode_after
     prompts = [ABEL.encode(policy.tokenizer, problem.question) for problem in problems]
     work = work_of(CONFIG, len(problems), max(len(encode(f"{k}.")) for k in range(CONFIG.depth + 2)))  # as it was grown with
-    engine = generator.engine(prompts, work, knobs(CONFIG.temperature, CONFIG.top_p))
+    engine = generator.engine(prompts, work, SamplingParams.of(CONFIG.temperature, CONFIG.top_p))
     spans = {0: engine.open(prompts[trees.index(tree)])}
     wanted = {}
     for index, node in enumerate(tree.nodes[1:], start=1):

@@ -18,10 +18,10 @@ from jorney import devices, sharding
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
 from jorney.engine import cache
-from jorney.engine.drawing import knobs
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Shape, Work, fit
-from jorney.engine.texts import Counts, Group
+from jorney.engine.texts import Counts, Request
 from jorney.machine.measured import memory_bandwidth, read_model
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
@@ -141,10 +141,10 @@ def _grow(command: SampleBench, model: ModelConfig, programs: Programs, seed: in
     """Trees of random texts, every survivor drawn by lot; what was done, and how many nodes there are."""
     rng = np.random.default_rng(seed)
     shared = rng.integers(0, model.vocab_size, command.shared).tolist()
-    engine = Engine(programs, shared, knobs(command.temperature, command.top_p), lambda ids: "")
+    engine = Engine(programs, shared, SamplingParams.of(command.temperature, command.top_p), lambda ids: "")
     lots, waiting, nodes = random.Random(seed), command.trees, 0
-    live: dict[Group, tuple[Any, int]] = {}  # the prompt's span, and the level
-    open_groups: dict[Any, list[Group]] = {}
+    live: dict[Request, tuple[Any, int]] = {}  # the prompt's span, and the level
+    open_groups: dict[Any, list[Request]] = {}
 
     def ask(root: Any, parents: Sequence[Any], level: int) -> None:
         for parent in parents:

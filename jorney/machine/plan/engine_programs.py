@@ -14,11 +14,11 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.engine import cache
-from jorney.engine.batches import Batch, arrays
 from jorney.engine.cache import POOL_AXES, Layer, Pools, Shared
-from jorney.engine.decode import Rows, decode_chunk, extend, prefill, share
-from jorney.engine.drawing import Knobs
+from jorney.engine.decode import DecodeRows, decode_chunk, extend, prefill, share
+from jorney.engine.drawing import SamplingParams
 from jorney.engine.programs import Shape
+from jorney.engine.reads import Batch, arrays
 from jorney.machine.plan.planned import Planned, Program, compile_program
 from jorney.model import flops
 from jorney.model import params as parameters
@@ -67,7 +67,7 @@ def engine_programs(
     found = []
     if shape.shared:
         found.append(program(f"share {shape.shared}", shape.shared, 0, lower.share))
-    for packed, sizes in ((True, shape.packs), (False, shape.runs)):
+    for packed, sizes in ((True, shape.prefills), (False, shape.extends)):
         for count, length in sizes:
             batch = Batch([], count, length, packed)
             name, tokens = (f"prefill {length}", length) if packed else (f"extend {count}x{length}", count * length)
@@ -92,17 +92,17 @@ class _Lowering:
         return self._lower(share, self._params(), tokens, self._given(np.int32(0)))
 
     def read(self, batch: Batch) -> Any:
-        what = self._given(arrays(self.shape, batch, []))
+        what = self._given(arrays(self.shape, batch))
         function = prefill if batch.packed else extend
-        return self._lower(function, self._params(), self._shared(), self._pools(), what, self._knobs(), donate=2)
+        return self._lower(function, self._params(), self._shared(), self._pools(), what, self._sampling(), donate=2)
 
     def decode(self) -> Any:
         R, C, A = self.shape.all_rows, self.shape.chunk, self.shape.slots
-        of_rows = {name: np.zeros(R, np.int32) for name in Rows._fields}
+        of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields}
         more = {"active": np.zeros(R, bool), "keys": np.zeros((R, 2), np.uint32), "slots": np.zeros((R, C), np.int32)}
-        rows = Rows(**{**of_rows, **more, "visible": np.zeros((R, A // 8), np.uint8)})
+        rows = DecodeRows(**{**of_rows, **more, "visible": np.zeros((R, A // 8), np.uint8)})
         given = (self._given(rows), self._given(np.zeros(self.model.vocab_size, bool)), self._given(np.int32(0)))
-        arguments = (self._params(), self._shared(), self._pools(), *given, self._knobs())
+        arguments = (self._params(), self._shared(), self._pools(), *given, self._sampling())
         return self._lower(decode_chunk, *arguments, statics=(_ENDS, C), donate=2)
 
     def _lower(self, function: Any, *arguments: Any, statics: tuple[Any, ...] = (), donate: int | None = None) -> Any:
@@ -117,9 +117,9 @@ class _Lowering:
         """What the host hands over: every device has all of it."""
         return jax.tree.map(lambda leaf: self._array(np.shape(leaf), leaf.dtype), tree)
 
-    def _knobs(self) -> Knobs:
+    def _sampling(self) -> SamplingParams:
         plain: tuple[Any, ...] = (np.float32(1), np.int32(0), np.float32(1), np.float32(0))
-        return self._given(Knobs(*plain))
+        return self._given(SamplingParams(*plain))
 
     def _params(self) -> Any:
         flat = {}

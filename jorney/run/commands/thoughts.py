@@ -13,6 +13,7 @@ from jorney.domain.problem import Problem
 from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
 from jorney.judge.llm import Llm, LlmConfig
+from jorney.judge.llm.client import Ask
 from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.run.commands.command import StageCommand
@@ -22,7 +23,7 @@ from jorney.run.stages.judged import with_account
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.show import analysis
 from jorney.text.tokenizer import load_tokenizer
-from jorney.thought.asked.asking import Ask, Made, Talking
+from jorney.thought.asked.asking import Made, Talking
 from jorney.thought.asked.augment import AugmentConfig, augment
 from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, student_teacher
 from jorney.thought.asked.human import segments

@@ -12,8 +12,9 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
+from jorney.judge.llm.client import Ask
 from jorney.run.workspace import Bench, Stage
-from jorney.thought.asked.asking import Ask, Chat, Made, Talking, account, advance, graded
+from jorney.thought.asked.asking import Chat, Made, Talking, account, advance, graded
 
 THOUGHTS = "thoughts.jsonl"
 OTHERS = "others.jsonl"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from jorney.thought.asked.asking import Ask, Ended, Made, Talk, Talking, Unreadable, advance
+from jorney.judge.llm.client import Ask
+from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, advance
 from jorney.thought.care.quality import Quality, Scorer
 from jorney.thought.thought import Thought
 

@@ -1,0 +1,171 @@
+"""What is to be read into the cache, what of it is read together, and the arrays by which the programs are told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from jorney.batch import packing
+from jorney.engine.cache import pack_bits
+from jorney.engine.decode import ExtendRows, PrefillTokens
+from jorney.engine.programs import Shape
+from jorney.engine.spans import Pool, Span
+from jorney.engine.texts import Request, Text
+
+
+@dataclasses.dataclass(eq=False)
+class Read:
+    """Ids of a text that are to be read in one go.
+
+    Attributes:
+      asked_by: a request for what follows them, or a text that goes on in a row.
+      path: the spans of the text.
+      ids: the first that are missing in the cache, side by side.
+      start: where in the text they begin.
+      visible: [A] bool, slots of all that stands before them.
+      complete: after them nothing is missing.
+      again: nothing was; the last id is read once more, for what the model says after it.
+      slots: where they are to be written.
+    """
+
+    asked_by: Request | Text
+    path: list[Span]
+    ids: list[int]
+    start: int
+    visible: np.ndarray
+    complete: bool
+    again: bool
+    slots: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def first(self) -> bool:
+        """Its ids are the first of the text, and nothing of it is in the cache."""
+        return self.start == self.path[0].start and not self.again
+
+    @property
+    def begins_in(self) -> Span:
+        """The span that its first id belongs to."""
+        return next(span for span in self.path if self.start < span.stop)
+
+    @property
+    def pool(self) -> Pool:
+        """Of its problem."""
+        return self.path[0].pool
+
+    def written(self) -> None:
+        """The slots hold the ids now."""
+        slots = [] if self.again else self.slots
+        for span in self.path:
+            missing = len(span.ids) - len(span.slots)
+            span.pool.grant(span, slots[:missing])
+            slots = slots[missing:]
+
+
+def plan_read(asked_by: Request | Text, part: Callable[[int, bool], int]) -> Read:
+    """What to read next: for a request the text up to all that was asked for, for a text in a row all but its last id.
+
+    Args:
+      part: how many to read in one go of so many that are missing side by side, and are the first of the text or not.
+    """
+    path = (asked_by.after if isinstance(asked_by, Request) else asked_by).path()
+    ids = [token for part in path for token in part.ids]
+    slots = np.array([slot for part in path for slot in [*part.slots, *[-1] * (len(part.ids) - len(part.slots))]])
+    wanted = len(ids) - isinstance(asked_by, Text)
+    missing = np.flatnonzero(slots[:wanted] < 0)
+    begin = int(missing[0]) if len(missing) else wanted - 1
+    # Side by side: what was dropped may have something after it that was not.
+    stop = begin + part(max(1, int(np.sum(missing == begin + np.arange(len(missing))))), begin == 0)
+    visible = np.zeros(path[0].pool.size, bool)
+    visible[slots[:begin]] = True
+    own = [] if len(missing) else [int(slots[begin])]
+    return Read(asked_by, path, ids[begin:stop], path[0].start + begin, visible, stop == wanted, bool(own), own)
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """What is read together.
+
+    Attributes:
+      count: how many reads the program takes.
+      length: ids that it takes: of each read, or of all of them where they are packed.
+      packed: side by side, by `decode.prefill`; else by `decode.extend`.
+    """
+
+    reads: list[Read]
+    count: int
+    length: int
+    packed: bool
+
+
+def batches(shape: Shape, reads: Sequence[Read]) -> Iterator[Batch]:
+    """All reads: beginnings of texts packed, the others with those of about their length."""
+    yield from _packed(shape, [read for read in reads if read.first])
+    by_size: dict[tuple[int, int], list[Read]] = {size: [] for size in shape.extends}
+    for read in reads:
+        if not read.first:
+            by_size[next(size for size in shape.extends if len(read.ids) <= size[1])].append(read)
+    for (count, length), members in by_size.items():
+        for start in range(0, len(members), count):
+            yield Batch(members[start : start + count], count, length, packed=False)
+
+
+def _packed(shape: Shape, reads: Sequence[Read]) -> Iterator[Batch]:
+    """As few of the longest program as hold them all, or a shorter one that holds as much."""
+    most, room = shape.prefills[-1]
+    for row in packing.plan([len(read.ids) for read in reads], room):
+        for start in range(0, len(row), most):
+            taken = [reads[index] for index in row[start : start + most]]
+            total = sum(len(read.ids) for read in taken)
+            count, length = next(size for size in shape.prefills if len(taken) <= size[0] and total <= size[1])
+            yield Batch(taken, count, length, packed=True)
+
+
+def arrays(shape: Shape, batch: Batch) -> ExtendRows | PrefillTokens:
+    """What a program reads of a batch."""
+    keys = np.zeros((batch.count, shape.texts, 2), np.uint32)
+    for place, read in enumerate(batch.reads):
+        for child, text in enumerate(read.asked_by.texts if isinstance(read.asked_by, Request) else ()):
+            keys[place, child] = text.key
+    return (_prefill_tokens if batch.packed else _extend_rows)(shape, batch, keys)
+
+
+def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
+    count, length = batch.count, batch.length
+    found = ExtendRows(
+        problems=np.zeros(count, np.int32),
+        tokens=np.zeros((count, length), np.int32),
+        lengths=np.zeros(count, np.int32),
+        starts=np.zeros(count, np.int32),
+        slots=np.full((count, length), shape.slots, np.int32),
+        visible=np.zeros((count, shape.slots // 8), np.uint8),
+        keys=keys,
+    )
+    for place, read in enumerate(batch.reads):
+        size = len(read.ids)
+        found.problems[place], found.lengths[place], found.starts[place] = read.pool.index, size, read.start
+        found.tokens[place, :size], found.slots[place, :size] = read.ids, read.slots
+        found.visible[place] = pack_bits(read.visible)
+    return found
+
+
+def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillTokens:
+    count, length = batch.count, batch.length
+    found = PrefillTokens(
+        problems=np.zeros(length, np.int32),
+        tokens=np.zeros(length, np.int32),
+        positions=np.zeros(length, np.int32),
+        slots=np.full(length, shape.slots, np.int32),
+        members=np.full(length, count, np.int32),
+        lasts=np.zeros(count, np.int32),
+        keys=keys,
+    )
+    start = 0
+    for place, read in enumerate(batch.reads):
+        own = slice(start, start + len(read.ids))
+        found.problems[own], found.tokens[own], found.slots[own] = read.pool.index, read.ids, read.slots
+        found.positions[own], found.members[own] = read.start + np.arange(len(read.ids)), place
+        start = own.stop
+        found.lasts[place] = start - 1
+    return found

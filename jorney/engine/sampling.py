@@ -1,0 +1,55 @@
+"""What the configurations that sample have in common: the fields, their checks, and which of them results depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+# How much is done at a time: no result depends on it.
+_BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
+
+
+class Sampling:
+    """A configuration that says how tokens are drawn. Its own fields state the defaults, and in what order they are shown.
+
+    Attributes:
+      temperature: 0 is greedy.
+      top_p: of the sampling distribution.
+    """
+
+    temperature: float
+    top_p: float
+
+    def expect_sampling(self, name: str = "", samples: str = "") -> None:
+        """Raises ValueError where a field is out of range; it is called as on the command line.
+
+        Args:
+          name: of the configuration, there.
+          samples: what it draws several of, which greedy decoding would make all the same; "" where that is no matter.
+        """
+        prefix = name + "." if name else ""
+        if samples and not self.temperature > 0:
+            raise ValueError(f"{prefix}temperature = {self.temperature}: expected above 0, or all {samples} are the same")
+        if self.temperature < 0:
+            raise ValueError(f"{prefix}temperature = {self.temperature}: expected 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"{prefix}top_p = {self.top_p}: expected above 0, 1 at most")
+
+    def decides(self) -> dict[str, Any]:
+        """The fields that results depend on; how much is done at a time is none of them."""
+        fields: Any = self
+        return {name: value for name, value in dataclasses.asdict(fields).items() if name not in _BATCHING}
+
+
+class CompletionSampling(Sampling):
+    """A configuration that also says how much is decoded.
+
+    Attributes:
+      max_tokens: of a completion.
+      rows: completions decoded together.
+      chunk: tokens a row between two looks of the host.
+    """
+
+    max_tokens: int
+    rows: int
+    chunk: int
