@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.domain.countdown.behaviour import walk
+from jorney.domain.countdown.backtracks import walk
 from jorney.domain.countdown.game import Step, moves, paths_to
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import make_problem

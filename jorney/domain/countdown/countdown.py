@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jorney.domain.countdown.behaviour import walk
+from jorney.domain.countdown.backtracks import walk
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import NAME, SPLITS, Countdown, sample_problems
 from jorney.domain.countdown.verify import rate, state

@@ -21,7 +21,7 @@ Chat = Sequence[Mapping[str, str]]
 
 
 @dataclasses.dataclass
-class Spent:
+class Spending:
     """What a run has done so far.
 
     Attributes:
@@ -44,7 +44,7 @@ class Calls:
       closed: nothing new is begun.
     """
 
-    def __init__(self, config: LlmConfig, client: AsyncOpenAI, cache: Cache, spent: Spent) -> None:
+    def __init__(self, config: LlmConfig, client: AsyncOpenAI, cache: Cache, spent: Spending) -> None:
         self._config, self._client, self._cache, self._spent = config, client, cache, spent
         self.closed = False
         self._slots = asyncio.Semaphore(config.concurrency)

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from jorney.judge.llm.calls import Calls, Chat, Spent
+from jorney.judge.llm.calls import Calls, Chat, Spending
 from jorney.judge.llm.endpoint import LlmConfig
 from jorney.judge.llm.replies import Cache, Reply
 
@@ -46,7 +46,7 @@ class Llm:
             raise ValueError("llm.model = '': expected the name that the endpoint knows its model by")
         config.key()  # a key that is missing is told before anything is done
         self.config = config
-        self.spent = Spent()
+        self.spent = Spending()
         self._cache = Cache(config.cache)
 
     def __call__(self, chats: Sequence[Chat]) -> list[str | None]:

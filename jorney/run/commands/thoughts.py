@@ -17,7 +17,7 @@ from jorney.judge.llm.client import Ask
 from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.run.commands.command import StageCommand
-from jorney.run.stages import sets
+from jorney.run.stages import thought_sets
 from jorney.run.stages.constructions import plan_constructed
 from jorney.run.stages.judged import with_account
 from jorney.run.workspace import Bench, Model, Stage
@@ -175,9 +175,9 @@ class ScoreCommand(AskingCommand):
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if self.by == "measured":
-            return [sets.plan_scores(bench, self.thoughts, lambda: measure_all, self.by, self.least)]
+            return [thought_sets.plan_scores(bench, self.thoughts, lambda: measure_all, self.by, self.least)]
         ask, key, paid = self.asked(bench, model)
-        return [paid(sets.plan_scores(bench, self.thoughts, lambda: rated_by(ask()), key, self.least))]
+        return [paid(thought_sets.plan_scores(bench, self.thoughts, lambda: rated_by(ask()), key, self.least))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +195,7 @@ class DedupeCommand(StageCommand):
     dedupe: DedupeConfig = dataclasses.field(default_factory=DedupeConfig)
 
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        return [sets.plan_dedupe(bench, self.data, self.dedupe)]
+        return [thought_sets.plan_dedupe(bench, self.data, self.dedupe)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +217,7 @@ class MixCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if not self.human:
             raise ValueError("human = '': expected a file, a hub id or tfds:NAME of thoughts or of problems with solutions")
-        return [sets.plan_mix(bench, self.thoughts, self.human, self.mix, bench.format)]
+        return [thought_sets.plan_mix(bench, self.thoughts, self.human, self.mix, bench.format)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,7 +246,7 @@ class DiversityCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if not self.rounds:
             raise ValueError("rounds: expected at least one file")
-        return [sets.plan_diversity(bench, self.rounds, self.temperatures, self.diversity, self.temperature)]
+        return [thought_sets.plan_diversity(bench, self.rounds, self.temperatures, self.diversity, self.temperature)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,7 +279,9 @@ class AnalyseCommand(StageCommand):
             raise ValueError("jorney analyse: expected at least one file: jorney analyse FILES... [OPTIONS]")
         where = resolve(self.analyse.tokenizer) if self.analyse.tokenizer else ""
         tokenizer = (lambda: load_tokenizer(where)) if where else None
-        return [sets.plan_analysis(bench, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files]
+        return [
+            thought_sets.plan_analysis(bench, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files
+        ]
 
 
 def run_analysis(command: AnalyseCommand, progress: Progress) -> tuple[list[str], list[Any]]:

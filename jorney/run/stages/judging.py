@@ -43,7 +43,7 @@ def same(stage: Stage) -> Stage:
     return stage
 
 
-class Made(NamedTuple):
+class MadeJudge(NamedTuple):
     """A judge that stages use.
 
     Attributes:
@@ -76,7 +76,7 @@ class JudgeKind:
     def check(self, problems: Sequence[Problem]) -> None:
         """Raises ValueError where it cannot judge the steps of these problems."""
 
-    def make(self, bench: Bench, asked: Asked) -> Made:
+    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
         """The judge that is asked for."""
         raise NotImplementedError
 
@@ -92,9 +92,9 @@ class Verifier(JudgeKind):
                 "judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified"
             )
 
-    def make(self, bench: Bench, asked: Asked) -> Made:
+    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
         judge: Callable[[], Judge] = lambda: exact.judge  # noqa: E731
-        return Made(judge, self.name, by_judge(judge), self.name)
+        return MadeJudge(judge, self.name, by_judge(judge), self.name)
 
 
 class LanguageModel(JudgeKind):
@@ -102,9 +102,9 @@ class LanguageModel(JudgeKind):
 
     name = "llm"
 
-    def make(self, bench: Bench, asked: Asked) -> Made:
+    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
         judge = LlmJudge(Llm(asked.llm), asked.llm_judge)
-        return Made(
+        return MadeJudge(
             lambda: judge,
             digest([asked.llm.decides(), asked.llm_judge]),
             by_llm(judge.llm, asked.llm_judge),
@@ -120,13 +120,13 @@ class RewardModel(JudgeKind):
     name = "reward model"
     scores = True
 
-    def make(self, bench: Bench, asked: Asked) -> Made:
+    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
         prm = read_model(asked.name)
         limit = threshold_of(prm.folder, asked.threshold)
         unusual = [*([] if asked.readout == AUTO else [asked.readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
         judge: Callable[[], Judge] = lambda: prm_judge(bench, prm, asked.readout, limit)  # noqa: E731
         key = " ".join([prm.key, *unusual])
-        return Made(judge, key, by_judge(judge), {"prm": key})
+        return MadeJudge(judge, key, by_judge(judge), {"prm": key})
 
 
 JUDGES: dict[str, JudgeKind] = {}

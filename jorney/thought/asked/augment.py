@@ -74,7 +74,7 @@ class AugmentConfig:
         expect_at_least(0, self, "augment", "retries")
 
 
-class Section(NamedTuple):
+class Passage(NamedTuple):
     """The lines that have become of a human step (from 1), or a recap after it."""
 
     step: int
@@ -95,8 +95,8 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
         raise ValueError(f"the problem {problem.id!r}: every line of its solution is a move: expected a solution in words")
     steps = segments(problem, step_format)  # now, before anything is asked for
 
-    def checked(reply: str, recaps: bool) -> list[Section]:
-        found = read_sections(reply)
+    def checked(reply: str, recaps: bool) -> list[Passage]:
+        found = read_passages(reply)
         if not recaps and any(section.recap for section in found):
             raise Unreadable("expected no recaps: they were not asked for")
         if error := unfaithful(problem, steps, found, config.kept_words):
@@ -104,7 +104,7 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
         return found
 
     def passes(talk: Talk) -> Talking[Thought]:
-        sections = [Section(k, (step,)) for k, step in enumerate(steps, start=1)]
+        sections = [Passage(k, (step,)) for k, step in enumerate(steps, start=1)]
         done, refusal = [], Ended("unreadable", "no pass")
         for name in config.passes:
             marks = ((RECAP if section.recap else section.step, "\n".join(section.lines)) for section in sections)
@@ -124,7 +124,7 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
 
 
 def _thought(
-    problem: Problem, steps: Sequence[str], sections: Sequence[Section], step_format: StepFormat, writer: str
+    problem: Problem, steps: Sequence[str], sections: Sequence[Passage], step_format: StepFormat, writer: str
 ) -> Thought:
     builder = ThoughtBuilder(problem, step_format)
     for step in steps:
@@ -138,12 +138,12 @@ def _thought(
     return builder.finish(problem.answer, len(steps), "human", writer)
 
 
-def _told(section: Section) -> list[str]:
+def _told(section: Passage) -> list[str]:
     """The lines of a section without that of the answer."""
     return [line for line in section.lines if not line.startswith("####")]
 
 
-def read_sections(reply: str) -> list[Section]:
+def read_passages(reply: str) -> list[Passage]:
     """The marks of a reply and the lines under each.
 
     Raises:
@@ -152,7 +152,7 @@ def read_sections(reply: str) -> list[Section]:
     before, *marked = re.split(rf"^[ \t*]*\[(\d{{1,3}}|{RECAP})\][ \t*:]*", reply, flags=re.MULTILINE | re.IGNORECASE)
     if before.strip() or not marked:
         raise Unreadable("expected the mark [1] on the first line, and nothing before it")
-    sections: list[Section] = []
+    sections: list[Passage] = []
     for mark, text in zip(marked[::2], marked[1::2], strict=True):
         lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("####"))
         if not lines:
@@ -160,13 +160,13 @@ def read_sections(reply: str) -> list[Section]:
         recap = mark.lower() == RECAP
         if recap and not sections:
             raise Unreadable("expected a step before the first recap")
-        sections.append(Section(sections[-1].step if recap else int(mark), lines, recap))
+        sections.append(Passage(sections[-1].step if recap else int(mark), lines, recap))
     if (stated := final_answer(reply)) is not None:
         sections[-1] = sections[-1]._replace(lines=(*sections[-1].lines, f"#### {stated}"))
     return sections
 
 
-def unfaithful(problem: Problem, steps: Sequence[str], sections: Sequence[Section], kept_words: float = 0.5) -> str | None:
+def unfaithful(problem: Problem, steps: Sequence[str], sections: Sequence[Passage], kept_words: float = 0.5) -> str | None:
     """What the sections have changed of the human steps; None where nothing.
 
     Every step has its section, in order; it holds all of the step's numbers, and its equations' results in order; of a step

@@ -10,7 +10,7 @@ import pytest
 from jorney.domain.problem import Problem
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.asking import Unreadable, advance
-from jorney.thought.asked.augment import AugmentConfig, Section, augment, read_sections, unfaithful
+from jorney.thought.asked.augment import AugmentConfig, Passage, augment, read_passages, unfaithful
 from jorney.thought.asked.human import from_solution, segments
 from jorney.thought.origins import unfounded
 
@@ -90,8 +90,8 @@ def test_three_passes_by_hand() -> None:
 def test_what_changes_the_solution_is_refused(old, new, why) -> None:
     assert old in FINER
     with_fault = FINER.replace(old, new)
-    assert unfaithful(EGGS, STEPS, read_sections(FINER)) is None
-    found = unfaithful(EGGS, STEPS, read_sections(with_fault))
+    assert unfaithful(EGGS, STEPS, read_passages(FINER)) is None
+    found = unfaithful(EGGS, STEPS, read_passages(with_fault))
     assert found is not None
     assert re.search(why, found), found
 
@@ -99,7 +99,7 @@ def test_what_changes_the_solution_is_refused(old, new, why) -> None:
 @pytest.mark.parametrize("reply", ["", "Sure! Here it is:\n" + FINER, "[recap]\nx\n" + FINER, "[1]\n[2]\nx", "no marks"])
 def test_replies_off_form(reply) -> None:
     with pytest.raises(Unreadable):
-        read_sections(reply)
+        read_passages(reply)
 
 
 def test_a_refused_pass_leaves_the_text_as_it_was() -> None:
@@ -121,7 +121,7 @@ def test_the_solution_as_it_stands() -> None:
         from_solution(dataclasses.replace(EGGS, solution=None), ABEL)
     with pytest.raises(ValueError, match="states an answer alone"):
         from_solution(dataclasses.replace(EGGS, solution="#### 1760"), ABEL)
-    assert Section(1, ("x",)) == read_sections("[1]\nx")[0]
+    assert Passage(1, ("x",)) == read_passages("[1]\nx")[0]
 
 
 @pytest.mark.parametrize("field", [{"passes": ()}, {"passes": ("funny",)}, {"kept_words": 2.0}, {"retries": -1}])
