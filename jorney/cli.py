@@ -1,10 +1,9 @@
-"""The commands. Thin: each reads its configuration and calls one function."""
+"""The program: commands are found, and errors told in one line."""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
-import itertools
 import os
 import sys
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney.progress import Unfinished
+from jorney.run.commands import entries
 from jorney.train.stopping import Stopped
 
 USAGE = """usage: jorney COMMAND [OPTIONS]
@@ -51,277 +51,21 @@ jorney COMMAND --help lists a command's options. From expand to search, a
 configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
 
 
-def _quickstart(arguments: Sequence[str]) -> None:
-    from jorney.run.recipes.journey import quickstart
-
-    _pipeline(quickstart(), arguments, "jorney quickstart", "The whole pipeline on a laptop.")
-
-
-def _run(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.run.commands.command import StageCommand
-    from jorney.run.recipes.journey import RunConfig
-
-    if not arguments or arguments[0].startswith("-"):
-        raise ValueError("jorney run: expected a configuration file: jorney run CONFIG.py [OPTIONS]")
-    file, *options = arguments
-    made: Any = config.read(file, (RunConfig, StageCommand))
-    if isinstance(made, StageCommand):
-        _run_stage(made, options, f"jorney run {file}", made.name)
-    else:
-        _pipeline(made, options, f"jorney run {file}", "The pipeline of a configuration file.")
-
-
-def _pipeline(default: Any, arguments: Sequence[str], prog: str, description: str) -> None:
-    from jorney import config
-
-    chosen = config.override(default, arguments, prog, description)
-    _use_jax()
-    from jorney.progress import Progress
-    from jorney.run.recipes.journey import Run
-    from jorney.show.tables import terminal_table
-
-    progress = Progress()
-    report = Run(chosen, progress).run()
-    progress.console.print(terminal_table(report), soft_wrap=False)
-    progress.say(f"report: {os.path.join(chosen.output, 'report.html')}")
-
-
-def _stage(kind: Any) -> Callable[[Sequence[str]], None]:
-    """A stage as a command."""
-
-    def run(arguments: Sequence[str]) -> None:
-        from jorney import config
-        from jorney.run.commands import command
-        from jorney.run.commands import rate as data_commands
-        from jorney.run.commands import reward as prm_commands
-        from jorney.run.commands import thoughts as thought_commands
-
-        files = (command, data_commands, prm_commands, thought_commands)
-        made: type[command.StageCommand] = {name: one for file in files for name, one in file.COMMANDS.items()}[kind]
-        default, prog = made(), f"jorney {kind}"
-        if arguments and not arguments[0].startswith("-"):
-            default, prog = config.read(arguments[0], made), f"{prog} {arguments[0]}"
-            arguments = arguments[1:]
-        _run_stage(default, arguments, prog, kind)
-
-    return run
-
-
-def _run_stage(default: Any, arguments: Sequence[str], prog: str, kind: str) -> None:
-    from jorney import config, devices, distributed
-    from jorney.run.commands import command
-
-    chosen = config.override(default, arguments, prog, (default.__doc__ or "").split("\n")[0])
-    _use_jax()
-    if isinstance(chosen, command.TrainCommand):
-        devices.keep_freed_memory()
-        distributed.initialize(chosen.distributed)
-    from jorney.progress import Progress
-
-    progress = Progress(quiet=not distributed.is_main())
-    done = command.run(chosen, progress)
-    for name, value in command.plain(done.result).items():
-        progress.say(f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}")
-    progress.say(f"{kind}: {done.folder}")
-
-
-def _thoughts(arguments: Sequence[str]) -> None:
-    kinds = ("propose-critique", "student-teacher", "human", "score", "dedupe", "mix", "diversity")
-    if arguments and {"--help", "-h"} >= set(arguments):
-        print(f"jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]; jorney thoughts score --help lists the options")
-        return
-    if not arguments or arguments[0] not in ("tree", *kinds):
-        raise ValueError(f"jorney thoughts: expected what to do: jorney thoughts tree|{'|'.join(kinds)} [OPTIONS]")
-    kind, *rest = arguments
-    _stage("derive" if kind == "tree" else f"thoughts {kind}")(rest)
-
-
-def _analyse(arguments: Sequence[str]) -> None:
-    import dataclasses
-
-    from jorney import config
-    from jorney.run.commands import thoughts as thought_commands
-
-    files = tuple(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
-    default = thought_commands.AnalyseCommand(files=files)
-    about = (default.__doc__ or "").split("\n")[0]
-    chosen = config.override(default, arguments[len(files) :], "jorney analyse FILES...", about)
-    _use_jax()
-    from jorney.progress import Progress
-
-    progress = Progress()
-    written, shown = thought_commands.run_analysis(dataclasses.replace(chosen, files=chosen.files or files), progress)
-    for table in shown:
-        progress.console.print(table, "")
-    for file in written:
-        progress.say(f"analyse: {file}")
-
-
-def _prm(arguments: Sequence[str]) -> None:
-    kind, options = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in _PRM else ("train", arguments)
-    _stage(_PRM[kind])(options)
-
-
-# `jorney prm [OPTIONS]` trains, as it did before there were others.
-_PRM = {"train": "prm", "label": "prm label", "eval": "prm eval"}
-
-
-def _experiment(arguments: Sequence[str]) -> None:
-    import dataclasses
-
-    from jorney import config
-    from jorney.run.recipes.experiment.protocol import Protocol
-
-    if not arguments or arguments[0].startswith("-"):
-        raise ValueError("jorney experiment: expected a protocol: jorney experiment PROTOCOL.py [OPTIONS]")
-    protocol = config.read(arguments[0], Protocol)
-    about = "Journeys against shortcuts, by a protocol."
-    chosen = config.override(protocol.choice(), arguments[1:], f"jorney experiment {arguments[0]}", about)
-    _use_jax()
-    from jorney.progress import Progress
-    from jorney.run.recipes.experiment.write import experiment
-
-    experiment(dataclasses.replace(protocol, **dataclasses.asdict(chosen)), Progress())
-
-
-def _bench(arguments: Sequence[str]) -> None:
-    from jorney import config, devices
-    from jorney.machine.bench import sample, train
-    from jorney.progress import Progress
-
-    kinds: dict[str, tuple[Any, Any]] = {"train": (train.TrainBench(), train.run), "sample": (sample.SampleBench(), sample.run)}
-    if arguments and {"--help", "-h"} >= set(arguments):
-        print("jorney bench train|sample [OPTIONS]; jorney bench train --help lists the options")
-        return
-    if not arguments or arguments[0] not in kinds:
-        raise ValueError("jorney bench: expected what to measure: jorney bench train|sample [OPTIONS]")
-    kind, *options = arguments
-    default, measure = kinds[kind]
-    chosen = config.override(default, options, f"jorney bench {kind}", (default.__doc__ or "").split("\n")[0])
-    _use_jax()
-    if kind == "train":
-        devices.keep_freed_memory()
-    progress = Progress()
-    for name, value in measure(chosen, progress.say).items():
-        progress.say(f"{name:28} {value:,.4g}" if isinstance(value, float) else f"{name:28} {value}")
-
-
-def _plan(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.machine.plan import plan
-    from jorney.run.commands.command import StageCommand
-    from jorney.run.recipes.journey import RunConfig
-
-    (file,), options = _places(arguments, "jorney plan CONFIG")
-    about = "What a configuration's programs need of a TPU machine."
-    chosen = config.override(plan.PlanConfig(), options, "jorney plan CONFIG.py", about)
-    made: StageCommand | RunConfig = config.read(file, (StageCommand, RunConfig))
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")  # a TPU that is here has no part in it, and may be in use
-    print(plan.run(made, chosen, lambda line: print(line, file=sys.stderr, flush=True)))
-
-
-def _trees(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.progress import Progress
-    from jorney.run.commands import tree_files
-
-    known = "|".join((*tree_files.ACTIONS, "schema"))
-    if arguments and {"--help", "-h"} >= set(arguments):
-        print(f"jorney trees {known} FILE... [OPTIONS]; jorney trees import --help lists the options of import")
-        return
-    if list(arguments) == ["schema"]:
-        tree_files.print_schema()
-        return
-    if not arguments or arguments[0] not in tree_files.ACTIONS:
-        raise ValueError(f"jorney trees: expected what to do: jorney trees {known} FILE... [OPTIONS]")
-    action, *rest = arguments
-    files = list(itertools.takewhile(lambda argument: not argument.startswith("-"), rest))
-    default, prog = tree_files.ACTIONS[action](), f"jorney trees {action} FILE..."
-    chosen = config.override(default, rest[len(files) :], prog, (default.__doc__ or "").split("\n")[0])
-    if not files:
-        raise ValueError(f"expected {prog} [OPTIONS], got no file")
-    tree_files.run(chosen, files, Progress())
-
-
-def _generate(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.run.commands.generation import GenerateCommand
-
-    chosen = config.override(GenerateCommand(), arguments, "jorney generate", "Completions of prompts.")
-    if not chosen.prompts:
-        raise ValueError("--prompts: expected at least one text")
-    _use_jax()
-    import jorney
-
-    policy = jorney.load(chosen.model)
-    for prompt, completions in zip(chosen.prompts, jorney.generate(policy, chosen.prompts, chosen.sampling), strict=True):
-        for completion in completions:
-            print(prompt + completion.text)
-
-
-def _inspect(arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.run.commands import checkpoints as command
-
-    (model,), rest = _places(arguments, "jorney inspect MODEL")
-    chosen = config.override(command.InspectCommand(), rest, "jorney inspect MODEL", "What a checkpoint holds.")
-    print(command.describe(model, chosen))
-
-
-def _convert(arguments: Sequence[str]) -> None:
-    _between("convert", "A Hugging Face checkpoint -> Jorney's own.", arguments)
-
-
-def _export(arguments: Sequence[str]) -> None:
-    _between("export", "A checkpoint -> a Hugging Face folder.", arguments)
-
-
-def _between(name: str, description: str, arguments: Sequence[str]) -> None:
-    from jorney import config
-    from jorney.progress import Progress
-    from jorney.run.commands import checkpoints as command
-
-    (model, output), rest = _places(arguments, f"jorney {name} MODEL DIR")
-    chosen = config.override(command.ConvertCommand(), rest, f"jorney {name} MODEL DIR", description)
-    _use_jax()
-    {"convert": command.convert, "export": command.export}[name](model, output, chosen, Progress())
-
-
-def _places(arguments: Sequence[str], usage: str) -> tuple[list[str], list[str]]:
-    """The arguments before the options, as many as the usage names, and the options."""
-    count = sum(word.isupper() for word in usage.split())
-    places = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
-    if len(places) != count and "--help" not in arguments and "-h" not in arguments:
-        raise ValueError(f"expected {usage} [OPTIONS], got {len(places)} of {count} places")
-    return (places + [""] * count)[:count], list(arguments[len(places) :])
-
-
-def _use_jax() -> None:
-    from jorney import devices
-    from jorney.compiled import use_persistent_cache
-
-    devices.only_what_is_here()
-    use_persistent_cache()
-
-
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "quickstart": _quickstart,
-    "run": _run,
-    **{name: _stage(name) for name in ("expand", "judge", "derive", "refine", "sft", "dpo", "evaluate", "search")},
-    "prm": _prm,
-    "trees": _trees,
-    "thoughts": _thoughts,
-    "analyse": _analyse,
-    "generate": _generate,
-    "inspect": _inspect,
-    "convert": _convert,
-    "export": _export,
-    "plan": _plan,
-    "bench": _bench,
-    "experiment": _experiment,
+    "quickstart": entries.quickstart,
+    "run": entries.run,
+    **{name: entries.stage(name) for name in ("expand", "judge", "derive", "refine", "sft", "dpo", "evaluate", "search")},
+    "prm": entries.prm,
+    "trees": entries.trees,
+    "thoughts": entries.thoughts,
+    "analyse": entries.analyse,
+    "generate": entries.generate,
+    "inspect": entries.inspect,
+    "convert": entries.convert,
+    "export": entries.export,
+    "plan": entries.plan,
+    "bench": entries.bench,
+    "experiment": entries.experiment,
 }
 
 
