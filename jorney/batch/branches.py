@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from jorney.batch.packing import Example, plan
+from jorney.batch.row_arrays import RowArrays
 
 
 @dataclasses.dataclass(frozen=True)
-class BranchedRows:
+class BranchedRows(RowArrays):
     """Rows [R, T] of trees of tokens.
 
     Attributes:
@@ -28,27 +30,17 @@ class BranchedRows:
       weights: float32, how many of them have one.
     """
 
+    filled: ClassVar[str] = "ends"
+
     tokens: np.ndarray
     positions: np.ndarray
     ends: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
-        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
-
-    @property
-    def padding(self) -> float:
-        """Share of positions that hold nothing."""
-        return float((self.ends == 0).mean())
-
-    @property
-    def held(self) -> int:
-        """Tokens in all rows."""
-        return int((self.ends > 0).sum())
+    @classmethod
+    def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:
+        return int(np.count_nonzero(batch["labels"] >= 0))
 
 
 @dataclasses.dataclass

@@ -25,9 +25,8 @@ from jorney.model.architecture import ModelConfig
 from jorney.sharding import MeshConfig
 from jorney.topology import Slice
 from jorney.train import state as states
-from jorney.train.objectives.losses import LossFn
 from jorney.train.optimizer import OptimizerConfig, make_optimizer
-from jorney.train.step import make_train_step
+from jorney.train.step import LossFn, make_train_step
 
 
 @dataclasses.dataclass(frozen=True)

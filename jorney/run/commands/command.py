@@ -18,15 +18,17 @@ from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.threshold import THRESHOLD, threshold_of
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.run.stage import Done, source_digest
 from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences
 from jorney.run.stages.evaluations import plan_evaluation
-from jorney.run.stages.finetune import plan_sft
+from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.judged import plan_trees_by_llm
-from jorney.run.stages.preference import plan_dpo, plan_pairs
+from jorney.run.stages.preference import plan_pairs
 from jorney.run.stages.rewards import prm_judge
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.stages.trees import plan_thoughts, plan_trees
@@ -79,6 +81,15 @@ class StageCommand:
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         """The stages of this command, the last of them its result."""
         raise NotImplementedError
+
+    @property
+    def all_hosts(self) -> bool:
+        """Whether the hosts of a machine run it together (`machine.plan.planner.Configuration`)."""
+        return False
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        """The programs that it runs on a machine, in the order in which they first run."""
+        raise ValueError(f"{self.name}: runs no program on the machine")
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
@@ -133,6 +144,10 @@ class ExpandCommand(StageCommand):
             return [plan_trees_by_llm(bench, model, problems, key, self.expand, self.llm, self.llm_judge, share)]
         judge, by = _judge(bench, self.judge, self.readout, self.threshold, problems)
         return [plan_trees(bench, model, problems, key, self.expand, judge, by, share)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        judge = None if self.judge in (VERIFIER, "llm") else planner.judge(self.judge)
+        return planner.trees(self.expand, judge, planner.mesh(self.mesh))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +222,14 @@ class SftCommand(TrainCommand):
             found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
         make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
         reads = [found.key, self.excursion_loss, self.too_long]
-        return [plan_sft(bench, "sft", model, make, reads, self.sft, self.data)]
+        return [plan_training(bench, "sft", model, make, reads, self.sft, self.data)]
+
+    @property
+    def all_hosts(self) -> bool:
+        return True
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return [planner.step("sft", self.sft, planner.mesh(self.mesh))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,13 +258,22 @@ class DpoCommand(TrainCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if self.data:
             given = inputs.read_pairs(self.data, self.data_limit)
-            return [plan_dpo(bench, model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+            return [plan_training(bench, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
         if self.distributed.coordinator:
             raise ValueError(
                 "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
             )
         pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
-        return [pairs, plan_dpo(bench, model, preferences.sampled(pairs), pairs.key, self.dpo)]
+        return [pairs, plan_training(bench, "dpo", model, preferences.sampled(pairs), pairs.key, self.dpo, preferences.OWN)]
+
+    @property
+    def all_hosts(self) -> bool:
+        return bool(self.data)
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh, drawn = planner.mesh(self.mesh), preferences.samples(self.dpo, self.evaluate, self.seed)
+        sampled = [] if self.data else planner.completions("pairs", drawn, mesh)
+        return [*sampled, planner.step("dpo", self.dpo, mesh)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +296,9 @@ class EvaluateCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         return [plan_evaluation(bench, self.name, model, problems, self.evaluate)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return planner.completions("evaluate", self.evaluate.sampling(0), planner.mesh(self.mesh))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,6 +326,12 @@ class SearchCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         return plan_search(bench, model, problems, self.search, *_judge(bench, self.judge, self.readout, THRESHOLD, problems))
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh, judge = planner.mesh(self.mesh), None if self.judge == VERIFIER else planner.judge(self.judge)
+        if self.search.method == "best-of-n":
+            return planner.completions("solutions", self.search.sampling(self.seed), mesh, judge)
+        return planner.trees(self.search.expand(self.step_format), judge, mesh)
 
 
 COMMANDS: dict[str, type[StageCommand]] = {
