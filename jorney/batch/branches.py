@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from jorney.batch.packing import Example, plan
+from jorney.batch.packing import Example, plan, positions_of
 from jorney.batch.row_arrays import RowArrays
 
 
@@ -83,16 +83,7 @@ def branch(examples: Sequence[Example], row_length: int, rows_multiple: int = 1)
     Raises:
       ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
     """
-    if not examples:
-        raise ValueError("there are no examples to pack")
-    for index, example in enumerate(examples):
-        length = len(example.tokens) - 1
-        if not 1 <= length <= row_length:
-            raise ValueError(f"example {index} has {length + 1} tokens: expected 2 to {row_length + 1}")
-        if any(place >= length for place, _ in example.labels):
-            raise ValueError(
-                f"example {index} has a label at its last token, which is only a target: expected a token after it"
-            )
+    positions_of(examples, row_length)
     trees: list[_Tree] = []
     order = sorted(examples, key=lambda one: (one.tokens[: one.prompt], one.tokens[:-1]))
     for _, own in itertools.groupby(order, key=lambda one: one.tokens[: one.prompt]):

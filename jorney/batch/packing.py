@@ -127,10 +127,8 @@ def plan(lengths: Sequence[int], row_length: int) -> list[list[int]]:
     return rows
 
 
-def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> Packed:
-    """Packs examples into rows of `row_length` positions; the number of rows is padded to a multiple of `rows_multiple`.
-
-    An example of n tokens takes n - 1 positions: its last token is only a target, and can have no label.
+def positions_of(examples: Sequence[Example], row_length: int) -> list[int]:
+    """How many positions each example takes: its last token is only a target, and can have no label.
 
     Raises:
       ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
@@ -145,6 +143,18 @@ def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -
             raise ValueError(
                 f"example {index} has a label at its last token, which is only a target: expected a token after it"
             )
+    return lengths
+
+
+def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> Packed:
+    """Packs examples into rows of `row_length` positions; the number of rows is padded to a multiple of `rows_multiple`.
+
+    An example of n tokens takes n - 1 positions: its last token is only a target, and can have no label.
+
+    Raises:
+      ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
+    """
+    lengths = positions_of(examples, row_length)
     rows = plan(lengths, row_length)
     count = -(-len(rows) // rows_multiple) * rows_multiple
     tokens, targets, positions, segment_ids, loss_mask = (np.zeros((count, row_length), np.int32) for _ in range(5))

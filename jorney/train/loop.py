@@ -17,6 +17,7 @@ from jorney import distributed, sharding, storage
 from jorney.batch.loader import Batches
 from jorney.checkpoint import Checkpoints
 from jorney.compiled import Compilations, Program
+from jorney.config import expect_at_least
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.train import provenance, stopping
@@ -47,9 +48,8 @@ class LoopConfig:
     profile: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("save_every", 1), ("keep", 1), ("log_every", 1), ("profile", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"loop.{name} = {getattr(self, name)}: expected {least} or more")
+        expect_at_least(1, self, "loop", "save_every", "keep", "log_every")
+        expect_at_least(0, self, "loop", "profile")
 
 
 @dataclasses.dataclass(frozen=True)

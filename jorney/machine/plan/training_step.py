@@ -9,13 +9,15 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import sharding
-from jorney.machine import aot
 from jorney.machine.plan.planned import AotProgram
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.topology import Slice
-from jorney.train.objective import TrainingConfig, objective_of
+from jorney.train import state as states
+from jorney.train.objective import StepShape, TrainingConfig, objective_of
+from jorney.train.optimizer import make_optimizer
+from jorney.train.step import make_train_step
 
 
 def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: Any, machine: Slice, mesh: Mesh) -> AotProgram:
@@ -39,10 +41,26 @@ def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: 
     sizes = {kind: jnp.dtype(getattr(config.optimizer, kind)).itemsize for kind in ("master", "moments")}
     return AotProgram(
         name,
-        lambda: aot.train_step(step.model, step.loss_fn, config.optimizer, config.accumulate, step.batch, mesh),
+        lambda: _lower(step, config, mesh),
         trips,
         {convention: step.flops(convention) for convention in flops.CONVENTIONS},
         step.tokens,
         passes=2,  # read, and written
         resident={"parameters": count * sizes["master"], "optimizer state": 2 * count * sizes["moments"]},
     )
+
+
+def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh) -> Any:
+    optimizer = make_optimizer(config.optimizer)
+    where = states.state_shardings(step.model, mesh, optimizer)
+    params = parameters.abstract(step.model, jnp.dtype(config.optimizer.master))
+    state = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), params), where)
+    batch = {}
+    for name, leaf in step.batch.items():
+        place = sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
+        batch[name] = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+    made = make_train_step(step.loss_fn, optimizer, config.accumulate)
+    program = jax.jit(made, donate_argnums=0, out_shardings=(where, None))
+    rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
+    with jax.set_mesh(mesh):
+        return program.trace(state, batch, rate).lower(lowering_platforms=("tpu",))

@@ -174,37 +174,6 @@ def with_reference(
     return dataclasses.replace(rows, reference_chosen=chosen, reference_rejected=rejected)
 
 
-def stored_reference(
-    policy: Policy,
-    rows: PreferenceRows,
-    config: DpoConfig,
-    folder: storage.PathLike,
-    compilations: Compilations | None = None,
-    name: str = "reference",
-) -> PreferenceRows:
-    """`with_reference`, read from `folder`/`name`.npz where that holds these rows', else computed and written there.
-
-    A training that goes on elsewhere, on another mesh or another machine, keeps the very numbers that it started with.
-
-    Raises:
-      ValueError: the file belongs to other rows.
-    """
-    file = storage.path(folder) / f"{name}.npz"
-    fields = (rows.tokens, rows.positions, rows.parts)
-    known = hashlib.blake2b(b"".join(np.ascontiguousarray(field).tobytes() for field in fields), digest_size=16).digest()
-    if distributed.from_main(file.exists, name):
-        with np.load(io.BytesIO(file.read_bytes())) as stored:
-            if stored["rows"].tobytes() != known:
-                raise ValueError(f"{file}: belongs to other preference pairs: expected those that training started with")
-            return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
-    found = with_reference(policy, rows, config, compilations)
-    if distributed.is_main():
-        with storage.open_whole(file) as out:
-            digest = np.frombuffer(known, np.uint8)
-            np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
-    return found
-
-
 class Dpo(Objective[DpoConfig, Preference]):
     """Pairs in; the policy that training starts from is the reference."""
 
@@ -221,7 +190,7 @@ class Dpo(Objective[DpoConfig, Preference]):
         else:
             what, longest = "a preference pair needs", int(rows.arrays["positions"].max()) + 1
         if longest > model.positions:
-            unit = " positions" if rows else ""
+            unit = "" if rows is None else " positions"
             raise ValueError(f"{what} {longest}{unit}: expected at most the model's {model.positions} positions")
 
     def loss(self, model: ModelConfig, config: DpoConfig, dtype: Any) -> LossFn:
@@ -242,8 +211,28 @@ class Dpo(Objective[DpoConfig, Preference]):
         name: str,
         compilations: Compilations,
     ) -> RowArrays:
+        """With their log-probabilities under `policy`, read from the file where it holds these rows', else written there.
+
+        A training that goes on elsewhere, on another mesh or another machine, keeps the very numbers that it started with.
+
+        Raises:
+          ValueError: the file belongs to other rows.
+        """
         assert isinstance(rows, PreferenceRows)
-        return stored_reference(policy, rows, config, folder, compilations, name)
+        file = storage.path(folder) / f"{name}.npz"
+        fields = (rows.tokens, rows.positions, rows.parts)
+        known = hashlib.blake2b(b"".join(np.ascontiguousarray(field).tobytes() for field in fields), digest_size=16).digest()
+        if distributed.from_main(file.exists, name):
+            with np.load(io.BytesIO(file.read_bytes())) as stored:
+                if stored["rows"].tobytes() != known:
+                    raise ValueError(f"{file}: belongs to other preference pairs: expected those that training started with")
+                return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
+        found = with_reference(policy, rows, config, compilations)
+        if distributed.is_main():
+            with storage.open_whole(file) as out:
+                digest = np.frombuffer(known, np.uint8)
+                np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
+        return found
 
     def summary(
         self, config: DpoConfig, examples: Sequence[Preference], batches: Batches, records: Sequence[Record]
