@@ -15,10 +15,10 @@ from jorney import sharding, storage
 from jorney.convert import config_json, hf, native
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params
+from jorney.model.params import Params, param_shardings
+from jorney.model.presets import HUB, PRESETS
 from jorney.sharding import MeshConfig
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
-from jorney.train.state import param_shardings
 
 EMBEDDED = "embedded"
 
@@ -78,6 +78,15 @@ def resolve(path_or_hub_id: str) -> str:
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         reason = str(error).splitlines()[0]
         raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None
+
+
+def read_architecture(name: str) -> ModelConfig:
+    """The architecture of a preset, or of a folder or hub id, of which only config.json is read.
+
+    Hub ids whose architecture is a preset are not asked for: a plan needs no network.
+    """
+    name = HUB.get(name, name)
+    return PRESETS[name] if name in PRESETS else config_json.read(resolve(name))[0]
 
 
 def load(

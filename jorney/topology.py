@@ -16,6 +16,7 @@ class Generation:
       compiler: what libtpu calls it, the beginning of a topology's name.
       kinds: what jax calls its devices (`device_kind`).
       flops: dense bfloat16 operations a second of a chip.
+      memory: GiB of a chip, as Cloud TPU's documentation states it.
       usable: bytes of a chip's memory that a program may use, as libtpu says where one does not fit.
       bandwidth: bytes a second between a chip and its memory.
       links: bytes a second that a chip sends to its neighbours, over all links.
@@ -29,6 +30,7 @@ class Generation:
     compiler: str
     kinds: tuple[str, ...]
     flops: float
+    memory: int
     usable: float
     bandwidth: float
     links: float
@@ -54,11 +56,11 @@ _CUBES = {
 _GIB = 2.0**30
 
 GENERATIONS: dict[str, Generation] = {
-    "v4": Generation("v4", ("TPU v4",), 275e12, 30.5 * _GIB, 1228e9, 300e9, 2, 2, _CUBES),
-    "v5e": Generation("v5e", ("TPU v5 lite", "TPU v5e"), 197e12, 15.75 * _GIB, 819e9, 200e9, 1, 1, _FLAT, 4, 8),
-    "v5p": Generation("v5p", ("TPU v5", "TPU v5p"), 459e12, 95.73 * _GIB, 2765e9, 600e9, 1, 2, _CUBES),
-    "v6e": Generation("v6e", ("TPU v6 lite", "TPU v6e"), 918e12, 31.24 * _GIB, 1640e9, 448e9, 1, 1, _FLAT, 4, 8),
-    "7x": Generation("tpu7x", ("TPU7x",), 2307e12, 189.48 * _GIB, 7380e9, 1200e9, 2, 1, _CUBES),
+    "v4": Generation("v4", ("TPU v4",), 275e12, 32, 30.5 * _GIB, 1228e9, 300e9, 2, 2, _CUBES),
+    "v5e": Generation("v5e", ("TPU v5 lite", "TPU v5e"), 197e12, 16, 15.75 * _GIB, 819e9, 200e9, 1, 1, _FLAT, 4, 8),
+    "v5p": Generation("v5p", ("TPU v5", "TPU v5p"), 459e12, 95, 95.73 * _GIB, 2765e9, 600e9, 1, 2, _CUBES),
+    "v6e": Generation("v6e", ("TPU v6 lite", "TPU v6e"), 918e12, 32, 31.24 * _GIB, 1640e9, 448e9, 1, 1, _FLAT, 4, 8),
+    "7x": Generation("tpu7x", ("TPU7x",), 2307e12, 192, 189.48 * _GIB, 7380e9, 1200e9, 2, 1, _CUBES),
 }
 
 

@@ -35,8 +35,8 @@ def load(folder: str, devices: int) -> None:
     jax.config.update("jax_num_cpu_devices", devices)
     from jorney.convert import config_json
     from jorney.convert.inspect import stored_dtype
+    from jorney.model.params import param_shardings
     from jorney.sharding import MeshConfig, make_mesh
-    from jorney.train.state import param_shardings
 
     mesh = make_mesh(MeshConfig(data=1, fsdp=-1))
     config, _ = config_json.read(folder)

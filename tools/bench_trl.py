@@ -6,7 +6,7 @@
 
 MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-Instruct.
 
-Every side is a process of its own that trains by its public entry point (`objectives.sft.run`, `SFTTrainer.train`, ...). They
+Every side is a process of its own that trains by its public entry point (`train.training.train`, `SFTTrainer.train`, ...). They
 take turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios
 of the medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run)
 the needed products come to. `--sides jorney torch torch_kept` adds the torch loop in a process that keeps the memory it
@@ -64,15 +64,17 @@ def gsm8k_texts(file: str) -> list[tuple[str, str]]:
 
 
 def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
-    """By `sft.run` and `dpo.run`."""
+    """By `training.train`."""
     import jorney
     from jorney.batch.packing import Example
     from jorney.batch.pairs import Preference
     from jorney.batch.solutions import encode_example
     from jorney.compiled import use_persistent_cache
     from jorney.devices import keep_freed_memory
+    from jorney.train import training
     from jorney.train.loop import LoopConfig
-    from jorney.train.objectives import dpo, sft
+    from jorney.train.objectives.dpo import DpoConfig
+    from jorney.train.objectives.sft import SftConfig
     from jorney.train.optimizer import OptimizerConfig
 
     use_persistent_cache()
@@ -101,7 +103,7 @@ def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
         try:
             if case == "dpo":
                 pairs = [Preference(*(tuple(map(int, ids)) for ids in pair)) for pair in zip(*preference_tokens(), strict=True)]
-                config = dpo.DpoConfig(batch_pairs=PAIRS, epochs=100, optimizer=adamw, loop=loop)
+                config = DpoConfig(batch_pairs=PAIRS, epochs=100, optimizer=adamw, loop=loop)
                 every = [[PAIRS * (PROMPT + 2 * COMPLETION), PAIRS]]
 
                 class Same:
@@ -110,15 +112,16 @@ def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
                     def __getitem__(self, step: int) -> Any:
                         return every[0]
 
-                dpo.run(policy, pairs, config, SEED, folder, on_step=follow(Same(), tuple), donate=True)
+                data = training.prepare(policy, pairs, config, SEED)
+                training.train(policy, data, config, SEED, folder, on_step=follow(Same(), tuple), donate=True)
             else:
                 if case == "step":
                     examples = [Example(tuple(map(int, row))) for row in step_tokens()]
                 else:
                     examples = [encode_example(policy.tokenizer, *texts) for texts in gsm8k_texts(problems)]
-                config = sft.SftConfig(batch_rows=ROWS, row_length=LENGTH, epochs=100, optimizer=adamw, loop=loop)
-                data = sft.prepare(policy, examples, config, SEED)
-                sft.run(policy, data, config, SEED, folder, on_step=follow(data.batches, rows_work), donate=True)
+                config = SftConfig(batch_rows=ROWS, row_length=LENGTH, epochs=100, optimizer=adamw, loop=loop)
+                data = training.prepare(policy, examples, config, SEED)
+                training.train(policy, data, config, SEED, folder, on_step=follow(data.batches, rows_work), donate=True)
         except NoMoreTurns:
             return
 

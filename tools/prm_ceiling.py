@@ -36,8 +36,8 @@ from jorney.run.workspace import TRAINING, Bench, Model, Stage
 from jorney.sharding import MeshConfig
 from jorney.solve.prm_scores import best_threshold, solution_f1, step_f1
 from jorney.text.step_format import ABEL
-from jorney.train.objectives import prm
-from jorney.train.objectives.prm import PrmConfig
+from jorney.train import training
+from jorney.train.objectives.prm import PrmConfig, labelled_example
 from jorney.train.optimizer import OptimizerConfig
 
 COUNTS = (1, 2, 4, 8, 16)
@@ -115,16 +115,14 @@ def plan_model(bench: Bench, model: Model, name: str, sets: dict[str, Set], labe
 
     def work(folder: storage.Path) -> dict[str, Any]:
         policy, train = bench.take(model), sets["trees"]
-        encode = prm.labelled_example
         examples = [
-            encode(policy.tokenizer, bench.format, problem.question, steps, own)
+            labelled_example(policy.tokenizer, bench.format, problem.question, steps, own)
             for problem, steps, own in zip(train.problems, train.steps, labels, strict=True)
         ]
-        fresh = prm.as_reward_model(policy, bench.seed)
-        steps = prm.batches(examples, config, bench.seed).steps
-        with bench.progress.bar("steps", steps) as bar:
-            trained, records = prm.run(
-                fresh, examples, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar)
+        data = training.prepare(policy, examples, config, bench.seed)
+        with bench.progress.bar("steps", data.batches.steps) as bar:
+            trained, records = training.train(
+                policy, data, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar)
             )
         save(trained, folder / "model", bench.dtype)
         judge = PrmJudge(trained, bench.format, bench.compilations)

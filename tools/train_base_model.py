@@ -33,11 +33,10 @@ from jorney.convert import hf
 from jorney.domain.countdown import game, sets, walks
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import packed_row
 from jorney.text.step_format import ABEL
 from jorney.text.tokenizer import load_tokenizer
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.objectives.losses import sft_loss
+from jorney.train.objectives.sft import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
 VOCABULARY = 512
@@ -171,7 +170,7 @@ def main() -> None:
     batches: Any = walks
     params, _ = train(
         # Every second batch is long; throughput is counted as if all were short.
-        Training(config, sft_loss(config), batches, packed_row(SHORT[1]), adamw, {"seed": options.seed}),
+        Training(config, sft_loss(config), batches, adamw, {"seed": options.seed}),
         parameters.init(config, jax.random.key(options.seed)),
         sharding.make_mesh(),
         os.path.join(options.out, "training"),

@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from jorney.batch.packing import Example, plan
+from jorney.batch.packing import Example, plan, positions_of
+from jorney.batch.row_arrays import RowArrays
 
 
 @dataclasses.dataclass(frozen=True)
-class BranchedRows:
+class BranchedRows(RowArrays):
     """Rows [R, T] of trees of tokens.
 
     Attributes:
@@ -28,27 +30,17 @@ class BranchedRows:
       weights: float32, how many of them have one.
     """
 
+    filled: ClassVar[str] = "ends"
+
     tokens: np.ndarray
     positions: np.ndarray
     ends: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
-        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
-
-    @property
-    def padding(self) -> float:
-        """Share of positions that hold nothing."""
-        return float((self.ends == 0).mean())
-
-    @property
-    def held(self) -> int:
-        """Tokens in all rows."""
-        return int((self.ends > 0).sum())
+    @classmethod
+    def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:
+        return int(np.count_nonzero(batch["labels"] >= 0))
 
 
 @dataclasses.dataclass
@@ -91,16 +83,7 @@ def branch(examples: Sequence[Example], row_length: int, rows_multiple: int = 1)
     Raises:
       ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
     """
-    if not examples:
-        raise ValueError("there are no examples to pack")
-    for index, example in enumerate(examples):
-        length = len(example.tokens) - 1
-        if not 1 <= length <= row_length:
-            raise ValueError(f"example {index} has {length + 1} tokens: expected 2 to {row_length + 1}")
-        if any(place >= length for place, _ in example.labels):
-            raise ValueError(
-                f"example {index} has a label at its last token, which is only a target: expected a token after it"
-            )
+    positions_of(examples, row_length)
     trees: list[_Tree] = []
     order = sorted(examples, key=lambda one: (one.tokens[: one.prompt], one.tokens[:-1]))
     for _, own in itertools.groupby(order, key=lambda one: one.tokens[: one.prompt]):

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grain
 import numpy as np
 
+from jorney.batch.row_arrays import RowArrays
+
 T = TypeVar("T")
-
-
-class Rows(Protocol):
-    """What can be batched: a dataclass of arrays whose rows are read by name, and the share of padding in them."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int) -> Mapping[str, np.ndarray]: ...
-
-    @property
-    def padding(self) -> float: ...
 
 
 class Batches:
@@ -30,18 +20,22 @@ class Batches:
 
     Attributes:
       steps: batches in all epochs together.
-      padding: share of positions that hold nothing.
+      rows: those that are batched.
     """
 
-    def __init__(self, packed: Rows, batch_size: int, epochs: int, seed: int) -> None:
-        if len(packed) % batch_size:
-            raise ValueError(f"{len(packed)} rows are no multiple of the batch size {batch_size}: pack with rows_multiple")
-        source: Any = packed
-        rows = grain.MapDataset.source(source).seed(seed).shuffle().repeat(epochs)
-        self._batches = rows.batch(batch_size, drop_remainder=True)
+    def __init__(self, rows: RowArrays, batch_size: int, epochs: int, seed: int) -> None:
+        if len(rows) % batch_size:
+            raise ValueError(f"{len(rows)} rows are no multiple of the batch size {batch_size}: pack with rows_multiple")
+        source: Any = rows
+        shuffled = grain.MapDataset.source(source).seed(seed).shuffle().repeat(epochs)
+        self._batches = shuffled.batch(batch_size, drop_remainder=True)
         self.steps = len(self._batches)
-        self.padding = packed.padding
-        self._packed: Any = packed
+        self.rows = rows
+
+    @property
+    def padding(self) -> float:
+        """Share of positions that hold nothing."""
+        return self.rows.padding
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
         """The batch of a step: {field: [B, T]}."""
@@ -51,10 +45,9 @@ class Batches:
     def digest(self) -> str:
         """Of all that is in the rows: what a training that goes on must find again."""
         total = hashlib.blake2b(digest_size=16)
-        for field in dataclasses.fields(self._packed):
-            if (value := getattr(self._packed, field.name)) is not None:
-                total.update(f"{field.name} {value.dtype} {value.shape}".encode())
-                total.update(np.ascontiguousarray(value).data.cast("B"))
+        for name, value in self.rows.arrays.items():
+            total.update(f"{name} {value.dtype} {value.shape}".encode())
+            total.update(np.ascontiguousarray(value).data.cast("B"))
         return total.hexdigest()
 
     def start_at(self, step: int) -> Iterator[Mapping[str, np.ndarray]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
+
+from jorney.batch.row_arrays import RowArrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +85,14 @@ def fit(examples: Sequence[Example], row_length: int, too_long: str, places: Seq
 
 
 @dataclasses.dataclass(frozen=True)
-class Packed:
+class Packed(RowArrays):
     """Rows [R, T] int32. A position predicts `targets`; `loss_mask` is 1 where the target is a token that bears loss.
 
     Segment ids count from 1 in a row, 0 is padding; positions start at 0 in every segment. `labels` [R, T] float32 holds the
     examples' labels at the positions of their tokens, -1 elsewhere; None where no example has any.
     """
+
+    filled: ClassVar[str] = "segment_ids"
 
     tokens: np.ndarray
     targets: np.ndarray
@@ -96,17 +101,9 @@ class Packed:
     loss_mask: np.ndarray
     labels: np.ndarray | None = None
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: rows[row] for name, rows in fields.items() if rows is not None}
-
-    @property
-    def padding(self) -> float:
-        """Share of positions that hold nothing."""
-        return float((self.segment_ids == 0).mean())
+    @classmethod
+    def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:
+        return int(np.count_nonzero(batch["labels"] >= 0 if "labels" in batch else batch["loss_mask"]))
 
 
 def plan(lengths: Sequence[int], row_length: int) -> list[list[int]]:
@@ -130,10 +127,8 @@ def plan(lengths: Sequence[int], row_length: int) -> list[list[int]]:
     return rows
 
 
-def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> Packed:
-    """Packs examples into rows of `row_length` positions; the number of rows is padded to a multiple of `rows_multiple`.
-
-    An example of n tokens takes n - 1 positions: its last token is only a target, and can have no label.
+def positions_of(examples: Sequence[Example], row_length: int) -> list[int]:
+    """How many positions each example takes: its last token is only a target, and can have no label.
 
     Raises:
       ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
@@ -148,6 +143,18 @@ def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -
             raise ValueError(
                 f"example {index} has a label at its last token, which is only a target: expected a token after it"
             )
+    return lengths
+
+
+def pack(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> Packed:
+    """Packs examples into rows of `row_length` positions; the number of rows is padded to a multiple of `rows_multiple`.
+
+    An example of n tokens takes n - 1 positions: its last token is only a target, and can have no label.
+
+    Raises:
+      ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
+    """
+    lengths = positions_of(examples, row_length)
     rows = plan(lengths, row_length)
     count = -(-len(rows) // rows_multiple) * rows_multiple
     tokens, targets, positions, segment_ids, loss_mask = (np.zeros((count, row_length), np.int32) for _ in range(5))

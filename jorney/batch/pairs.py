@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeVar
 
 import numpy as np
+
+from jorney.batch.row_arrays import RowArrays
+from jorney.model.flops import RowShape, preference_row
 
 T = TypeVar("T")
 _MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
@@ -23,7 +26,7 @@ class Preference:
 
 
 @dataclasses.dataclass(frozen=True)
-class PreferenceRows:
+class PreferenceRows(RowArrays):
     """Rows of P + 2L positions: the prompt, padded on the left, then chosen and rejected, padded on the right.
 
     So the prompt ends where both completions go on, and distances in a row are distances in the text.
@@ -37,6 +40,8 @@ class PreferenceRows:
       reference_chosen, reference_rejected: [R] float32, log-probabilities under the reference.
     """
 
+    filled: ClassVar[str] = "parts"
+
     tokens: np.ndarray
     positions: np.ndarray
     parts: np.ndarray
@@ -46,16 +51,14 @@ class PreferenceRows:
     reference_chosen: np.ndarray
     reference_rejected: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
-        return {field.name: getattr(self, field.name)[row] for field in dataclasses.fields(self)}
-
     @property
-    def padding(self) -> float:
-        """Share of positions that hold nothing."""
-        return float((self.parts == 0).mean())
+    def row(self) -> RowShape:
+        L = self.chosen_mask.shape[1]
+        return preference_row(self.tokens.shape[1] - 2 * L, L)
+
+    @classmethod
+    def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:
+        return sum(int(np.count_nonzero(batch[name])) for name in ("chosen_mask", "rejected_mask"))
 
 
 def lay_out(

@@ -112,7 +112,7 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params
     """Reads a folder's weights into the training tree, the processes of the mesh sharing the bytes between them.
 
     Args:
-      shardings: the training tree's shardings (`train.state.param_shardings`).
+      shardings: the training tree's shardings (`model.params.param_shardings`).
       dtype: of the parameters; converted while reading.
 
     Warns:

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from jorney import sharding, storage
+from jorney import sharding, storage, topology
 from jorney.convert import config_json, hf, native
-from jorney.machine.slices import SLICES
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text import tokenizer as tokenizers
+from jorney.topology import Slice
+
+# What is asked for most often.
+SLICES = ("v4-8", "v5e-8", "v5e-16", "v5e-64", "v5p-8", "v5p-32", "v6e-8", "v6e-16")
 
 
 def inspect(folder: str) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def inspect(folder: str) -> dict[str, Any]:
         "parameters": parameters.count(config),
         "weights": _weights(folder, config),
         "tokenizer": _tokenizer(folder, config, fields),
-        "slices": [{"name": s.name, "chips": s.chips, "hbm": s.hbm, **_chip_bytes(config, s.chips)} for s in SLICES],
+        "slices": [_slice(config, topology.find(name)) for name in SLICES],
     }
 
 
@@ -88,14 +91,15 @@ def _tokenizer(folder: str, config: ModelConfig, fields: Mapping[str, Any]) -> d
     }
 
 
-def _chip_bytes(config: ModelConfig, chips: int) -> dict[str, int]:
+def _slice(config: ModelConfig, machine: Slice) -> dict[str, Any]:
     """Bytes a chip with everything split over `fsdp`: weights to generate with, and the state to train with."""
-    numbers = 0
+    numbers, chips = 0, machine.chips
     for row in parameters.table(config).values():
         shape, axes = parameters.full_shape(config, row), parameters.full_axes(row)
         split = any(part == "fsdp" and size % chips == 0 for size, part in zip(shape, sharding.spec(*axes), strict=True))
         numbers += math.prod(shape) // (chips if split else 1)
-    return {"bfloat16_weights": 2 * numbers, "training_state": 3 * 4 * numbers}
+    needs = {"bfloat16_weights": 2 * numbers, "training_state": 3 * 4 * numbers}
+    return {"name": machine.name, "chips": chips, "hbm": machine.generation.memory << 30, **needs}
 
 
 def _size(nbytes: int) -> str:

@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 
 from jorney.domain.answers import final_answer
+from jorney.model.params import param_shardings
 from jorney.policy import Policy
 from jorney.text.chat import Message, render
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.objectives.prm import encode_steps
-from jorney.train.state import param_shardings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,19 +15,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.machine.hlo import Traffic, collective_traffic
-from jorney.model import params as parameters
-from jorney.model.architecture import ModelConfig
 from jorney.sharding import MeshConfig
 from jorney.topology import Slice
-from jorney.train import state as states
-from jorney.train.objectives.losses import LossFn
-from jorney.train.optimizer import OptimizerConfig, make_optimizer
-from jorney.train.step import make_train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,35 +60,6 @@ def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
         os.environ.setdefault(name, value)
     described = topologies.get_topology_desc(platform="tpu", topology_name=machine.topology)
     return sharding.make_mesh(config, list(described.devices))
-
-
-def train_step(
-    model: ModelConfig,
-    loss_fn: LossFn,
-    optimizer: OptimizerConfig,
-    accumulate: int,
-    batch: dict[str, jax.ShapeDtypeStruct],
-    mesh: Mesh,
-) -> Any:
-    """The step of `train.loop`, lowered for the mesh.
-
-    Args:
-      batch: shapes of a step's arrays, rows first.
-    """
-    made = make_optimizer(optimizer)
-    where = states.state_shardings(model, mesh, made)
-    shapes = jax.eval_shape(lambda tree: states.create(tree, made), parameters.abstract(model, jnp.dtype(optimizer.master)))
-    state = states.placed(shapes, where)
-    rows = {
-        name: jax.ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
-        )
-        for name, leaf in batch.items()
-    }
-    program = jax.jit(make_train_step(loss_fn, made, accumulate), donate_argnums=0, out_shardings=(where, None))
-    rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
-    with jax.set_mesh(mesh):
-        return program.trace(state, rows, rate).lower(lowering_platforms=("tpu",))
 
 
 @contextlib.contextmanager

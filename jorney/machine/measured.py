@@ -1,4 +1,4 @@
-"""What benches share: the model that is named, and what this machine can do at best."""
+"""What this machine can do at best, which benches compare with."""
 
 from __future__ import annotations
 
@@ -7,20 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-from jorney.convert import config_json
-from jorney.model.architecture import ModelConfig
-from jorney.model.presets import HUB, PRESETS
-from jorney.policy import resolve
-
-
-def read_model(name: str) -> ModelConfig:
-    """The architecture of a preset, or of a folder or hub id, of which only config.json is read.
-
-    Hub ids whose architecture is a preset are not asked for: a plan needs no network.
-    """
-    name = HUB.get(name, name)
-    return PRESETS[name] if name in PRESETS else config_json.read(resolve(name))[0]
 
 
 def matrix_product(dtype: str, size: int = 2048) -> float:

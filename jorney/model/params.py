@@ -20,7 +20,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from jorney import sharding
 from jorney.model.architecture import ModelConfig
 
 Path = tuple[str, ...]
@@ -162,6 +164,16 @@ def flatten(tree: Mapping[str, Any], prefix: Path = ()) -> Iterator[tuple[Path, 
 def abstract(config: ModelConfig, dtype: jnp.dtype | type = jnp.float32) -> Params:
     """The training tree as ShapeDtypeStructs."""
     return nest({path: jax.ShapeDtypeStruct(full_shape(config, row), dtype) for path, row in table(config).items()})
+
+
+def param_shardings(config: ModelConfig, mesh: Mesh) -> Params:
+    """NamedShardings in the form of the training tree. Raises ValueError where a dimension does not divide."""
+    flat = {}
+    for path, row in table(config).items():
+        axes = full_axes(row)
+        sharding.check_divides(mesh, full_shape(config, row), axes, "/".join(path))
+        flat[path] = sharding.named(mesh, *axes)
+    return nest(flat)
 
 
 def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.float32) -> Params:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from jorney import storage
 from jorney.compiled import Compilations
@@ -17,6 +17,7 @@ from jorney.sharding import MeshConfig, make_mesh
 from jorney.text.step_format import FORMATS
 from jorney.train.metrics import Record
 
+T = TypeVar("T")
 TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
 
 
@@ -177,6 +178,33 @@ def generation(rows: int, w: int, tokens: int, chunk: int) -> list[str]:
     """Labels of the programs that sample `w` completions a prompt of up to `tokens` tokens; prompts of one bucket."""
     shape = f"{rows // w} x {w} x {tokens} by {chunk}"
     return [f"{program}, {shape}" for program in ("empty cache", "extend", "decode")]
+
+
+def in_parts(
+    folder: storage.Path,
+    progress: Progress,
+    noun: str,
+    members: Sequence[T],
+    size: int,
+    make: Callable[[int, Sequence[T]], tuple[list[dict[str, Any]], str]],
+) -> list[dict[str, Any]]:
+    """A stage's rows, made for `size` members at a time and written as a part; parts that are there are not made again.
+
+    Args:
+      noun: what the members are, on the bar.
+      make: called with the place of the first of some members, and with them; returns their rows, and a note for the bar.
+    """
+    parts = {start: folder / "parts" / f"{start:06d}.jsonl" for start in range(0, len(members), size)}
+    waiting = [start for start, part in parts.items() if not part.exists()]
+    if waiting:
+        done = len(members) - sum(len(members[start : start + size]) for start in waiting)
+        with progress.bar(noun, len(members), done) as bar:
+            for start in waiting:
+                group = members[start : start + size]
+                rows, note = make(start, group)
+                storage.write_jsonl(parts[start], rows)
+                bar(len(group), note)
+    return list(read_parts(folder / "parts"))
 
 
 def read_parts(folder: storage.Path) -> Iterator[dict[str, Any]]:

@@ -17,16 +17,15 @@ from jorney import distributed, sharding, storage
 from jorney.batch.loader import Batches
 from jorney.checkpoint import Checkpoints
 from jorney.compiled import Compilations, Program
+from jorney.config import expect_at_least
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import RowShape
 from jorney.model.params import Params
 from jorney.train import provenance, stopping
 from jorney.train import state as states
 from jorney.train.metrics import Metrics, Record
-from jorney.train.objectives.losses import LossFn
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from jorney.train.state import TrainState
-from jorney.train.step import make_train_step
+from jorney.train.step import LossFn, make_train_step
 from jorney.train.throughput import Throughput
 
 _PROFILED_AFTER = 2  # steps: compilation, and the first step's allocations
@@ -49,9 +48,8 @@ class LoopConfig:
     profile: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("save_every", 1), ("keep", 1), ("log_every", 1), ("profile", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"loop.{name} = {getattr(self, name)}: expected {least} or more")
+        expect_at_least(1, self, "loop", "save_every", "keep", "log_every")
+        expect_at_least(0, self, "loop", "profile")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +60,6 @@ class Training:
       model: the architecture.
       loss_fn: of a batch.
       batches: all of them, in order.
-      row: what a row of a batch asks of the model; for throughput.
       optimizer: its settings.
       decides: all else that the result depends on, by name; recorded, and held against a training that goes on.
       accumulate: micro-batches a step.
@@ -73,7 +70,6 @@ class Training:
     model: ModelConfig
     loss_fn: LossFn
     batches: Batches
-    row: RowShape
     optimizer: OptimizerConfig
     decides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     accumulate: int = 1
@@ -125,7 +121,7 @@ def train(
         state, done = _begin(training, params, optimizer, where, checkpoints, donate)
         metrics.resume(done)
         program = _step_program(training, optimizer, where, mesh, compilations)
-        clock = Throughput(training.model, training.row, mesh, compilations, started, metrics.kept_seconds)
+        clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds)
         waiting: list[tuple[int, float, Any]] = []
 
         def look() -> Record:

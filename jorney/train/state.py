@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jorney import sharding
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
@@ -29,16 +28,6 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
-def param_shardings(config: ModelConfig, mesh: Mesh) -> Params:
-    """NamedShardings in the form of the training tree. Raises ValueError where a dimension does not divide."""
-    flat = {}
-    for path, row in parameters.table(config).items():
-        axes = parameters.full_axes(row)
-        sharding.check_divides(mesh, parameters.full_shape(config, row), axes, "/".join(path))
-        flat[path] = sharding.named(mesh, *axes)
-    return parameters.nest(flat)
-
-
 def create(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
     """The state at step 0. Jit it with `state_shardings` as out_shardings to have the moments made in place."""
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
@@ -46,7 +35,7 @@ def create(params: Params, optimizer: optax.GradientTransformation) -> TrainStat
 
 def state_shardings(config: ModelConfig, mesh: Mesh, optimizer: optax.GradientTransformation) -> TrainState:
     """Shardings of the whole state: moments lie where their parameters lie, everything else on every device."""
-    where = param_shardings(config, mesh)
+    where = parameters.param_shardings(config, mesh)
     everywhere = NamedSharding(mesh, PartitionSpec())
     shapes = jax.eval_shape(lambda p: create(p, optimizer), parameters.abstract(config))
     moments = optax.tree_utils.tree_map_params(

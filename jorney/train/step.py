@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jorney.model.params import Params
 from jorney.sharding import constrain
-from jorney.train.objectives.losses import Batch, LossFn
 from jorney.train.optimizer import apply
 from jorney.train.state import TrainState
 
+Batch = Mapping[str, jax.Array]
+# (parameters, batch) -> (sum of the loss, {name: sum}). Sums over tokens, never means, so that micro-batches and hosts add up;
+# the entry "count" is what every sum is divided by.
+LossFn = Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]
 Metrics = dict[str, jax.Array]
 
 

@@ -14,7 +14,7 @@ from jorney.batch.branches import branch
 from jorney.batch.packing import Example, pack
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.train.objectives.losses import prm_loss
+from jorney.train.objectives.prm import prm_loss
 
 TWO = [
     Example((5, 6, 7, 8, 2), prompt=2, labels=((2, 1.0), (3, 0.0))),
@@ -30,7 +30,7 @@ def test_a_row_of_two_trees() -> None:
     assert rows.ends[0].tolist() == [6, 6, 6, 4, 6, 6, 8, 8, 0, 0]
     assert rows.labels[0].tolist() == [-1, -1, 0.75, 0, -1, 1, -1, 1, -1, -1]
     assert rows.weights[0].tolist() == [0, 0, 2, 1, 0, 1, 0, 1, 0, 0]
-    assert (rows.held, rows.padding) == (8, 12 / 20)
+    assert (rows.occupied(rows.arrays), rows.padding) == (8, 12 / 20)
 
 
 def test_a_long_tree_is_cut_between_texts() -> None:

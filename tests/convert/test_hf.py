@@ -15,8 +15,8 @@ from jorney import sharding
 from jorney.convert import config_json, hf
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.model.params import param_shardings
 from jorney.text.tokenizer import Tokenizer
-from jorney.train.state import param_shardings
 
 
 class _Backend:

@@ -19,8 +19,8 @@ from jorney.convert import hf, stored, streaming
 from jorney.convert.stored import StoredTensor
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.model.params import param_shardings
 from jorney.text.tokenizer import Tokenizer
-from jorney.train.state import param_shardings
 
 
 class _Backend:

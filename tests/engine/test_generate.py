@@ -143,7 +143,7 @@ TIE = 1e-4  # of logits with their random numbers: nearer to each other, roundin
 def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tiny, settings: dict[str, float]) -> None:
     """By 2, 16 and 64 rows, and on eight simulated devices in several ways."""
     from jorney import sharding
-    from jorney.train.state import param_shardings
+    from jorney.model.params import param_shardings
 
     def check(policy: Policy, changed: SamplingConfig) -> None:
         for prompt, row, others in zip(PROMPTS, expected, generate(policy, PROMPTS, changed), strict=True):

@@ -12,8 +12,8 @@ import numpy as np
 from jorney import sharding
 from jorney.convert import config_json, hf, native, stored
 from jorney.model import params as parameters
+from jorney.model.params import param_shardings
 from jorney.text.tokenizer import load_tokenizer
-from jorney.train.state import param_shardings
 
 
 def shards(params: parameters.Params) -> dict[str, str]:

@@ -20,7 +20,7 @@ import two
 
 from jorney import sharding
 from jorney.convert import config_json, hf, native
-from jorney.train.state import param_shardings
+from jorney.model.params import param_shardings
 
 WORKER = str(pathlib.Path(load_in_two.__file__))
 

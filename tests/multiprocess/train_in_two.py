@@ -16,11 +16,10 @@ from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, pack
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import packed_row
+from jorney.model.params import param_shardings
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.objectives.losses import sft_loss
+from jorney.train.objectives.sft import sft_loss
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.state import param_shardings
 from jorney.train.stopping import Stopped
 
 MODEL = ModelConfig(vocab_size=72, embed=32, layers=2, heads=8, kv_heads=4, head_dim=8, mlp=64, positions=256, init_scale=0.2)
@@ -51,7 +50,7 @@ def fit(folder: str, sizes: dict[str, int] | None, stop_after: int = 0, signalle
         elif step == stop_after:
             raise KeyboardInterrupt
 
-    training = Training(MODEL, sft_loss(MODEL), batches(), packed_row(64), OptimizerConfig(learning_rate=1e-2))
+    training = Training(MODEL, sft_loss(MODEL), batches(), OptimizerConfig(learning_rate=1e-2))
     stopped = None
     try:
         params, records = train(training, params, mesh, folder, LoopConfig(save_every=4, log_every=2), on_step=on_step)

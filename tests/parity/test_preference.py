@@ -15,8 +15,8 @@ from jorney.batch.pairs import Preference, lay_out
 from jorney.convert import hf
 from jorney.model import params as parameters
 from jorney.train.objectives import dpo
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.losses import dpo_loss, preference_log_probs, prm_loss
+from jorney.train.objectives.dpo import DpoConfig, dpo_loss, preference_log_probs
+from jorney.train.objectives.prm import prm_loss
 
 torch = pytest.importorskip("torch", reason="parity with transformers needs torch: make parity")
 BETA = 0.3

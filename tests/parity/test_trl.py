@@ -20,8 +20,8 @@ from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.model import params as parameters
 from jorney.text.step_format import ABEL
 from jorney.train.objectives import dpo
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.losses import dpo_loss, sft_loss
+from jorney.train.objectives.dpo import DpoConfig, dpo_loss
+from jorney.train.objectives.sft import sft_loss
 
 torch = pytest.importorskip("torch", reason="parity with TRL needs torch: make parity")
 trl = pytest.importorskip("trl", reason="parity with TRL needs trl")

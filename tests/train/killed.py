@@ -15,10 +15,9 @@ from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, pack
 from jorney.compiled import use_persistent_cache
 from jorney.model import params as parameters
-from jorney.model.flops import packed_row
 from jorney.model.presets import PRESETS
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.objectives.losses import sft_loss
+from jorney.train.objectives.sft import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 
 
@@ -36,7 +35,7 @@ def main(folder: str, epochs: str) -> None:
     # Saved so often that a kill falls into a save, too; both dtypes, for the rounding of one of them is random.
     optimizer = OptimizerConfig(learning_rate=1e-3, master="bfloat16", moments="bfloat16", b2=0.95)
     params, records = train(
-        Training(model, sft_loss(model), batches, packed_row(64), optimizer),
+        Training(model, sft_loss(model), batches, optimizer),
         parameters.init(model, jax.random.key(0)),
         sharding.make_mesh(),
         folder,

@@ -14,10 +14,10 @@ from programs import largest
 
 from jorney.model import params as parameters
 from jorney.model import transformer
+from jorney.model.params import param_shardings
 from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.train import cross_entropy as module
 from jorney.train.cross_entropy import cross_entropy, log_probs, piece_length
-from jorney.train.state import param_shardings
 
 B, T, D, V = 4, 24, 32, 72
 

@@ -18,9 +18,8 @@ from jorney.batch.packing import Example, pack
 from jorney.compiled import Compilations
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import packed_row
 from jorney.train.loop import LoopConfig, Training, train
-from jorney.train.objectives.losses import sft_loss
+from jorney.train.objectives.sft import sft_loss
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.stopping import Stopped
 
@@ -52,7 +51,7 @@ def _train(tiny, mesh, folder: pathlib.Path, stop_at: int | None = None, compila
 
 
 def _training(tiny, **changes) -> Training:
-    made = Training(tiny, sft_loss(tiny), _batches(), packed_row(64), OptimizerConfig(learning_rate=1e-2))
+    made = Training(tiny, sft_loss(tiny), _batches(), OptimizerConfig(learning_rate=1e-2))
     return dataclasses.replace(made, **changes)
 
 

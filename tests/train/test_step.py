@@ -12,7 +12,7 @@ from jorney.compiled import Compilations, Program
 from jorney.model import params as parameters
 from jorney.train import state as states
 from jorney.train.loop import put
-from jorney.train.objectives.losses import sft_loss
+from jorney.train.objectives.sft import sft_loss
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from jorney.train.step import make_train_step
 
@@ -135,7 +135,7 @@ def test_dimension_that_does_not_divide_is_named(tiny) -> None:
 
     mesh = sharding.make_mesh(sharding.MeshConfig(data=1, tensor=8))
     with pytest.raises(ValueError, match=r"layers/attention/key: its axis 'kv_heads' of 4 cannot be split over tensor = 8"):
-        states.param_shardings(dataclasses.replace(tiny, heads=8), mesh)
+        parameters.param_shardings(dataclasses.replace(tiny, heads=8), mesh)
 
 
 def test_gradients_of_a_jitted_step_are_finite_in_bfloat16(tiny, mesh1) -> None:

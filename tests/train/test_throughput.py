@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from jorney import devices
-from jorney.batch.packing import Example, pack
-from jorney.batch.pairs import Preference, lay_out
+from jorney.batch.packing import Example, Packed, pack
+from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.compiled import Compilations
-from jorney.model.flops import packed_row, preference_row
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.train import throughput
 from jorney.train.metrics import TIMES
-from jorney.train.throughput import Throughput, occupied, read_out
+from jorney.train.throughput import Throughput
 
 PEAK = 1e9
+ROWS = pack([Example((5,) * 10)], 10)  # what kind of rows batches are of
+PREFERRED = lay_out([Preference((5, 6, 7), (8, 9), (10, 11, 12, 13))], 1, 8, 4)
 
 
 @pytest.fixture
@@ -48,19 +49,20 @@ def packed() -> dict[str, np.ndarray]:
 @pytest.fixture
 def preferences() -> dict[str, np.ndarray]:
     """One row of 8 + 2 x 4: a prompt of three, completions of two and four."""
-    return _batch(lay_out([Preference((5, 6, 7), (8, 9), (10, 11, 12, 13))], 1, 8, 4))
+    return _batch(PREFERRED)
 
 
 def test_positions_that_hold_a_token_and_those_read_out(packed, preferences) -> None:
-    assert (occupied(packed), read_out(packed)) == (17, 7)
-    assert (occupied(preferences), read_out(preferences)) == (9, 6)
+    assert (Packed.occupied(packed), Packed.read_out(packed)) == (17, 7)
+    assert (PreferenceRows.occupied(preferences), PreferenceRows.read_out(preferences)) == (9, 6)
     labelled = _batch(pack([Example((5,) * 10, labels=((2, 1.0), (7, 0.0)))], 12))
-    assert (occupied(labelled), read_out(labelled)) == (9, 2)
+    assert (Packed.occupied(labelled), Packed.read_out(labelled)) == (9, 2)
 
 
 def test_padding_is_the_share_of_positions_that_hold_nothing(tiny, mesh1, packed, preferences) -> None:
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), 0.0, 0.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), 0.0, 0.0)
     assert meter.count(packed) == pytest.approx(3 / 20)
+    meter = Throughput(tiny, PREFERRED, mesh1, Compilations(), 0.0, 0.0)
     assert meter.count(preferences) == pytest.approx(7 / 16)
 
 
@@ -70,7 +72,7 @@ LAYERS, PAIR, HEAD = 2 * (2 * 32 * 64 + 2 * 32 * 32 + 3 * 32 * 64), 2 * 2 * 2 * 
 
 def test_operations_a_second_over_the_peak(tiny, mesh1, clock, peak, packed) -> None:
     """Two steps of two rows in half a second."""
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), clock.seconds, 0.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), clock.seconds, 0.0)
     meter.count(packed)
     meter.count(packed)
     clock.seconds += 0.5
@@ -85,7 +87,7 @@ def test_operations_a_second_over_the_peak(tiny, mesh1, clock, peak, packed) -> 
 
 
 def test_a_preference_row_counts_its_prompt_once(tiny, mesh1, clock, peak, preferences) -> None:
-    meter = Throughput(tiny, preference_row(8, 4), mesh1, Compilations(), clock.seconds, 0.0)
+    meter = Throughput(tiny, PREFERRED, mesh1, Compilations(), clock.seconds, 0.0)
     meter.count(preferences)
     clock.seconds += 1
     found = meter.measure()
@@ -97,7 +99,7 @@ def test_a_preference_row_counts_its_prompt_once(tiny, mesh1, clock, peak, prefe
 def test_eight_chips_share_the_work(tiny, clock, peak, packed, mesh1) -> None:
     found = []
     for mesh in (mesh1, make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))):
-        meter = Throughput(tiny, packed_row(10), mesh, Compilations(), clock.seconds, 0.0)
+        meter = Throughput(tiny, ROWS, mesh, Compilations(), clock.seconds, 0.0)
         meter.count(packed)
         clock.seconds += 1
         found.append(meter.measure())
@@ -106,14 +108,14 @@ def test_eight_chips_share_the_work(tiny, clock, peak, packed, mesh1) -> None:
 
 
 def test_without_a_peak_there_is_no_share_of_it(tiny, mesh1, clock, packed) -> None:
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), clock.seconds, 0.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), clock.seconds, 0.0)
     meter.count(packed)
     clock.seconds += 1
     assert set(meter.measure()) == {name for name in TIMES if not name.startswith("mfu")}
 
 
 def test_a_measurement_starts_where_the_last_ended(tiny, mesh1, clock, packed) -> None:
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), clock.seconds, 0.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), clock.seconds, 0.0)
     meter.count(packed)
     clock.seconds += 4
     meter.measure()
@@ -131,7 +133,7 @@ def test_a_measurement_starts_where_the_last_ended(tiny, mesh1, clock, packed) -
 
 def test_compiling_is_not_the_steps_time(tiny, mesh1, clock, packed) -> None:
     compilations = Compilations(seconds=[100.0])
-    meter = Throughput(tiny, packed_row(10), mesh1, compilations, clock.seconds, 0.0)
+    meter = Throughput(tiny, ROWS, mesh1, compilations, clock.seconds, 0.0)
     meter.count(packed)
     compilations.seconds.append(30.0)
     clock.seconds += 32
@@ -142,7 +144,7 @@ def test_compiling_is_not_the_steps_time(tiny, mesh1, clock, packed) -> None:
 
 def test_goodput_is_the_share_of_all_time_that_led_here(tiny, mesh1, clock, packed) -> None:
     """Started a hundred seconds ago; thirty were steps that a checkpoint kept; ten more follow, then ten of saving."""
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), clock.seconds - 100, 30.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), clock.seconds - 100, 30.0)
     meter.count(packed)
     clock.seconds += 10
     assert meter.measure()["goodput"] == pytest.approx(40 / 110)
@@ -155,7 +157,7 @@ def test_goodput_is_the_share_of_all_time_that_led_here(tiny, mesh1, clock, pack
 
 def test_goodput_is_one_at_most(tiny, mesh1, clock, packed) -> None:
     """Clocks of two machines need not agree."""
-    meter = Throughput(tiny, packed_row(10), mesh1, Compilations(), clock.seconds + 5, 50.0)
+    meter = Throughput(tiny, ROWS, mesh1, Compilations(), clock.seconds + 5, 50.0)
     meter.count(packed)
     clock.seconds += 10
     assert meter.measure()["goodput"] == 1

@@ -22,10 +22,10 @@ from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Shape, Work, fit
 from jorney.engine.texts import Counts, Request
-from jorney.machine.measured import memory_bandwidth, read_model
+from jorney.machine.measured import memory_bandwidth
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.policy import EMBEDDED
+from jorney.policy import EMBEDDED, read_architecture
 from jorney.sharding import MeshConfig
 from jorney.train.optimizer import DTYPES
 
@@ -98,7 +98,7 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     Raises:
       FileNotFoundError, ValueError: what is wrong with the model, the mesh or the cache.
     """
-    model = read_model(command.model)
+    model = read_architecture(command.model)
     if command.prompt + command.depth * command.step_tokens > model.positions:
         raise ValueError(f"prompt + depth x step_tokens: expected at most the model's {model.positions} positions")
     mesh, dtype = sharding.make_mesh(command.mesh), jnp.dtype(command.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from jorney import devices, sharding, topology
 from jorney.config import expect_at_least
 from jorney.machine.aot import needs_of
 from jorney.machine.bench.published import of_device
-from jorney.machine.measured import matrix_product, read_model
+from jorney.machine.measured import matrix_product
 from jorney.machine.plan import lines as report
 from jorney.machine.plan.planned import planned
 from jorney.machine.plan.training_step import training_step
@@ -25,18 +25,14 @@ from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.transformer import REMAT_POLICIES
-from jorney.policy import EMBEDDED
+from jorney.policy import EMBEDDED, read_architecture
 from jorney.sharding import MeshConfig
 from jorney.topology import Slice
 from jorney.train import state as states
 from jorney.train.loop import put
-from jorney.train.objective import Objective, describe
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.sft import SftConfig
+from jorney.train.objective import StepShape, TrainingConfig, objective_of, objectives
 from jorney.train.optimizer import DTYPES, OptimizerConfig, make_optimizer
 from jorney.train.step import make_train_step
-
-OBJECTIVES = ("sft", "dpo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +41,9 @@ class TrainBench:
 
     Attributes:
       model: a preset ("deepseekmath-7b", ...), or a folder or hub id, of which only config.json is read.
-      objective: "sft" or "dpo".
+      objective: "sft", "dpo", or another of `train.objective`.
       rows: rows a step, over all devices; with "dpo" pairs.
-      length: tokens a row, with "sft".
+      length: tokens a row, where rows are packed.
       prompt, completion: tokens of a row's prompt and of each completion, with "dpo".
       head_chunk: tokens of a device whose logits are held at a time.
       accumulate, remat: as in training.
@@ -73,19 +69,20 @@ class TrainBench:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs")
-        for name, allowed in (("objective", OBJECTIVES), ("dtype", DTYPES), ("remat", tuple(REMAT_POLICIES))):
+        for name, allowed in (("objective", tuple(objectives())), ("dtype", DTYPES), ("remat", tuple(REMAT_POLICIES))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         if self.rows % self.accumulate:
             raise ValueError(f"rows = {self.rows}: expected a multiple of accumulate = {self.accumulate}")
 
     @property
-    def training(self) -> SftConfig | DpoConfig:
+    def training(self) -> TrainingConfig:
         """The configuration of the step that is measured."""
-        shared = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer")}
-        if self.objective == "sft":
-            return SftConfig(batch_rows=self.rows, row_length=self.length, **shared)
-        return DpoConfig(batch_pairs=self.rows, prompt_length=self.prompt, completion_length=self.completion, **shared)
+        kind = objective_of(self.objective).config
+        lengths = {"row_length": self.length, "prompt_length": self.prompt, "completion_length": self.completion}
+        same = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer")}
+        known = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: value for name, value in {kind.batch: self.rows, **lengths, **same}.items() if name in known})
 
 
 def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -100,13 +97,13 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     Raises:
       FileNotFoundError, ValueError: what is wrong with the model or the mesh.
     """
-    model = read_model(command.model)
+    model, config = read_architecture(command.model), command.training
     mesh = sharding.make_mesh(command.mesh)
     if command.rows // command.accumulate % sharding.ways("batch", mesh):
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
-    objective = describe(model, command.training, jnp.dtype(command.dtype))
+    shape = objective_of(config).shape(model, config, jnp.dtype(command.dtype))
     with jax.set_mesh(mesh):
-        step, state, batch, compiled_in = _prepare(command, objective, mesh)
+        step, state, batch, compiled_in = _prepare(config, shape, mesh)
         say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
         seconds = _measure(command, step, state, batch)
     found = mesh.devices.flatten().tolist()
@@ -114,10 +111,10 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     known = peak is not None
     peak = peak or matrix_product(command.dtype)
     plan = step.memory_analysis()
-    works = {name: objective.flops(name) for name in flops.CONVENTIONS}
+    works = {name: shape.flops(name) for name in flops.CONVENTIONS}
     return {
         "step_seconds": seconds,
-        "tokens_per_second_per_chip": objective.tokens / seconds / chips,
+        "tokens_per_second_per_chip": shape.tokens / seconds / chips,
         **{f"mfu_{name}": work / seconds / chips / peak for name, work in works.items()},
         "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if known else 'measured on'} {found[0].device_kind}",
         "compile_seconds": compiled_in,
@@ -141,40 +138,32 @@ def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chi
     return {**{f"plan: {name}": figure for name, figure in facts}, **rates}
 
 
-def _prepare(command: TrainBench, objective: Objective, mesh: Mesh) -> tuple[Any, Any, Any, float]:
+def _prepare(config: TrainingConfig, shape: StepShape, mesh: Mesh) -> tuple[Any, Any, Any, float]:
     """The compiled step, a state and a batch to run it on, and the seconds it took to compile."""
-    optimizer, model = make_optimizer(command.optimizer), objective.model
+    optimizer, model = make_optimizer(config.optimizer), shape.model
     where = states.state_shardings(model, mesh, optimizer)
 
     def fresh(key: jax.Array) -> states.TrainState:
-        return states.create(parameters.init(model, key, jnp.dtype(command.optimizer.master)), optimizer)
+        return states.create(parameters.init(model, key, jnp.dtype(config.optimizer.master)), optimizer)
 
     state = jax.jit(fresh, out_shardings=where)(jax.random.key(0))
-    batch = put(_random_batch(command, objective), mesh)
+    batch = put(_random_batch(config, shape), mesh)
     program = jax.jit(
-        make_train_step(objective.loss_fn, optimizer, command.accumulate), donate_argnums=0, out_shardings=(where, None)
+        make_train_step(shape.loss_fn, optimizer, config.accumulate), donate_argnums=0, out_shardings=(where, None)
     )
     start = time.perf_counter()
     step = program.lower(state, batch, jnp.float32(1e-6)).compile()
     return step, state, batch, time.perf_counter() - start
 
 
-def _random_batch(command: TrainBench, objective: Objective) -> dict[str, np.ndarray]:
+def _random_batch(config: TrainingConfig, shape: StepShape) -> Mapping[str, np.ndarray]:
     """A batch without padding whose every token (of completions) bears loss."""
-    rng, B = np.random.default_rng(0), command.rows
-    tokens = rng.integers(0, objective.model.vocab_size, objective.batch["tokens"].shape, dtype=np.int32)
-    if command.objective == "sft":
-        ones, positions = np.ones_like(tokens), np.broadcast_to(np.arange(command.length, dtype=np.int32), tokens.shape)
-        targets = np.roll(tokens, -1, axis=1)
-        return {"tokens": tokens, "targets": targets, "positions": positions, "segment_ids": ones, "loss_mask": ones}
-    P, L = command.prompt, command.completion
-    branch = np.arange(P, P + L)
-    positions = np.concatenate([np.arange(P), branch, branch]).astype(np.int32)
-    parts = np.repeat(np.arange(1, 4), [P, L, L]).astype(np.int32)
-    masks = {f"{side}_mask": np.ones((B, L), np.int32) for side in ("chosen", "rejected")}
-    references = {f"reference_{side}": np.zeros(B, np.float32) for side in ("chosen", "rejected")}
-    shared = {"positions": np.broadcast_to(positions, tokens.shape), "parts": np.broadcast_to(parts, tokens.shape)}
-    return {"tokens": tokens, **shared, **masks, **references, "pair_mask": np.ones(B, np.int32)}
+    rng, objective = np.random.default_rng(0), objective_of(config)
+
+    def draw(count: int) -> tuple[int, ...]:
+        return tuple(rng.integers(0, shape.model.vocab_size, count).tolist())
+
+    return objective.layout(config, [objective.full(config, draw) for _ in range(shape.rows)], shape.rows).arrays
 
 
 def _measure(command: TrainBench, step: Any, state: Any, batch: Any) -> float:

@@ -19,7 +19,7 @@ from jorney.engine.decode import DecodeRows, decode_chunk, extend, prefill, shar
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.programs import Shape
 from jorney.engine.reads import Batch, arrays
-from jorney.machine.plan.planned import Planned, Program, compile_program
+from jorney.machine.plan.planned import AotProgram, Planned, compile_program
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
@@ -46,7 +46,7 @@ def token_bytes(model: ModelConfig, dtype: Any, mesh: Mesh) -> float:
 
 def engine_programs(
     label: str, model: ModelConfig, shape: Shape, dtype: Any, machine: Slice, mesh: Mesh, beside: float = 0.0
-) -> list[Program]:
+) -> list[AotProgram]:
     """All programs of an engine of this shape.
 
     Args:
@@ -58,11 +58,11 @@ def engine_programs(
     resident = {"parameters": weight_bytes(model, dtype, mesh) * of_chip, "cache": cached * of_chip}
     lower = _Lowering(model, shape, dtype, mesh)
 
-    def program(name: str, tokens: int, read_out: int, make: Callable[[], Any], steps: int = 1) -> Program:
+    def program(name: str, tokens: int, read_out: int, make: Callable[[], Any], steps: int = 1) -> AotProgram:
         pairs = tokens * (shape.slots + shape.shared)
         row = RowShape(tokens, dict.fromkeys(flops.CONVENTIONS, pairs))
         work = {convention: flops.forward(model, row, 1, read_out, convention) for convention in flops.CONVENTIONS}
-        return Program(f"{label} {name}", make, steps, work, tokens, steps, resident, beside)
+        return AotProgram(f"{label} {name}", make, steps, work, tokens, steps, resident, beside)
 
     found = []
     if shape.shared:

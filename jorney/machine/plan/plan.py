@@ -12,10 +12,8 @@ from jorney.machine.plan import rank as search
 from jorney.machine.plan.engine_programs import most_problems
 from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
 from jorney.machine.plan.planned import Planned, compile_program
-from jorney.machine.plan.planner import Engine, Planner
+from jorney.machine.plan.planner import Configuration, PlannedEngine, Planner
 from jorney.model import params as parameters
-from jorney.run.commands.command import StageCommand
-from jorney.run.recipes.journey import RunConfig
 from jorney.topology import Slice
 
 
@@ -65,7 +63,7 @@ class Plan:
     machine: Slice
     parameters: int
     programs: list[Planned]
-    engines: dict[str, Engine]
+    engines: dict[str, PlannedEngine]
     rooms: dict[str, list[Room]]
 
     @property
@@ -79,7 +77,7 @@ class Plan:
 
 
 def make(
-    command: StageCommand | RunConfig,
+    command: Configuration,
     machine: Slice,
     prompt: int = 256,
     contexts: Sequence[int] = (),
@@ -107,7 +105,7 @@ def make(
     return Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
 
 
-def _room(own: Sequence[Planned], engine: Engine, context: int, dtype: Any, say: Callable[[str], None]) -> Room:
+def _room(own: Sequence[Planned], engine: PlannedEngine, context: int, dtype: Any, say: Callable[[str], None]) -> Room:
     say(f"looking how many problems of {context:,} tokens fit")
     found = most_problems(own, engine.model, engine.shape, context, dtype, engine.mesh)
     if found is None:
@@ -116,8 +114,8 @@ def _room(own: Sequence[Planned], engine: Engine, context: int, dtype: Any, say:
     return Room(context, shape.problems, shape.all_rows, max(one.needed_bytes for one in planned))
 
 
-def run(command: StageCommand | RunConfig, config: PlanConfig, say: Callable[[str], None] = lambda line: None) -> str:
-    """The plan as text, or as one JSON object."""
+def run(command: Any, config: PlanConfig, say: Callable[[str], None] = lambda line: None) -> str:
+    """The plan of a `Configuration` as text, or as one JSON object."""
     command = dataclasses.replace(command, model=config.model or command.model)
     machine = topology.find(config.topology)
     if config.search:

@@ -12,8 +12,8 @@ from jorney.topology import Slice
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
-    """A program of a configuration.
+class AotProgram:
+    """A program of a configuration, to be compiled ahead of time.
 
     Attributes:
       name: unique within a configuration.
@@ -46,7 +46,7 @@ class Planned:
         program's traffic is not known.
     """
 
-    program: Program
+    program: AotProgram
     machine: Slice
     needs: Needs
     seconds: dict[str, float]
@@ -75,12 +75,12 @@ class Planned:
         return self.program.flops[convention] / self.bound / self.machine.chips / self.machine.generation.flops
 
 
-def compile_program(program: Program, machine: Slice) -> Planned:
+def compile_program(program: AotProgram, machine: Slice) -> Planned:
     """Compiles a program for a machine; the bounds of one that does not fit are of its operations alone."""
     return planned(program, machine, aot.compile_for(machine, program.lower(), program.trips))
 
 
-def planned(program: Program, machine: Slice, needs: Needs) -> Planned:
+def planned(program: AotProgram, machine: Slice, needs: Needs) -> Planned:
     """What follows from a program's needs."""
     chip = machine.generation
     seconds = {

@@ -13,17 +13,15 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jorney.machine.measured import read_model
 from jorney.machine.plan.planned import Planned, compile_program
 from jorney.machine.plan.planner import Planner
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.run.commands.command import DpoCommand, SftCommand, StageCommand
-from jorney.run.commands.reward import PrmCommand
+from jorney.policy import read_architecture
 from jorney.sharding import MeshConfig
 from jorney.topology import Slice
-from jorney.train.objective import Objective, describe
+from jorney.train.objective import StepShape, TrainingConfig, objective_of, objectives
 
 COMPILED = 3  # candidates
 _REACHED = 0.6  # of a chip's operations a second, by a step that waits for nothing: to weigh compute against the network
@@ -34,7 +32,7 @@ _AGAIN = {"full": (1, 1), "attended": (0, 1), "attention": (0, 0.7), "dots": (0,
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
+class Strategy:
     """A way to run a training's step, and what is expected of it.
 
     Attributes:
@@ -60,8 +58,7 @@ def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] 
     Raises:
       ValueError: the configuration trains nothing, or nothing is expected to fit.
     """
-    if not isinstance(command, SftCommand | DpoCommand | PrmCommand):
-        raise ValueError(f"--search: expected a configuration of sft, dpo or prm, got a {type(command).__name__}")
+    field, _ = _training(command)
     machine = Planner(command, machine, 0).machine
     ranked = rank(command, machine)
     if not ranked:
@@ -82,36 +79,47 @@ def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] 
     best = found[0][0]
     lines.append(
         f"options: --mesh.data {best.mesh.data} --mesh.fsdp {best.mesh.fsdp} --mesh.tensor {best.mesh.tensor} "
-        f"--{command.name}.remat {best.remat} --{command.name}.accumulate {best.accumulate}"
+        f"--{field}.remat {best.remat} --{field}.accumulate {best.accumulate}"
     )
     return "\n".join(lines)
 
 
-def compiled(command: Any, candidate: Candidate, machine: Slice, say: Callable[[str], None]) -> Planned:
+def compiled(command: Any, candidate: Strategy, machine: Slice, say: Callable[[str], None]) -> Planned:
     """A candidate's step, compiled; what the configuration samples before it is not."""
-    own = dataclasses.replace(getattr(command, command.name), remat=candidate.remat, accumulate=candidate.accumulate)
-    changed: StageCommand = dataclasses.replace(command, mesh=candidate.mesh, **{command.name: own})
+    field, config = _training(command)
+    own = dataclasses.replace(config, remat=candidate.remat, accumulate=candidate.accumulate)
+    changed = dataclasses.replace(command, mesh=candidate.mesh, **{field: own})
     step = Planner(changed, machine, 0).programs()[-1]
     say(f"compiling {step.name}: {candidate.name}")
     return compile_program(step, machine)
 
 
-def rank(command: Any, machine: Slice) -> list[Candidate]:
+def rank(command: Any, machine: Slice) -> list[Strategy]:
     """All that are expected to fit, the fastest first."""
-    model, config = read_model(command.model), getattr(command, command.name)
-    objective = describe(model, config, jnp.dtype(command.dtype))
+    model, (_, config) = read_architecture(command.model), _training(command)
+    step = objective_of(config).shape(model, config, jnp.dtype(command.dtype))
     found = []
     for mesh in _meshes(model, machine.devices):
-        rows = objective.rows // (mesh.data * mesh.fsdp)
-        if not rows or objective.rows % (mesh.data * mesh.fsdp):
+        rows = step.rows // (mesh.data * mesh.fsdp)
+        if not rows or step.rows % (mesh.data * mesh.fsdp):
             continue
         for accumulate in (size for size in range(1, rows + 1) if rows % size == 0):
             for remat in _KEPT:
-                candidate = _estimate(objective, config, mesh, remat, accumulate, machine)
+                candidate = _estimate(step, config, mesh, remat, accumulate, machine)
                 if candidate.needed <= machine.capacity:
                     found.append(candidate)
     # Of equals the one with less memory.
     return sorted(found, key=lambda one: (one.seconds, one.needed))
+
+
+def _training(command: Any) -> tuple[str, TrainingConfig]:
+    """The settings of the training that a configuration is for, and the field that holds them."""
+    fields = {field.name: getattr(command, field.name) for field in dataclasses.fields(command)}
+    found = [(name, value) for name, value in fields.items() if isinstance(value, TrainingConfig)]
+    if len(found) != 1:
+        *others, last = objectives()
+        raise ValueError(f"--search: expected a configuration of {', '.join(others)} or {last}, got a {type(command).__name__}")
+    return found[0]
 
 
 def _meshes(model: ModelConfig, devices: int) -> Iterator[MeshConfig]:
@@ -124,12 +132,12 @@ def _meshes(model: ModelConfig, devices: int) -> Iterator[MeshConfig]:
                 yield MeshConfig(data=devices // (tensor * fsdp), fsdp=fsdp, tensor=tensor)
 
 
-def _estimate(objective: Objective, config: Any, mesh: MeshConfig, remat: str, accumulate: int, machine: Slice) -> Candidate:
-    model, chip = objective.model, machine.generation
+def _estimate(step: StepShape, config: Any, mesh: MeshConfig, remat: str, accumulate: int, machine: Slice) -> Strategy:
+    model, chip = step.model, machine.generation
     count, parts = parameters.count(model), mesh.fsdp * mesh.tensor
     master, moments = (jnp.dtype(getattr(config.optimizer, name)).itemsize for name in ("master", "moments"))
     layer = sum(math.prod(row.shape) for row in parameters.table(model).values() if row.stacked)
-    tokens = objective.tokens / (mesh.data * mesh.fsdp) / accumulate  # of a device and micro-batch
+    tokens = step.tokens / (mesh.data * mesh.fsdp) / accumulate  # of a device and micro-batch
     # Memory: the state, the gradients (twice, where they are added up), what layers keep, one layer at work, the logits.
     state = count / parts * (master + 2 * moments + 4 * (2 if accumulate > 1 else 1))
     attention, mlp = _KEPT[remat]
@@ -140,12 +148,12 @@ def _estimate(objective: Objective, config: Any, mesh: MeshConfig, remat: str, a
     logits = min(tokens, getattr(config, "head_chunk", tokens)) * model.vocab_size / mesh.tensor * 6
     # Time: operations, with those done again; the weights gathered twice and their gradients summed in every micro-batch; what
     # tensor parallelism sums, four times a layer.
-    forward = objective.flops("causal") / 3
+    forward = step.flops("causal") / 3
     scores = forward - flops.forward(
         model,
-        dataclasses.replace(objective.row, pairs=dict.fromkeys(flops.CONVENTIONS, 0)),
-        objective.rows,
-        objective.read_out,
+        dataclasses.replace(step.row, pairs=dict.fromkeys(flops.CONVENTIONS, 0)),
+        step.rows,
+        step.read_out,
         "causal",
     )
     again_attention, again_rest = _AGAIN[remat]
@@ -156,10 +164,10 @@ def _estimate(objective: Objective, config: Any, mesh: MeshConfig, remat: str, a
     summed = accumulate * model.layers * 4 * 2 * tokens * model.embed * 2 * (mesh.tensor - 1) / mesh.tensor
     # Gathering goes on beside the products; what tensor parallelism sums is waited for.
     seconds = max(compute, (gathered + replicas) * chip.devices / chip.links) + summed * chip.devices / chip.links
-    return Candidate(mesh, remat, accumulate, seconds, state + kept + working + logits)
+    return Strategy(mesh, remat, accumulate, seconds, state + kept + working + logits)
 
 
-def _plain(candidate: Candidate, planned: Planned) -> dict[str, Any]:
+def _plain(candidate: Strategy, planned: Planned) -> dict[str, Any]:
     return {
         **dataclasses.asdict(candidate),
         "fits": planned.fits,

@@ -9,47 +9,58 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import sharding
-from jorney.machine import aot
-from jorney.machine.plan.planned import Program
+from jorney.machine.plan.planned import AotProgram
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.topology import Slice
-from jorney.train.cross_entropy import piece_length
-from jorney.train.objective import describe
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.prm import PrmConfig
-from jorney.train.objectives.sft import SftConfig
+from jorney.train import state as states
+from jorney.train.objective import StepShape, TrainingConfig, objective_of
+from jorney.train.optimizer import make_optimizer
+from jorney.train.step import make_train_step
 
 
-def training_step(
-    name: str, model: ModelConfig, config: SftConfig | DpoConfig | PrmConfig, dtype: Any, machine: Slice, mesh: Mesh
-) -> Program:
+def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: Any, machine: Slice, mesh: Mesh) -> AotProgram:
     """The step of `train.loop`.
 
     Raises:
       ValueError: the rows do not divide over the machine, or a length is not stated.
     """
-    objective = describe(model, config, dtype)
+    objective = objective_of(config)
+    step = objective.shape(model, config, dtype)
     ways = sharding.ways("batch", mesh) * config.accumulate
-    if objective.rows % ways:
+    if step.rows % ways:
         field = f"{config.name}.{config.batch}"
         raise ValueError(
-            f"{field} = {objective.rows}: expected a multiple of {ways}, data x fsdp devices x {config.name}.accumulate"
+            f"{field} = {step.rows}: expected a multiple of {ways}, data x fsdp devices x {config.name}.accumulate"
         )
-    trips = 1
-    if isinstance(config, SftConfig):  # the head's loop, which ends with the last token that bears loss
-        with jax.set_mesh(mesh):
-            trips = config.row_length // piece_length(objective.rows // config.accumulate, config.row_length, config.head_chunk)
+    with jax.set_mesh(mesh):
+        trips = objective.trips(config)
     parts = mesh.devices.size // mesh.shape["data"] / machine.generation.devices  # chips that share one replica
-    count = parameters.count(objective.model) / parts
+    count = parameters.count(step.model) / parts
     sizes = {kind: jnp.dtype(getattr(config.optimizer, kind)).itemsize for kind in ("master", "moments")}
-    return Program(
+    return AotProgram(
         name,
-        lambda: aot.train_step(objective.model, objective.loss_fn, config.optimizer, config.accumulate, objective.batch, mesh),
+        lambda: _lower(step, config, mesh),
         trips,
-        {convention: objective.flops(convention) for convention in flops.CONVENTIONS},
-        objective.tokens,
+        {convention: step.flops(convention) for convention in flops.CONVENTIONS},
+        step.tokens,
         passes=2,  # read, and written
         resident={"parameters": count * sizes["master"], "optimizer state": 2 * count * sizes["moments"]},
     )
+
+
+def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh) -> Any:
+    optimizer = make_optimizer(config.optimizer)
+    where = states.state_shardings(step.model, mesh, optimizer)
+    params = parameters.abstract(step.model, jnp.dtype(config.optimizer.master))
+    state = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), params), where)
+    batch = {}
+    for name, leaf in step.batch.items():
+        place = sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
+        batch[name] = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+    made = make_train_step(step.loss_fn, optimizer, config.accumulate)
+    program = jax.jit(made, donate_argnums=0, out_shardings=(where, None))
+    rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
+    with jax.set_mesh(mesh):
+        return program.trace(state, batch, rate).lower(lowering_platforms=("tpu",))

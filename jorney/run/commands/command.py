@@ -15,6 +15,9 @@ from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.threshold import THRESHOLD
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
+from jorney.model.architecture import ModelConfig
 from jorney.policy import EMBEDDED
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
@@ -22,13 +25,14 @@ from jorney.run.stage import Done, source_digest
 from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences
 from jorney.run.stages.evaluations import plan_evaluation
-from jorney.run.stages.finetune import plan_sft
-from jorney.run.stages.judging import Asked, expect_scores, judge_kind, read_model
-from jorney.run.stages.preference import plan_dpo, plan_pairs
+from jorney.run.stages.finetune import plan_training
+from jorney.run.stages.judging import Asked, RewardModel, expect_scores, judge_kind, read_model
+from jorney.run.stages.preference import plan_pairs
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.stages.trees import plan_thoughts, plan_trees
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.sharding import MeshConfig
+from jorney.solve.beam import Beam
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.search import SearchConfig
 from jorney.text.step_format import FORMATS
@@ -76,6 +80,15 @@ class StageCommand:
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         """The stages of this command, the last of them its result."""
         raise NotImplementedError
+
+    @property
+    def all_hosts(self) -> bool:
+        """Whether the hosts of a machine run it together (`machine.plan.planner.Configuration`)."""
+        return False
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        """The programs that it runs on a machine, in the order in which they first run."""
+        raise ValueError(f"{self.name}: runs no program on the machine")
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
@@ -130,6 +143,9 @@ class ExpandCommand(StageCommand):
         made = kind.make(bench, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
         grown = plan_trees(bench, model, problems, digest(problems), self.expand, made.judge, made.key, (first, count))
         return [made.grown(grown)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return planner.trees(self.expand, planned_judge(self.judge, planner), planner.mesh(self.mesh))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +220,14 @@ class SftCommand(TrainCommand):
             found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
         make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
         reads = [found.key, self.excursion_loss, self.too_long]
-        return [plan_sft(bench, "sft", model, make, reads, self.sft, self.data)]
+        return [plan_training(bench, "sft", model, make, reads, self.sft, self.data)]
+
+    @property
+    def all_hosts(self) -> bool:
+        return True
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return [planner.step("sft", self.sft, planner.mesh(self.mesh))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,13 +256,22 @@ class DpoCommand(TrainCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         if self.data:
             given = inputs.read_pairs(self.data, self.data_limit)
-            return [plan_dpo(bench, model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+            return [plan_training(bench, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
         if self.distributed.coordinator:
             raise ValueError(
                 "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
             )
         pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
-        return [pairs, plan_dpo(bench, model, preferences.sampled(pairs), pairs.key, self.dpo)]
+        return [pairs, plan_training(bench, "dpo", model, preferences.sampled(pairs), pairs.key, self.dpo, preferences.OWN)]
+
+    @property
+    def all_hosts(self) -> bool:
+        return bool(self.data)
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh, drawn = planner.mesh(self.mesh), preferences.samples(self.dpo, self.evaluate, self.seed)
+        sampled = [] if self.data else planner.completions("pairs", drawn, mesh)
+        return [*sampled, planner.step("dpo", self.dpo, mesh)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,6 +294,9 @@ class EvaluateCommand(StageCommand):
     def plan(self, bench: Bench, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         return [plan_evaluation(bench, self.name, model, problems, self.evaluate)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return planner.completions("evaluate", self.evaluate.sampling(0), planner.mesh(self.mesh))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,6 +327,17 @@ class SearchCommand(StageCommand):
         kind.check(problems)
         made = kind.make(bench, Asked(self.judge, self.readout, THRESHOLD))
         return plan_search(bench, model, problems, self.search, made.judge, made.key)
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh, judge, solver = planner.mesh(self.mesh), planned_judge(self.judge, planner), self.search.solver
+        if isinstance(solver, Beam):
+            return planner.trees(solver.expand(self.search, self.step_format), judge, mesh)
+        return planner.completions("solutions", self.search.sampling(self.seed), mesh, judge)
+
+
+def planned_judge(name: str, planner: Planner) -> ModelConfig | None:
+    """The model of a judge; None for judges that run no model on the machine."""
+    return planner.judge(name) if isinstance(judge_kind(name), RewardModel) else None
 
 
 COMMANDS: dict[str, type[StageCommand]] = {

@@ -11,6 +11,8 @@ from jorney.domain import domains
 from jorney.judge.readouts import AUTO
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
 from jorney.rows.labels import Reading
 from jorney.rows.problems import read_problems
 from jorney.run.commands.command import StageCommand
@@ -64,6 +66,11 @@ class PrmCommand(StageCommand):
         found = rewards.sampled(labelled)
         return [labelled, plan_prm(bench, model, found, labelled.key, held_out, self.rollouts, self.prm)]
 
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh = planner.mesh(self.mesh)
+        sampled = [] if self.data else planner.rollouts(self.rollouts, mesh)
+        return [*sampled, planner.step("prm", self.prm, mesh)]
+
 
 @dataclasses.dataclass(frozen=True)
 class PrmLabelCommand(StageCommand):
@@ -91,6 +98,9 @@ class PrmLabelCommand(StageCommand):
             return [plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)]
         given = inputs.read_solutions(self.data, self.data_limit, Reading(bench.format))
         return [plan_rollouts(bench, model, [problem for problem, _ in given], self.rollouts, given)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return planner.rollouts(self.rollouts, planner.mesh(self.mesh))
 
 
 @dataclasses.dataclass(frozen=True)

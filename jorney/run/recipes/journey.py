@@ -18,6 +18,8 @@ from jorney.engine.generate import encode_prompts
 from jorney.judge.llm import LlmConfig
 from jorney.judge.llm_judge import LlmJudgeConfig
 from jorney.judge.rollouts import RolloutConfig
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
@@ -26,9 +28,10 @@ from jorney.run.stage import Done, Lacking
 from jorney.run.stages import preference as preferences
 from jorney.run.stages import rewards
 from jorney.run.stages.evaluations import accuracy_line, plan_evaluation, plan_resampling
+from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.judging import Asked, judge_kind
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
-from jorney.run.stages.preference import plan_dpo, plan_pairs
+from jorney.run.stages.preference import plan_pairs
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.run.stages.trees import plan_thoughts, plan_trees
 from jorney.run.workspace import Bench, Model, Stage
@@ -39,9 +42,9 @@ from jorney.text.step_format import FORMATS
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
-from jorney.train.objectives import sft
+from jorney.train import training
 from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.prm import PrmConfig, reward_model
 from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import DTYPES, OptimizerConfig
 from jorney.tree.expand import ExpandConfig
@@ -152,6 +155,28 @@ class RunConfig:
         """How models that were trained on journeys are evaluated."""
         return dataclasses.replace(self.evaluate, max_tokens=self.long_tokens)
 
+    @property
+    def all_hosts(self) -> bool:
+        """Whether the hosts of a machine run it together (`machine.plan.planner.Configuration`)."""
+        return False
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        """The programs that it runs on a machine, in the order in which they first run."""
+        mesh, sampling = planner.mesh(self.mesh), planner.mesh(self.sampling_mesh)
+        found = planner.completions("evaluate", self.evaluate.sampling(0), sampling)
+        found.append(planner.step("sft_phase1", self.sft, mesh))
+        if self.until == "sft_phase1":
+            return found
+        found += planner.rollouts(self.rollouts, sampling)
+        found.append(planner.step("prm", self.prm, mesh))
+        found += planner.trees(self.expand, reward_model(planner.model) if self.judge == "prm" else None, sampling)
+        found.append(planner.step("phase2", self.phase2, mesh))
+        found += planner.completions("journeys", self.long().sampling(0), sampling)
+        if self.until == "dpo":
+            found += planner.completions("pairs", preferences.samples(self.dpo, self.long(), self.seed), sampling)
+            found.append(planner.step("dpo", self.dpo, mesh))
+        return found
+
 
 class Run:
     """The stages of one configuration."""
@@ -240,7 +265,7 @@ class Run:
     def _check(self, base: Model, problems: dict[str, list[Problem]]) -> None:
         """That prompts and solutions fit the model, before anything is written."""
         config, policy = self.config, self._bench.load(base)
-        sft.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
+        training.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
         if config.until != UNTIL[0]:
             config.phase2.expect_split(policy.mesh, "phase2")
             config.prm.expect_split(policy.mesh)
@@ -313,7 +338,9 @@ class Run:
 
         if config.until == "dpo":
             pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
-            dpo = self._add(plan_dpo(bench, journey, preferences.sampled(pairs), pairs.key, config.dpo)).model
+            dpo = self._add(
+                plan_training(bench, "dpo", journey, preferences.sampled(pairs), pairs.key, config.dpo, preferences.OWN)
+            ).model
             self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
 
 

@@ -1,4 +1,4 @@
-"""Stages that train models."""
+"""The stage that trains a model, whatever the objective."""
 
 from __future__ import annotations
 
@@ -6,58 +6,58 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jorney import storage
-from jorney.batch.packing import Example
 from jorney.policy import save
 from jorney.run.workspace import TRAINING, Bench, Model, Stage
 from jorney.text.tokenizer import Tokenizer
-from jorney.train.metrics import Record
-from jorney.train.objectives import sft
-from jorney.train.objectives.sft import SftConfig
-from jorney.train.training import TrainingConfig
+from jorney.train import training
+from jorney.train.objective import TrainingConfig, objective_of
 
 # What a training stage learns from: made with the tokenizer, when it is needed.
-MakeExamples = Callable[[Tokenizer], Sequence[Example]]
+MakeExamples = Callable[[Tokenizer], Sequence[Any]]
 
 
-def plan_sft(
-    bench: Bench, name: str, model: Model, examples: MakeExamples, examples_key: Any, config: SftConfig, detail: str
+def plan_training(
+    bench: Bench,
+    name: str,
+    model: Model,
+    examples: MakeExamples,
+    examples_key: Any,
+    config: TrainingConfig,
+    detail: str,
+    measure: Callable[[storage.Path], dict[str, Any]] = lambda folder: {},
+    measured_by: Sequence[Any] = (),
+    programs: Sequence[str] = (),
 ) -> Stage:
-    """Supervised fine-tuning of a model.
+    """Training of a model, by the objective that `config` is of.
 
     Args:
       examples_key: all that the examples depend on, beside the step format.
+      measure: measures the trained model, in the stage's folder; what it returns is part of the result.
+      measured_by: all that `measure` depends on.
+      programs: labels of those that it runs.
     """
+    objective = objective_of(config)
 
     def work(folder: storage.Path) -> dict[str, Any]:
+        counts = train(folder)  # returns first: two models at once may not fit
+        return {**measure(folder), **counts}
+
+    def train(folder: storage.Path) -> dict[str, Any]:
         policy = bench.take(model)
         made = examples(policy.tokenizer)
-        data = sft.prepare(policy, made, config, bench.seed)
-        batches = data.batches
-        with bench.progress.bar("steps", batches.steps) as bar:
-            trained, records = sft.run(
+        data = training.prepare(policy, made, config, bench.seed)
+        with bench.progress.bar("steps", data.batches.steps) as bar:
+            trained, records = training.train(
                 policy, data, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar), donate=True
             )
         save(trained, folder / "model", bench.dtype)
         return {
-            "steps": batches.steps,
+            "steps": data.batches.steps,
             "examples": len(made),
-            "tokens": config.epochs * sum(len(example.tokens) for example in made),
-            "completion_tokens": config.epochs * sum(len(example.tokens) - example.prompt for example in made),
-            "mean_tokens": sum(len(example.tokens) - example.prompt for example in made) / len(made),
-            "padding": batches.padding,
-            "curve": curve(records),
+            **objective.summary(config, made, data.batches, records),
+            "curve": [[record["step"], record["loss"], record["accuracy"]] for record in records],
         }
 
-    program = f"sft {config.batch_rows} x {config.row_length} / {config.accumulate}, {config.epochs}"
-    programs = [f"{program}, {name}", *measured(config)]
-    return bench.plan(name, [model.key, examples_key, config.decides()], work, detail, programs)
-
-
-def measured(config: TrainingConfig) -> list[str]:
-    """Label of the program that measures held-out examples, where there are any."""
-    return ["held-out loss"] if config.held_out else []
-
-
-def curve(records: Sequence[Record]) -> list[list[float]]:
-    """[step, loss, accuracy] of every step."""
-    return [[record["step"], record["loss"], record["accuracy"]] for record in records]
+    compiled = [f"{name} step", *objective.programs, *(["held-out loss"] if config.held_out else []), *programs]
+    reads = [model.key, examples_key, *measured_by, config.decides()]
+    return bench.plan(name, reads, work, detail, compiled)

@@ -12,7 +12,7 @@ from jorney.batch.solutions import encode_solutions
 from jorney.config import digest
 from jorney.domain.problem import Problem
 from jorney.policy import EMBEDDED
-from jorney.run.stages.finetune import plan_sft
+from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.trees import read_thoughts
 from jorney.run.workspace import Bench, Model, Stage
 from jorney.text.step_format import StepFormat
@@ -53,7 +53,7 @@ def plan_phase1(bench: Bench, base: Model, train: Sequence[Problem], source: str
     def solutions(tokenizer: Tokenizer) -> list[Example]:
         return encode_solutions(tokenizer, bench.format, train, source)
 
-    return plan_sft(bench, "sft_phase1", base, solutions, digest(train), config, f"{len(train):,} solutions")
+    return plan_training(bench, "sft_phase1", base, solutions, digest(train), config, f"{len(train):,} solutions")
 
 
 def run_phase1(bench: Bench, taught: str, train: Sequence[Problem], source: str, config: SftConfig) -> Model:
@@ -73,7 +73,7 @@ def plan_phase2(
     def examples(tokenizer: Tokenizer) -> list[Example]:
         return read_examples(tokenizer, bench.format, thoughts, lesson, config.row_length, bench.seed)
 
-    return plan_sft(bench, name, policy, examples, [thoughts.key, lesson], config, detail)
+    return plan_training(bench, name, policy, examples, [thoughts.key, lesson], config, detail)
 
 
 def read_examples(

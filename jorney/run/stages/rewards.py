@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jorney import distributed, storage
+from jorney.batch.packing import Example
 from jorney.config import digest
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
-from jorney.engine.generate import Generator
 from jorney.judge import exact, rollouts
 from jorney.judge.labelled import Labelled
 from jorney.judge.readouts import AUTO
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of, write_threshold
-from jorney.policy import save
 from jorney.run.stage import Lacking
-from jorney.run.stages.finetune import curve, measured
-from jorney.run.workspace import TRAINING, Bench, Model, Stage, generation, read_parts
+from jorney.run.stages.finetune import plan_training
+from jorney.run.workspace import Bench, Model, Stage, generation, in_parts, read_parts
 from jorney.solve.prm_report import draw, markdown, measure, scored
 from jorney.solve.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.text.step_format import StepFormat
-from jorney.train.objectives import prm
+from jorney.text.tokenizer import Tokenizer
+from jorney.train.objective import objective_of
 from jorney.train.objectives.prm import PrmConfig
 
 SCORED = 256  # solutions that are scored and written together
@@ -47,24 +48,18 @@ def plan_rollouts(
       given: solutions of the problems, in their order, in place of the model's own; labels.jsonl holds them with their labels.
     """
 
-    def label(generator: Generator, start: int) -> list[Labelled]:
-        group, policy = problems[start : start + PART], generator.policy
+    def label(start: int, group: Sequence[Problem]) -> tuple[list[dict[str, Any]], str]:
+        generator = bench.generator(model)
+        how = (bench.format, config, bench.seed)
         if given is None:
-            return rollouts.label(generator, policy, group, bench.format, config, bench.seed)
-        own = [solutions for _, solutions in given[start : start + PART]]
-        return rollouts.label_solutions(generator, policy, group, own, bench.format, config, bench.seed, whole=False)
+            made = rollouts.label(generator, generator.policy, group, *how)
+        else:
+            own = [solutions for _, solutions in given[start : start + PART]]
+            made = rollouts.label_solutions(generator, generator.policy, group, own, *how, whole=False)
+        return [dataclasses.asdict(one) for one in made], f"{len(made)} solutions"
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        starts = range(0, len(problems), PART)
-        waiting = [start for start in starts if not _part(folder, start).exists()]
-        if waiting:
-            generator = bench.generator(model)
-            done = len(problems) - sum(len(problems[start : start + PART]) for start in waiting)
-            with bench.progress.bar("problems", len(problems), done) as bar:
-                for start in waiting:
-                    made = label(generator, start)
-                    storage.write_jsonl(_part(folder, start), map(dataclasses.asdict, made))
-                    bar(len(problems[start : start + PART]), f"{len(made)} solutions")
+        in_parts(folder, bench.progress, "problems", problems, PART, label)
         found = read_labelled(folder)
         storage.write_jsonl(folder / "labels.jsonl", map(dataclasses.asdict, found))
         labels = [value for one in found for value in one.labels if value is not None]
@@ -83,10 +78,6 @@ def plan_rollouts(
     detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
     reads = [model.key, digest(problems), config.decides(), *([] if given is None else [digest([own for _, own in given])])]
     return bench.plan("rollouts", reads, work, detail, sorted(programs))
-
-
-def _part(folder: storage.Path, start: int) -> storage.Path:
-    return folder / "parts" / f"{start:06d}.jsonl"
 
 
 def read_labelled(folder: storage.Path) -> list[Labelled]:
@@ -140,36 +131,21 @@ def plan_prm(
       trained_on: what they are, in words.
     """
 
-    def work(folder: storage.Path) -> dict[str, Any]:
-        policy = bench.take(model)
+    def examples(tokenizer: Tokenizer) -> list[Example]:
         rows = labelled()
         if not rows:
             raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
-        examples = [prm.labelled_example(policy.tokenizer, bench.format, row.question, row.steps, row.labels) for row in rows]
-        fresh = prm.as_reward_model(policy, bench.seed)
-        laid = prm.batches(examples, config, bench.seed)
-        steps = laid.steps
-        with bench.progress.bar("steps", steps) as bar:
-            where = folder / TRAINING
-            trained, records = prm.run(fresh, examples, config, bench.seed, where, bench.compilations, bench.follow(bar))
-        save(trained, folder / "model", bench.dtype)
-        del policy, fresh, trained  # three models at once may not fit
+        return [objective_of(config).encode(tokenizer, bench.format, vars(row), row.id) for row in rows]
+
+    def measure(folder: storage.Path) -> dict[str, Any]:
         found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
         if "threshold" in found and distributed.is_main():
             write_threshold(folder / "model", found["threshold"])
-        counts = {
-            "steps": steps,
-            "examples": len(examples),
-            "tokens": config.epochs * sum(len(example.tokens) for example in examples),
-            # What examples have in common is read once (`prm.share`).
-            "read_tokens": round((1 - laid.padding) * steps * config.batch_rows * config.row_length),
-        }
-        return {**found, **counts, "curve": curve(records)}
+        return found
 
-    reads = [model.key, labelled_key, digest(held_out), sampling.decides(), config.decides()]
     detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
-    programs = [f"prm {config.batch_rows} x {config.row_length}", *measured(config), "reward model"]
-    return bench.plan("prm", reads, work, detail, programs)
+    by = [digest(held_out), sampling.decides()]
+    return plan_training(bench, "prm", model, examples, labelled_key, config, detail, measure, by, ["reward model"])
 
 
 def _measure(
@@ -247,15 +223,10 @@ def plan_scores(
 
 def _scores(bench: Bench, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path) -> list[list[float]]:
     """The scores of all solutions; those that are written are not made again."""
-    starts = range(0, len(solutions), SCORED)
-    waiting = [start for start in starts if not _part(folder, start).exists()]
-    if waiting:
-        asked = prm_judge(bench, judge, readout)
-        with bench.progress.bar("solutions", len(solutions), len(solutions) - SCORED * len(waiting)) as bar:
-            for start in waiting:
-                group = solutions[start : start + SCORED]
-                made = asked.score([(Problem(one.id, one.question, ""), one.steps) for one in group])
-                rows = [{"id": one.id, "scores": own} for one, own in zip(group, made, strict=True)]
-                storage.write_jsonl(_part(folder, start), rows)
-                bar(len(group))
-    return [row["scores"] for row in read_parts(folder / "parts")]
+    asked = functools.cache(lambda: prm_judge(bench, judge, readout))
+
+    def score(_: int, group: Sequence[Labelled]) -> tuple[list[dict[str, Any]], str]:
+        made = asked().score([(Problem(one.id, one.question, ""), one.steps) for one in group])
+        return [{"id": one.id, "scores": own} for one, own in zip(group, made, strict=True)], ""
+
+    return [row["scores"] for row in in_parts(folder, bench.progress, "solutions", solutions, SCORED, score)]

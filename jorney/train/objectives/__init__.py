@@ -1,1 +1,9 @@
-"""What a training minimises: one file an objective."""
+"""What a training minimises: one file an objective. All of them are registered here."""
+
+from jorney.train.objective import register
+from jorney.train.objectives.dpo import Dpo
+from jorney.train.objectives.prm import Prm
+from jorney.train.objectives.sft import Sft
+
+for objective in (Sft(), Dpo(), Prm()):
+    register(objective)

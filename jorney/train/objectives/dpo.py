@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, sharding, storage
-from jorney.batch.loader import Batches, hold_out
+from jorney.batch.loader import Batches
 from jorney.batch.pairs import Preference, PreferenceRows, lay_out
+from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
 from jorney.config import expect_at_least
-from jorney.model.flops import preference_row
+from jorney.model.architecture import ModelConfig
+from jorney.model.params import Params
+from jorney.model.transformer import preference_hidden_states
 from jorney.policy import Policy
+from jorney.train.cross_entropy import log_probs
 from jorney.train.loop import put
 from jorney.train.metrics import Record
-from jorney.train.objectives.losses import PREFERENCE_LOSSES, dpo_loss, preference_log_probs
+from jorney.train.objective import Objective, TrainingConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.training import OnStep, TrainingConfig, fit, no_one
+from jorney.train.step import Batch, LossFn
+
+PREFERENCE_LOSSES = ("sigmoid", "ipo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +84,68 @@ class DpoConfig(TrainingConfig):
             raise ValueError(f"dpo.label_smoothing = {self.label_smoothing}: expected 0 with dpo.kind = 'ipo'")
 
 
+def preference_log_probs(
+    config: ModelConfig, params: Params, batch: Batch, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512
+) -> tuple[jax.Array, jax.Array]:
+    """[B] log-probabilities of the chosen and of the rejected completions, in one forward that reads the prompt once.
+
+    The batch is of `batch.pairs`: tokens, positions and parts [B, P + 2L], chosen_mask and rejected_mask [B, L]. The
+    head reads completion tokens only.
+    """
+    tokens, L = batch["tokens"], batch["chosen_mask"].shape[1]
+    P = tokens.shape[1] - 2 * L
+    hidden = preference_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, dtype, remat)
+    # Prompts end at P - 1: both first tokens are predicted from there, each other one from the one before it.
+    predicting = hidden[:, P - 1 : -1].at[:, L].set(hidden[:, P - 1])
+    found, _ = log_probs(config, params, predicting, tokens[:, P:], head_chunk)
+    chosen, rejected = found[:, :L] * batch["chosen_mask"], found[:, L:] * batch["rejected_mask"]
+    return jnp.sum(chosen, axis=1), jnp.sum(rejected, axis=1)
+
+
+@functools.cache
+def dpo_loss(
+    config: ModelConfig,
+    beta: float,
+    dtype: Any = jnp.float32,
+    remat: str = "none",
+    head_chunk: int = 512,
+    label_smoothing: float = 0.0,
+    kind: str = "sigmoid",
+) -> LossFn:
+    """Direct preference optimisation (arXiv 2305.18290, equation 7), or IPO (arXiv 2310.12036, equation 17).
+
+    The batch holds what `preference_log_probs` takes, the reference's reference_chosen and reference_rejected [B], and
+    pair_mask [B]: 0 for a row that only fills the batch. Metrics: accuracy is the share of pairs in which the chosen
+    completion has the higher reward, margin the mean difference of the rewards.
+
+    Args:
+      label_smoothing: share of the pairs that are taken to be the wrong way round (conservative DPO); "sigmoid" only.
+      kind: "sigmoid", or "ipo", whose log-probabilities are means over a completion's tokens, as TRL's are.
+    """
+    if kind not in PREFERENCE_LOSSES:
+        raise ValueError(f"kind = {kind!r}: expected one of {', '.join(PREFERENCE_LOSSES)}")
+
+    def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chosen, rejected = preference_log_probs(config, params, batch, dtype, remat, head_chunk)
+        chosen_reward = beta * (chosen - batch["reference_chosen"])
+        rejected_reward = beta * (rejected - batch["reference_rejected"])
+        if kind == "ipo":  # without the mean a long completion would be held to the same distance as a short one
+            chosen_reward /= jnp.maximum(jnp.sum(batch["chosen_mask"], axis=1), 1)
+            rejected_reward /= jnp.maximum(jnp.sum(batch["rejected_mask"], axis=1), 1)
+        margin = chosen_reward - rejected_reward
+        if kind == "ipo":
+            losses = jnp.square(margin / beta - 1 / (2 * beta))
+        else:
+            losses = -(1 - label_smoothing) * jax.nn.log_sigmoid(margin) - label_smoothing * jax.nn.log_sigmoid(-margin)
+        pairs = batch["pair_mask"].astype(jnp.float32)
+        total = jnp.sum(losses * pairs)
+        sums = {"loss": total, "accuracy": (margin > 0) * pairs, "margin": margin * pairs}
+        sums |= {"chosen_reward": chosen_reward * pairs, "rejected_reward": rejected_reward * pairs, "count": pairs}
+        return total, {name: jnp.sum(value) for name, value in sums.items()}
+
+    return loss
+
+
 def with_reference(
     policy: Policy, rows: PreferenceRows, config: DpoConfig, compilations: Compilations | None = None
 ) -> PreferenceRows:
@@ -98,90 +168,78 @@ def with_reference(
     found = []
     with jax.set_mesh(policy.mesh):
         for start in range(0, len(rows), config.batch_pairs):
-            members = [rows[row] for row in range(start, start + config.batch_pairs)]
-            batch = {name: np.stack([member[name] for member in members]) for name in members[0]}
+            batch = {name: value[start : start + config.batch_pairs] for name, value in rows.arrays.items()}
             found.append(jax.device_get(program(policy.params, put(batch, policy.mesh))))
     chosen, rejected = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return dataclasses.replace(rows, reference_chosen=chosen, reference_rejected=rejected)
 
 
-def stored_reference(
-    policy: Policy,
-    rows: PreferenceRows,
-    config: DpoConfig,
-    folder: storage.PathLike,
-    compilations: Compilations | None = None,
-    name: str = "reference",
-) -> PreferenceRows:
-    """`with_reference`, read from `folder`/`name`.npz where that holds these rows', else computed and written there.
+class Dpo(Objective[DpoConfig, Preference]):
+    """Pairs in; the policy that training starts from is the reference."""
 
-    A training that goes on elsewhere, on another mesh or another machine, keeps the very numbers that it started with.
+    config = DpoConfig
+    programs = ("reference log-probs",)
 
-    Raises:
-      ValueError: the file belongs to other rows.
-    """
-    file = storage.path(folder) / f"{name}.npz"
-    fields = (rows.tokens, rows.positions, rows.parts)
-    known = hashlib.blake2b(b"".join(np.ascontiguousarray(field).tobytes() for field in fields), digest_size=16).digest()
-    if distributed.from_main(file.exists, name):
-        with np.load(io.BytesIO(file.read_bytes())) as stored:
-            if stored["rows"].tobytes() != known:
-                raise ValueError(f"{file}: belongs to other preference pairs: expected those that training started with")
-            return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
-    found = with_reference(policy, rows, config, compilations)
-    if distributed.is_main():
-        with storage.open_whole(file) as out:
-            digest = np.frombuffer(known, np.uint8)
-            np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
-    return found
+    def layout(self, config: DpoConfig, examples: Sequence[Preference], multiple: int = 1) -> PreferenceRows:
+        return lay_out(examples, multiple, config.prompt_length, config.completion_length)
 
+    def check(self, model: ModelConfig, config: DpoConfig, rows: RowArrays | None = None) -> None:
+        if rows is None:
+            what = "dpo.prompt_length + dpo.completion_length ="
+            longest = (config.prompt_length or 0) + (config.completion_length or 0)
+        else:
+            what, longest = "a preference pair needs", int(rows.arrays["positions"].max()) + 1
+        if longest > model.positions:
+            unit = "" if rows is None else " positions"
+            raise ValueError(f"{what} {longest}{unit}: expected at most the model's {model.positions} positions")
 
-def run(
-    policy: Policy,
-    preferences: Sequence[Preference],
-    config: DpoConfig,
-    seed: int,
-    folder: storage.PathLike,
-    compilations: Compilations | None = None,
-    on_step: OnStep = no_one,
-    donate: bool = False,
-) -> tuple[Policy, list[Record]]:
-    """Trains a policy on pairs; it is its own reference. Resumes from `folder` when that holds a checkpoint.
+    def loss(self, model: ModelConfig, config: DpoConfig, dtype: Any) -> LossFn:
+        return dpo_loss(model, config.beta, dtype, config.remat, config.head_chunk, config.label_smoothing, config.kind)
 
-    Args:
-      folder, on_step, donate: see `train.loop.train`.
+    def full(self, config: DpoConfig, draw: Callable[[int], tuple[int, ...]]) -> Preference:
+        P, L = config.prompt_length, config.completion_length
+        if not P or not L:
+            raise ValueError("expected dpo.prompt_length and dpo.completion_length, which else the pairs decide")
+        return Preference(draw(P), draw(L), draw(L))
 
-    Returns:
-      The trained policy, and the metrics of every step.
+    def with_reference(
+        self,
+        policy: Policy,
+        rows: RowArrays,
+        config: DpoConfig,
+        folder: storage.PathLike,
+        name: str,
+        compilations: Compilations,
+    ) -> RowArrays:
+        """With their log-probabilities under `policy`, read from the file where it holds these rows', else written there.
 
-    Raises:
-      ValueError: there are no pairs, one does not fit, or `folder` holds a training on others.
-    """
-    train, held = hold_out(preferences, config.held_out, seed)
-    rows = _rows(policy, train, config, folder, "reference", compilations)
-    batches = Batches(rows, config.batch_pairs, config.epochs, seed)
-    held_out = None
-    if held:
-        held_rows = _rows(policy, held, config, folder, "held_out_reference", compilations)
-        held_out = Batches(held_rows, config.batch_pairs, 1, seed)
-    loss_fn = dpo_loss(
-        policy.config, config.beta, policy.dtype, config.remat, config.head_chunk, config.label_smoothing, config.kind
-    )
-    L = rows.chosen_mask.shape[1]
-    row = preference_row(rows.tokens.shape[1] - 2 * L, L)
-    return fit(policy, loss_fn, row, batches, held_out, config, seed, folder, compilations, on_step, donate)
+        A training that goes on elsewhere, on another mesh or another machine, keeps the very numbers that it started with.
 
+        Raises:
+          ValueError: the file belongs to other rows.
+        """
+        assert isinstance(rows, PreferenceRows)
+        file = storage.path(folder) / f"{name}.npz"
+        fields = (rows.tokens, rows.positions, rows.parts)
+        known = hashlib.blake2b(b"".join(np.ascontiguousarray(field).tobytes() for field in fields), digest_size=16).digest()
+        if distributed.from_main(file.exists, name):
+            with np.load(io.BytesIO(file.read_bytes())) as stored:
+                if stored["rows"].tobytes() != known:
+                    raise ValueError(f"{file}: belongs to other preference pairs: expected those that training started with")
+                return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
+        found = with_reference(policy, rows, config, compilations)
+        if distributed.is_main():
+            with storage.open_whole(file) as out:
+                digest = np.frombuffer(known, np.uint8)
+                np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
+        return found
 
-def _rows(
-    policy: Policy,
-    preferences: Sequence[Preference],
-    config: DpoConfig,
-    folder: storage.PathLike,
-    name: str,
-    compilations: Compilations | None,
-) -> PreferenceRows:
-    rows = lay_out(preferences, config.batch_pairs, config.prompt_length, config.completion_length)
-    longest = int(rows.positions.max()) + 1
-    if longest > policy.config.positions:
-        raise ValueError(f"a preference pair needs {longest} positions: expected at most the model's {policy.config.positions}")
-    return stored_reference(policy, rows, config, folder, compilations, name)
+    def summary(
+        self, config: DpoConfig, examples: Sequence[Preference], batches: Batches, records: Sequence[Record]
+    ) -> dict[str, Any]:
+        completions = sum(len(one.chosen) + len(one.rejected) for one in examples)
+        return {
+            "tokens": config.epochs * (completions + sum(len(one.prompt) for one in examples)),
+            "completion_tokens": config.epochs * completions,
+            "margin": records[-1]["margin"],
+        }

@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 
-from jorney import storage
 from jorney.batch.branches import branch
-from jorney.batch.loader import Batches, hold_out
-from jorney.batch.packing import Example, pack
-from jorney.compiled import Compilations
-from jorney.config import expect_at_least
+from jorney.batch.loader import Batches
+from jorney.batch.packing import Example
+from jorney.batch.row_arrays import RowArrays
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import packed_row
+from jorney.model.params import Params, param_shardings
+from jorney.model.transformer import branched_hidden_states, hidden_states, read_out
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.metrics import Record
-from jorney.train.objectives.losses import prm_loss
-from jorney.train.state import param_shardings
-from jorney.train.training import OnStep, TrainingConfig, fit, no_one
+from jorney.train.objective import PackedConfig, PackedObjective
+from jorney.train.step import Batch, LossFn
 
 
 @dataclasses.dataclass(frozen=True)
-class PrmConfig(TrainingConfig):
+class PrmConfig(PackedConfig):
     """How a reward model is trained.
 
     Attributes:
-      batch_rows: packed rows a step, over all devices.
-      row_length: tokens a row.
       share: what examples of one prompt have in common is read once (`batch.branches`), and not once for each of them. The loss
         is the same; batches are others. Such rows are not read by the TPU's own attention kernel.
     """
 
     name: ClassVar[str] = "prm"
-    batch: ClassVar[str] = "batch_rows"
 
-    batch_rows: int = 64
-    row_length: int = 4096
     share: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        expect_at_least(1, self, self.name, "row_length")
+
+@functools.cache
+def prm_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none") -> LossFn:
+    """Cross-entropy of a reward model's two labels at the end of every step (Math-Shepherd, arXiv 2312.08935, section 3.3).
+
+    The batch holds what `batch.packing` gives, and labels [B, T] float32: how true a step is, 0 to 1; below 0 where no step
+    ends. Or rows of `batch.branches`: ends [B, T] in place of segment_ids, and weights [B, T] float32, how many texts have the
+    label.
+    """
+
+    def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        tokens, positions, labels = batch["tokens"], batch["positions"], batch["labels"]
+        if "ends" in batch:
+            hidden = branched_hidden_states(config, params, tokens, batch["ends"], positions, dtype, remat)
+            weights = batch["weights"]
+        else:
+            hidden = hidden_states(config, params, tokens, batch["segment_ids"], positions, dtype, remat)
+            weights = (labels >= 0).astype(jnp.float32)
+        right = jnp.clip(labels, 0, 1)
+        wrong_log_prob, right_log_prob = jnp.moveaxis(jax.nn.log_softmax(read_out(config, params, hidden)), -1, 0)
+        total = -jnp.sum(weights * (right * right_log_prob + (1 - right) * wrong_log_prob))
+        hits = (right_log_prob > wrong_log_prob) == (labels > 0.5)
+        return total, {"loss": total, "accuracy": jnp.sum(hits * weights), "count": jnp.sum(weights)}
+
+    return loss
 
 
 def reward_model(policy: ModelConfig) -> ModelConfig:
@@ -95,40 +112,42 @@ def labelled_example(
     return Example((*ids, tokenizer.eos), prompt=prompt, labels=known)
 
 
-def batches(examples: Sequence[Example], config: PrmConfig, seed: int, epochs: int | None = None) -> Batches:
-    """Packs the examples and lays out all batches. Raises ValueError where no example has a label, or one fits no row."""
-    if examples and not any(example.labels for example in examples):
-        raise ValueError("no example has a label: expected at least one labelled step")
-    layout = branch if config.share else pack
-    return Batches(layout(examples, config.row_length, config.batch_rows), config.batch_rows, epochs or config.epochs, seed)
+class Prm(PackedObjective[PrmConfig]):
+    """Solutions with labelled steps in, a reward model out."""
 
+    config = PrmConfig
 
-def expect_window(model: ModelConfig, config: PrmConfig) -> None:
-    """Raises ValueError where rows are longer than the model's window: in shared rows distances are not those in the text."""
-    if config.share and model.window is not None and model.window < config.row_length:
-        raise ValueError(
-            f"prm.row_length = {config.row_length}: expected at most the model's window of {model.window} with prm.share"
-        )
+    def model(self, policy: ModelConfig) -> ModelConfig:
+        return reward_model(policy)
 
+    def start(self, policy: Policy, seed: int) -> Policy:
+        return as_reward_model(policy, seed)
 
-def run(
-    policy: Policy,
-    examples: Sequence[Example],
-    config: PrmConfig,
-    seed: int,
-    folder: storage.PathLike,
-    compilations: Compilations | None = None,
-    on_step: OnStep = no_one,
-) -> tuple[Policy, list[Record]]:
-    """Trains a policy that is a reward model (`as_reward_model`) on labelled examples; resumes from `folder`.
+    def encode(self, tokenizer: Tokenizer, step_format: StepFormat, row: Mapping[str, Any], place: str) -> Example:
+        return labelled_example(tokenizer, step_format, row["question"], row["steps"], row["labels"])
 
-    Raises:
-      ValueError: rows are longer than the model's positions; or as `batches`.
-    """
-    config.expect_at_most(policy.config.positions, "row_length")
-    expect_window(policy.config, config)
-    train, held = hold_out(examples, config.held_out, seed)
-    loss_fn = prm_loss(policy.config, policy.dtype, config.remat)
-    held_out = batches(held, config, seed, 1) if held else None
-    row = packed_row(config.row_length)
-    return fit(policy, loss_fn, row, batches(train, config, seed), held_out, config, seed, folder, compilations, on_step, False)
+    def layout(self, config: PrmConfig, examples: Sequence[Example], multiple: int = 1) -> RowArrays:
+        if examples and not any(example.labels for example in examples):
+            raise ValueError("no example has a label: expected at least one labelled step")
+        return branch(examples, config.row_length, multiple) if config.share else super().layout(config, examples, multiple)
+
+    def check(self, model: ModelConfig, config: PrmConfig, rows: RowArrays | None = None) -> None:
+        super().check(model, config, rows)
+        if config.share and model.window is not None and model.window < config.row_length:  # distances are not the text's
+            raise ValueError(
+                f"prm.row_length = {config.row_length}: expected at most the model's window of {model.window} with prm.share"
+            )
+
+    def loss(self, model: ModelConfig, config: PrmConfig, dtype: Any) -> LossFn:
+        return prm_loss(model, dtype, config.remat)
+
+    def full(self, config: PrmConfig, draw: Callable[[int], tuple[int, ...]]) -> Example:
+        labels = tuple((place, float(place % 2)) for place in range(config.row_length))
+        return dataclasses.replace(super().full(config, draw), labels=labels)
+
+    def summary(
+        self, config: PrmConfig, examples: Sequence[Example], batches: Batches, records: Sequence[Record]
+    ) -> dict[str, Any]:
+        # What examples have in common is read once (`prm.share`).
+        read = round((1 - batches.padding) * batches.steps * config.batch_rows * config.row_length)
+        return {**super().summary(config, examples, batches, records), "read_tokens": read}

@@ -1,84 +1,79 @@
-"""Supervised fine-tuning: examples in, a trained policy out."""
+"""Supervised fine-tuning: cross-entropy on completions."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from jorney import storage
-from jorney.batch.loader import Batches, hold_out
-from jorney.batch.packing import Example, pack
-from jorney.compiled import Compilations
+import jax
+import jax.numpy as jnp
+
+from jorney.batch.loader import Batches
+from jorney.batch.packing import Example
 from jorney.config import expect_at_least
-from jorney.model.flops import packed_row
-from jorney.policy import Policy
+from jorney.model.architecture import ModelConfig
+from jorney.model.params import Params
+from jorney.model.transformer import hidden_states
+from jorney.train.cross_entropy import cross_entropy, piece_length
 from jorney.train.metrics import Record
-from jorney.train.objectives.losses import sft_loss
-from jorney.train.training import OnStep, TrainingConfig, fit, no_one
+from jorney.train.objective import PackedConfig, PackedObjective
+from jorney.train.step import Batch, LossFn
 
 
 @dataclasses.dataclass(frozen=True)
-class SftConfig(TrainingConfig):
+class SftConfig(PackedConfig):
     """How a policy is fine-tuned.
 
     Attributes:
-      batch_rows: packed rows a step, over all devices.
-      row_length: tokens a row.
       head_chunk: tokens of a device whose logits are held at a time.
     """
 
     name: ClassVar[str] = "sft"
-    batch: ClassVar[str] = "batch_rows"
 
-    batch_rows: int = 64
-    row_length: int = 4096
     head_chunk: int = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_at_least(1, self, self.name, "row_length", "head_chunk")
+        expect_at_least(1, self, self.name, "head_chunk")
 
 
-@dataclasses.dataclass(frozen=True)
-class SftData:
-    """All batches of a training, and those of the examples that are held out."""
+@functools.cache
+def sft_loss(config: ModelConfig, dtype: Any = jnp.float32, remat: str = "none", head_chunk: int = 512) -> LossFn:
+    """Cross-entropy on completion tokens: the loss of supervised fine-tuning.
 
-    batches: Batches
-    held_out: Batches | None
-
-
-def prepare(policy: Policy, examples: Sequence[Example], config: SftConfig, seed: int) -> SftData:
-    """Packs the examples and lays out all batches. Raises ValueError where an example is longer than a row."""
-    config.expect_at_most(policy.config.positions, "row_length")
-    config.expect_split(policy.mesh)
-    train, held = hold_out(examples, config.held_out, seed)
-
-    def batches(members: Sequence[Example], epochs: int) -> Batches:
-        return Batches(pack(members, config.row_length, config.batch_rows), config.batch_rows, epochs, seed)
-
-    return SftData(batches(train, config.epochs), batches(held, 1) if held else None)
-
-
-def run(
-    policy: Policy,
-    data: SftData,
-    config: SftConfig,
-    seed: int,
-    folder: storage.PathLike,
-    compilations: Compilations | None = None,
-    on_step: OnStep = no_one,
-    donate: bool = False,
-) -> tuple[Policy, list[Record]]:
-    """Fine-tunes a policy; resumes from `folder` when it holds a checkpoint.
-
-    Args:
-      data: from `prepare`, with the same seed.
-      folder, on_step, donate: see `train.loop.train`.
-
-    Returns:
-      The trained policy, and the metrics of every step.
+    The batch holds tokens, targets, positions, segment_ids and loss_mask, all [B, T] (`batch.packing`).
     """
-    loss_fn = sft_loss(policy.config, policy.dtype, config.remat, config.head_chunk)
-    row = packed_row(config.row_length)
-    return fit(policy, loss_fn, row, data.batches, data.held_out, config, seed, folder, compilations, on_step, donate)
+
+    def loss(params: Params, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        hidden = hidden_states(config, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, remat)
+        mask = batch["loss_mask"].astype(jnp.float32)
+        total, hits = cross_entropy(config, params, hidden, batch["targets"], mask, head_chunk)
+        return total, {"loss": total, "accuracy": jnp.sum(hits * mask), "count": jnp.sum(mask)}
+
+    return loss
+
+
+class Sft(PackedObjective[SftConfig]):
+    """Examples in, a policy out that writes their completions."""
+
+    config = SftConfig
+
+    def loss(self, model: ModelConfig, config: SftConfig, dtype: Any) -> LossFn:
+        return sft_loss(model, dtype, config.remat, config.head_chunk)
+
+    def trips(self, config: SftConfig) -> int:
+        # The head's loop, which ends with the last token that bears loss.
+        return config.row_length // piece_length(config.rows // config.accumulate, config.row_length, config.head_chunk)
+
+    def summary(
+        self, config: SftConfig, examples: Sequence[Example], batches: Batches, records: Sequence[Record]
+    ) -> dict[str, Any]:
+        completions = sum(len(example.tokens) - example.prompt for example in examples)
+        return {
+            **super().summary(config, examples, batches, records),
+            "completion_tokens": config.epochs * completions,
+            "mean_tokens": completions / len(examples),
+            "padding": batches.padding,
+        }

@@ -42,7 +42,7 @@ def test_its_programs_are_made_for_its_machine(name: str, monkeypatch) -> None:
     """Lowered at full width, with one layer."""
     pytest.importorskip("libtpu")
     shallow = dataclasses.replace(PRESETS["deepseekmath-7b"], layers=1)
-    monkeypatch.setattr(configuration, "read_model", lambda place: shallow)
+    monkeypatch.setattr(configuration, "read_architecture", lambda place: shallow)
     command = made(name)
     if isinstance(command, ExpandCommand):
         command = dataclasses.replace(command, judge="reward model")
@@ -74,7 +74,7 @@ def test_it_fits_and_needs_what_it_says(name: str) -> None:
 def test_a_search_runs_the_policys_programs_and_its_judges(method: str, label: str, monkeypatch) -> None:
     pytest.importorskip("libtpu")
     shallow = dataclasses.replace(PRESETS["deepseekmath-7b"], layers=1)
-    monkeypatch.setattr(configuration, "read_model", lambda place: shallow)
+    monkeypatch.setattr(configuration, "read_architecture", lambda place: shallow)
     command = SearchCommand(model="policy", judge="reward model", dtype="bfloat16", search=SearchConfig(method))
     planner = Planner(command, topology.find("v5e-8"), prompt=256)
     assert planner.programs()

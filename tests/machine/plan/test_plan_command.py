@@ -13,8 +13,8 @@ from jorney.machine.aot import Needs
 from jorney.machine.hlo import Traffic
 from jorney.machine.plan import plan
 from jorney.machine.plan.plan import Plan, PlanConfig, Room
-from jorney.machine.plan.planned import Planned, Program
-from jorney.machine.plan.planner import Engine, Planner
+from jorney.machine.plan.planned import AotProgram, Planned
+from jorney.machine.plan.planner import PlannedEngine, Planner
 from jorney.model import flops
 from jorney.model.presets import PRESETS
 from jorney.run.commands.command import DpoCommand, SftCommand
@@ -77,7 +77,7 @@ def test_what_cannot_be_is_named(command, message) -> None:
 
 def _planned(name: str, needs: Needs, **fields) -> Planned:
     work, resident = {"full": 2e18, "causal": 1e18}, {"parameters": 1e11, "optimizer state": 2e11}
-    program = Program(name, lambda: None, 1, work, 10**8, 2, resident, **fields)
+    program = AotProgram(name, lambda: None, 1, work, 10**8, 2, resident, **fields)
     return Planned(program, topology.find("v5p-2048"), needs, {"compute": 12.5, "memory": 1.0, "network": 3.0})
 
 
@@ -101,7 +101,7 @@ def test_a_training_reads_in_80_columns() -> None:
 
 
 def test_several_programs_are_a_table_of_80_columns() -> None:
-    engine = Engine(PRESETS["deepseekmath-7b"], Shape(16, 4, 1024, 16, 3), None)
+    engine = PlannedEngine(PRESETS["deepseekmath-7b"], Shape(16, 4, 1024, 16, 3), None)
     made = _plan(
         _planned("trees extend 4x32", NEEDS),
         _planned("journeys decode 1024x32", NEEDS, beside=5e9),

@@ -14,7 +14,7 @@ from jorney.machine import aot
 from jorney.machine.aot import Needs
 from jorney.machine.hlo import Traffic
 from jorney.machine.plan.engine_programs import engine_programs, most_problems, token_bytes, weight_bytes
-from jorney.machine.plan.planned import Program, compile_program, planned
+from jorney.machine.plan.planned import AotProgram, compile_program, planned
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops
 from jorney.model.presets import PRESETS
@@ -27,7 +27,7 @@ TINY = dataclasses.replace(PRESETS["tiny"], head_dim=128)  # as wide as a TPU's 
 MACHINES = ("v4-8", "v5e-8", "v5p-8", "v6e-8", "7x-4")
 
 
-def step(config, machine, mesh=None) -> Program:
+def step(config, machine, mesh=None) -> AotProgram:
     mesh = mesh or MeshConfig(data=1, fsdp=-1)
     return training_step("step", TINY, config, jnp.bfloat16, machine, aot.make_mesh(machine, mesh))
 
@@ -124,7 +124,7 @@ def test_as_many_problems_as_fit_and_no_more() -> None:
 def test_bounds_follow_from_needs() -> None:
     machine = topology.find("7x-8")  # of which a chip is two devices
     needs = Needs(True, 10**9, 10**9, 10**9, 2 * 10**9, 10**11, {"all-gather": Traffic(3, 6e9), "all-reduce": Traffic(1, 4e9)})
-    program = Program("step", lambda: None, 1, {"full": 2e15, "causal": 1e15}, 4096, 2, {}, beside=3e9)
+    program = AotProgram("step", lambda: None, 1, {"full": 2e15, "causal": 1e15}, 4096, 2, {}, beside=3e9)
     found = planned(program, machine, needs)
     assert found.seconds == {
         "compute": pytest.approx(1e15 / 8 / 2307e12),

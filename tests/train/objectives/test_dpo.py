@@ -16,15 +16,15 @@ import pytest
 from jorney.batch.pairs import Preference, lay_out
 from jorney.compiled import Compilations
 from jorney.model import params as parameters
+from jorney.model.params import param_shardings
 from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
 from jorney.sharding import MeshConfig, make_mesh
+from jorney.train import training
 from jorney.train.loop import LoopConfig
 from jorney.train.objectives import dpo
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.losses import dpo_loss, preference_log_probs
+from jorney.train.objectives.dpo import DpoConfig, dpo_loss, preference_log_probs
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.state import param_shardings
 
 
 def _pairs(count: int = 5, seed: int = 0) -> list[Preference]:
@@ -73,6 +73,10 @@ def _policy(tiny, mesh1, policy: Policy, seed: int = 0) -> Policy:
     return dataclasses.replace(policy, config=tiny, params=parameters.init(tiny, jax.random.key(seed)), mesh=mesh1)
 
 
+def _train(policy: Policy, pairs, config: DpoConfig, seed: int, *where, **how):
+    return training.train(policy, training.prepare(policy, pairs, config, seed), config, seed, *where, **how)
+
+
 def test_the_loss_is_the_papers(tiny, mesh1, policy) -> None:
     """log 2 where policy and reference are one; elsewhere as computed by hand."""
     start = _policy(tiny, mesh1, policy)
@@ -102,7 +106,7 @@ def test_rows_that_fill_the_batch_have_no_gradient(tiny, mesh1, policy) -> None:
 def test_training_prefers_what_was_chosen(tiny, mesh1, policy, tmp_path) -> None:
     start = _policy(tiny, mesh1, policy)
     config = DpoConfig(batch_pairs=5, epochs=8, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
-    trained, records = dpo.run(start, _pairs(), config, 0, tmp_path)
+    trained, records = _train(start, _pairs(), config, 0, tmp_path)
     assert len(records) == 8
     assert records[0]["loss"] == pytest.approx(math.log(2), rel=1e-5)
     assert records[0]["margin"] == pytest.approx(0, abs=1e-4)
@@ -114,7 +118,7 @@ def test_training_prefers_what_was_chosen(tiny, mesh1, policy, tmp_path) -> None
 def test_a_pair_longer_than_the_model_is_refused(tiny, mesh1, policy, tmp_path) -> None:
     long = [Preference((5,) * 200, (6,) * 100, (7,))]
     with pytest.raises(ValueError, match="needs 300 positions: expected at most the model's 256"):
-        dpo.run(_policy(tiny, mesh1, policy), long, DpoConfig(batch_pairs=1), 0, tmp_path)
+        _train(_policy(tiny, mesh1, policy), long, DpoConfig(batch_pairs=1), 0, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +183,7 @@ def test_a_reference_counts_completion_tokens_only(tiny, mesh1, policy) -> None:
 def test_training_goes_on_with_the_reference_it_started_with(tiny, mesh1, policy, tmp_path) -> None:
     start = _policy(tiny, mesh1, policy)
     config = DpoConfig(batch_pairs=5, epochs=4, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
-    whole, records = dpo.run(start, _pairs(), config, 0, tmp_path / "whole")
+    whole, records = _train(start, _pairs(), config, 0, tmp_path / "whole")
 
     class Stop(Exception):
         pass
@@ -190,16 +194,16 @@ def test_training_goes_on_with_the_reference_it_started_with(tiny, mesh1, policy
 
     often = dataclasses.replace(config, loop=LoopConfig(save_every=2))
     with pytest.raises(Stop):
-        dpo.run(start, _pairs(), often, 0, tmp_path / "parts", on_step=stop)
+        _train(start, _pairs(), often, 0, tmp_path / "parts", on_step=stop)
     written = (tmp_path / "parts" / "reference.npz").read_bytes()
     compilations = Compilations()
-    again, resumed = dpo.run(start, _pairs(), often, 0, tmp_path / "parts", compilations)
+    again, resumed = _train(start, _pairs(), often, 0, tmp_path / "parts", compilations)
     assert "reference log-probs" not in compilations.names  # read, not computed
     assert (tmp_path / "parts" / "reference.npz").read_bytes() == written
     assert resumed == records
     jax.tree.map(np.testing.assert_array_equal, again.params, whole.params)
     with pytest.raises(ValueError, match="reference.npz: belongs to other preference pairs"):
-        dpo.run(start, _pairs(seed=1), often, 0, tmp_path / "parts")
+        _train(start, _pairs(seed=1), often, 0, tmp_path / "parts")
 
 
 def test_rows_that_are_no_whole_batches_are_refused(tiny, mesh1, policy) -> None:
@@ -222,8 +226,8 @@ def test_eight_devices_give_one_devices_loss(tiny, mesh1, policy, tmp_path) -> N
     config = DpoConfig(batch_pairs=8, epochs=2, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     spread = dataclasses.replace(_policy(tiny, mesh, policy), params=_spread(tiny, mesh))
-    _, expected = dpo.run(_policy(tiny, mesh1, policy), _pairs(), config, 0, tmp_path / "one")
-    _, found = dpo.run(spread, _pairs(), config, 0, tmp_path / "eight")
+    _, expected = _train(_policy(tiny, mesh1, policy), _pairs(), config, 0, tmp_path / "one")
+    _, found = _train(spread, _pairs(), config, 0, tmp_path / "eight")
     assert found[-1]["loss"] < 0.9 * math.log(2)
     assert [record["loss"] for record in found] == pytest.approx([record["loss"] for record in expected], rel=1e-3)
 

@@ -11,7 +11,8 @@ from jorney.batch.packing import Example, pack
 from jorney.batch.pairs import Preference, lay_out
 from jorney.model import params as parameters
 from jorney.model import transformer
-from jorney.train.objectives.losses import dpo_loss, preference_log_probs, sft_loss
+from jorney.train.objectives.dpo import dpo_loss, preference_log_probs
+from jorney.train.objectives.sft import sft_loss
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,13 @@ from jorney.batch.packing import Example, pack
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.judge.reward_model import PrmJudge
 from jorney.model import params as parameters
+from jorney.model.params import param_shardings
 from jorney.model.transformer import hidden_states, read_out
 from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.text.step_format import ABEL
-from jorney.train.objectives import prm
-from jorney.train.objectives.losses import prm_loss
-from jorney.train.objectives.prm import PrmConfig, as_reward_model, encode_steps, labelled_example
+from jorney.train import training
+from jorney.train.objectives.prm import PrmConfig, as_reward_model, encode_steps, labelled_example, prm_loss
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.state import param_shardings
 
 STEPS = ["1. 3 * 4 = 12 (left: 5, 9, 12)", "2. 9 - 5 = 4\nsince 4 + 5 is 9 (left: 4, 12)", "3. 12 + 4 = 16 (left: 16)\n#### 16"]
 
@@ -77,8 +76,7 @@ def trained(policy, tmp_path_factory):
             labelled_example(policy.tokenizer, ABEL, problem.question, steps, [float(" + " in step) for step in steps])
         )
     config = PrmConfig(epochs=8, batch_rows=8, row_length=128, optimizer=OptimizerConfig(learning_rate=2e-3, warmup=0))
-    fresh = as_reward_model(policy, 0)
-    return prm.run(fresh, examples, config, 0, tmp_path_factory.mktemp("prm"))
+    return training.train(policy, training.prepare(policy, examples, config, 0), config, 0, tmp_path_factory.mktemp("prm"))
 
 
 def test_a_rule_is_learnt(trained) -> None:
@@ -127,9 +125,8 @@ def test_a_fresh_head_lies_where_the_table_says(policy) -> None:
     assert not np.array_equal(one.params["score"]["out"], as_reward_model(policy, 4).params["score"]["out"])
 
 
-def test_what_cannot_be_trained_on_is_named(policy, tmp_path) -> None:
-    fresh = as_reward_model(policy, 0)
+def test_what_cannot_be_trained_on_is_named(policy) -> None:
     with pytest.raises(ValueError, match="no example has a label: expected at least one labelled step"):
-        prm.run(fresh, [Example((5, 6, 2))], PrmConfig(batch_rows=1, row_length=32), 0, tmp_path)
+        training.prepare(policy, [Example((5, 6, 2))], PrmConfig(batch_rows=1, row_length=32), 0)
     with pytest.raises(ValueError, match="prm.row_length = 2048: expected at most the model's 1024 positions"):
-        prm.run(fresh, [Example((5, 6, 2), labels=((1, 1.0),))], PrmConfig(batch_rows=1, row_length=2048), 0, tmp_path)
+        training.prepare(policy, [Example((5, 6, 2), labels=((1, 1.0),))], PrmConfig(batch_rows=1, row_length=2048), 0)

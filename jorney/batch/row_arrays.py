@@ -1,0 +1,57 @@
+"""Rows of a training, whatever the objective: arrays by name, of which rows are read, batched and counted."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jorney.model.flops import RowShape, packed_row
+
+
+class RowArrays(abc.ABC):
+    """The base of dataclasses whose fields are arrays [R, ...] of R rows, or None where there is no such array.
+
+    Attributes:
+      filled: name of the array [R, T] that is 0 where a position holds no token.
+      tokens: [R, T] int32.
+    """
+
+    filled: ClassVar[str]
+    tokens: np.ndarray
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those that there are, by name, in the order of the fields."""
+        mine: Any = self
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(mine)}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, row: int) -> dict[str, np.ndarray]:
+        return {name: value[row] for name, value in self.arrays.items()}
+
+    @property
+    def padding(self) -> float:
+        """Share of positions that hold nothing."""
+        return float((self.arrays[self.filled] == 0).mean())
+
+    @property
+    def row(self) -> RowShape:
+        """What a row asks of a model."""
+        return packed_row(self.tokens.shape[1])
+
+    @classmethod
+    def occupied(cls, batch: Mapping[str, np.ndarray]) -> int:
+        """Positions of a batch of such rows that hold a token."""
+        return int(np.count_nonzero(batch[cls.filled]))
+
+    @classmethod
+    @abc.abstractmethod
+    def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:
+        """Positions of a batch of such rows whose head is read for the loss."""
