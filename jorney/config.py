@@ -12,10 +12,12 @@ import os
 import re
 import runpy
 import sys
+import types
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_MODULE = "jorney_config"  # the module that a configuration file is
 
 
 def to_json(value: Any) -> str:
@@ -53,9 +55,13 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
         raise ValueError(f"{file}: expected a Python file (.py) with a function config()")
     try:
         # Not imported: bytecode kept beside the file would be taken for a file of the same size edited within a second.
-        make = runpy.run_path(file, run_name="jorney_config").get("config")
+        held = runpy.run_path(file, run_name=_MODULE)
     except (SyntaxError, TypeError, ValueError, NameError, ImportError, AttributeError) as error:
         raise ValueError(f"{file}: {type(error).__name__}: {_one_line(str(error))}") from None
+    # Where the names are looked up that classes of the file are annotated with.
+    sys.modules[_MODULE] = types.ModuleType(_MODULE)
+    vars(sys.modules[_MODULE]).update(held)
+    make = held.get("config")
     expected = " or a ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
     if not callable(make):
         raise ValueError(f"{file}: expected a function config() that returns a {expected}")

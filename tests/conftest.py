@@ -11,12 +11,16 @@ from collections.abc import Iterator
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # programs that tests start do not look for a TPU because its compiler is here
 os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
 
+import hypothesis
 import jax
 import pytest
 from places import CACHE, ROOT
 
 # A job that a shell put in the background ignores SIGINT, and so would commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# How long an example takes says nothing on a machine that others share.
+hypothesis.settings.register_profile("jorney", deadline=None)
+hypothesis.settings.load_profile("jorney")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_compilation_cache_dir", CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jorney import config
-from jorney.run.commands.command import DpoCommand, ExpandCommand, SftCommand
+from jorney.run.commands.command import ExpandCommand
+from jorney.run.commands.learn import DpoCommand, SftCommand
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.run.recipes.journey import RunConfig, quickstart
 

@@ -28,7 +28,8 @@ from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
 from jorney.progress import Progress
-from jorney.run.commands.command import SftCommand, run
+from jorney.run.commands.command import run
+from jorney.run.commands.learn import SftCommand
 from jorney.run.parts import Parts
 from jorney.run.recipes.journey import quickstart
 from jorney.run.stages.rewards import verified

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 import jorney
-from jorney import cli, sharding
+from jorney import cli, sharding, topology
 from jorney.convert import hf, native
 from jorney.convert.inspect import describe, inspect
 from jorney.judge.threshold import threshold_of, write_threshold
@@ -93,9 +93,9 @@ def test_inspect_tells_the_same_of_both(converted, tmp_path) -> None:
 
 def test_bytes_a_chip() -> None:
     """DeepSeekMath-7B on v5e-16: what an ahead-of-time compile states as its arguments, 5.19 GB."""
-    from jorney.convert.inspect import _chip_bytes
+    from jorney.convert.inspect import _slice
 
-    found = _chip_bytes(PRESETS["deepseekmath-7b"], 16)
+    found = _slice(PRESETS["deepseekmath-7b"], topology.find("v5e-16"))
     assert found["training_state"] / 1e9 == pytest.approx(5.19, abs=0.01)
     assert found["bfloat16_weights"] * 6 == found["training_state"]
 

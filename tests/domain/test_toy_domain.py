@@ -55,13 +55,19 @@ class Sorting(Domain):
         return ", ".join(map(str, sorted(problem.meta["digits"])[len(steps) :]))
 
 
-SORTING = domains.register(Sorting())
+SORTING = Sorting()
 
 
 def config() -> ExpandCommand:
     """Two trees of the embedded model, judged by the domain."""
+    domains.register(SORTING)
     grown = ExpandConfig(w=2, depth=2, step_tokens=8, rows=4, problem_rows=2, chunk=4, prune=PruneConfig(keep=2))
     return ExpandCommand(problems="sorting", limit=2, expand=grown)
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch) -> None:
+    monkeypatch.setitem(domains.DOMAINS, "sorting", SORTING)
 
 
 def test_problems_are_drawn_graded_and_verified() -> None:

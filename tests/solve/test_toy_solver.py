@@ -41,11 +41,14 @@ def cut(found: Solutions) -> Solutions:
     return dataclasses.replace(found, **lists)
 
 
-search.register(UntilTwoAgree())
+@pytest.fixture(autouse=True)
+def _known(monkeypatch) -> None:
+    monkeypatch.setitem(search.SOLVERS, UntilTwoAgree.name, UntilTwoAgree())
 
 
 def config() -> SearchCommand:
     """Four problems, four samples each at most, judged by Countdown's own verifier."""
+    search.register(UntilTwoAgree())
     budget = SearchConfig("until-two-agree", n=4, max_tokens=16, rows=8, chunk=8)
     return SearchCommand(limit=4, search=budget)
 

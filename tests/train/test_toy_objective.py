@@ -1,9 +1,10 @@
-"""An objective in one file: unlikelihood on wrong steps. Trained by the one way, staged, benched and planned like any other."""
+"""An objective in one file: unlikelihood on wrong steps. `jorney run` and `jorney plan` take this file as it is."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,30 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jorney import topology
+from jorney import cli
 from jorney.batch.packing import Example
-from jorney.machine import aot
 from jorney.machine.bench.train import TrainBench, run
-from jorney.machine.plan.planned import compile_program
-from jorney.machine.plan.training_step import training_step
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.presets import PRESETS
 from jorney.model.transformer import hidden_states, read_out
-from jorney.progress import Progress
-from jorney.run.stages.finetune import plan_training
-from jorney.run.workspace import Bench, Model
-from jorney.sharding import MeshConfig
-from jorney.text.step_format import ABEL, StepFormat
+from jorney.run.commands.learn import ObjectiveCommand
+from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
-from jorney.train import objective, training
+from jorney.train import objective
 from jorney.train.cross_entropy import log_probs
 from jorney.train.objective import PackedConfig, PackedObjective
 from jorney.train.objectives.prm import labelled_example
 from jorney.train.optimizer import OptimizerConfig
 from jorney.train.step import Batch, LossFn
-
-# --- the objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,23 +67,24 @@ class Unlikelihood(PackedObjective[UnlikelihoodConfig]):
         return dataclasses.replace(super().full(config, draw), labels=((0, 0.0),))
 
 
-# --- its tests
-
-ROWS = [{"question": f"Make {n}.", "steps": [f"1. {n} + 1 = {n}", f"2. {n} * 1 = {n}"], "labels": [0, 1]} for n in range(8)]
-CONFIG = UnlikelihoodConfig(epochs=4, batch_rows=2, row_length=128, optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0))
+def config() -> ObjectiveCommand:
+    """Eight rows, four times, with the embedded model."""
+    objective.register(Unlikelihood())
+    optimizer = OptimizerConfig(learning_rate=1e-3, warmup=0)
+    settings = UnlikelihoodConfig(epochs=4, batch_rows=8, row_length=32, optimizer=optimizer)
+    return ObjectiveCommand(data="rows.jsonl", training=settings)
 
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch) -> Unlikelihood:
     monkeypatch.setattr(objective, "_REGISTRY", dict(objective.objectives()))
-    objective.register(Unlikelihood())
-    return objective.objective_of("unlikelihood")
+    return Unlikelihood()
 
 
 def test_the_loss_by_hand(tiny, toy) -> None:
     params, example = parameters.init(tiny, jax.random.key(0)), Example((5, 6, 7, 8, 9), labels=((1, 0.0), (3, 1.0)))
-    rows = toy.layout(CONFIG, [example])
-    total, sums = toy.loss(tiny, CONFIG, jnp.float32)(params, rows.arrays)
+    rows = toy.layout(UnlikelihoodConfig(row_length=32), [example])
+    total, sums = toy.loss(tiny, UnlikelihoodConfig(), jnp.float32)(params, rows.arrays)
     tokens = np.array([example.tokens])
     scores = read_out(tiny, params, hidden_states(tiny, params, tokens, np.ones_like(tokens), np.arange(5)[None]))
     p = np.asarray(jax.nn.softmax(scores))[0]
@@ -99,19 +92,24 @@ def test_the_loss_by_hand(tiny, toy) -> None:
     assert float(sums["count"]) == 2
 
 
-def test_it_is_trained_and_staged(policy, tmp_path, toy) -> None:
-    make = lambda tokenizer: [toy.encode(tokenizer, ABEL, row, "here") for row in ROWS]  # noqa: E731
-    _, records = training.train(policy, training.prepare(policy, make(policy.tokenizer), CONFIG, 0), CONFIG, 0, tmp_path / "a")
-    assert records[-1]["loss"] < 0.8 * records[0]["loss"]
-    bench = Bench(str(tmp_path / "run"), MeshConfig(devices=1), "float32", "abel", 0, Progress())
-    done = bench.run(plan_training(bench, "toy", Model.at("embedded"), make, "rows", CONFIG, "eight rows"))
-    assert done.result["curve"] == [[one["step"], one["loss"], one["accuracy"]] for one in records]
+def test_it_is_trained_from_the_command_line(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = [
+        {"question": f"Make {n}.", "steps": [f"1. {n} + 1 = {n}", f"2. {n} * 1 = {n}"], "labels": [0, 1]} for n in range(8)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
+    assert cli.main(["run", __file__, "--output", "out", "--training.epochs", "3"]) == 0
+    found = json.loads((tmp_path / "out" / "summary.json").read_text())
+    losses = [loss for _, loss, _ in found["curve"]]
+    assert (found["examples"], len(losses)) == (8, 3 * found["steps"] // 3)
+    assert losses[-1] < 0.9 * losses[0]
+    (tmp_path / "rows.jsonl").write_text('{"question": "?", "steps": ["1. a"]}\n')
+    assert cli.main(["run", __file__, "--output", "other"]) == 2
 
 
-def test_it_is_benched_and_planned() -> None:
-    found = run(TrainBench("tiny", "unlikelihood", rows=8, length=32, steps=1, runs=1, dtype="float32"))
-    assert found["mfu_full"] > 0
+def test_it_is_benched_and_planned(capsys) -> None:
+    objective.register(Unlikelihood())
+    assert run(TrainBench("tiny", "unlikelihood", rows=8, length=32, steps=1, runs=1, dtype="float32"))["mfu_full"] > 0
     pytest.importorskip("libtpu")
-    machine, config = topology.find("v5e-8"), dataclasses.replace(CONFIG, batch_rows=8)
-    mesh = aot.make_mesh(machine, MeshConfig(data=1, fsdp=-1))
-    assert compile_program(training_step("step", PRESETS["tiny"], config, jnp.bfloat16, machine, mesh), machine).fits
+    assert cli.main(["plan", __file__, "--topology", "v5e-8"]) == 0
+    assert "fits; a step is 256 tokens" in capsys.readouterr().out

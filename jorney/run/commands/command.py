@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any, ClassVar
 
 from jorney import distributed, storage
-from jorney.batch.packing import TOO_LONG
 from jorney.config import digest
 from jorney.distributed import DistributedConfig
 from jorney.domain import domains
@@ -22,12 +21,8 @@ from jorney.policy import EMBEDDED
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
 from jorney.run.stage import Done, source_digest
-from jorney.run.stages import inputs
-from jorney.run.stages import preference as preferences
 from jorney.run.stages.evaluations import plan_evaluation
-from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.judging import Asked, RewardModel, expect_scores, judge_kind, read_model
-from jorney.run.stages.preference import plan_pairs
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.stages.trees import plan_thoughts, plan_trees
 from jorney.run.workspace import Bench, Model, Stage
@@ -38,8 +33,6 @@ from jorney.solve.search import SearchConfig
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
-from jorney.train.objectives.dpo import DpoConfig
-from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import DTYPES
 from jorney.tree.expand import ExpandConfig
 
@@ -185,96 +178,6 @@ class TrainCommand(StageCommand):
 
 
 @dataclasses.dataclass(frozen=True)
-class SftCommand(TrainCommand):
-    """Supervised fine-tuning on thoughts, problems with solutions, chats, prompts with completions, or texts.
-
-    Attributes:
-      data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
-        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
-        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), or pieces (thoughts
-        of `jorney derive`).
-      limit: how many rows; None takes all.
-      too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
-      excursion_loss: whether the excursions of journeys bear loss.
-    """
-
-    name: ClassVar[str] = "sft"
-    split: ClassVar[str] = "train"
-
-    output: str = "runs/sft"
-    data: str = domains.DEFAULT
-    limit: int | None = None
-    too_long: str = "error"
-    excursion_loss: bool = True
-    sft: SftConfig = dataclasses.field(default_factory=SftConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.too_long not in TOO_LONG:
-            raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
-
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if domains.drawing(self.data):
-            found = inputs.solutions(self.read(self.data, self.limit), bench.format, self.data)
-        else:
-            found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
-        make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
-        reads = [found.key, self.excursion_loss, self.too_long]
-        return [plan_training(bench, "sft", model, make, reads, self.sft, self.data)]
-
-    @property
-    def all_hosts(self) -> bool:
-        return True
-
-    def programs(self, planner: Planner) -> list[AotProgram]:
-        return [planner.step("sft", self.sft, planner.mesh(self.mesh))]
-
-
-@dataclasses.dataclass(frozen=True)
-class DpoCommand(TrainCommand):
-    """Direct preference optimisation on pairs of the model's own samples, or on given ones.
-
-    Attributes:
-      problems: to sample for: "countdown", a file, a hub id or tfds:NAME with questions and answers.
-      limit: how many of them; None takes all of a file.
-      data: pairs in place of samples: rows of chosen and rejected, with prompt or with a beginning in common, texts or
-        messages; from a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
-      data_limit: how many of those pairs; None takes all.
-      evaluate: limits of a sample, and how many are decoded together.
-    """
-
-    name: ClassVar[str] = "dpo"
-
-    output: str = "runs/dpo"
-    problems: str = domains.DEFAULT
-    limit: int | None = 100
-    data: str = ""
-    data_limit: int | None = None
-    evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
-    dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
-
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        if self.data:
-            given = inputs.read_pairs(self.data, self.data_limit)
-            return [plan_training(bench, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
-        if self.distributed.coordinator:
-            raise ValueError(
-                "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
-            )
-        pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
-        return [pairs, plan_training(bench, "dpo", model, preferences.sampled(pairs), pairs.key, self.dpo, preferences.OWN)]
-
-    @property
-    def all_hosts(self) -> bool:
-        return bool(self.data)
-
-    def programs(self, planner: Planner) -> list[AotProgram]:
-        mesh, drawn = planner.mesh(self.mesh), preferences.samples(self.dpo, self.evaluate, self.seed)
-        sampled = [] if self.data else planner.completions("pairs", drawn, mesh)
-        return [*sampled, planner.step("dpo", self.dpo, mesh)]
-
-
-@dataclasses.dataclass(frozen=True)
 class EvaluateCommand(StageCommand):
     """A model's accuracy on problems.
 
@@ -345,8 +248,6 @@ COMMANDS: dict[str, type[StageCommand]] = {
     for kind in (
         ExpandCommand,
         DeriveCommand,
-        SftCommand,
-        DpoCommand,
         EvaluateCommand,
         SearchCommand,
     )

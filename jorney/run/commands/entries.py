@@ -105,10 +105,10 @@ def stage(kind: str) -> Callable[[Words], None]:
     """A stage as a command; a configuration file may stand before its options."""
 
     def run(words: Words) -> None:
-        from jorney.run.commands import command, rate, reward
+        from jorney.run.commands import command, learn, rate, reward
         from jorney.run.commands import thoughts as of_thoughts
 
-        known = {name: one for file in (command, rate, reward, of_thoughts) for name, one in file.COMMANDS.items()}
+        known = {name: one for file in (command, learn, rate, reward, of_thoughts) for name, one in file.COMMANDS.items()}
         made: Any = known[kind]
         files, options = _before_options(words)
         if not files:

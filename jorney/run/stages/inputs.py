@@ -83,6 +83,19 @@ def read_pairs(source: str, limit: int | None) -> Input[Preference]:
     return Input(digest_rows(rows), places, lambda tokenizer: _encode(trl.encode_preference, tokenizer, places, rows))
 
 
+def read_encoded(source: str, limit: int | None, encode: Callable[[Tokenizer, Row, str], T]) -> Input[T]:
+    """Rows that `encode` makes members of; raises as `read_examples` does, for a column that is missing too."""
+    places, rows = _read(source, limit)
+
+    def one(tokenizer: Tokenizer, row: Row, place: str) -> T:
+        try:
+            return encode(tokenizer, row, place)
+        except KeyError as error:
+            raise ValueError(f"{place}: the field {error} is missing: the columns are {columns(row)}") from None
+
+    return Input(digest_rows(rows), places, lambda tokenizer: _encode(one, tokenizer, places, rows))
+
+
 def read_labelled(source: str, limit: int | None, how: Reading) -> list[Labelled]:
     """Labelled solutions: rows of any form that `rows.labels` knows, or trees (of a file, or of `jorney expand`'s folder).
 

@@ -17,7 +17,7 @@ from jorney.machine.plan.planned import AotProgram, Planned
 from jorney.machine.plan.planner import PlannedEngine, Planner
 from jorney.model import flops
 from jorney.model.presets import PRESETS
-from jorney.run.commands.command import DpoCommand, SftCommand
+from jorney.run.commands.learn import DpoCommand, SftCommand
 from jorney.run.recipes.journey import quickstart
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig

@@ -23,9 +23,8 @@ import jorney
 from jorney import cli, storage
 from jorney.domain.domain import Rating
 from jorney.judge import exact
-from jorney.run.commands import command as stage_commands
 from jorney.run.recipes import journey as pipeline
-from jorney.run.stages import judged
+from jorney.run.stages import judged, judging
 from jorney.run.stages import trees as stages
 from jorney.run.stages.trees import read_thoughts, read_trees
 from jorney.run.workspace import Bench
@@ -90,7 +89,7 @@ def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) 
         seen.append(len(requests))
         return [Rating(len(steps) < 3, "", 0.25 * len(steps)) for _, steps in requests]
 
-    monkeypatch.setattr(stage_commands, "prm_judge", lambda *_: judge)
+    monkeypatch.setattr(judging, "prm_judge", lambda *_: judge)
     monkeypatch.setattr(judged, "TOGETHER", 4)
     command = ["judge", "--trees", str(trees), "--judge", "embedded", "--output", str(tmp_path / "out")]
     assert cli.main(command) == 0

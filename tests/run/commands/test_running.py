@@ -17,10 +17,10 @@ from places import CACHE, ROOT
 from safetensors.numpy import load_file
 
 CONFIG = """
-from jorney.run.commands.command import SftCommand
+from jorney.run.commands.learn import SftCommand
 from jorney.train.loop import LoopConfig
 from jorney.train.optimizer import OptimizerConfig
-from jorney.train.sft import SftConfig
+from jorney.train.objectives.sft import SftConfig
 
 
 def config():

@@ -76,7 +76,7 @@ def test_scores_are_written_beside_thoughts_and_low_ones_left_out(run, journeys,
 
 
 def test_scoring_goes_on_from_its_parts(run, journeys, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(thought_commands.sets, "_PART", 10)
+    monkeypatch.setattr(thought_commands.thought_sets, "_PART", 10)
     scored: list[str] = []
 
     def scorer(thoughts):

@@ -85,7 +85,9 @@ class _Stages:
 
     def __init__(self, run, output, seed, problems, progress) -> None:
         self.run, self.number = run, seed
-        self.problems = [type("P", (), {"id": f"p{i}", "meta": {"numbers": [i, 1]}}) for i in range(10)]
+        self.problems = [
+            type("P", (), {"id": f"p{i}", "verifier": "countdown", "meta": {"numbers": [i, 1]}}) for i in range(10)
+        ]
         self._folder = storage.path(output) / f"resampled{seed}"
 
     def phase1(self, run=None):
