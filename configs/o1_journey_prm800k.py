@@ -9,7 +9,7 @@ Result:    runs/o1-journey-prm800k/report.html. The paper's own, on MATH500, one
            journeys 0.428, DPO 0.440
 
 Phase 1 trains on one right solution of each question (the paper counts 6,998), left out where it misses the known answer
-(jorney/data/prm800k.py). In place of o1-mini, which judged the paper's steps, stands a reward model trained on rollouts.
+(jorney/rows/prm800k.py). In place of o1-mini, which judged the paper's steps, stands a reward model trained on rollouts.
 """
 
 from jorney.judge.rollouts import RolloutConfig

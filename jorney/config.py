@@ -18,6 +18,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _MODULE = "jorney_config"  # the module that a configuration file is
+# Modules that configuration files of version 0.1 import -> where their names are.
+_MOVED = {
+    "jorney.pipeline": "jorney.run.recipes.journey",
+    "jorney.stages": "jorney.run.commands (SftCommand and DpoCommand in learn, others in command, rate, reward and thoughts)",
+    "jorney.study": "jorney.run.recipes.experiment",
+    "jorney.evaluate": "jorney.solve (EvaluateConfig in evaluate)",
+    "jorney.data": "jorney.domain.countdown.sets (Countdown), jorney.domain.problem and jorney.text.step_format",
+    "jorney.sample": "jorney.engine",
+    "jorney.llm": "jorney.judge.llm",
+    "jorney.judge.llm": "jorney.judge.llm_judge",
+    "jorney.train.sft": "jorney.train.objectives.sft",
+    "jorney.train.dpo": "jorney.train.objectives.dpo",
+    "jorney.train.prm": "jorney.train.objectives.prm",
+}
 
 
 def to_json(value: Any) -> str:
@@ -57,7 +71,9 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
         # Not imported: bytecode kept beside the file would be taken for a file of the same size edited within a second.
         held = runpy.run_path(file, run_name=_MODULE)
     except (SyntaxError, TypeError, ValueError, NameError, ImportError, AttributeError) as error:
-        raise ValueError(f"{file}: {type(error).__name__}: {_one_line(str(error))}") from None
+        gone = error.name if isinstance(error, ImportError) else None
+        moved = f": {gone} has moved: import from {_MOVED[gone]}" if gone in _MOVED else ""
+        raise ValueError(f"{file}: {type(error).__name__}: {_one_line(str(error))}{moved}") from None
     # Where the names are looked up that classes of the file are annotated with.
     sys.modules[_MODULE] = types.ModuleType(_MODULE)
     vars(sys.modules[_MODULE]).update(held)

@@ -265,6 +265,23 @@ def test_a_missing_file_and_what_is_no_python_file(tmp_path):
             config.read(str(tmp_path / name), RunConfig)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("from jorney.pipeline import RunConfig", "jorney.pipeline has moved: import from jorney.run.recipes.journey"),
+        ("from jorney.stages.command import SftCommand", "jorney.stages has moved: import from jorney.run.commands"),
+        ("from jorney.train.sft import SftConfig", "jorney.train.sft has moved: import from jorney.train.objectives.sft"),
+        ("from jorney.judge.llm import LlmJudgeConfig", "jorney.judge.llm has moved: import from jorney.judge.llm_judge"),
+        ("from jorney.data.countdown import Countdown", "jorney.data has moved: import from jorney.domain.countdown.sets"),
+    ],
+)
+def test_a_configuration_of_an_earlier_version_is_told_what_has_moved(tmp_path, line: str, message: str) -> None:
+    file = tmp_path / "old.py"
+    file.write_text(f"{line}\ndef config(): ...\n")
+    with pytest.raises(ValueError, match=re.escape(f"{file}: ") + ".*" + re.escape(message)):
+        config.read(str(file), object)
+
+
 def test_the_configurations_of_the_project_are_read():
     folder = os.path.join(os.path.dirname(__file__), "..", "configs")
     found = []
