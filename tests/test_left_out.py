@@ -30,7 +30,7 @@ def run(tmp_path, monkeypatch):
                 raise Lacking(LACKS[lacking])
             return Done(stage.folder, stage.key, {}, 0.0)
 
-        monkeypatch.setattr(made._bench, "run", work)
+        monkeypatch.setattr(made._space, "run", work)
         made._plan(pipeline.Model(made._model, "base"), made._read_problems())
         left_out = made._run_stages()
         assert set(made._done) | set(left_out) == set(made._stages)

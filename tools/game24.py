@@ -32,7 +32,7 @@ from jorney.run.stages.evaluations import plan_evaluation
 from jorney.run.stages.lessons import run_phase1
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.run.stages.searches import VERIFIER, plan_search
-from jorney.run.workspace import Bench, Model
+from jorney.run.workspace import Model, Workspace
 from jorney.solve.search import SearchConfig
 
 TASK = Countdown(largest_target=TARGET)
@@ -66,25 +66,25 @@ def run(
       taught: a model that has learned solutions already; "" for one that learns them here.
     """
     small = quickstart()
-    bench = Bench(output, small.mesh, small.dtype, small.step_format, seed, progress)
+    space = Workspace(output, small.mesh, small.dtype, small.step_format, seed, progress)
     train = others(puzzles, "train", solutions, seed)
-    policy = run_phase1(bench, taught, train, "countdown", small.sft)
-    rows = [{"method": "CoT, greedy", "judge": "", **_greedy(bench, policy, puzzles)}]
-    rows += _searches(bench, policy, puzzles, n, width, "oracle", lambda: exact.judge, VERIFIER)
+    policy = run_phase1(space, taught, train, "countdown", small.sft)
+    rows = [{"method": "CoT, greedy", "judge": "", **_greedy(space, policy, puzzles)}]
+    rows += _searches(space, policy, puzzles, n, width, "oracle", lambda: exact.judge, VERIFIER)
 
     own = rollouts // 5  # the numbers of "trees" alone are few
     problems = others(puzzles, "trees", own, seed) + others(puzzles, "train", rollouts - own, seed)
     few = dataclasses.replace(small.rollouts, completions=2)  # many problems teach more than sure labels
-    labelled = plan_rollouts(bench, policy, problems, few)
-    bench.run(labelled)
+    labelled = plan_rollouts(space, policy, problems, few)
+    space.run(labelled)
     held_out = others(puzzles, "tuning", 50, seed)
     optimizer = dataclasses.replace(small.prm.optimizer, learning_rate=7e-4)
     learning = dataclasses.replace(small.prm, epochs=4, row_length=288, optimizer=optimizer)
-    prm = plan_prm(bench, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, learning)
-    measured = bench.run(prm).result
+    prm = plan_prm(space, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, learning)
+    measured = space.run(prm).result
     rows += [
         row
-        for row in _searches(bench, policy, puzzles, n, width, "reward model", lambda: prm_judge(bench, prm.model), prm.key)
+        for row in _searches(space, policy, puzzles, n, width, "reward model", lambda: prm_judge(space, prm.model), prm.key)
         if row["judge"]  # what needs no judge stands there already
     ]
     return {
@@ -98,7 +98,7 @@ def run(
 
 
 def _searches(
-    bench: Bench,
+    space: Workspace,
     policy: Model,
     puzzles: list[Problem],
     n: int,
@@ -111,7 +111,7 @@ def _searches(
     common: dict[str, Any] = {"max_tokens": 64, "step_tokens": 32, "rows": 256, "depth": len(puzzles[0].meta["numbers"])}
 
     def search(config: SearchConfig) -> dict[str, Any]:
-        found: dict[str, Any] = [bench.run(stage) for stage in plan_search(bench, policy, puzzles, config, make, key)][
+        found: dict[str, Any] = [space.run(stage) for stage in plan_search(space, policy, puzzles, config, make, key)][
             -1
         ].result
         return found
@@ -127,9 +127,9 @@ def _searches(
     return rows
 
 
-def _greedy(bench: Bench, model: Model, puzzles: list[Problem]) -> dict[str, Any]:
+def _greedy(space: Workspace, model: Model, puzzles: list[Problem]) -> dict[str, Any]:
     limits = dataclasses.replace(quickstart().evaluate, temperature=0.0)
-    found: dict[str, Any] = bench.run(plan_evaluation(bench, "evaluate_greedy", model, puzzles, limits)).result
+    found: dict[str, Any] = space.run(plan_evaluation(space, "evaluate_greedy", model, puzzles, limits)).result
     return found
 
 

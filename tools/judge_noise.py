@@ -32,7 +32,7 @@ from jorney.run.recipes.journey import RunConfig, quickstart
 from jorney.run.stages.evaluations import plan_evaluation
 from jorney.run.stages.lessons import Lesson, plan_phase2, run_phase1
 from jorney.run.stages.trees import plan_thoughts, plan_trees, read_thoughts
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 
 RATES = (0.0, 0.1, 0.2, 0.4)
 KINDS = ("shortcut", "journey")
@@ -44,20 +44,20 @@ def run(config: RunConfig, taught: str, rates: Sequence[float], limit: int | Non
     Args:
       taught: a model that has learned solutions already, in place of phase 1; "" for none.
     """
-    bench = Bench(config.output, config.mesh, config.dtype, config.step_format, config.seed, progress)
+    space = Workspace(config.output, config.mesh, config.dtype, config.step_format, config.seed, progress)
     sizes = {"train": config.problems.train_count, "trees": config.problems.trees_count, "test": config.problems.test_count}
     drawn = {name: sample_problems(Countdown(), name, count or 1, config.seed) for name, count in sizes.items()}
     train, problems, test = drawn["train"], drawn["trees"], drawn["test"]
-    policy = run_phase1(bench, taught, train, "countdown", config.sft)
-    evaluation = plan_evaluation(bench, "evaluate_sft_phase1", policy, test, config.evaluate)
-    rows = [{"seed": config.seed, "rate": None, "kind": "phase 1", **bench.run(evaluation).result}]
+    policy = run_phase1(space, taught, train, "countdown", config.sft)
+    evaluation = plan_evaluation(space, "evaluate_sft_phase1", policy, test, config.evaluate)
+    rows = [{"seed": config.seed, "rate": None, "kind": "phase 1", **space.run(evaluation).result}]
     for rate in rates:
-        rows += _learn(bench, config, policy, problems, test, rate, limit)
+        rows += _learn(space, config, policy, problems, test, rate, limit)
     return rows
 
 
 def _learn(
-    bench: Bench,
+    space: Workspace,
     config: RunConfig,
     policy: Model,
     problems: Sequence[Problem],
@@ -68,18 +68,18 @@ def _learn(
     """The rows of one rate."""
     judge = noised(exact.judge, rate, config.seed)
     known = f"verifier, noise {rate} of seed {config.seed}" if rate else "verifier"
-    trees = plan_trees(bench, policy, problems, digest(problems), config.expand, lambda: judge, known)
-    bench.run(trees)
-    thoughts = plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine)
-    bench.run(thoughts)
+    trees = plan_trees(space, policy, problems, digest(problems), config.expand, lambda: judge, known)
+    space.run(trees)
+    thoughts = plan_thoughts(space, trees.folder, trees.key, config.derive, config.refine)
+    space.run(thoughts)
     right = _right_paths(thoughts, problems)
 
     def learn(kind: str) -> dict[str, Any]:
         lesson = Lesson(kind, config.excursion_loss, limit)
-        learned = plan_phase2(bench, f"phase2_{kind}", policy, thoughts, lesson, config.phase2, f"noise {rate:.0%}")
-        count = bench.run(learned).result["examples"]
+        learned = plan_phase2(space, f"phase2_{kind}", policy, thoughts, lesson, config.phase2, f"noise {rate:.0%}")
+        count = space.run(learned).result["examples"]
         limits = config.long() if kind == "journey" else config.evaluate
-        found = bench.run(plan_evaluation(bench, f"evaluate_phase2_{kind}", learned.model, test, limits)).result
+        found = space.run(plan_evaluation(space, f"evaluate_phase2_{kind}", learned.model, test, limits)).result
         return {"seed": config.seed, "rate": rate, "kind": kind, "thoughts": count, "right_paths": right, **found}
 
     return [learn(kind) for kind in KINDS]

@@ -33,7 +33,7 @@ from jorney.run.commands.learn import SftCommand
 from jorney.run.parts import Parts
 from jorney.run.recipes.journey import quickstart
 from jorney.run.stages.rewards import verified
-from jorney.run.workspace import TRAINING, Bench, Model, Stage
+from jorney.run.workspace import TRAINING, Model, Stage, Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.prm_scores import best_threshold, solution_f1, step_f1
 from jorney.text.step_format import ABEL
@@ -69,26 +69,26 @@ class Set:
         return [[score(p, step) for step in own] for p, own in zip(self.problems, self.steps, strict=True)]
 
 
-def plan_set(bench: Bench, model: Model, split: str, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
+def plan_set(space: Workspace, model: Model, split: str, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
     """Solutions of the model with the verdict on every completion after each of their steps."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
         parts = Parts(folder / "parts")
         waiting = [problem for problem in problems if problem.id not in parts.ids]
-        with bench.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar:
+        with space.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar:
             for start in range(0, len(waiting), PART):
                 group = waiting[start : start + PART]
-                generator = bench.generator(model)
+                generator = space.generator(model)
                 policy = generator.policy
-                solutions = rollouts.sample_solutions(generator, group, bench.format, config, bench.seed)
-                found = rollouts.verdicts(generator, policy, group, solutions, bench.format, config, bench.seed)
+                solutions = rollouts.sample_solutions(generator, group, space.format, config, space.seed)
+                found = rollouts.verdicts(generator, policy, group, solutions, space.format, config, space.seed)
                 with parts:
                     for problem, own, reached in zip(group, solutions, found, strict=True):
                         parts.add({"id": problem.id, "solutions": own, "reached": reached})
                 bar(len(group), f"{sum(map(len, solutions))} solutions")
         return {"problems": len(problems)}
 
-    return bench.plan(f"{split}_verdicts", [model.key, [one.id for one in problems], config.decides()], work, split)
+    return space.plan(f"{split}_verdicts", [model.key, [one.id for one in problems], config.decides()], work, split)
 
 
 def drawn(split: str, size: int) -> list[Problem]:
@@ -111,26 +111,28 @@ def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
     return found
 
 
-def plan_model(bench: Bench, model: Model, name: str, sets: dict[str, Set], labels: Any, key: Any, config: PrmConfig) -> Stage:
+def plan_model(
+    space: Workspace, model: Model, name: str, sets: dict[str, Set], labels: Any, key: Any, config: PrmConfig
+) -> Stage:
     """A reward model trained on labels of the set "trees", and its scores on the other sets."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        policy, train = bench.take(model), sets["trees"]
+        policy, train = space.take(model), sets["trees"]
         examples = [
-            labelled_example(policy.tokenizer, bench.format, problem.question, steps, own)
+            labelled_example(policy.tokenizer, space.format, problem.question, steps, own)
             for problem, steps, own in zip(train.problems, train.steps, labels, strict=True)
         ]
-        data = training.prepare(policy, examples, config, bench.seed)
-        with bench.progress.bar("steps", data.batches.steps) as bar:
+        data = training.prepare(policy, examples, config, space.seed)
+        with space.progress.bar("steps", data.batches.steps) as bar:
             trained, records = training.train(
-                policy, data, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar)
+                policy, data, config, space.seed, folder / TRAINING, space.compilations, space.follow(bar)
             )
-        save(trained, folder / "model", bench.dtype)
-        judge = PrmJudge(trained, bench.format, bench.compilations)
+        save(trained, folder / "model", space.dtype)
+        judge = PrmJudge(trained, space.format, space.compilations)
         pairs = {name: list(zip(one.problems, one.steps, strict=True)) for name, one in sets.items() if name != "trees"}
         return {"loss": records[-1]["loss"], "scores": {name: judge.score(own) for name, own in pairs.items()}}
 
-    return bench.plan(f"prm_{name}", [model.key, key, name, config.decides()], work, f"{steps_in(labels):,} labelled steps")
+    return space.plan(f"prm_{name}", [model.key, key, name, config.decides()], work, f"{steps_in(labels):,} labelled steps")
 
 
 def steps_in(labels: Sequence[Sequence[float]]) -> int:
@@ -199,15 +201,15 @@ def main() -> None:
     else:
         done = run(SftCommand(output=os.path.join(chosen.output, "phase1"), limit=10_000, sft=quickstart().sft), progress)
         model = Model(os.fspath(done.folder / "model"), done.key)
-    bench = Bench(chosen.output, MeshConfig(), "float32", "abel", 0, progress)
+    space = Workspace(chosen.output, MeshConfig(), "float32", "abel", 0, progress)
     rolled = RolloutConfig(chosen.solutions, chosen.completions, max_tokens=64, rows=chosen.rows, chunk=16)
     configs = {"trees": rolled} | dict.fromkeys(("tuning", "test"), dataclasses.replace(rolled, completions=max(COUNTS)))
     sizes = {"trees": chosen.train, "tuning": chosen.tuning, "test": chosen.test}
     sets, keys = {}, []
     for split, size in sizes.items():
         problems = drawn(split, size)
-        stage = plan_set(bench, model, split, problems, configs[split])
-        bench.run(stage)
+        stage = plan_set(space, model, split, problems, configs[split])
+        space.run(stage)
         sets[split], keys = read_set(stage, problems), [*keys, stage.key]
     report: dict[str, Any] = {"solutions": {name: len(one.steps) for name, one in sets.items()}}
     report["right_steps"] = sum(map(sum, sets["test"].exact)) / steps_in(sets["test"].exact)
@@ -222,7 +224,7 @@ def main() -> None:
         labels = [list(map(float, own)) for own in train.exact] if kind == "exact" else train.labels(64, kind == "hard")
         optimizer = OptimizerConfig(learning_rate=chosen.learning_rate, warmup=0.05)
         config = PrmConfig(epochs=chosen.epochs, batch_rows=4, row_length=288, optimizer=optimizer)
-        trained = bench.run(plan_model(bench, model, kind, sets, labels, keys, config))
+        trained = space.run(plan_model(space, model, kind, sets, labels, keys, config))
         scores = trained.result["scores"]
         for name, tune in (("", False), (" tuned", True)):
             found = f1s(sets, scores["tuning"], scores["test"], tune)

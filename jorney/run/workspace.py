@@ -67,7 +67,7 @@ class Stage:
         return Model(os.fspath(self.folder / "model"), self.key)
 
 
-class Bench:
+class Workspace:
     """Where stages are planned and run.
 
     Args:

@@ -25,7 +25,7 @@ from jorney.run.stages.evaluations import plan_evaluation
 from jorney.run.stages.judging import Asked, RewardModel, expect_scores, judge_kind, read_model
 from jorney.run.stages.searches import VERIFIER, plan_search
 from jorney.run.stages.trees import plan_thoughts, plan_trees
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.beam import Beam
 from jorney.solve.evaluate import EvaluateConfig
@@ -70,7 +70,7 @@ class StageCommand:
             if (limit := getattr(self, field, None)) is not None and limit < 1:
                 raise ValueError(f"{field} = {limit}: expected 1 or more, or None for all")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         """The stages of this command, the last of them its result."""
         raise NotImplementedError
 
@@ -128,13 +128,13 @@ class ExpandCommand(StageCommand):
         if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
             raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         first, count = map(int, self.shard.split("/"))
         kind = judge_kind(self.judge)
         kind.check(problems)
-        made = kind.make(bench, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
-        grown = plan_trees(bench, model, problems, digest(problems), self.expand, made.judge, made.key, (first, count))
+        made = kind.make(space, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
+        grown = plan_trees(space, model, problems, digest(problems), self.expand, made.judge, made.key, (first, count))
         return [made.grown(grown)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
@@ -156,12 +156,12 @@ class DeriveCommand(StageCommand):
     derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         where = storage.path(self.trees)
         if not where.exists():
             raise FileNotFoundError(f"{self.trees}: no such file or folder: expected trees that `jorney expand` wrote")
         parts = where / "parts"
-        return [plan_thoughts(bench, where, source_digest(str(parts if parts.exists() else where)), self.derive, self.refine)]
+        return [plan_thoughts(space, where, source_digest(str(parts if parts.exists() else where)), self.derive, self.refine)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,9 +194,9 @@ class EvaluateCommand(StageCommand):
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
-        return [plan_evaluation(bench, self.name, model, problems, self.evaluate)]
+        return [plan_evaluation(space, self.name, model, problems, self.evaluate)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return planner.completions("evaluate", self.evaluate.sampling(0), planner.mesh(self.mesh))
@@ -224,12 +224,12 @@ class SearchCommand(StageCommand):
     readout: str = AUTO
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         problems = self.read(self.problems, self.limit)
         kind = judge_kind(self.judge)
         kind.check(problems)
-        made = kind.make(bench, Asked(self.judge, self.readout, THRESHOLD))
-        return plan_search(bench, model, problems, self.search, made.judge, made.key)
+        made = kind.make(space, Asked(self.judge, self.readout, THRESHOLD))
+        return plan_search(space, model, problems, self.search, made.judge, made.key)
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         mesh, judge, solver = planner.mesh(self.mesh), planned_judge(self.judge, planner), self.search.solver
@@ -261,12 +261,12 @@ def run(command: StageCommand, progress: Progress) -> Done:
       FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
     """
     model = read_model(command.model)
-    bench = Bench(
+    space = Workspace(
         command.output, command.mesh, command.dtype, command.step_format, command.seed, progress, lines=command.trains
     )
-    stages = command.plan(bench, model)
-    bench.expect(stages)
-    done = [bench.run(stage) for stage in stages]
+    stages = command.plan(space, model)
+    space.expect(stages)
+    done = [space.run(stage) for stage in stages]
     if distributed.is_main():
         storage.write_json(storage.path(command.output) / "summary.json", done[-1].result)
     return done[-1]

@@ -9,12 +9,12 @@ from jorney.batch.packing import TOO_LONG
 from jorney.domain import domains
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
+from jorney.run import inputs
 from jorney.run.commands.command import StageCommand, TrainCommand
-from jorney.run.stages import inputs
 from jorney.run.stages import preference as preferences
 from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.preference import plan_pairs
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.train.objective import TrainingConfig, objective_of
 from jorney.train.objectives.dpo import DpoConfig
@@ -50,14 +50,14 @@ class SftCommand(TrainCommand):
         if self.too_long not in TOO_LONG:
             raise ValueError(f"too_long = {self.too_long!r}: expected one of {', '.join(TOO_LONG)}")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if domains.drawing(self.data):
-            found = inputs.solutions(self.read(self.data, self.limit), bench.format, self.data)
+            found = inputs.solutions(self.read(self.data, self.limit), space.format, self.data)
         else:
-            found = inputs.read_examples(self.data, self.limit, bench.format, self.excursion_loss)
+            found = inputs.read_examples(self.data, self.limit, space.format, self.excursion_loss)
         make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
         reads = [found.key, self.excursion_loss, self.too_long]
-        return [plan_training(bench, "sft", model, make, reads, self.sft, self.data)]
+        return [plan_training(space, "sft", model, make, reads, self.sft, self.data)]
 
     @property
     def all_hosts(self) -> bool:
@@ -90,16 +90,16 @@ class DpoCommand(TrainCommand):
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if self.data:
             given = inputs.read_pairs(self.data, self.data_limit)
-            return [plan_training(bench, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+            return [plan_training(space, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
         if self.distributed.coordinator:
             raise ValueError(
                 "distributed.coordinator: expected data, pairs sampled before: training is shared by processes, sampling is not"
             )
-        pairs = plan_pairs(bench, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
-        return [pairs, plan_training(bench, "dpo", model, preferences.sampled(pairs), pairs.key, self.dpo, preferences.OWN)]
+        pairs = plan_pairs(space, model, self.read(self.problems, self.limit), self.evaluate, self.dpo)
+        return [pairs, plan_training(space, "dpo", model, preferences.sampled(pairs), pairs.key, self.dpo, preferences.OWN)]
 
     @property
     def all_hosts(self) -> bool:
@@ -128,10 +128,10 @@ class ObjectiveCommand(TrainCommand):
     limit: int | None = None
     training: TrainingConfig = dataclasses.field(default_factory=SftConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         encode = objective_of(self.training).encode
-        found = inputs.read_encoded(self.data, self.limit, lambda *given: encode(given[0], bench.format, *given[1:]))
-        return [plan_training(bench, self.training.name, model, found.make, [found.key], self.training, self.data)]
+        found = inputs.read_encoded(self.data, self.limit, lambda *given: encode(given[0], space.format, *given[1:]))
+        return [plan_training(space, self.training.name, model, found.make, [found.key], self.training, self.data)]
 
     @property
     def all_hosts(self) -> bool:

@@ -16,7 +16,7 @@ from jorney.run.stage import source_digest
 from jorney.run.stages import judged, refined
 from jorney.run.stages.judging import Asked, expect_scores, judge_kind
 from jorney.run.stages.trees import read_trees
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.thought.asked.rewrite import RewriteConfig
 from jorney.thought.refine import RefineConfig
 from jorney.thought.thought import KINDS
@@ -53,10 +53,10 @@ class JudgeCommand(StageCommand):
         super().__post_init__()
         expect_scores(self.judge, self.threshold)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         key, count = trees_key(self.trees), self._count()
-        made = judge_kind(self.judge).make(bench, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
-        return [made.rated(judged.plan_judged(bench, self.trees, key, count, made.rater, made.rater_key))]
+        made = judge_kind(self.judge).make(space, Asked(self.judge, self.readout, self.threshold, self.llm, self.llm_judge))
+        return [made.rated(judged.plan_judged(space, self.trees, key, count, made.rater, made.rater_key))]
 
     def _count(self) -> int:
         """How many trees there are, all of which are read: a bad one is refused before anything is done, or paid for."""
@@ -106,15 +106,15 @@ class RefineCommand(StageCommand):
         if not self.kinds or not set(self.kinds) <= set(KINDS):
             raise ValueError(f"kinds = {self.kinds!r}: expected one or more of {', '.join(KINDS)}")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         drafts = refined.read_drafts(self.thoughts, self.trees, self.kinds)
         key = [source_digest(self.thoughts), trees_key(self.trees), sorted(self.kinds)]
         if self.refiner == LLM:
             llm = Llm(self.llm)
             by = {"llm": self.llm.decides(), "rewrite": dataclasses.asdict(self.rewrite)}
-            stage = refined.plan_refined(bench, drafts, key, refined.by_llm(llm, self.rewrite), by)
-            return [judged.with_account(stage, bench, llm)]
-        return [refined.plan_refined(bench, drafts, key, refined.offline(self.refine, bench.seed), {"offline": self.refine})]
+            stage = refined.plan_refined(space, drafts, key, refined.by_llm(llm, self.rewrite), by)
+            return [judged.with_account(stage, space, llm)]
+        return [refined.plan_refined(space, drafts, key, refined.offline(self.refine, space.seed), {"offline": self.refine})]
 
 
 def trees_key(trees: str) -> str:

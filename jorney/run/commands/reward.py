@@ -15,11 +15,12 @@ from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.rows.labels import Reading
 from jorney.rows.problems import read_problems
+from jorney.run import inputs
 from jorney.run.commands.command import StageCommand
-from jorney.run.stages import inputs, rewards
+from jorney.run.stages import rewards
 from jorney.run.stages.judging import read_model
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, plan_scores
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.train.objectives.prm import PrmConfig
 
 
@@ -53,18 +54,18 @@ class PrmCommand(StageCommand):
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if domain := domains.drawing(self.held_out):
             held_out = domain.draw("tuning", self.held_out_limit or 100, self.seed)
         else:
             held_out = read_problems(self.held_out, self.held_out_limit)
         if self.data:
-            rows = inputs.read_labelled(self.data, self.data_limit, Reading(bench.format, self.neutral))
+            rows = inputs.read_labelled(self.data, self.data_limit, Reading(space.format, self.neutral))
             key = digest(rows)
-            return [plan_prm(bench, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
-        labelled = plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)
+            return [plan_prm(space, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
+        labelled = plan_rollouts(space, model, self.read(self.problems, self.limit), self.rollouts)
         found = rewards.sampled(labelled)
-        return [labelled, plan_prm(bench, model, found, labelled.key, held_out, self.rollouts, self.prm)]
+        return [labelled, plan_prm(space, model, found, labelled.key, held_out, self.rollouts, self.prm)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         mesh = planner.mesh(self.mesh)
@@ -93,11 +94,11 @@ class PrmLabelCommand(StageCommand):
     data_limit: int | None = None
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if not self.data:
-            return [plan_rollouts(bench, model, self.read(self.problems, self.limit), self.rollouts)]
-        given = inputs.read_solutions(self.data, self.data_limit, Reading(bench.format))
-        return [plan_rollouts(bench, model, [problem for problem, _ in given], self.rollouts, given)]
+            return [plan_rollouts(space, model, self.read(self.problems, self.limit), self.rollouts)]
+        given = inputs.read_solutions(self.data, self.data_limit, Reading(space.format))
+        return [plan_rollouts(space, model, [problem for problem, _ in given], self.rollouts, given)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return planner.rollouts(self.rollouts, planner.mesh(self.mesh))
@@ -110,7 +111,7 @@ class PrmEvalCommand(StageCommand):
     Attributes:
       judge: the reward model; "scores" for those that the rows themselves have, a list each, one a step.
       readout: how it is asked, a key of `judge.readouts.READOUTS`; "auto" where its head leaves no doubt.
-      data: labelled solutions, of the forms that `jorney prm --data` takes, and of MR-GSM8K and BIG-Bench Mistake.
+      data: labelled solutions, of the forms that `jorney prm --data` takes, and of MR-GSM8K and BIG-Workspace Mistake.
       limit: how many rows; None takes all.
       neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
       threshold: a step is said to be right above it; None takes the one of the reward model's folder, which `jorney prm` found
@@ -132,13 +133,13 @@ class PrmEvalCommand(StageCommand):
     tuning: str = ""
     reasons: str = ""
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         for field in ("judge", "data"):
             if not getattr(self, field):
                 raise ValueError(
                     f"{field}: expected {'a reward model, or scores' if field == 'judge' else 'labelled solutions'}"
                 )
-        how = Reading(bench.format, self.neutral, siblings=False)
+        how = Reading(space.format, self.neutral, siblings=False)
         found = inputs.read_labelled(self.data, self.limit, how)
         stored, reasons = [], None
         if self.judge == "scores":
@@ -156,7 +157,7 @@ class PrmEvalCommand(StageCommand):
         threshold = self.threshold
         if threshold is None:
             threshold = THRESHOLD if prm is None else threshold_of(prm.folder)
-        return [plan_scores(bench, prm, self.readout, [*tuning, *found], threshold, stored, reasons, len(tuning))]
+        return [plan_scores(space, prm, self.readout, [*tuning, *found], threshold, stored, reasons, len(tuning))]
 
 
 COMMANDS: dict[str, type[StageCommand]] = {kind.name: kind for kind in (PrmCommand, PrmLabelCommand, PrmEvalCommand)}

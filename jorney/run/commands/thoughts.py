@@ -20,7 +20,7 @@ from jorney.run.commands.command import StageCommand
 from jorney.run.stages import thought_sets
 from jorney.run.stages.constructions import plan_constructed
 from jorney.run.stages.judged import with_account
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.show import analysis
 from jorney.text.tokenizer import load_tokenizer
 from jorney.thought.asked.asking import Made, Talking
@@ -56,29 +56,29 @@ class AskingCommand(StageCommand):
         """Who answers."""
         return self.llm.model or self.model
 
-    def asked(self, bench: Bench, model: Model) -> tuple[Callable[[], Ask], list[Any], Callable[[Stage], Stage]]:
+    def asked(self, space: Workspace, model: Model) -> tuple[Callable[[], Ask], list[Any], Callable[[Stage], Stage]]:
         """(makes what answers, what its answers depend on, adds to the stage that asks what it has paid)."""
         if self.llm.model:
             llm = Llm(self.llm)
-            return lambda: llm, [self.llm.decides()], lambda stage: with_account(stage, bench, llm)
+            return lambda: llm, [self.llm.decides()], lambda stage: with_account(stage, space, llm)
         if not load_tokenizer(model.folder).chats:
             raise ValueError(f"{self.model}: its tokenizer has no chat template: expected a chat model")
         sampling = dataclasses.replace(self.replies, seed=self.seed)
         decides = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed")}
-        return lambda: chat_ask(bench.generator(model), sampling), [model.key, decides], lambda stage: stage
+        return lambda: chat_ask(space.generator(model), sampling), [model.key, decides], lambda stage: stage
 
     def constructed(
         self,
-        bench: Bench,
+        space: Workspace,
         model: Model,
         problems: Sequence[Problem],
         talk: Callable[[Problem], Talking[Made]],
         config: DialogueConfig | AugmentConfig,
     ) -> list[Stage]:
         """The stage that makes thoughts of problems by asking."""
-        ask, key, paid = self.asked(bench, model)
+        ask, key, paid = self.asked(space, model)
         name = self.name.split()[-1]
-        return [paid(plan_constructed(bench, name, problems, talk, ask, [*key, config], config.concurrent))]
+        return [paid(plan_constructed(space, name, problems, talk, ask, [*key, config], config.concurrent))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +94,11 @@ class DialogueCommand(AskingCommand):
     limit: int | None = 100
     dialogue: DialogueConfig = dataclasses.field(default_factory=DialogueConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         def talk(problem: Problem) -> Talking[Made]:
-            return _DIALOGUES[self.name](problem, bench.format, domains.state, self.dialogue, self.writer)
+            return _DIALOGUES[self.name](problem, space.format, domains.state, self.dialogue, self.writer)
 
-        return self.constructed(bench, model, self.read(self.problems, self.limit), talk, self.dialogue)
+        return self.constructed(space, model, self.read(self.problems, self.limit), talk, self.dialogue)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,20 +135,20 @@ class HumanCommand(AskingCommand):
     limit: int | None = 100
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if not self.problems or domains.drawing(self.problems):
             raise ValueError(f"problems = {self.problems!r}: expected a file, a hub id or tfds:NAME with solutions in words")
         problems = self.read(self.problems, self.limit)
         for problem in problems:
             try:
-                segments(problem, bench.format)
+                segments(problem, space.format)
             except ValueError as error:
                 raise ValueError(f"{self.problems}: {error}") from None
 
         def talk(problem: Problem) -> Talking[Made]:
-            return augment(problem, bench.format, self.augment, self.writer)
+            return augment(problem, space.format, self.augment, self.writer)
 
-        return self.constructed(bench, model, problems, talk, self.augment)
+        return self.constructed(space, model, problems, talk, self.augment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,11 +173,11 @@ class ScoreCommand(AskingCommand):
         if self.by not in ("measured", "model"):
             raise ValueError(f"by = {self.by!r}: expected one of measured, model")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if self.by == "measured":
-            return [thought_sets.plan_scores(bench, self.thoughts, lambda: measure_all, self.by, self.least)]
-        ask, key, paid = self.asked(bench, model)
-        return [paid(thought_sets.plan_scores(bench, self.thoughts, lambda: rated_by(ask()), key, self.least))]
+            return [thought_sets.plan_scores(space, self.thoughts, lambda: measure_all, self.by, self.least)]
+        ask, key, paid = self.asked(space, model)
+        return [paid(thought_sets.plan_scores(space, self.thoughts, lambda: rated_by(ask()), key, self.least))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,8 +194,8 @@ class DedupeCommand(StageCommand):
     data: str = THOUGHTS
     dedupe: DedupeConfig = dataclasses.field(default_factory=DedupeConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
-        return [thought_sets.plan_dedupe(bench, self.data, self.dedupe)]
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
+        return [thought_sets.plan_dedupe(space, self.data, self.dedupe)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,10 +214,10 @@ class MixCommand(StageCommand):
     human: str = ""
     mix: MixConfig = dataclasses.field(default_factory=MixConfig)
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if not self.human:
             raise ValueError("human = '': expected a file, a hub id or tfds:NAME of thoughts or of problems with solutions")
-        return [thought_sets.plan_mix(bench, self.thoughts, self.human, self.mix, bench.format)]
+        return [thought_sets.plan_mix(space, self.thoughts, self.human, self.mix, space.format)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,10 +243,10 @@ class DiversityCommand(StageCommand):
         if self.temperatures and len(self.temperatures) != len(self.rounds):
             raise ValueError(f"temperatures: {len(self.temperatures)} of them: expected none, or one a round")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if not self.rounds:
             raise ValueError("rounds: expected at least one file")
-        return [thought_sets.plan_diversity(bench, self.rounds, self.temperatures, self.diversity, self.temperature)]
+        return [thought_sets.plan_diversity(space, self.rounds, self.temperatures, self.diversity, self.temperature)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,13 +274,13 @@ class AnalyseCommand(StageCommand):
         if self.figure and not self.figure.endswith((".svg", ".png", ".pdf")):
             raise ValueError(f"figure = {self.figure!r}: expected a file that ends in .svg, .png or .pdf")
 
-    def plan(self, bench: Bench, model: Model) -> list[Stage]:
+    def plan(self, space: Workspace, model: Model) -> list[Stage]:
         if not self.files:
             raise ValueError("jorney analyse: expected at least one file: jorney analyse FILES... [OPTIONS]")
         where = resolve(self.analyse.tokenizer) if self.analyse.tokenizer else ""
         tokenizer = (lambda: load_tokenizer(where)) if where else None
         return [
-            thought_sets.plan_analysis(bench, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files
+            thought_sets.plan_analysis(space, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files
         ]
 
 
@@ -292,12 +292,12 @@ def run_analysis(command: AnalyseCommand, progress: Progress) -> tuple[list[str]
     Raises:
       FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
     """
-    bench = Bench(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress)
-    stages = command.plan(bench, Model("", ""))
+    space = Workspace(command.output, command.mesh, command.dtype, command.step_format, command.seed, progress)
+    stages = command.plan(space, Model("", ""))
     if len(stages) > analysis.MOST:
         raise ValueError(f"files: {len(stages)} of them: expected {analysis.MOST} at most, so that a figure tells them apart")
     names = analysis.labels(command.files)
-    found = {name: bench.run(stage).result for name, stage in zip(names, stages, strict=True)}
+    found = {name: space.run(stage).result for name, stage in zip(names, stages, strict=True)}
     output = storage.path(command.output)
     written = [os.fspath(output / "analysis.json"), command.figure or os.fspath(output / "analysis.svg")]
     storage.write_json(written[0], found)

@@ -34,7 +34,7 @@ from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.run.stages.preference import plan_pairs
 from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
 from jorney.run.stages.trees import plan_thoughts, plan_trees
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.resample import ResampleConfig
@@ -187,7 +187,7 @@ class Run:
         # Read before any folder is made: a wrong path or a bad line leaves nothing behind.
         self._model = resolve(config.model)
         config_json.read(self._model)
-        self._bench = Bench(
+        self._space = Workspace(
             config.output,
             config.mesh,
             config.dtype,
@@ -206,12 +206,12 @@ class Run:
           FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
             folder is made, so that nothing is left behind.
         """
-        config, bench = self.config, self._bench
+        config, space = self.config, self._space
         problems = self._read_problems()
         base = Model.at(self._model)
         self._check(base, problems)
         self._plan(base, problems)
-        bench.expect(list(self._stages.values()))
+        space.expect(list(self._stages.values()))
         left_out = self._run_stages()
         made = make_report(config.name, config.seed, problems, self._done, left_out)
         report.write(
@@ -236,7 +236,7 @@ class Run:
             try:
                 if missing:
                     raise Lacking(f"needs {missing[0]}")
-                self._done[name] = self._bench.run(stage)
+                self._done[name] = self._space.run(stage)
             except Lacking as lack:
                 left_out[name] = str(lack)
                 self._progress.say(f"{name}: left out: {lack}")
@@ -264,7 +264,7 @@ class Run:
 
     def _check(self, base: Model, problems: dict[str, list[Problem]]) -> None:
         """That prompts and solutions fit the model, before anything is written."""
-        config, policy = self.config, self._bench.load(base)
+        config, policy = self.config, self._space.load(base)
         training.prepare(policy, self._solutions(policy.tokenizer, problems["train"]), config.sft, config.seed)
         if config.until != UNTIL[0]:
             config.phase2.expect_split(policy.mesh, "phase2")
@@ -272,12 +272,12 @@ class Run:
         if config.until == UNTIL[2]:
             config.dpo.expect_split(policy.mesh)
         for name in problems.keys() - {"train"}:
-            prompts = [self._bench.format.encode(policy.tokenizer, problem.question) for problem in problems[name]]
+            prompts = [self._space.format.encode(policy.tokenizer, problem.question) for problem in problems[name]]
             limit = max(config.evaluate.max_tokens, config.long_tokens if config.until != UNTIL[0] else 0)
             encode_prompts(policy, prompts, [problem.id for problem in problems[name]], limit)
 
     def _solutions(self, tokenizer: Tokenizer, train: list[Problem]) -> list[Example]:
-        return encode_solutions(tokenizer, self._bench.format, train, self.config.problems.train)
+        return encode_solutions(tokenizer, self._space.format, train, self.config.problems.train)
 
     def _add(self, stage: Stage) -> Stage:
         self._stages[stage.name] = stage
@@ -285,12 +285,12 @@ class Run:
 
     def _plan(self, base: Model, problems: dict[str, list[Problem]]) -> None:
         """All stages, in the order in which they run."""
-        config, bench = self.config, self._bench
+        config, space = self.config, self._space
         train, test = problems["train"], problems["test"]
         self._add(self._plan_problems(problems))
-        self._add(plan_evaluation(bench, "evaluate_base", base, test, config.evaluate))
-        phase1 = self._add(plan_phase1(bench, base, train, config.problems.train, config.sft)).model
-        self._add(plan_evaluation(bench, "evaluate_sft_phase1", phase1, test, config.evaluate))
+        self._add(plan_evaluation(space, "evaluate_base", base, test, config.evaluate))
+        phase1 = self._add(plan_phase1(space, base, train, config.problems.train, config.sft)).model
+        self._add(plan_evaluation(space, "evaluate_sft_phase1", phase1, test, config.evaluate))
         if config.until != "sft_phase1":
             self._plan_phase2(phase1, problems["trees"], test)
 
@@ -301,47 +301,47 @@ class Run:
             return {name: len(members) for name, members in problems.items()}
 
         texts = ", ".join(f"{name} {len(members):,}" for name, members in problems.items())
-        return self._bench.plan("problems", [{name: digest(members) for name, members in problems.items()}], work, texts)
+        return self._space.plan("problems", [{name: digest(members) for name, members in problems.items()}], work, texts)
 
     def _plan_phase2(self, phase1: Model, problems: list[Problem], test: list[Problem]) -> None:
-        config, bench = self.config, self._bench
+        config, space = self.config, self._space
         tenth = max(1, round(config.share * len(problems)))
         sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
-        rollouts = self._add(plan_rollouts(bench, phase1, sampled, config.rollouts))
-        prm = self._add(plan_prm(bench, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
+        rollouts = self._add(plan_rollouts(space, phase1, sampled, config.rollouts))
+        prm = self._add(plan_prm(space, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
 
-        grown = (bench, phase1, problems, digest(problems), config.expand)
+        grown = (space, phase1, problems, digest(problems), config.expand)
         if config.judge == "llm":
-            made = judge_kind("llm").make(bench, Asked("llm", llm=config.llm, llm_judge=config.llm_judge))
+            made = judge_kind("llm").make(space, Asked("llm", llm=config.llm, llm_judge=config.llm_judge))
             trees = made.grown(plan_trees(*grown, made.judge, made.key))
         elif config.judge == "prm":
-            trees = plan_trees(*grown, lambda: prm_judge(bench, prm.model), prm.key)
+            trees = plan_trees(*grown, lambda: prm_judge(space, prm.model), prm.key)
         else:
             trees = plan_trees(*grown)
         self._add(trees)
-        thoughts = self._add(plan_thoughts(bench, trees.folder, trees.key, config.derive, config.refine))
+        thoughts = self._add(plan_thoughts(space, trees.folder, trees.key, config.derive, config.refine))
 
         def phase2(name: str, kind: str, detail: str) -> Model:
             chosen = Lesson(kind, config.excursion_loss)
-            return self._add(plan_phase2(bench, name, phase1, thoughts, chosen, config.phase2, detail)).model
+            return self._add(plan_phase2(space, name, phase1, thoughts, chosen, config.phase2, detail)).model
 
         shortcut = phase2("phase2_shortcut", "shortcut", "from shortcuts")
-        self._add(plan_evaluation(bench, "evaluate_phase2_shortcut", shortcut, test, config.evaluate))
+        self._add(plan_evaluation(space, "evaluate_phase2_shortcut", shortcut, test, config.evaluate))
         journey = phase2("phase2_journey", "journey", "from journeys of the same trees")
-        journey_grades = self._add(plan_evaluation(bench, "evaluate_phase2_journey", journey, test, config.long()))
+        journey_grades = self._add(plan_evaluation(space, "evaluate_phase2_journey", journey, test, config.long()))
 
-        self._add(plan_resampling(bench, shortcut, test, config.evaluate, config.resample, journey_grades))
+        self._add(plan_resampling(space, shortcut, test, config.evaluate, config.resample, journey_grades))
         matched = phase2("shortcut_token_matched", "matched", "control: shortcuts, as many tokens as the journeys")
-        self._add(plan_evaluation(bench, "evaluate_shortcut_token_matched", matched, test, config.evaluate))
+        self._add(plan_evaluation(space, "evaluate_shortcut_token_matched", matched, test, config.evaluate))
         swapped = phase2("placebo_journey", "placebo", "control: journeys whose excursions are right steps")
-        self._add(plan_evaluation(bench, "evaluate_placebo_journey", swapped, test, config.long()))
+        self._add(plan_evaluation(space, "evaluate_placebo_journey", swapped, test, config.long()))
 
         if config.until == "dpo":
-            pairs = self._add(plan_pairs(bench, journey, sampled, config.long(), config.dpo))
+            pairs = self._add(plan_pairs(space, journey, sampled, config.long(), config.dpo))
             dpo = self._add(
-                plan_training(bench, "dpo", journey, preferences.sampled(pairs), pairs.key, config.dpo, preferences.OWN)
+                plan_training(space, "dpo", journey, preferences.sampled(pairs), pairs.key, config.dpo, preferences.OWN)
             ).model
-            self._add(plan_evaluation(bench, "evaluate_dpo", dpo, test, config.long()))
+            self._add(plan_evaluation(space, "evaluate_dpo", dpo, test, config.long()))
 
 
 def quickstart() -> RunConfig:

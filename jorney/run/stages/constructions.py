@@ -13,7 +13,7 @@ from jorney.config import digest
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.judge.llm.client import Ask
-from jorney.run.workspace import Bench, Stage
+from jorney.run.workspace import Stage, Workspace
 from jorney.thought.asked.asking import Chat, Made, Talking, account, advance, graded
 
 THOUGHTS = "thoughts.jsonl"
@@ -58,7 +58,7 @@ class Replies:
 
 
 def plan_constructed(
-    bench: Bench,
+    space: Workspace,
     name: str,
     problems: Sequence[Problem],
     dialogue: Callable[[Problem], Talking[Made]],
@@ -83,7 +83,7 @@ def plan_constructed(
         replies = Replies(folder / "replies", ask)
         found: dict[int, Made] = {}
         ends: Counter[str] = Counter()
-        with Grader(timeout_seconds=grading_seconds) as grader, bench.progress.bar("problems", len(problems)) as bar:
+        with Grader(timeout_seconds=grading_seconds) as grader, space.progress.bar("problems", len(problems)) as bar:
             for index, made in advance(map(dialogue, problems), replies, concurrent):
                 found[index] = graded(made, problems[index], grader)
                 ends[found[index].status] += 1
@@ -95,7 +95,7 @@ def plan_constructed(
         backs = [thought.excursions for thought in kept if thought.excursions]
         return {**account(made_all), "journeys": len(backs), "mean_excursions": sum(backs) / max(1, len(kept))}
 
-    return bench.plan(name, [digest(list(problems)), *reads], work, f"{len(problems):,} problems")
+    return space.plan(name, [digest(list(problems)), *reads], work, f"{len(problems):,} problems")
 
 
 def _other(made: Made) -> dict[str, Any]:

@@ -9,24 +9,24 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.problem import Problem
 from jorney.run.stage import Done
-from jorney.run.workspace import Bench, Model, Stage, generation
+from jorney.run.workspace import Model, Stage, Workspace, generation
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, read_parts, summarise
 from jorney.solve.resample import ResampleConfig, pass_at_n, resampled_until_target, sample_attempts, summarise_spent
 
 
-def plan_evaluation(bench: Bench, name: str, model: Model, problems: Sequence[Problem], config: EvaluateConfig) -> Stage:
+def plan_evaluation(space: Workspace, name: str, model: Model, problems: Sequence[Problem], config: EvaluateConfig) -> Stage:
     """Grades one completion of every problem."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        generator = bench.generator(model)
-        with bench.progress.bar("problems", len(problems)) as bar:
-            graded = evaluate(generator, problems, bench.format, config, bench.seed, folder, bar)
+        generator = space.generator(model)
+        with space.progress.bar("problems", len(problems)) as bar:
+            graded = evaluate(generator, problems, space.format, config, space.seed, folder, bar)
         return summarise(graded, config)
 
     # The problems whole: a file may keep its ids and change its questions.
     reads = [model.key, digest(problems), config.decides()]
     programs = generation(config.rows, 1, config.max_tokens, config.chunk)
-    return bench.plan(name, reads, work, f"{len(problems):,} held-out problems", programs)
+    return space.plan(name, reads, work, f"{len(problems):,} held-out problems", programs)
 
 
 def read_graded(folder: storage.Path, problems: Sequence[Problem]) -> list[Graded]:
@@ -42,7 +42,7 @@ def accuracy_line(done: Done) -> str:
 
 
 def plan_resampling(
-    bench: Bench,
+    space: Workspace,
     model: Model,
     problems: Sequence[Problem],
     limits: EvaluateConfig,
@@ -57,9 +57,9 @@ def plan_resampling(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        generator = bench.generator(model)
-        with bench.progress.bar("problems", len(problems)) as bar:
-            attempts = sample_attempts(generator, problems, bench.format, limits, config, bench.seed, folder, bar)
+        generator = space.generator(model)
+        with space.progress.bar("problems", len(problems)) as bar:
+            attempts = sample_attempts(generator, problems, space.format, limits, config, space.seed, folder, bar)
         tokens = [graded.tokens for graded in read_graded(spent_by.folder, problems)]
         budget = sum(tokens) / len(tokens)
         controls = {"resampled_until_target": resampled_until_target, "pass_at_n": pass_at_n}
@@ -70,4 +70,4 @@ def plan_resampling(
     reads = [model.key, digest(problems), limits.decides(), config, spent_by.key]
     rows = max(config.attempts, limits.rows // config.attempts * config.attempts)
     programs = generation(rows, config.attempts, limits.max_tokens, limits.chunk)
-    return bench.plan("resampling", reads, work, f"{config.attempts} attempts of the shortcut model a problem", programs)
+    return space.plan("resampling", reads, work, f"{config.attempts} attempts of the shortcut model a problem", programs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.policy import save
-from jorney.run.workspace import TRAINING, Bench, Model, Stage
+from jorney.run.workspace import TRAINING, Model, Stage, Workspace
 from jorney.text.tokenizer import Tokenizer
 from jorney.train import training
 from jorney.train.objective import TrainingConfig, objective_of
@@ -17,7 +17,7 @@ MakeExamples = Callable[[Tokenizer], Sequence[Any]]
 
 
 def plan_training(
-    bench: Bench,
+    space: Workspace,
     name: str,
     model: Model,
     examples: MakeExamples,
@@ -43,14 +43,21 @@ def plan_training(
         return {**measure(folder), **counts}
 
     def train(folder: storage.Path) -> dict[str, Any]:
-        policy = bench.take(model)
+        policy = space.take(model)
         made = examples(policy.tokenizer)
-        data = training.prepare(policy, made, config, bench.seed)
-        with bench.progress.bar("steps", data.batches.steps) as bar:
+        data = training.prepare(policy, made, config, space.seed)
+        with space.progress.bar("steps", data.batches.steps) as bar:
             trained, records = training.train(
-                policy, data, config, bench.seed, folder / TRAINING, bench.compilations, bench.follow(bar), donate=True
+                policy,
+                data,
+                config,
+                space.seed,
+                folder / TRAINING,
+                space.compilations,
+                space.follow(bar),
+                donate=True,
             )
-        save(trained, folder / "model", bench.dtype)
+        save(trained, folder / "model", space.dtype)
         return {
             "steps": data.batches.steps,
             "examples": len(made),
@@ -60,4 +67,4 @@ def plan_training(
 
     compiled = [f"{name} step", *objective.programs, *(["held-out loss"] if config.held_out else []), *programs]
     reads = [model.key, examples_key, *measured_by, config.decides()]
-    return bench.plan(name, reads, work, detail, compiled)
+    return space.plan(name, reads, work, detail, compiled)

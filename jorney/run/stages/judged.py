@@ -16,7 +16,7 @@ from jorney.judge.llm import Account, Asker, Llm
 from jorney.judge.llm_judge import LlmJudge, LlmJudgeConfig, judge
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import health, read_trees
-from jorney.run.workspace import Bench, Stage
+from jorney.run.workspace import Stage, Workspace
 from jorney.tree.rerate import JUDGED, request, rerate
 from jorney.tree.tree import Tree
 
@@ -34,7 +34,7 @@ class Rated(NamedTuple):
 Rater = Callable[[Iterator[Tree]], Generator[Rated, None, None]]
 
 
-def plan_judged(bench: Bench, trees: storage.PathLike, trees_key: str, count: int, rater: Rater, judge_key: Any) -> Stage:
+def plan_judged(space: Workspace, trees: storage.PathLike, trees_key: str, count: int, rater: Rater, judge_key: Any) -> Stage:
     """Trees with the ratings of another judge, in parts; a tree that is written is not judged again.
 
     Args:
@@ -49,7 +49,7 @@ def plan_judged(bench: Bench, trees: storage.PathLike, trees_key: str, count: in
         total = Account()
         # Read as a generator: whatever ends this loop ends what it has begun, too.
         with (
-            bench.progress.bar("trees", count, len(parts.ids)) as bar,
+            space.progress.bar("trees", count, len(parts.ids)) as bar,
             parts,
             contextlib.closing(rater(waiting)) as rated,
         ):
@@ -63,7 +63,7 @@ def plan_judged(bench: Bench, trees: storage.PathLike, trees_key: str, count: in
         found = list(read_trees(folder))
         return {**health(found), "agreement": agreement(found), **account_of(found)}
 
-    return bench.plan("judge", [trees_key, judge_key], work, f"{count:,} trees")
+    return space.plan("judge", [trees_key, judge_key], work, f"{count:,} trees")
 
 
 def by_judge(make: Callable[[], Judge]) -> Rater:
@@ -121,7 +121,7 @@ def account_of(trees: Sequence[Tree]) -> dict[str, Any]:
     return dataclasses.asdict(sum(accounts, Account())) if accounts else {}
 
 
-def with_account(stage: Stage, bench: Bench, llm: Llm, judge: LlmJudge | None = None) -> Stage:
+def with_account(stage: Stage, space: Workspace, llm: Llm, judge: LlmJudge | None = None) -> Stage:
     """The stage, at whose end (by an error, too) it is said what this run has paid for.
 
     Args:
@@ -132,7 +132,7 @@ def with_account(stage: Stage, bench: Bench, llm: Llm, judge: LlmJudge | None = 
         try:
             result = stage.work(folder)
         finally:
-            bench.progress.say(f"  {llm.config.model}: {llm.summary()}")
+            space.progress.say(f"  {llm.config.model}: {llm.summary()}")
         return result if judge is None else {**result, **dataclasses.asdict(judge.account)}
 
     return dataclasses.replace(stage, work=work)

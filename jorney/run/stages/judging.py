@@ -18,7 +18,7 @@ from jorney.judge.threshold import THRESHOLD, threshold_of
 from jorney.policy import resolve
 from jorney.run.stages.judged import Rater, by_judge, by_llm, with_account
 from jorney.run.stages.rewards import prm_judge
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class JudgeKind:
     def check(self, problems: Sequence[Problem]) -> None:
         """Raises ValueError where it cannot judge the steps of these problems."""
 
-    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
+    def make(self, space: Workspace, asked: Asked) -> MadeJudge:
         """The judge that is asked for."""
         raise NotImplementedError
 
@@ -92,7 +92,7 @@ class Verifier(JudgeKind):
                 "judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified"
             )
 
-    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
+    def make(self, space: Workspace, asked: Asked) -> MadeJudge:
         judge: Callable[[], Judge] = lambda: exact.judge  # noqa: E731
         return MadeJudge(judge, self.name, by_judge(judge), self.name)
 
@@ -102,15 +102,15 @@ class LanguageModel(JudgeKind):
 
     name = "llm"
 
-    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
+    def make(self, space: Workspace, asked: Asked) -> MadeJudge:
         judge = LlmJudge(Llm(asked.llm), asked.llm_judge)
         return MadeJudge(
             lambda: judge,
             digest([asked.llm.decides(), asked.llm_judge]),
             by_llm(judge.llm, asked.llm_judge),
             {"llm": asked.llm.decides(), "asked": dataclasses.asdict(asked.llm_judge)},
-            lambda stage: with_account(stage, bench, judge.llm, judge),
-            lambda stage: with_account(stage, bench, judge.llm),
+            lambda stage: with_account(stage, space, judge.llm, judge),
+            lambda stage: with_account(stage, space, judge.llm),
         )
 
 
@@ -120,11 +120,11 @@ class RewardModel(JudgeKind):
     name = "reward model"
     scores = True
 
-    def make(self, bench: Bench, asked: Asked) -> MadeJudge:
+    def make(self, space: Workspace, asked: Asked) -> MadeJudge:
         prm = read_model(asked.name)
         limit = threshold_of(prm.folder, asked.threshold)
         unusual = [*([] if asked.readout == AUTO else [asked.readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
-        judge: Callable[[], Judge] = lambda: prm_judge(bench, prm, asked.readout, limit)  # noqa: E731
+        judge: Callable[[], Judge] = lambda: prm_judge(space, prm, asked.readout, limit)  # noqa: E731
         key = " ".join([prm.key, *unusual])
         return MadeJudge(judge, key, by_judge(judge), {"prm": key})
 

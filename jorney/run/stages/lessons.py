@@ -14,7 +14,7 @@ from jorney.domain.problem import Problem
 from jorney.policy import EMBEDDED
 from jorney.run.stages.finetune import plan_training
 from jorney.run.stages.trees import read_thoughts
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.encode import encode_thought
@@ -43,7 +43,7 @@ class Lesson:
             raise ValueError(f"kind = {self.kind!r}: expected one of {', '.join(KINDS)}")
 
 
-def plan_phase1(bench: Bench, base: Model, train: Sequence[Problem], source: str, config: SftConfig) -> Stage:
+def plan_phase1(space: Workspace, base: Model, train: Sequence[Problem], source: str, config: SftConfig) -> Stage:
     """Phase 1, on the problems' own solutions.
 
     Args:
@@ -51,29 +51,29 @@ def plan_phase1(bench: Bench, base: Model, train: Sequence[Problem], source: str
     """
 
     def solutions(tokenizer: Tokenizer) -> list[Example]:
-        return encode_solutions(tokenizer, bench.format, train, source)
+        return encode_solutions(tokenizer, space.format, train, source)
 
-    return plan_training(bench, "sft_phase1", base, solutions, digest(train), config, f"{len(train):,} solutions")
+    return plan_training(space, "sft_phase1", base, solutions, digest(train), config, f"{len(train):,} solutions")
 
 
-def run_phase1(bench: Bench, taught: str, train: Sequence[Problem], source: str, config: SftConfig) -> Model:
+def run_phase1(space: Workspace, taught: str, train: Sequence[Problem], source: str, config: SftConfig) -> Model:
     """The model `taught`, which has learned solutions already; where that is "", the embedded one learns them."""
     if taught:
         return Model.at(taught)
-    stage = plan_phase1(bench, Model.at(EMBEDDED), train, source, config)
-    bench.run(stage)
+    stage = plan_phase1(space, Model.at(EMBEDDED), train, source, config)
+    space.run(stage)
     return stage.model
 
 
 def plan_phase2(
-    bench: Bench, name: str, policy: Model, thoughts: Stage, lesson: Lesson, config: SftConfig, detail: str
+    space: Workspace, name: str, policy: Model, thoughts: Stage, lesson: Lesson, config: SftConfig, detail: str
 ) -> Stage:
     """Phase 2, on one kind of the thoughts that `run.stages.trees.plan_thoughts` derives."""
 
     def examples(tokenizer: Tokenizer) -> list[Example]:
-        return read_examples(tokenizer, bench.format, thoughts, lesson, config.row_length, bench.seed)
+        return read_examples(tokenizer, space.format, thoughts, lesson, config.row_length, space.seed)
 
-    return plan_training(bench, name, policy, examples, [thoughts.key, lesson], config, detail)
+    return plan_training(space, name, policy, examples, [thoughts.key, lesson], config, detail)
 
 
 def read_examples(

@@ -13,7 +13,7 @@ from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.run.stage import Lacking
-from jorney.run.workspace import Bench, Model, Stage, generation, in_parts, read_parts
+from jorney.run.workspace import Model, Stage, Workspace, generation, in_parts, read_parts
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -35,25 +35,25 @@ def samples(config: DpoConfig, limits: EvaluateConfig, seed: int) -> SamplingCon
     )
 
 
-def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: EvaluateConfig, config: DpoConfig) -> Stage:
+def plan_pairs(space: Workspace, model: Model, problems: Sequence[Problem], limits: EvaluateConfig, config: DpoConfig) -> Stage:
     """Samples of every problem, split by whether they are right, and pairs of them; in parts."""
-    sampling = samples(config, limits, bench.seed)
+    sampling = samples(config, limits, space.seed)
     rows = sampling.rows
 
     def work(folder: storage.Path) -> dict[str, Any]:
         with Grader(limits.grading_seconds) as grader:
 
             def make(_: int, group: Sequence[Problem]) -> tuple[list[dict[str, Any]], str]:
-                generator = bench.generator(model)
-                prompts = [bench.format.encode(generator.policy.tokenizer, problem.question) for problem in group]
+                generator = space.generator(model)
+                prompts = [space.format.encode(generator.policy.tokenizer, problem.question) for problem in group]
                 sampled = generator.generate(prompts, sampling, [problem.id for problem in group])
                 made = [
-                    _pair(bench.format, grader, problem, prompt, own, config, bench.seed)
+                    _pair(space.format, grader, problem, prompt, own, config, space.seed)
                     for problem, prompt, own in zip(group, prompts, sampled, strict=True)
                 ]
                 return made, f"{sum(len(row['pairs']) for row in made)} pairs"
 
-            found = in_parts(folder, bench.progress, "problems", problems, max(1, rows // config.samples), make)
+            found = in_parts(folder, space.progress, "problems", problems, max(1, rows // config.samples), make)
         return {
             "problems": len(found),
             "samples": config.samples * len(found),
@@ -64,7 +64,7 @@ def plan_pairs(bench: Bench, model: Model, problems: Sequence[Problem], limits: 
     chosen = {name: getattr(config, name) for name in ("samples", "pairs", "temperature", "top_p")}
     reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen]
     programs = generation(rows, config.samples, limits.max_tokens, limits.chunk)
-    return bench.plan("pairs", reads, work, f"{len(problems):,} problems, {config.samples} samples each", programs)
+    return space.plan("pairs", reads, work, f"{len(problems):,} problems, {config.samples} samples each", programs)
 
 
 def _pair(

@@ -12,7 +12,7 @@ from jorney.domain import domains
 from jorney.judge.llm import Account, Asker, Llm
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import THOUGHTS, describe, read_thoughts, read_trees
-from jorney.run.workspace import Bench, Stage
+from jorney.run.workspace import Stage, Workspace
 from jorney.thought.asked.rewrite import RewriteConfig, Rewritten, rewrite, visits_of
 from jorney.thought.derive import Visit
 from jorney.thought.refine import RefineConfig, compose
@@ -70,7 +70,7 @@ def read_drafts(thoughts: storage.PathLike, trees: storage.PathLike, kinds: Sequ
 
 
 def plan_refined(
-    bench: Bench, drafts: dict[str, list[Thought | Draft]], drafts_key: Any, refiner: Refiner, refiner_key: Any
+    space: Workspace, drafts: dict[str, list[Thought | Draft]], drafts_key: Any, refiner: Refiner, refiner_key: Any
 ) -> Stage:
     """Thoughts in a refiner's words, in files of the same names; a thought that is written is not refined again.
 
@@ -85,7 +85,7 @@ def plan_refined(
         rest = [draft for draft in waiting if draft.id not in parts.ids]
         total = Account()
         with (
-            bench.progress.bar("thoughts", len(waiting), len(waiting) - len(rest)) as bar,
+            space.progress.bar("thoughts", len(waiting), len(waiting) - len(rest)) as bar,
             parts,
             contextlib.closing(refiner(rest)) as refined,
         ):
@@ -101,7 +101,7 @@ def plan_refined(
         account = sum((Account(**row["account"]) for row in rows), Account())
         return {"thoughts": len(made), **dataclasses.asdict(account), "refined": describe(list(made.values()))}
 
-    return bench.plan("refine", [drafts_key, refiner_key], work, f"{len(waiting):,} thoughts")
+    return space.plan("refine", [drafts_key, refiner_key], work, f"{len(waiting):,} thoughts")
 
 
 def offline(config: RefineConfig, seed: int) -> Refiner:

@@ -22,7 +22,7 @@ from jorney.judge.rollouts import RolloutConfig
 from jorney.judge.threshold import THRESHOLD, threshold_of, write_threshold
 from jorney.run.stage import Lacking
 from jorney.run.stages.finetune import plan_training
-from jorney.run.workspace import Bench, Model, Stage, generation, in_parts, read_parts
+from jorney.run.workspace import Model, Stage, Workspace, generation, in_parts, read_parts
 from jorney.solve.prm_report import draw, markdown, measure, scored
 from jorney.solve.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.text.step_format import StepFormat
@@ -40,7 +40,7 @@ Solutions = Sequence[tuple[Problem, tuple[tuple[str, ...], ...]]]
 
 
 def plan_rollouts(
-    bench: Bench, model: Model, problems: Sequence[Problem], config: RolloutConfig, given: Solutions | None = None
+    space: Workspace, model: Model, problems: Sequence[Problem], config: RolloutConfig, given: Solutions | None = None
 ) -> Stage:
     """Solutions of the model with labels from its own completions, in parts.
 
@@ -49,8 +49,8 @@ def plan_rollouts(
     """
 
     def label(start: int, group: Sequence[Problem]) -> tuple[list[dict[str, Any]], str]:
-        generator = bench.generator(model)
-        how = (bench.format, config, bench.seed)
+        generator = space.generator(model)
+        how = (space.format, config, space.seed)
         if given is None:
             made = rollouts.label(generator, generator.policy, group, *how)
         else:
@@ -59,7 +59,7 @@ def plan_rollouts(
         return [dataclasses.asdict(one) for one in made], f"{len(made)} solutions"
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        in_parts(folder, bench.progress, "problems", problems, PART, label)
+        in_parts(folder, space.progress, "problems", problems, PART, label)
         found = read_labelled(folder)
         storage.write_jsonl(folder / "labels.jsonl", map(dataclasses.asdict, found))
         labels = [value for one in found for value in one.labels if value is not None]
@@ -67,7 +67,7 @@ def plan_rollouts(
             "solutions": len(found),
             "steps": len(labels),
             "mean_label": sum(labels) / max(1, len(labels)),
-            "agreement": _agreement(found, problems, bench.format),
+            "agreement": _agreement(found, problems, space.format),
         }
 
     programs = {
@@ -77,7 +77,7 @@ def plan_rollouts(
     which = f"{config.solutions} solutions each" if given is None else f"{sum(len(own) for _, own in given):,} given solutions"
     detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
     reads = [model.key, digest(problems), config.decides(), *([] if given is None else [digest([own for _, own in given])])]
-    return bench.plan("rollouts", reads, work, detail, sorted(programs))
+    return space.plan("rollouts", reads, work, detail, sorted(programs))
 
 
 def read_labelled(folder: storage.Path) -> list[Labelled]:
@@ -110,7 +110,7 @@ def _agreement(found: Sequence[Labelled], problems: Sequence[Problem], step_form
 
 
 def plan_prm(
-    bench: Bench,
+    space: Workspace,
     model: Model,
     labelled: Callable[[], Sequence[Labelled]],
     labelled_key: str,
@@ -126,7 +126,7 @@ def plan_prm(
     a score is the chance that some completion succeeds, and may be low of most steps that are right.
 
     Args:
-      labelled: `sampled`, or those of `run.stages.inputs.read_labelled`.
+      labelled: `sampled`, or those of `run.inputs.read_labelled`.
       labelled_key: all that they depend on.
       trained_on: what they are, in words.
     """
@@ -135,36 +135,36 @@ def plan_prm(
         rows = labelled()
         if not rows:
             raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
-        return [objective_of(config).encode(tokenizer, bench.format, vars(row), row.id) for row in rows]
+        return [objective_of(config).encode(tokenizer, space.format, vars(row), row.id) for row in rows]
 
     def measure(folder: storage.Path) -> dict[str, Any]:
-        found = _measure(bench, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
+        found = _measure(space, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
         if "threshold" in found and distributed.is_main():
             write_threshold(folder / "model", found["threshold"])
         return found
 
     detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
     by = [digest(held_out), sampling.decides()]
-    return plan_training(bench, "prm", model, examples, labelled_key, config, detail, measure, by, ["reward model"])
+    return plan_training(space, "prm", model, examples, labelled_key, config, detail, measure, by, ["reward model"])
 
 
 def _measure(
-    bench: Bench, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
+    space: Workspace, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
 ) -> dict[str, Any]:
-    generator = bench.generator(model)
+    generator = space.generator(model)
     if exact.verifiable(held_out):
-        solutions = rollouts.sample_solutions(generator, held_out, bench.format, sampling, bench.seed)
+        solutions = rollouts.sample_solutions(generator, held_out, space.format, sampling, space.seed)
         pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
-        labels = [verified(problem, steps, bench.format) for problem, steps in pairs]
+        labels = [verified(problem, steps, space.format) for problem, steps in pairs]
     else:
         by_id = {problem.id: problem for problem in held_out}
-        rows = rollouts.label(generator, generator.policy, held_out, bench.format, sampling, bench.seed)
+        rows = rollouts.label(generator, generator.policy, held_out, space.format, sampling, space.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
         labels = [[value is not None and value > 0.5 for value in row.labels] for row in rows]
     if not pairs:  # the trained model is there all the same
         warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
         return {"held_out_solutions": 0}
-    scores = prm_judge(bench, reward_model).score(pairs)
+    scores = prm_judge(space, reward_model).score(pairs)
     right = sum(label for own in labels for label in own)
     told = min(right, sum(map(len, labels)) - right) >= ENOUGH and len({score for own in scores for score in own}) > 1
     return {
@@ -177,14 +177,14 @@ def _measure(
     }
 
 
-def prm_judge(bench: Bench, model: Model, readout: str = AUTO, threshold: float | None = None) -> PrmJudge:
+def prm_judge(space: Workspace, model: Model, readout: str = AUTO, threshold: float | None = None) -> PrmJudge:
     """A reward model as a judge of trees; without a threshold by the one of its folder."""
     limit = threshold_of(model.folder, threshold)
-    return PrmJudge(bench.load_beside(model), bench.format, bench.compilations, readout=readout, threshold=limit)
+    return PrmJudge(space.load_beside(model), space.format, space.compilations, readout=readout, threshold=limit)
 
 
 def plan_scores(
-    bench: Bench,
+    space: Workspace,
     judge: Model | None,
     readout: str,
     solutions: Sequence[Labelled],
@@ -202,7 +202,7 @@ def plan_scores(
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        scores = list(stored) if judge is None else _scores(bench, judge, readout, solutions, folder)
+        scores = list(stored) if judge is None else _scores(space, judge, readout, solutions, folder)
         chosen = threshold
         if tuning:
             tuned = scored(solutions[:tuning], scores[:tuning])
@@ -213,20 +213,22 @@ def plan_scores(
         for kind in ("png", "svg"):
             storage.write_bytes(folder / f"calibration.{kind}", draw(found["calibration"], found["calibration_error"], kind))
         if reasons is None:
-            bench.progress.say("  no MR-Score: reward models tell no reasons; --reasons gives a judge's verdicts on them")
+            space.progress.say("  no MR-Score: reward models tell no reasons; --reasons gives a judge's verdicts on them")
         return found
 
     key = judge.key if judge else digest(stored)
     reads = [key, readout, digest(solutions), threshold, digest(reasons), tuning]
-    return bench.plan("prm_eval", reads, work, f"{len(solutions):,} labelled solutions", ["reward model"])
+    return space.plan("prm_eval", reads, work, f"{len(solutions):,} labelled solutions", ["reward model"])
 
 
-def _scores(bench: Bench, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path) -> list[list[float]]:
+def _scores(
+    space: Workspace, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path
+) -> list[list[float]]:
     """The scores of all solutions; those that are written are not made again."""
-    asked = functools.cache(lambda: prm_judge(bench, judge, readout))
+    asked = functools.cache(lambda: prm_judge(space, judge, readout))
 
     def score(_: int, group: Sequence[Labelled]) -> tuple[list[dict[str, Any]], str]:
         made = asked().score([(Problem(one.id, one.question, ""), one.steps) for one in group])
         return [{"id": one.id, "scores": own} for one, own in zip(group, made, strict=True)], ""
 
-    return [row["scores"] for row in in_parts(folder, bench.progress, "solutions", solutions, SCORED, score)]
+    return [row["scores"] for row in in_parts(folder, space.progress, "solutions", solutions, SCORED, score)]

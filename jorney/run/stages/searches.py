@@ -12,7 +12,7 @@ from jorney.domain.problem import Problem
 from jorney.judge.judge import Judge
 from jorney.run.parts import Parts
 from jorney.run.stages.trees import plan_trees, read_trees
-from jorney.run.workspace import Bench, Model, Stage, generation
+from jorney.run.workspace import Model, Stage, Workspace, generation
 from jorney.solve.beam import Beam
 from jorney.solve.choice import SELECTIONS, Chosen, Solutions, choose, powers_of_two, summarise
 from jorney.solve.search import SearchConfig
@@ -22,7 +22,7 @@ VERIFIER = "verifier"
 
 
 def plan_search(
-    bench: Bench,
+    space: Workspace,
     model: Model,
     problems: Sequence[Problem],
     config: SearchConfig,
@@ -41,15 +41,15 @@ def plan_search(
     solver = config.solver
     if isinstance(solver, Beam):
         planted = [tree for problem in problems for tree in solver.planted(problem, config)]
-        expand = solver.expand(config, bench.format.name)
-        trees = plan_trees(bench, model, planted, digest(planted), expand, judge, judge_key)
-        return [trees, _plan_choice(bench, trees, problems, config, solver, about)]
-    solutions = _plan_solutions(bench, model, problems, config, judge, judge_key)
-    return [solutions, _plan_selections(bench, solutions, problems, config, about)]
+        expand = solver.expand(config, space.format.name)
+        trees = plan_trees(space, model, planted, digest(planted), expand, judge, judge_key)
+        return [trees, _plan_choice(space, trees, problems, config, solver, about)]
+    solutions = _plan_solutions(space, model, problems, config, judge, judge_key)
+    return [solutions, _plan_selections(space, solutions, problems, config, about)]
 
 
 def _plan_choice(
-    bench: Bench, trees: Stage, problems: Sequence[Problem], config: SearchConfig, solver: Beam, about: dict[str, Any]
+    space: Workspace, trees: Stage, problems: Sequence[Problem], config: SearchConfig, solver: Beam, about: dict[str, Any]
 ) -> Stage:
     """What each way of choosing makes of the leaves of every problem's trees; the figures of "weighted" stand for all.
 
@@ -83,11 +83,11 @@ def _plan_choice(
         }
 
     reads = [trees.key, config.aggregate, config.grading_seconds, SELECTIONS]
-    return bench.plan("search", reads, work, f"{len(problems):,} problems, chosen among the leaves of their trees")
+    return space.plan("search", reads, work, f"{len(problems):,} problems, chosen among the leaves of their trees")
 
 
 def _plan_solutions(
-    bench: Bench,
+    space: Workspace,
     model: Model,
     problems: Sequence[Problem],
     config: SearchConfig,
@@ -100,9 +100,9 @@ def _plan_solutions(
         parts = Parts(folder / "parts")
         waiting = [problem for problem in problems if problem.id not in parts.ids]
         if waiting:
-            sampler = Sampler(bench.generator(model), bench.format, bench.seed)
+            sampler = Sampler(space.generator(model), space.format, space.seed)
             right = total = 0
-            with bench.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar, parts:
+            with space.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar, parts:
                 for one in config.solver.solve(waiting, sampler, judge(), config):
                     parts.add(one.to_json())
                     right, total = right + sum(one.correct), total + len(one.correct)
@@ -112,9 +112,9 @@ def _plan_solutions(
         return {"problems": len(found), "right": sum(flags) / max(1, len(flags))}
 
     reads = [model.key, digest(problems), judge_key, config.solver.decides(config)]
-    rows = config.sampling(bench.seed).rows
+    rows = config.sampling(space.seed).rows
     programs = generation(rows, config.n, config.max_tokens, config.chunk)
-    return bench.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)
+    return space.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each", programs)
 
 
 def _read(folder: storage.Path, problems: Sequence[Problem]) -> list[Solutions]:
@@ -123,7 +123,7 @@ def _read(folder: storage.Path, problems: Sequence[Problem]) -> list[Solutions]:
 
 
 def _plan_selections(
-    bench: Bench, solutions: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]
+    space: Workspace, solutions: Stage, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]
 ) -> Stage:
     """What each way of choosing makes of the first 1, 2, 4, ... solutions; the figures of "weighted" stand for all."""
 
@@ -139,4 +139,4 @@ def _plan_selections(
         pass_at_n = sum(any(one.correct) for one in found) / len(found)
         return {**about, **curves["weighted"][-1], **best, "pass_at_n": pass_at_n, "selections": curves}
 
-    return bench.plan("search", [solutions.key, config.aggregate], work, f"{len(problems):,} problems, chosen among solutions")
+    return space.plan("search", [solutions.key, config.aggregate], work, f"{len(problems):,} problems, chosen among solutions")

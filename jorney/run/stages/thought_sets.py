@@ -16,7 +16,7 @@ from jorney.rows.registry import is_thought
 from jorney.rows.sources import TFDS, read_rows
 from jorney.run.stage import source_digest
 from jorney.run.stages.trees import read_trees
-from jorney.run.workspace import Bench, Stage, read_parts
+from jorney.run.workspace import Stage, Workspace, read_parts
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.asked.human import from_solution
@@ -71,7 +71,7 @@ def key_of(source: str) -> str:
     return digest([source_digest(file) for file in _files(source)])
 
 
-def plan_scores(bench: Bench, source: str, scorer: Callable[[], Scorer], scorer_key: Any, least: float) -> Stage:
+def plan_scores(space: Workspace, source: str, scorer: Callable[[], Scorer], scorer_key: Any, least: float) -> Stage:
     """The quality of every thought: thoughts.jsonl holds them with a field "quality".
 
     Without those whose Q is below `least`, and those without a score (a reply failed). Scored in parts; a part that is
@@ -83,7 +83,7 @@ def plan_scores(bench: Bench, source: str, scorer: Callable[[], Scorer], scorer_
         score: Scorer | None = None
         rows = rows_of(source)
         parts: list[storage.Path] = []
-        with bench.progress.bar("thoughts", total) as bar:
+        with space.progress.bar("thoughts", total) as bar:
             while chunk := list(itertools.islice(rows, _PART)):
                 thoughts = [from_json(row, place) for place, row in chunk]
                 parts.append(folder / "parts" / f"{len(parts):06d}.jsonl")
@@ -110,7 +110,7 @@ def plan_scores(bench: Bench, source: str, scorer: Callable[[], Scorer], scorer_
         write_rows(folder / THOUGHTS, kept())
         return {"without_score": total - len(qualities), "below_least": below, **summarise(qualities)}
 
-    return bench.plan("scores", [key_of(source), scorer_key, least], work, f"{total:,} thoughts")
+    return space.plan("scores", [key_of(source), scorer_key, least], work, f"{total:,} thoughts")
 
 
 def write_rows(where: storage.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -119,7 +119,7 @@ def write_rows(where: storage.PathLike, rows: Iterable[Mapping[str, Any]]) -> No
         file.writelines((json.dumps(row, ensure_ascii=False) + "\n").encode() for row in rows)
 
 
-def plan_dedupe(bench: Bench, source: str, config: DedupeConfig) -> Stage:
+def plan_dedupe(space: Workspace, source: str, config: DedupeConfig) -> Stage:
     """Rows without those whose text repeats an earlier one's: thoughts.jsonl; duplicates.jsonl names what was left out."""
     total = count_rows(source)
 
@@ -127,7 +127,7 @@ def plan_dedupe(bench: Bench, source: str, config: DedupeConfig) -> Stage:
         repeated: list[Row] = []
         places: list[str] = []
         one, other = itertools.tee(rows_of(source))
-        with bench.progress.bar("rows", total) as bar:
+        with space.progress.bar("rows", total) as bar:
 
             def kept() -> Iterator[Row]:
                 found = duplicates((text_of(row, place) for place, row in one), config)
@@ -145,28 +145,28 @@ def plan_dedupe(bench: Bench, source: str, config: DedupeConfig) -> Stage:
         exact, left_out = sum(row["exact"] for row in repeated), len(repeated)
         return {"rows": total, "kept": total - left_out, "exact_duplicates": exact, "near_duplicates": left_out - exact}
 
-    return bench.plan("unique", [key_of(source), config], work, f"{total:,} rows, from a similarity of {config.threshold:g}")
+    return space.plan("unique", [key_of(source), config], work, f"{total:,} rows, from a similarity of {config.threshold:g}")
 
 
-def plan_mix(bench: Bench, made: str, human: str, config: MixConfig, step_format: StepFormat) -> Stage:
+def plan_mix(space: Workspace, made: str, human: str, config: MixConfig, step_format: StepFormat) -> Stage:
     """Thoughts mixed with human ones, which may be thoughts as well, or problems with solutions: thoughts.jsonl."""
     sizes = {"made": count_rows(made), "human": count_rows(human)}
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        with bench.progress.bar("rows", sum(sizes.values())) as bar:
+        with space.progress.bar("rows", sum(sizes.values())) as bar:
             sets = {"made": [], "human": []}  # type: dict[str, list[Row]]
             for name, source in (("made", made), ("human", human)):
                 for row in _thought_rows(source, name, step_format):
                     sets[name].append(row)
                     bar(1)
         words = {name: [float(len(row["longCOT"].split())) for row in rows] for name, rows in sets.items()}
-        mixture = mix(words["made"], words["human"], config, bench.seed)
+        mixture = mix(words["made"], words["human"], config, space.seed)
         write_rows(folder / THOUGHTS, (sets[name][index] for name, index in mixture.chosen))
         taken = [name for name, _ in mixture.chosen]
         return {"rows": len(taken), "made": taken.count("made"), "human": taken.count("human"), "share": mixture.share}
 
     reads = [key_of(made), key_of(human), config]
-    return bench.plan("mixture", reads, work, f"{sizes['made']:,} made and {sizes['human']:,} human rows")
+    return space.plan("mixture", reads, work, f"{sizes['made']:,} made and {sizes['human']:,} human rows")
 
 
 def _thought_rows(source: str, name: str, step_format: StepFormat) -> Iterator[Row]:
@@ -182,7 +182,7 @@ def _thought_rows(source: str, name: str, step_format: StepFormat) -> Iterator[R
 
 
 def plan_diversity(
-    bench: Bench, rounds: Sequence[str], temperatures: Sequence[float], config: DiversityConfig, default: float
+    space: Workspace, rounds: Sequence[str], temperatures: Sequence[float], config: DiversityConfig, default: float
 ) -> Stage:
     """The variety of each round, its trend, what has collapsed, and the temperature for the next round."""
     for source in rounds:
@@ -190,7 +190,7 @@ def plan_diversity(
 
     def work(folder: storage.Path) -> dict[str, Any]:
         texts = [[text_of(row, place) for place, row in rows_of(source)] for source in rounds]
-        history = measure_rounds(texts, config, bench.seed, temperatures)
+        history = measure_rounds(texts, config, space.seed, temperatures)
         found = {
             "rounds": [{"source": source, **dataclasses.asdict(one)} for source, one in zip(rounds, history, strict=True)],
             "trend": trend(history),
@@ -201,7 +201,7 @@ def plan_diversity(
         return found
 
     reads = [[key_of(source) for source in rounds], list(rounds), list(temperatures), config, default]
-    return bench.plan("diversity", reads, work, f"{len(rounds)} rounds")
+    return space.plan("diversity", reads, work, f"{len(rounds)} rounds")
 
 
 def known_difficulties(problems: str, trees: str) -> dict[str, Difficulty]:
@@ -223,7 +223,12 @@ def known_difficulties(problems: str, trees: str) -> dict[str, Difficulty]:
 
 
 def plan_analysis(
-    bench: Bench, source: str, config: AnalyseConfig, tokenizer: Callable[[], Tokenizer] | None, problems: str, trees: str
+    space: Workspace,
+    source: str,
+    config: AnalyseConfig,
+    tokenizer: Callable[[], Tokenizer] | None,
+    problems: str,
+    trees: str,
 ) -> Stage:
     """The statistics of one set of texts (`thought.care.analyse`), read once, row by row."""
     total = count_rows(source)
@@ -231,7 +236,7 @@ def plan_analysis(
     def work(folder: storage.Path) -> dict[str, Any]:
         counter = tokenizer() if tokenizer else None
         known = known_difficulties(problems, trees)
-        with bench.progress.bar("texts", total) as bar:
+        with space.progress.bar("texts", total) as bar:
 
             def watched() -> Iterator[tuple[str, Row]]:
                 for pair in rows_of(source):
@@ -243,4 +248,4 @@ def plan_analysis(
         return found
 
     given = [key_of(one) for one in (problems, trees) if one]
-    return bench.plan("analysis", [key_of(source), config, given], work, f"{total:,} texts of {source}")
+    return space.plan("analysis", [key_of(source), config, given], work, f"{total:,} texts of {source}")

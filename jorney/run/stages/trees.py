@@ -17,7 +17,7 @@ from jorney.judge.judge import Judge
 from jorney.progress import Unfinished
 from jorney.run.parts import Parts
 from jorney.run.stage import Lacking
-from jorney.run.workspace import Bench, Model, Stage, generation
+from jorney.run.workspace import Model, Stage, Workspace, generation
 from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
 from jorney.thought.refine import RefineConfig, check, compose
 from jorney.thought.thought import Thought
@@ -30,7 +30,7 @@ THOUGHTS = ("shortcut", "journey", "placebo", "more_shortcuts")
 
 
 def plan_trees(
-    bench: Bench,
+    space: Workspace,
     model: Model,
     problems: Sequence[Problem],
     problems_key: str,
@@ -56,10 +56,10 @@ def plan_trees(
         own = problems[shard[0] :: shard[1]]
         waiting = [problem for problem in own if problem.id not in parts.ids]
         if waiting:
-            generator, asked = bench.generator(model), judge()
-            trees = grow(generator, generator.policy, waiting, asked, bench.format, config, bench.seed)
+            generator, asked = space.generator(model), judge()
+            trees = grow(generator, generator.policy, waiting, asked, space.format, config, space.seed)
             solved = 0
-            with bench.progress.bar("trees", len(own), len(own) - len(waiting)) as bar, parts:
+            with space.progress.bar("trees", len(own), len(own) - len(waiting)) as bar, parts:
                 for grown, tree in enumerate(trees, start=1):
                     parts.add(tree.to_json())
                     solved += bool(shortcuts(tree, 1))
@@ -71,7 +71,7 @@ def plan_trees(
 
     programs = [*generation(config.rows, config.w, config.step_tokens, config.chunk), "extend by openings"]
     reads = [model.key, problems_key, judge_key, config.decides()]
-    return bench.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", programs)
+    return space.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", programs)
 
 
 def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
@@ -106,7 +106,9 @@ def health(trees: Sequence[Tree]) -> dict[str, Any]:
     }
 
 
-def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive: DeriveConfig, refine: RefineConfig) -> Stage:
+def plan_thoughts(
+    space: Workspace, trees: storage.PathLike, trees_key: str, derive: DeriveConfig, refine: RefineConfig
+) -> Stage:
     """Shortcuts, journeys and placebo journeys from the same trees, in files of their own.
 
     The files are shortcut.jsonl, journey.jsonl and placebo.jsonl, row i of each from the same leaf, and more_shortcuts.jsonl
@@ -119,27 +121,27 @@ def plan_thoughts(bench: Bench, trees: storage.PathLike, trees_key: str, derive:
             leaves = shortcuts(tree)
             count = derive.per_tree or len(leaves)
             for leaf in leaves[:count]:
-                journey = walk(tree, leaf, derive, bench.seed)
+                journey = walk(tree, leaf, derive, space.seed)
                 walks = {
                     "shortcut": [visit for visit in journey if not visit.excursion],
                     "journey": journey,
-                    "placebo": placebo(tree, journey, bench.seed),
+                    "placebo": placebo(tree, journey, space.seed),
                 }
                 for kind, visits in walks.items():
-                    thought = compose(tree, visits, kind, domains.state, refine, bench.seed)
+                    thought = compose(tree, visits, kind, domains.state, refine, space.seed)
                     wrong = check(tree, visits, thought.text)
                     assert wrong is None, f"tree {tree.id!r}: {wrong}"
                     found[kind].append(thought)
             for leaf in leaves[count:]:
-                path = walk(tree, leaf, DeriveConfig(excursion="none"), bench.seed)
-                found["more_shortcuts"].append(compose(tree, path, "shortcut", domains.state, refine, bench.seed))
+                path = walk(tree, leaf, DeriveConfig(excursion="none"), space.seed)
+                found["more_shortcuts"].append(compose(tree, path, "shortcut", domains.state, refine, space.seed))
         if not found["shortcut"]:
             raise Lacking(f"{trees}: no tree holds a path of right steps to the right answer: expected at least one")
         for name, thoughts in found.items():
             storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
         return {name: describe(thoughts) for name, thoughts in found.items()}
 
-    return bench.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees")
+    return space.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees")
 
 
 def read_thoughts(file: storage.PathLike) -> list[Thought]:

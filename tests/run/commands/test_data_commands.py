@@ -27,7 +27,7 @@ from jorney.run.recipes import journey as pipeline
 from jorney.run.stages import judged, judging
 from jorney.run.stages import trees as stages
 from jorney.run.stages.trees import read_thoughts, read_trees
-from jorney.run.workspace import Bench
+from jorney.run.workspace import Workspace
 from jorney.train.objectives.prm import as_reward_model
 from jorney.tree.rerate import request, rerate
 
@@ -311,7 +311,7 @@ def _grown_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
             yield rerate(tree, ratings, {})
 
     monkeypatch.setattr(stages, "grow", grow)
-    monkeypatch.setattr(Bench, "generator", lambda self, model: types.SimpleNamespace(policy=None))
+    monkeypatch.setattr(Workspace, "generator", lambda self, model: types.SimpleNamespace(policy=None))
 
 
 @pytest.mark.usefixtures("_grown_by_hand")
@@ -331,7 +331,7 @@ def test_trees_that_grow_may_have_a_language_model_as_their_judge(tmp_path, caps
 @pytest.mark.usefixtures("_grown_by_hand")
 def test_a_whole_run_may_have_a_language_model_as_its_judge(tmp_path, monkeypatch) -> None:
     def trees_alone(run: pipeline.Run) -> list[str]:
-        run._bench.run(run._stages["trees"])
+        run._space.run(run._stages["trees"])
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline.Run, "_run_stages", trees_alone)

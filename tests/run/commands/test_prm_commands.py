@@ -11,7 +11,7 @@ import pytest
 import jorney
 from jorney import cli, storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.run.stages import inputs
+from jorney.run import inputs
 from jorney.text.step_format import ABEL
 from jorney.train.objectives.prm import as_reward_model
 from jorney.tree.tree import Node, Tree

@@ -16,7 +16,7 @@ from jorney.batch.solutions import encode_solutions
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.policy import resolve
 from jorney.rows.labels import Reading
-from jorney.run.stages import inputs
+from jorney.run import inputs
 from jorney.text.step_format import ABEL
 
 SFT = ["--sft.batch-rows", "8", "--sft.row-length", "64", "--sft.head-chunk", "64"]

@@ -13,7 +13,7 @@ from jorney.domain.domains import state
 from jorney.progress import Progress
 from jorney.run.stages.constructions import OTHERS, THOUGHTS, Replies, plan_constructed
 from jorney.run.stages.trees import read_thoughts
-from jorney.run.workspace import Bench
+from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.dialogue import DialogueConfig, propose_critique
@@ -23,18 +23,18 @@ CONFIG = DialogueConfig(max_turns=12, retries=1)
 
 
 def _plan(folder, ask, problems=PROBLEMS):
-    bench = Bench(str(folder), MeshConfig(data=8), "float32", "abel", 0, Progress(quiet=True))
+    space = Workspace(str(folder), MeshConfig(data=8), "float32", "abel", 0, Progress(quiet=True))
 
     def dialogue(problem):
         return propose_critique(problem, ABEL, state, CONFIG, "m")
 
-    return bench, plan_constructed(bench, "propose-critique", problems, dialogue, lambda: ask, [CONFIG, "m"], 8)
+    return space, plan_constructed(space, "propose-critique", problems, dialogue, lambda: ask, [CONFIG, "m"], 8)
 
 
 def test_stopped_anywhere_it_goes_on_with_what_was_answered(tmp_path) -> None:
     model = SimulatedModel(off_form=0.1)
-    bench, plan = _plan(tmp_path / "whole", model)
-    done = bench.run(plan)
+    space, plan = _plan(tmp_path / "whole", model)
+    done = space.run(plan)
     whole, asked = (done.folder / THOUGHTS).read_text(), len(model.chats)
     assert done.result["kept"] == len(read_thoughts(done.folder / THOUGHTS)) > 15
     others = [row for _, row in storage.read_jsonl(done.folder / OTHERS)]
@@ -53,16 +53,16 @@ def test_stopped_anywhere_it_goes_on_with_what_was_answered(tmp_path) -> None:
         return again(chats)
 
     for _ in range(3):
-        bench, plan = _plan(tmp_path / "stopped", stopped)
+        space, plan = _plan(tmp_path / "stopped", stopped)
         with pytest.raises(KeyboardInterrupt):
-            bench.run(plan)
+            space.run(plan)
         assert not (plan.folder / THOUGHTS).exists()
-    bench, plan = _plan(tmp_path / "stopped", stopped)
-    assert bench.run(plan).result == done.result
+    space, plan = _plan(tmp_path / "stopped", stopped)
+    assert space.run(plan).result == done.result
     assert (plan.folder / THOUGHTS).read_text() == whole
     assert len(again.chats) == len(set(again.chats)) == asked
-    bench, plan = _plan(tmp_path / "stopped", lambda chats: pytest.fail("it is done"))
-    bench.run(plan)
+    space, plan = _plan(tmp_path / "stopped", lambda chats: pytest.fail("it is done"))
+    space.run(plan)
 
 
 def test_a_failed_call_is_tried_again_by_the_next_run(tmp_path) -> None:

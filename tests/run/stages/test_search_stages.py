@@ -13,10 +13,10 @@ from jorney.judge import exact
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.run import parts
-from jorney.run import workspace as benches
+from jorney.run import workspace as workspaces
 from jorney.run.stages import trees
 from jorney.run.stages.searches import plan_search
-from jorney.run.workspace import Bench, Model
+from jorney.run.workspace import Model, Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.search import SearchConfig
 from jorney.solve.statistics import wilson
@@ -26,13 +26,13 @@ PROBLEMS = sample_problems(Countdown(), "test", 5, 0)
 
 
 @pytest.fixture
-def benches_of(monkeypatch, mesh1, tmp_path):
-    monkeypatch.setattr(benches, "make_mesh", lambda _: mesh1)
-    return lambda name: Bench(str(tmp_path / name), MeshConfig(), "float32", "abel", 0, Progress())
+def spaces_of(monkeypatch, mesh1, tmp_path):
+    monkeypatch.setattr(workspaces, "make_mesh", lambda _: mesh1)
+    return lambda name: Workspace(str(tmp_path / name), MeshConfig(), "float32", "abel", 0, Progress())
 
 
 @pytest.mark.parametrize("method", ["best-of-n", "beam", "dvts"])
-def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> None:
+def test_an_interrupted_search_goes_on(spaces_of, monkeypatch, method: str) -> None:
     config = SearchConfig(method, n=4, keep=2, width=2, depth=2, max_tokens=40, step_tokens=20, rows=8, chunk=8)
     model, calls, limit = Model(resolve(EMBEDDED), "embedded"), 0, 1 << 30
 
@@ -44,11 +44,11 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
         return exact.judge(requests)
 
     def search(name: str) -> dict:
-        bench = benches_of(name)
-        return [bench.run(one) for one in plan_search(bench, model, PROBLEMS, config, lambda: judge, "verifier")][-1].result
+        space = spaces_of(name)
+        return [space.run(one) for one in plan_search(space, model, PROBLEMS, config, lambda: judge, "verifier")][-1].result
 
     def written(name: str) -> dict[str, bytes]:
-        first, *_ = plan_search(benches_of(name), model, PROBLEMS, config, lambda: judge, "verifier")
+        first, *_ = plan_search(spaces_of(name), model, PROBLEMS, config, lambda: judge, "verifier")
         return {os.fspath(file): file.read_bytes() for file in (first.folder / "parts").glob("*.jsonl")}
 
     monkeypatch.setattr(parts, "ROWS", 1)
@@ -74,7 +74,7 @@ def test_an_interrupted_search_goes_on(benches_of, monkeypatch, method: str) -> 
 
 
 @pytest.mark.parametrize(("method", "accuracy"), [("beam", 0.4), ("dvts", 0.8)])
-def test_what_trees_found_is_chosen_among(benches_of, monkeypatch, method: str, accuracy: float) -> None:
+def test_what_trees_found_is_chosen_among(spaces_of, monkeypatch, method: str, accuracy: float) -> None:
     """Of five problems, two have a right leaf in their first tree, two others in their second."""
 
     def grow(generator, policy, problems, judge, step_format, config, seed):
@@ -87,10 +87,10 @@ def test_what_trees_found_is_chosen_among(benches_of, monkeypatch, method: str, 
 
     monkeypatch.setattr(trees, "grow", grow)
     config = SearchConfig(method, keep=2, width=2, depth=4, step_tokens=20)
-    bench, model = benches_of("out"), Model(resolve(EMBEDDED), "embedded")
-    grown, search = plan_search(bench, model, PROBLEMS, config, lambda: exact.judge, "prm")
-    bench.run(grown)
-    found = bench.run(search).result
+    space, model = spaces_of("out"), Model(resolve(EMBEDDED), "embedded")
+    grown, search = plan_search(space, model, PROBLEMS, config, lambda: exact.judge, "prm")
+    space.run(grown)
+    found = space.run(search).result
     assert found["accuracy"] == found["weighted_accuracy"] == found["naive_accuracy"] == found["pass_at_n"] == accuracy
     assert found["mean_tokens"] == (10 if method == "beam" else 20)
     rows = [row for _, row in storage.read_jsonl(search.folder / "search.jsonl")]

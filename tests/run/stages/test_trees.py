@@ -14,7 +14,7 @@ from jorney.domain.answers import final_answer
 from jorney.progress import Progress
 from jorney.run.stages import trees as stages
 from jorney.run.stages.trees import health, plan_thoughts, read_thoughts, read_trees
-from jorney.run.workspace import Bench
+from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.thought.derive import DeriveConfig, shortcuts
 from jorney.thought.refine import RefineConfig
@@ -46,19 +46,19 @@ def test_health_by_hand() -> None:
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(str(tmp_path / "run"), MeshConfig(data=8), "float32", "abel", 0, Progress())
+def space(tmp_path):
+    return Workspace(str(tmp_path / "run"), MeshConfig(data=8), "float32", "abel", 0, Progress())
 
 
-def _derive(bench, tmp_path, trees, **derive: object):
+def _derive(space, tmp_path, trees, **derive: object):
     file = tmp_path / "trees.jsonl"
     storage.write_jsonl(file, (tree.to_json() for tree in trees))
-    return bench.run(plan_thoughts(bench, file, "key", DeriveConfig(**derive), RefineConfig()))  # type: ignore[arg-type]
+    return space.run(plan_thoughts(space, file, "key", DeriveConfig(**derive), RefineConfig()))  # type: ignore[arg-type]
 
 
-def test_row_i_of_every_kind_is_of_one_leaf(bench, tmp_path) -> None:
+def test_row_i_of_every_kind_is_of_one_leaf(space, tmp_path) -> None:
     trees = [random_tree(seed) for seed in range(60)]
-    done = _derive(bench, tmp_path, trees, trials=3, per_tree=2)
+    done = _derive(space, tmp_path, trees, trials=3, per_tree=2)
     kinds = {kind: read_thoughts(done.folder / f"{kind}.jsonl") for kind in stages.THOUGHTS}
     expected = [(tree.id, leaf) for tree in trees for leaf in shortcuts(tree)[:2]]
     for kind in ("shortcut", "journey", "placebo"):
@@ -80,11 +80,11 @@ def test_row_i_of_every_kind_is_of_one_leaf(bench, tmp_path) -> None:
     assert result["mean_excursions"] == pytest.approx(sum(one.excursions for one in kinds["journey"]) / len(expected))
 
 
-def test_trees_without_a_way_to_the_answer_are_refused(bench, tmp_path) -> None:
+def test_trees_without_a_way_to_the_answer_are_refused(space, tmp_path) -> None:
     dead = [tree for tree in (random_tree(seed) for seed in range(60)) if not shortcuts(tree)]
     assert dead
     with pytest.raises(ValueError, match="no tree holds a path of right steps to the right answer"):
-        _derive(bench, tmp_path, dead)
+        _derive(space, tmp_path, dead)
     assert not (tmp_path / "run" / "stages").exists()
 
 
@@ -98,7 +98,7 @@ def test_trees_are_read_from_files_and_folders(tmp_path) -> None:
         list(read_trees(tmp_path / "parts"))
 
 
-def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
+def test_a_tree_is_not_grown_again(space, policy, monkeypatch) -> None:
     from jorney.domain.countdown.sets import Countdown, sample_problems
     from jorney.engine.generate import Generator
     from jorney.policy import resolve
@@ -106,7 +106,7 @@ def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
     from jorney.tree.expand import ExpandConfig
 
     problems = sample_problems(Countdown(), "trees", 5, 0)
-    monkeypatch.setattr(bench, "generator", lambda model: Generator(policy))
+    monkeypatch.setattr(space, "generator", lambda model: Generator(policy))
     grown: list[str] = []
 
     def grow(generator, policy, group, judge, step_format, config, seed):
@@ -117,11 +117,11 @@ def test_a_tree_is_not_grown_again(bench, policy, monkeypatch) -> None:
             yield dataclasses.replace(random_tree(len(problem.id)), id=problem.id)
 
     monkeypatch.setattr(stages, "grow", grow)
-    plan = stages.plan_trees(bench, Model(resolve("embedded"), "m"), problems, digest(problems), ExpandConfig())
+    plan = stages.plan_trees(space, Model(resolve("embedded"), "m"), problems, digest(problems), ExpandConfig())
     with pytest.raises(KeyboardInterrupt):
-        bench.run(plan)
+        space.run(plan)
     grown.append("again")
-    done = bench.run(plan)
+    done = space.run(plan)
     assert done.result["count"] == 5
     assert grown[:4] == [problem.id for problem in problems[:4]]
     assert grown[5:] == [problems[4].id]

@@ -16,7 +16,7 @@ from jorney.run.stage import Done
 from jorney.run.stages.evaluations import plan_evaluation, plan_resampling, read_graded
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
 from jorney.run.stages.trees import plan_thoughts, plan_trees
-from jorney.run.workspace import Bench, Model, Stage
+from jorney.run.workspace import Model, Stage, Workspace
 from jorney.solve.behaviour import behaviour
 from jorney.solve.evaluate import EvaluateConfig, Graded
 
@@ -46,7 +46,7 @@ class Seed:
 
     def __init__(self, run: RunConfig, output: str, seed: int, problems: str, progress: Progress) -> None:
         self.run, self.number, self.set = run, seed, problems
-        self.bench = Bench(output, run.mesh, run.dtype, run.step_format, seed, progress, sampling_mesh=run.sampling_mesh)
+        self.space = Workspace(output, run.mesh, run.dtype, run.step_format, seed, progress, sampling_mesh=run.sampling_mesh)
         count = run.problems.test_count
         assert count is not None
         self._done: dict[str, Done] = {}
@@ -59,18 +59,18 @@ class Seed:
         """The model that has learned solutions."""
         run = run or self.run
         train = self._drawn(run, "train")
-        return self._stage(plan_phase1(self.bench, self.base(run), train, "countdown", run.sft)).model
+        return self._stage(plan_phase1(self.space, self.base(run), train, "countdown", run.sft)).model
 
     def trees(self, run: RunConfig | None = None) -> Stage:
         """Trees of the model after phase 1."""
         run = run or self.run
         problems = self._drawn(run, "trees")
-        return self._stage(plan_trees(self.bench, self.phase1(run), problems, digest(problems), run.expand))
+        return self._stage(plan_trees(self.space, self.phase1(run), problems, digest(problems), run.expand))
 
     def thoughts(self, run: RunConfig | None = None) -> Stage:
         run = run or self.run
         trees = self.trees(run)
-        return self._stage(plan_thoughts(self.bench, trees.folder, trees.key, run.derive, run.refine))
+        return self._stage(plan_thoughts(self.space, trees.folder, trees.key, run.derive, run.refine))
 
     def learned(
         self, kind: str, run: RunConfig | None = None, thoughts: int | None = None, phase1: bool = True
@@ -79,13 +79,13 @@ class Seed:
         run = run or self.run
         lesson = Lesson(kind, run.excursion_loss, thoughts)
         start = self.phase1(run) if phase1 else self.base(run)
-        stage = plan_phase2(self.bench, f"phase2_{kind}", start, self.thoughts(run), lesson, run.phase2, f"seed {self.number}")
+        stage = plan_phase2(self.space, f"phase2_{kind}", start, self.thoughts(run), lesson, run.phase2, f"seed {self.number}")
         return stage.model, self.ran(stage)
 
     def measured(self, name: str, model: Model, limits: EvaluateConfig, problems: Sequence[Problem] | None = None) -> Measured:
         """How a model fares on the problems, or on others."""
         problems = self.problems if problems is None else problems
-        stage = plan_evaluation(self.bench, f"evaluate_{name}", model, problems, limits)
+        stage = plan_evaluation(self.space, f"evaluate_{name}", model, problems, limits)
         result = self.ran(stage).result
         graded = read_graded(stage.folder, problems)
         told = behaviour(problems, graded) if all(domain_of(problem).behaves for problem in problems) else {}
@@ -93,7 +93,7 @@ class Seed:
 
     def resampled(self, model: Model, spent_by: Stage) -> tuple[dict[str, Any], Stage]:
         """The controls that spend another evaluation's tokens on attempts of a model, and their stage."""
-        stage = plan_resampling(self.bench, model, self.problems, self.run.evaluate, self.run.resample, spent_by)
+        stage = plan_resampling(self.space, model, self.problems, self.run.evaluate, self.run.resample, spent_by)
         return self.ran(stage).result, stage
 
     def _drawn(self, run: RunConfig, split: str) -> list[Problem]:
@@ -103,7 +103,7 @@ class Seed:
     def ran(self, stage: Stage) -> Done:
         """The stage, done."""
         if stage.key not in self._done:
-            self._done[stage.key] = self.bench.run(stage)
+            self._done[stage.key] = self.space.run(stage)
         return self._done[stage.key]
 
     def _stage(self, stage: Stage) -> Stage:
