@@ -2,7 +2,7 @@
 
     python tools/train_base_model.py OUT_DIR [--steps 3000] [--seed 0] [--embed 128] [--layers 6]
 
-The model learns the mechanics of Countdown from aimless walks (`countdown.wander`): legal steps with true arithmetic, what
+The model learns the mechanics of Countdown from aimless walks (`walks.wander`): legal steps with true arithmetic, what
 two numbers give, going back to an earlier state and trying something else there, and comparing what it comes to with a number
 that it looks out for. No walk goes where such a number is, none ends, and none holds four numbers or more that belong to
 another set than "train". It resumes from OUT_DIR/checkpoints when interrupted.

@@ -1,7 +1,7 @@
 """Game of 24: the puzzles of 4nums.com -> Countdown problems, and GPT-4's search logs (Tree of Thoughts) -> trees.
 
 The puzzles are as the Tree-of-Thoughts paper took them (arXiv 2305.10601; its 24.csv). A solution in Countdown's steps stays
-within the whole numbers from 1 to `countdown.LARGEST`. Some puzzles have solutions with fractions, negative numbers or larger
+within the whole numbers from 1 to `game.LARGEST`. Some puzzles have solutions with fractions, negative numbers or larger
 ones only: `reachable` tells them.
 
 A log (`ys` of princeton-nlp's bfs) holds of every level all candidates, as texts from the first line on, what they were valued

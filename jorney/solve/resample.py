@@ -216,12 +216,12 @@ def token_budget(needed: Sequence[int], mean_tokens: float) -> int:
 
 
 def _fits(tokens: Sequence[int], mean_tokens: float) -> bool:
-    # The mean as `benchmarks.summarise` rounds it: mean_tokens * n may be less than the sum that mean_tokens was made from.
+    # The mean as `evaluate.summarise` rounds it: mean_tokens * n may be less than the sum that mean_tokens was made from.
     return sum(tokens) / len(tokens) <= mean_tokens
 
 
 def summarise_spent(spent: Spent) -> dict[str, Any]:
-    """The entries of `benchmarks.summarise` and `exhausted`; the limit is the budget, and equations are not counted."""
+    """The entries of `evaluate.summarise` and `exhausted`; the limit is the budget, and equations are not counted."""
     n, right = len(spent.correct), sum(spent.correct)
     low, high = wilson(right, n)
     return {

@@ -23,10 +23,6 @@ from jorney.engine.programs import Work
 from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
 from jorney.policy import Policy
-from jorney.engine import cache
-from jorney.engine.generate import Generator, row_keys
-from jorney.engine.programs import Work
-from jorney.engine.drawing import knobs
 
 tokenizer, mesh = jorney.load().tokenizer, jorney.sharding.make_mesh()
 with open("/proc/self/statm") as memory:

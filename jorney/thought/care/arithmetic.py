@@ -1,6 +1,6 @@
 """The arithmetic that a text writes down: its numbers, and its equations with whether they hold.
 
-Wider than `answers.equations`, which reads `a op b = c` alone: chains (`48 / 2 = 24 = 12 * 2`), brackets, money, per cent and
+Wider than `domain.equations`, which reads `a op b = c` alone: chains (`48 / 2 = 24 = 12 * 2`), brackets, money, per cent and
 units as solutions of word problems have them (`5 eggs * $2 = $10`). What cannot be read for certain is left out.
 """
 

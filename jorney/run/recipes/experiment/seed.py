@@ -26,7 +26,7 @@ class Measured:
     """A model's results.
 
     Attributes:
-      summary: of `benchmarks.summarise` and `behaviour`.
+      summary: of `evaluate.summarise` and `behaviour`.
       graded: each problem's, in the problems' order.
       stage: the evaluation.
     """
