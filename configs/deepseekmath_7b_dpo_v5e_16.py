@@ -11,7 +11,7 @@ before training and stored beside it.
 """
 
 from jorney.distributed import DistributedConfig
-from jorney.run.commands.learn import DpoCommand
+from jorney.run.stages.preferences import DpoCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig
 

@@ -10,7 +10,7 @@ Pairs are rows of prompt, chosen and rejected. A prompt is read once for both; t
 before training and stored beside it.
 """
 
-from jorney.run.commands.learn import DpoCommand
+from jorney.run.stages.preferences import DpoCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig
 from jorney.train.optimizer import OptimizerConfig

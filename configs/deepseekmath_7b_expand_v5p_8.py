@@ -10,7 +10,7 @@ Result:    OUTPUT/trees, JSON lines
 The model is split over the host's chips (tensor): every chip holds a quarter of the weights and of each problem's cache.
 """
 
-from jorney.run.commands.command import ExpandCommand
+from jorney.run.stages.expansion import ExpandCommand
 from jorney.sharding import MeshConfig
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig

@@ -8,7 +8,7 @@ Result:    OUTPUT/sft/model, a Hugging Face folder
 """
 
 from jorney.distributed import DistributedConfig
-from jorney.run.commands.learn import SftCommand
+from jorney.run.stages.fine_tuning import SftCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.sft import SftConfig
 

@@ -9,7 +9,7 @@ Result:    OUTPUT/sft/model, a Hugging Face folder
 Adam's moments are bfloat16: with float32 ones the gradients of micro-batches, which are added up in float32, do not fit.
 """
 
-from jorney.run.commands.learn import SftCommand
+from jorney.run.stages.fine_tuning import SftCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig

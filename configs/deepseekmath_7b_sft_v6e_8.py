@@ -7,7 +7,7 @@ Bound:     21,876 tokens/s/chip, by the chips' operations
 Result:    OUTPUT/sft/model, a Hugging Face folder
 """
 
-from jorney.run.commands.learn import SftCommand
+from jorney.run.stages.fine_tuning import SftCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.sft import SftConfig
 

@@ -16,6 +16,7 @@ def config() -> RunConfig:
         name="gsm8k-sft",
         output="runs/gsm8k-sft",
         model="HuggingFaceTB/SmolLM2-135M",
+        until="sft_phase1",
         problems=ProblemsConfig(
             train="openai/gsm8k:main@train", test="openai/gsm8k:main@test", train_count=None, test_count=None
         ),

@@ -5,7 +5,7 @@ Hardware:  a laptop (two CPU cores take 6 hours), any GPU or TPU (minutes)
 Result:    runs/sft-smollm2/sft/model, a Hugging Face folder; held-out loss at every checkpoint
 """
 
-from jorney.run.commands.learn import SftCommand
+from jorney.run.stages.fine_tuning import SftCommand
 from jorney.train.loop import LoopConfig
 from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import OptimizerConfig

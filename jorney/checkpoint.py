@@ -122,8 +122,7 @@ def check_leaves(metadata: Any, like: Any, where: str, dtypes: bool = True) -> N
 
 def _leaves(tree: Any) -> dict[str, tuple[tuple[int, ...], str]]:
     """{path: (shape, dtype)} of a tree's arrays, the path in one spelling for tuples, named tuples and dicts."""
-    found = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        names = [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path]
-        found["/".join(names)] = (tuple(leaf.shape), str(leaf.dtype))
-    return found
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): (tuple(leaf.shape), str(leaf.dtype))
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }

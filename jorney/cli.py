@@ -9,64 +9,13 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from jorney import __version__
 from jorney.progress import Unfinished
-from jorney.run.commands import entries
+from jorney.run import command_registry
 from jorney.train.stopping import Stopped
-
-USAGE = """usage: jorney COMMAND [OPTIONS]
-
-commands:
-  quickstart           the whole pipeline on a laptop, with the embedded model
-  run CONFIG.py        what a configuration file holds: a pipeline, or one stage
-  expand               reasoning trees of problems, judged and pruned
-  trees                validate, import, export and describe files of trees
-  judge                other ratings for trees: exact, reward model, LLM
-  derive               shortcuts and journeys from trees
-  refine               thoughts in the words of a language model, checked
-  thoughts KIND        thoughts of other kinds, and care for sets of them: tree,
-                       propose-critique, student-teacher, human; score, dedupe,
-                       mix, diversity
-  analyse FILES        what thoughts and outputs are made of, side by side
-  sft                  supervised fine-tuning: thoughts, solutions, chats, texts
-  prm                  a process reward model from rollouts or labelled steps
-  prm label            labels for the steps of solutions, from rollouts
-  prm eval             how good a reward model is on labelled solutions
-  dpo                  preference training on given pairs, or on sampled ones
-  evaluate             a model's accuracy on problems
-  search               the same with search: best of N, beams of steps
-  experiment FILE.py   journeys against shortcuts, by a protocol: seeds,
-                       controls, doses, and one page
-  generate             completions of prompts
-  inspect MODEL        what a checkpoint holds, and where it fits
-  convert MODEL DIR    a Hugging Face checkpoint -> Jorney's own
-  export MODEL DIR     a checkpoint -> a Hugging Face folder
-  plan CONFIG.py       what its programs need of a TPU machine, compiled for it
-  bench train          throughput and memory of a training step
-  bench sample         throughput of tree expansion
-
-jorney COMMAND --help lists a command's options. From expand to search, a
-configuration file may stand before them: jorney sft CONFIG.py [OPTIONS]."""
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "quickstart": entries.quickstart,
-    "run": entries.run,
-    **{name: entries.stage(name) for name in ("expand", "judge", "derive", "refine", "sft", "dpo", "evaluate", "search")},
-    "prm": entries.prm,
-    "trees": entries.trees,
-    "thoughts": entries.thoughts,
-    "analyse": entries.analyse,
-    "generate": entries.generate,
-    "inspect": entries.inspect,
-    "convert": entries.convert,
-    "export": entries.export,
-    "plan": entries.plan,
-    "bench": entries.bench,
-    "experiment": entries.experiment,
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,19 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE)
+        print(command_registry.SCREEN)
+        return 0
+    if arguments[0] == "--version":
+        print(__version__)
         return 0
     try:
-        if arguments[0] == "--version":
-            import jorney
-
-            print(jorney.__version__)
-            return 0
-        if arguments[0] not in COMMANDS:
-            raise ValueError(f"unknown command {arguments[0]!r}: expected one of {', '.join(COMMANDS)}")
         with warnings.catch_warnings(), _interrupts_are_heard():
             warnings.showwarning = _show_warning
-            COMMANDS[arguments[0]](arguments[1:])
+            command_registry.run(arguments)
     except BrokenPipeError:
         raise
     except Stopped as stop:

@@ -19,17 +19,15 @@ Announce = Callable[[str], None]
 
 @dataclasses.dataclass
 class Compilations:
-    """What was compiled in a run, and how much is expected.
+    """What was compiled in a run.
 
     Attributes:
       announce: called with a line of text before each compilation.
-      expected: programs the run will compile; raised by whoever plans the run.
       names, seconds: of those compiled so far.
       programs: shared by everything in the run that needs the same one, under a key of everything it depends on.
     """
 
     announce: Announce = lambda line: None
-    expected: int = 0
     names: list[str] = dataclasses.field(default_factory=list)
     seconds: list[float] = dataclasses.field(default_factory=list)
     programs: dict[Hashable, Program] = dataclasses.field(default_factory=dict)
@@ -41,8 +39,7 @@ class Compilations:
         return self.programs[key]
 
     def compile(self, name: str, lowered: Callable[[], Any]) -> Any:
-        number = len(self.names) + 1
-        self.announce(f"compiling {name}, {number} of {max(number, self.expected)}")
+        self.announce(f"compiling {name} ({len(self.names) + 1})")
         start = time.perf_counter()
         compiled = lowered()
         self.names.append(name)

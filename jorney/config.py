@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import hashlib
 import io
 import json
@@ -13,7 +12,7 @@ import re
 import runpy
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,13 +20,40 @@ _MODULE = "jorney_config"  # the module that a configuration file is
 # Modules that configuration files of version 0.1 import -> where their names are.
 _MOVED = {
     "jorney.pipeline": "jorney.run.recipes.journey",
-    "jorney.stages": "jorney.run.commands (SftCommand and DpoCommand in learn, others in command, rate, reward and thoughts)",
+    "jorney.stages": "jorney.run.stages (SftCommand in fine_tuning, DpoCommand in preferences, ...)",
+    **dict.fromkeys(
+        ("jorney.run.commands.rate", "jorney.run.commands.reward", "jorney.run.stages.judging", "jorney.run.stages.judged"),
+        "jorney.run.stages.judges (and RefineCommand in jorney.run.stages.refinement)",
+    ),
+    "jorney.run.commands.thoughts": "jorney.run.stages.thoughts",
+    "jorney.run.stages.trees": "jorney.run.stages (plan_trees in expansion, plan_thoughts in derivation)",
+    "jorney.run.stages.evaluations": "jorney.run.stages.evaluation",
+    "jorney.run.stages.searches": "jorney.run.stages.searching",
+    "jorney.run.stages.finetune": "jorney.run.stages.fine_tuning",
+    "jorney.run.stages.preference": "jorney.run.stages.preferences",
+    "jorney.run.stages.rewards": "jorney.run.stages.judges",
+    "jorney.run.commands.learn": "jorney.run.stages (SftCommand in fine_tuning, DpoCommand in preferences)",
+    "jorney.run.commands.command": "jorney.run.stages (ExpandCommand in expansion, EvaluateCommand in evaluation, ...)",
     "jorney.study": "jorney.run.recipes.experiment",
     "jorney.evaluate": "jorney.solve (EvaluateConfig in evaluate)",
     "jorney.data": "jorney.domain.countdown.sets (Countdown), jorney.domain.problem and jorney.text.step_format",
     "jorney.sample": "jorney.engine",
     "jorney.llm": "jorney.judge.llm",
     "jorney.judge.llm": "jorney.judge.llm_judge",
+    "jorney.thought.analyse": "jorney.thought.care.analyse",
+    "jorney.thought.augment": "jorney.thought.asked.augment",
+    "jorney.thought.dedupe": "jorney.thought.care.dedupe",
+    "jorney.thought.diversity": "jorney.thought.care.diversity",
+    "jorney.thought.mix": "jorney.thought.care.mix",
+    "jorney.thought.propose_critique": "jorney.thought.asked.dialogue",
+    "jorney.thought.rewrite": "jorney.thought.asked.rewrite",
+    "jorney.model.config": "jorney.model.architecture",
+    "jorney.bench": "jorney.machine.bench",
+    "jorney.plan": "jorney.machine.plan",
+    "jorney.judge.prm": "jorney.judge.reward_model",
+    "jorney.judge.verifier": "jorney.judge.exact",
+    "jorney.answers": "jorney.domain.answers",
+    "jorney.tree.exchange": "jorney.rows",
     "jorney.train.sft": "jorney.train.objectives.sft",
     "jorney.train.dpo": "jorney.train.objectives.dpo",
     "jorney.train.prm": "jorney.train.objectives.prm",
@@ -50,11 +76,41 @@ def digest(value: Any, length: int = 12) -> str:
     return hashlib.blake2b(to_json(value).encode(), digest_size=16).hexdigest()[:length]
 
 
-def expect_at_least(least: int, config: Any, name: str, *fields: str) -> None:
-    """Raises ValueError where a field is less; it is called as on the command line, `name` being the configuration's own."""
+def expect(holds: Callable[[Any], bool], expected: str, config: Any, name: str, *fields: str) -> None:
+    """Raises ValueError where a field's value does not hold.
+
+    Args:
+      expected: what it should have been, in words.
+      name: of the configuration, as on the command line; "" for a command's own fields.
+    """
     for field in fields:
-        if (value := getattr(config, field)) < least:
-            raise ValueError(f"{name + '.' if name else ''}{field} = {value}: expected {least} or more")
+        if not holds(value := getattr(config, field)):
+            raise ValueError(f"{name + '.' if name else ''}{field} = {value!r}: expected {expected}")
+
+
+def expect_one_of(allowed: Collection[str], config: Any, name: str, *fields: str) -> None:
+    """Raises ValueError, as `expect` does, where a field is none of the values that there are."""
+    expect(lambda value: value in allowed, f"one of {', '.join(allowed)}", config, name, *fields)
+
+
+def expect_at_least(least: int, config: Any, name: str, *fields: str, none: str = "") -> None:
+    """Raises ValueError, as `expect` does, where a field is less.
+
+    Args:
+      none: where a field may be None, how that is told: "None for all".
+    """
+    expected = f"{least} or more, or {none}" if none else f"{least} or more"
+    expect(lambda value: (bool(none) and value is None) or value >= least, expected, config, name, *fields)
+
+
+def expect_above(least: int, config: Any, name: str, *fields: str) -> None:
+    """Raises ValueError, as `expect` does, where a field is not a number above the least."""
+    expect(lambda value: value > least, f"a number above {least}", config, name, *fields)
+
+
+def expect_share(config: Any, name: str, *fields: str) -> None:
+    """Raises ValueError, as `expect` does, where a field is not above 0, and 1 at most."""
+    expect(lambda value: 0 < value <= 1, "above 0, 1 at most", config, name, *fields)
 
 
 def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
@@ -90,24 +146,16 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
     return made
 
 
-def override(default: T, arguments: Sequence[str], prog: str, description: str = "") -> T:
+def override(default: T, arguments: Sequence[str], prog: str = "") -> T:
     """`default` with fields replaced from command-line arguments (`--sft.optimizer.learning-rate 1e-4`).
 
     Raises:
       ValueError: one line that names the field and what was expected.
-      SystemExit: --help was asked for.
     """
     import tyro
 
-    known = list(field_names(default))
-    for argument in arguments:
-        name = argument.split("=")[0].removeprefix("--").replace("-", "_")
-        # tyro spells the negation of a flag --no-NAME.
-        if argument.startswith("--") and name not in (*known, "help") and re.sub(r"(^|\.)no_", r"\1", name) not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
-            raise ValueError(f"unknown field --{name}: expected one of {', '.join(near)} … ({prog} --help lists all)")
     with _one_line_errors():
-        return tyro.cli(type(default), default=default, args=list(arguments), prog=prog, description=description)
+        return tyro.cli(type(default), default=default, args=list(arguments), prog=prog)
 
 
 @contextlib.contextmanager
@@ -133,13 +181,3 @@ def _one_line_errors() -> Iterator[None]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def field_names(value: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all values in a dataclass and in those inside it."""
-    for field in dataclasses.fields(value):
-        inner = getattr(value, field.name)
-        if dataclasses.is_dataclass(inner):
-            yield from field_names(inner, f"{prefix}{field.name}.")
-        else:
-            yield prefix + field.name

@@ -27,8 +27,7 @@ PEAK: dict[str, float] = {
 
 def chips(devices: Iterable[Any]) -> int:
     """How many chips the devices are; on some TPUs a chip shows as two devices, at one place."""
-    places = [(device.process_index, *(getattr(device, "coords", None) or (device.id,))) for device in devices]
-    return len(set(places))
+    return len({(device.process_index, *(getattr(device, "coords", None) or (device.id,))) for device in devices})
 
 
 def peak(device: Any) -> float | None:

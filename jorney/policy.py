@@ -73,8 +73,7 @@ def resolve(path_or_hub_id: str) -> str:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        patterns = ["*.safetensors", "*.json", "*.bin", "*.model"]
-        return huggingface_hub.snapshot_download(path_or_hub_id, allow_patterns=patterns)
+        return huggingface_hub.snapshot_download(path_or_hub_id, allow_patterns=["*.safetensors", "*.json", "*.bin", "*.model"])
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         reason = str(error).splitlines()[0]
         raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None

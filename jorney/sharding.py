@@ -10,6 +10,8 @@ import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jorney.config import expect, expect_at_least
+
 MESH_AXES = ("data", "fsdp", "context", "tensor")
 
 # Logical axis -> mesh axes. Parameters are split along `weight_embed` (fully sharded data parallel) and along the axes
@@ -54,16 +56,12 @@ class MeshConfig:
     devices: int | None = None
 
     def __post_init__(self) -> None:
+        expect(lambda size: size >= 1 or size == -1, "1 or more, or -1 for what is left", self, "mesh", *MESH_AXES)
         sizes = {axis: getattr(self, axis) for axis in MESH_AXES}
-        for name, size in sizes.items():
-            if size < 1 and size != -1:
-                raise ValueError(f"mesh.{name} = {size}: expected 1 or more, or -1 for what is left")
         if list(sizes.values()).count(-1) > 1:
             raise ValueError(f"mesh = {sizes}: expected at most one -1")
-        if self.context != 1:
-            raise ValueError(f"mesh.context = {self.context}: expected 1 (sequence parallelism is not built yet)")
-        if self.devices is not None and self.devices < 1:
-            raise ValueError(f"mesh.devices = {self.devices}: expected 1 or more, or None for all")
+        expect(lambda size: size == 1, "1 (sequence parallelism is not built yet)", self, "mesh", "context")
+        expect_at_least(1, self, "mesh", "devices", none="None for all")
 
 
 def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:
@@ -106,6 +104,11 @@ def _first(count: int, devices: list[jax.Device]) -> list[jax.Device]:
     return devices[:count]
 
 
+def _names(part: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The mesh axes of an entry of the table."""
+    return (part,) if isinstance(part, str) else part or ()
+
+
 def spec(*axes: str | None) -> PartitionSpec:
     """Logical axes, one a dimension -> PartitionSpec.
 
@@ -118,7 +121,7 @@ def spec(*axes: str | None) -> PartitionSpec:
         if axis is not None and axis not in TABLE:
             raise ValueError(f"logical axis {axis!r} is unknown: expected one of {', '.join(TABLE)}")
         part = TABLE[axis] if axis is not None else None
-        for name in (part,) if isinstance(part, str) else part or ():
+        for name in _names(part):
             if name in taken:
                 raise ValueError(f"axes {axes}: both {taken[name]!r} and {axis!r} take the mesh axis {name!r}")
             taken[name] = str(axis)
@@ -144,9 +147,8 @@ def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
 
 def ways(axis: str, mesh: Mesh | None = None) -> int:
     """Into how many parts a mesh, or the one that is set, splits a logical axis; 1 without a mesh."""
-    part, sizes = TABLE[axis], (mesh or jax.sharding.get_abstract_mesh()).shape
-    names = (part,) if isinstance(part, str) else part or ()
-    return math.prod(sizes.get(name, 1) for name in names)
+    sizes = (mesh or jax.sharding.get_abstract_mesh()).shape
+    return math.prod(sizes.get(name, 1) for name in _names(TABLE[axis]))
 
 
 def platform() -> str | None:
@@ -158,7 +160,6 @@ def platform() -> str | None:
 def check_divides(mesh: Mesh, shape: tuple[int, ...], axes: tuple[str, ...], name: str) -> None:
     """Raises ValueError when a dimension cannot be split evenly over its mesh axes; names the parameter."""
     for size, axis, part in zip(shape, axes, spec(*axes), strict=True):
-        names = (part,) if isinstance(part, str) else part or ()
-        ways = math.prod(mesh.shape[n] for n in names)
-        if size % ways:
-            raise ValueError(f"{name}: its axis {axis!r} of {size} cannot be split over {' x '.join(names)} = {ways} devices")
+        if size % (devices := ways(axis, mesh)):
+            over = f"{' x '.join(_names(part))} = {devices} devices"
+            raise ValueError(f"{name}: its axis {axis!r} of {size} cannot be split over {over}")

@@ -109,16 +109,19 @@ class Slice:
         return self if self.hosts == 1 else Slice(f"a host of {self.name}", own, own.of_a_host)
 
 
+_ALSO = {"v5litepod": "v5e", "v7x": "7x"}  # other names of generations
+
+
 def find(name: str) -> Slice:
     """The machine of a name such as "v5e-16", "v5p-8", "7x-8".
 
     Raises:
       ValueError: there is none of that name; says which there are.
     """
-    found = re.fullmatch(r"(?:tpu-?)?(v4|v5e|v5litepod|v5p|v6e|v?7x)-(\d+)", name.lower())
-    if found is None:
+    found = re.fullmatch(r"(?:tpu-?)?(\w+)-(\d+)", name.lower())
+    kind = _ALSO.get(found[1], found[1]) if found else ""
+    if found is None or kind not in GENERATIONS:
         raise ValueError(f"topology = {name!r}: expected one of {', '.join(GENERATIONS)} and a size, as v5e-16")
-    kind = {"v5litepod": "v5e", "v7x": "7x"}.get(found[1], found[1])
     generation, size = GENERATIONS[kind], int(found[2])
     chips = size // generation.counted
     if size % generation.counted or chips not in generation.shapes:

@@ -8,9 +8,9 @@ import runpy
 from places import ROOT
 
 from jorney import topology
-from jorney.run.commands.command import StageCommand
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.run.recipes.journey import RunConfig
+from jorney.run.stage import StageCommand
 
 CONFIGS = {file.stem: file for file in sorted((ROOT / "configs").glob("*.py"))}
 

@@ -6,6 +6,7 @@ import gc
 import os
 import pathlib
 import signal
+import sys
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # programs that tests start do not look for a TPU because its compiler is here
@@ -15,6 +16,8 @@ import hypothesis
 import jax
 import pytest
 from places import CACHE, ROOT
+
+sys.path.append(str(ROOT / "tools"))  # what the embedded model learned from is there
 
 # A job that a shell put in the background ignores SIGINT, and so would commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from jorney.progress import Progress
+from jorney.run.artifact import Done, Lacking, Model
 from jorney.run.recipes import journey as pipeline
 from jorney.run.recipes.journey import ProblemsConfig, Run, quickstart
-from jorney.run.stage import Done, Lacking
-from jorney.show import findings, report_page
+from jorney.show import findings, markdown, page, report_page
 
 LACKS = {"thoughts": "trees: no tree holds a path", "pairs": "", "dpo": "dpo: there are no pairs", "prm": "prm: none ended"}
 
@@ -31,7 +31,7 @@ def run(tmp_path, monkeypatch):
             return Done(stage.folder, stage.key, {}, 0.0)
 
         monkeypatch.setattr(made._space, "run", work)
-        made._plan(pipeline.Model(made._model, "base"), made._read_problems())
+        made._plan(Model(made._model, "base"), made._read_problems())
         left_out = made._run_stages()
         assert set(made._done) | set(left_out) == set(made._stages)
         return list(made._done), left_out
@@ -67,6 +67,6 @@ def test_the_report_says_why() -> None:
     found = findings.left_out_table(report)
     assert found.rows == (("Thoughts", "no tree holds a path"), ("Journey", "needs thoughts"))
     assert findings.left_out_table({"name": "r"}) is None
-    assert "Left out" in report_page.html(report, ())
-    assert "## Left out\n\n| Part | Why |" in report_page.text(report, ())
-    assert "Left out" not in report_page.text({"name": "r"}, ())
+    assert "Left out" in page.html(report_page.document(report, ()))
+    assert "## Left out\n\n| Part | Why |" in markdown.text(report_page.document(report, ()))
+    assert "Left out" not in markdown.text(report_page.document({"name": "r"}, ()))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 
 import pytest
 from places import ROOT
 
+import jorney
+from jorney import sharding
 from jorney.domain.countdown.sets import make_problem
 
 
@@ -71,3 +74,17 @@ def test_no_problem_of_a_puzzles_numbers_is_learned() -> None:
     assert all(1 <= one.meta["target"] <= 24 for one in kept)
     with pytest.raises(SystemExit, match=r"only \d+ of 100 problems of the set 'trees'"):
         tool.others(drawn, "trees", 100, 0)
+
+
+def test_the_base_models_training_runs(tmp_path, monkeypatch) -> None:
+    """`make experiment` begins with it."""
+    tool = importlib.import_module("train_base_model")
+    monkeypatch.setattr(sys, "argv", ["train_base_model.py", str(tmp_path), "--steps", "2", "--embed", "32", "--layers", "1"])
+    monkeypatch.setattr(tool, "SHORT", (2, 128))
+    monkeypatch.setattr(tool, "LONG", (2, 128))
+    one = sharding.make_mesh(sharding.MeshConfig(devices=1))
+    monkeypatch.setattr(tool.sharding, "make_mesh", lambda *_: one)
+    tool.main()
+    told = json.loads((tmp_path / "model" / "training.json").read_text())
+    assert told["command"] == "python tools/train_base_model.py OUT_DIR --steps 2 --seed 0 --embed 32 --layers 1"
+    assert jorney.load(str(tmp_path / "model")).config.embed == 32

@@ -3,7 +3,7 @@
     python tools/bench_engine.py MODEL trees --problems gsm8k_test.jsonl --shots gsm8k_train.jsonl
     python tools/bench_engine.py MODEL generate --problems gsm8k_test.jsonl
 
-MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-Instruct.
+MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M-Instruct.
 
 "trees": w = 4 steps of at most 64 tokens after each of the K = 4 likeliest steps of a level, 3 levels, prompts of 8 shots
 (about 1,000 tokens). Sides: Jorney, 4 problems a round; "naive", which gives `generate` every text anew; "cached", which reads

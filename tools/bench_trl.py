@@ -4,7 +4,7 @@
     python tools/bench_trl.py MODEL gsm8k --problems gsm8k_train.jsonl    # SFT on real examples
     python tools/bench_trl.py MODEL dpo                                   # prompts of 512 tokens, completions of 128
 
-MODEL is a Hugging Face folder; the figures in the README are of SmolLM2-135M-Instruct.
+MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M-Instruct.
 
 Every side is a process of its own that trains by its public entry point (`train.training.train`, `SFTTrainer.train`, ...). They
 take turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios

@@ -26,13 +26,15 @@ from jorney.judge.judge import Judge
 from jorney.progress import Progress
 from jorney.rows.game24 import RANKS, TARGET, reachable
 from jorney.rows.problems import read_problems
+from jorney.run.artifact import Model
 from jorney.run.recipes.journey import quickstart
-from jorney.run.stages import rewards
-from jorney.run.stages.evaluations import plan_evaluation
+from jorney.run.stages.evaluation import plan_evaluation
+from jorney.run.stages.judges.kinds import VERIFIER, prm_judge
+from jorney.run.stages.judges.labelling import plan_rollouts
+from jorney.run.stages.judges.reward_training import plan_prm, sampled
 from jorney.run.stages.lessons import run_phase1
-from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
-from jorney.run.stages.searches import VERIFIER, plan_search
-from jorney.run.workspace import Model, Workspace
+from jorney.run.stages.searching import plan_search
+from jorney.run.workspace import Workspace
 from jorney.solve.search import SearchConfig
 
 TASK = Countdown(largest_target=TARGET)
@@ -80,7 +82,7 @@ def run(
     held_out = others(puzzles, "tuning", 50, seed)
     optimizer = dataclasses.replace(small.prm.optimizer, learning_rate=7e-4)
     learning = dataclasses.replace(small.prm, epochs=4, row_length=288, optimizer=optimizer)
-    prm = plan_prm(space, policy, rewards.sampled(labelled), labelled.key, held_out, small.rollouts, learning)
+    prm = plan_prm(space, policy, sampled(labelled), labelled.key, held_out, small.rollouts, learning)
     measured = space.run(prm).result
     rows += [
         row

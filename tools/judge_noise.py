@@ -21,18 +21,19 @@ from typing import Any
 
 from jorney import storage
 from jorney.compiled import use_persistent_cache
-from jorney.config import digest
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
 from jorney.judge import exact
 from jorney.judge.noise import noised
 from jorney.progress import Progress
+from jorney.run.artifact import Artifact, Model
 from jorney.run.recipes.journey import RunConfig, quickstart
-from jorney.run.stages.evaluations import plan_evaluation
+from jorney.run.stages.derivation import plan_thoughts, read_thoughts
+from jorney.run.stages.evaluation import plan_evaluation
+from jorney.run.stages.expansion import plan_trees
 from jorney.run.stages.lessons import Lesson, plan_phase2, run_phase1
-from jorney.run.stages.trees import plan_thoughts, plan_trees, read_thoughts
-from jorney.run.workspace import Model, Stage, Workspace
+from jorney.run.workspace import Workspace
 
 RATES = (0.0, 0.1, 0.2, 0.4)
 KINDS = ("shortcut", "journey")
@@ -68,7 +69,7 @@ def _learn(
     """The rows of one rate."""
     judge = noised(exact.judge, rate, config.seed)
     known = f"verifier, noise {rate} of seed {config.seed}" if rate else "verifier"
-    trees = plan_trees(space, policy, problems, digest(problems), config.expand, lambda: judge, known)
+    trees = plan_trees(space, policy, problems, config.expand, lambda: judge, known)
     space.run(trees)
     thoughts = plan_thoughts(space, trees.folder, trees.key, config.derive, config.refine)
     space.run(thoughts)
@@ -85,7 +86,7 @@ def _learn(
     return [learn(kind) for kind in KINDS]
 
 
-def _right_paths(thoughts: Stage, problems: Sequence[Problem]) -> float:
+def _right_paths(thoughts: Artifact, problems: Sequence[Problem]) -> float:
     """Share of the derived thoughts whose path holds, whatever the judge said."""
     paths = read_thoughts(thoughts.folder / "shortcut.jsonl")
     known = {problem.id: problem for problem in problems}

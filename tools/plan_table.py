@@ -24,8 +24,8 @@ from jorney.machine.plan.plan import Plan, make
 from jorney.machine.plan.planned import compile_program
 from jorney.machine.plan.training_step import training_step
 from jorney.model.presets import PRESETS
-from jorney.run.commands.command import StageCommand
 from jorney.run.recipes.journey import RunConfig
+from jorney.run.stage import StageCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.sft import SftConfig
 

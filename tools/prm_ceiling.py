@@ -28,12 +28,12 @@ from jorney.judge.reward_model import PrmJudge
 from jorney.judge.rollouts import RolloutConfig
 from jorney.policy import save
 from jorney.progress import Progress
-from jorney.run.commands.command import run
-from jorney.run.commands.learn import SftCommand
-from jorney.run.parts import Parts
+from jorney.run.artifact import Artifact, Model
+from jorney.run.parts import Parts, in_groups
 from jorney.run.recipes.journey import quickstart
-from jorney.run.stages.rewards import verified
-from jorney.run.workspace import TRAINING, Model, Stage, Workspace
+from jorney.run.stages.fine_tuning import SftCommand
+from jorney.run.stages.judges.labelling import verified
+from jorney.run.workspace import TRAINING, Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.prm_scores import best_threshold, solution_f1, step_f1
 from jorney.text.step_format import ABEL
@@ -69,23 +69,19 @@ class Set:
         return [[score(p, step) for step in own] for p, own in zip(self.problems, self.steps, strict=True)]
 
 
-def plan_set(space: Workspace, model: Model, split: str, problems: Sequence[Problem], config: RolloutConfig) -> Stage:
+def plan_set(space: Workspace, model: Model, split: str, problems: Sequence[Problem], config: RolloutConfig) -> Artifact:
     """Solutions of the model with the verdict on every completion after each of their steps."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        parts = Parts(folder / "parts")
-        waiting = [problem for problem in problems if problem.id not in parts.ids]
-        with space.progress.bar("problems", len(problems), len(problems) - len(waiting)) as bar:
-            for start in range(0, len(waiting), PART):
-                group = waiting[start : start + PART]
-                generator = space.generator(model)
-                policy = generator.policy
-                solutions = rollouts.sample_solutions(generator, group, space.format, config, space.seed)
-                found = rollouts.verdicts(generator, policy, group, solutions, space.format, config, space.seed)
-                with parts:
-                    for problem, own, reached in zip(group, solutions, found, strict=True):
-                        parts.add({"id": problem.id, "solutions": own, "reached": reached})
-                bar(len(group), f"{sum(map(len, solutions))} solutions")
+        def label(group: Sequence[Problem]) -> tuple[list[dict[str, Any]], str]:
+            generator = space.generator(model)
+            solutions = rollouts.sample_solutions(generator, group, space.format, config, space.seed)
+            found = rollouts.verdicts(generator, generator.policy, group, solutions, space.format, config, space.seed)
+            members = zip(group, solutions, found, strict=True)
+            rows = [{"id": problem.id, "solutions": own, "reached": reached} for problem, own, reached in members]
+            return rows, f"{sum(map(len, solutions))} solutions"
+
+        Parts(folder / "parts").fill(space.progress, "problems", problems, len(problems), in_groups(PART, label))
         return {"problems": len(problems)}
 
     return space.plan(f"{split}_verdicts", [model.key, [one.id for one in problems], config.decides()], work, split)
@@ -99,7 +95,7 @@ def drawn(split: str, size: int) -> list[Problem]:
     return [*sample_problems(Countdown(), "trees", own, 0), *sample_problems(Countdown(), "train", size - own, 0)]
 
 
-def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
+def read_set(stage: Artifact, problems: Sequence[Problem]) -> Set:
     known = {problem.id: problem for problem in problems}
     found = Set([], [], [], [])
     for row in Parts(stage.folder / "parts").sorted():
@@ -113,7 +109,7 @@ def read_set(stage: Stage, problems: Sequence[Problem]) -> Set:
 
 def plan_model(
     space: Workspace, model: Model, name: str, sets: dict[str, Set], labels: Any, key: Any, config: PrmConfig
-) -> Stage:
+) -> Artifact:
     """A reward model trained on labels of the set "trees", and its scores on the other sets."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
@@ -199,7 +195,7 @@ def main() -> None:
     if chosen.model:
         model = Model.at(chosen.model)
     else:
-        done = run(SftCommand(output=os.path.join(chosen.output, "phase1"), limit=10_000, sft=quickstart().sft), progress)
+        done = SftCommand(output=os.path.join(chosen.output, "phase1"), limit=10_000, sft=quickstart().sft).run(progress)
         model = Model(os.fspath(done.folder / "model"), done.key)
     space = Workspace(chosen.output, MeshConfig(), "float32", "abel", 0, progress)
     rolled = RolloutConfig(chosen.solutions, chosen.completions, max_tokens=64, rows=chosen.rows, chunk=16)

@@ -25,12 +25,14 @@ import jax
 import numpy as np
 import tokenizers
 import transformers
+import walks
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from jorney import sharding, storage
+from jorney.batch.packing import Packed
 from jorney.compiled import Compilations
 from jorney.convert import hf
-from jorney.domain.countdown import game, sets, walks
+from jorney.domain.countdown import game, sets
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text.step_format import ABEL
@@ -104,7 +106,7 @@ def train_tokenizer(folder: str) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     rng = random.Random(0)
     texts = [document(rng, 8) for _ in range(2000)]
-    texts += [ABEL.ask(sets.question((1, 2), 3)) + "#### 3"] * 2000
+    texts += [ABEL.ask(sets.make_problem((1, 2), 3).question) + "#### 3"] * 2000
     texts += [" ".join(["", *map(str, range(1, 100))]) + "\n" + "\n".join(map(str, range(1, 10)))] * 300
     texts += ["Wait, 3 is not 4. Go back to 1, 2.\n"] * 1000
     texts += [f" {WORDS}, . : ? !\n" + "\n".join(WORDS.split()) + ".\n"] * 200
@@ -128,6 +130,8 @@ class Walks:
     def __init__(self, tokenizer: tokenizers.Tokenizer, steps: int, seed: int) -> None:
         self._tokenizer, self.steps, self._seed = tokenizer, steps, seed
         self.padding, self.digest = 0.0, f"walks of seed {seed}"
+        nothing = np.zeros((0, SHORT[1]), np.int32)
+        self.rows = Packed(nothing, nothing, nothing, nothing, nothing)  # every second batch is long: what is counted is short
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
         rows, length = LONG if step % 2 else SHORT
@@ -169,7 +173,6 @@ def main() -> None:
     adamw = OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05)
     batches: Any = walks
     params, _ = train(
-        # Every second batch is long; throughput is counted as if all were short.
         Training(config, sft_loss(config), batches, adamw, {"seed": options.seed}),
         parameters.init(config, jax.random.key(options.seed)),
         sharding.make_mesh(),

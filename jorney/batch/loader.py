@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grain
 import numpy as np
@@ -26,8 +26,7 @@ class Batches:
     def __init__(self, rows: RowArrays, batch_size: int, epochs: int, seed: int) -> None:
         if len(rows) % batch_size:
             raise ValueError(f"{len(rows)} rows are no multiple of the batch size {batch_size}: pack with rows_multiple")
-        source: Any = rows
-        shuffled = grain.MapDataset.source(source).seed(seed).shuffle().repeat(epochs)
+        shuffled = grain.MapDataset.source(rows).seed(seed).shuffle().repeat(epochs)
         self._batches = shuffled.batch(batch_size, drop_remainder=True)
         self.steps = len(self._batches)
         self.rows = rows
@@ -68,7 +67,5 @@ def hold_out(members: Sequence[T], share: float, seed: int) -> tuple[list[T], li
     if count >= len(members):
         raise ValueError(f"held_out = {share} of {len(members)} examples leaves none to train on: expected more examples")
     chosen = set(random.Random(f"held out/{seed}").sample(range(len(members)), count))
-    parts: tuple[list[T], list[T]] = ([], [])
-    for index, member in enumerate(members):
-        parts[index in chosen].append(member)
-    return parts
+    trained, held = ([one for index, one in enumerate(members) if (index in chosen) == out] for out in (False, True))
+    return trained, held

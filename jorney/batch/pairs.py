@@ -84,10 +84,8 @@ def lay_out(
     L = _length("completion_length", completion_length, [max(len(one.chosen), len(one.rejected)) for one in preferences])
     R = -(-len(preferences) // rows_multiple) * rows_multiple
     tokens, positions, parts = (np.zeros((R, P + 2 * L), np.int32) for _ in range(3))
-    masks = {2: np.zeros((R, L), np.int32), 3: np.zeros((R, L), np.int32)}
-    pairs = np.zeros(R, np.int32)
+    pairs = (np.arange(R) < len(preferences)).astype(np.int32)
     for row, one in enumerate(preferences):
-        pairs[row] = 1
         for part, ids, start, first in (
             (1, one.prompt, P - len(one.prompt), 0),
             (2, one.chosen, P, len(one.prompt)),
@@ -96,10 +94,9 @@ def lay_out(
             where = slice(start, start + len(ids))
             tokens[row, where], parts[row, where] = ids, part
             positions[row, where] = first + np.arange(len(ids))
-            if part > 1:
-                masks[part][row, : len(ids)] = 1
+    chosen, rejected = ((half > 0).astype(np.int32) for half in (parts[:, P : P + L], parts[:, P + L :]))
     nothing = np.zeros(R, np.float32)
-    return PreferenceRows(tokens, positions, parts, masks[2], masks[3], pairs, nothing, nothing)
+    return PreferenceRows(tokens, positions, parts, chosen, rejected, pairs, nothing, nothing)
 
 
 def _length(name: str, given: int | None, needed: Sequence[int]) -> int:

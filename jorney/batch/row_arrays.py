@@ -27,8 +27,7 @@ class RowArrays(abc.ABC):
     def arrays(self) -> dict[str, np.ndarray]:
         """Those that there are, by name, in the order of the fields."""
         mine: Any = self
-        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(mine)}
-        return {name: value for name, value in found.items() if value is not None}
+        return {one.name: value for one in dataclasses.fields(mine) if (value := getattr(self, one.name)) is not None}
 
     def __len__(self) -> int:
         return len(self.tokens)

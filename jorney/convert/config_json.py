@@ -167,10 +167,9 @@ def _architecture(fields: Mapping[str, Any], source: str) -> str:
     """The one class that the file names, checked against `model_type`: transformers goes by either."""
     names = fields.get("architectures")
     if not isinstance(names, list) or len(names) != 1 or names[0] not in list(ARCHITECTURES):
-        families = ", ".join(_CLASSES.values())
         raise ValueError(
-            f"{source}: architectures = {names!r:.200}: expected one of {families}, followed by one of {', '.join(_HEADS)}; or "
-            f"{', '.join(_PUBLISHED)}"
+            f"{source}: architectures = {names!r:.200}: expected one of {', '.join(_CLASSES.values())}, followed by one of "
+            f"{', '.join(_HEADS)}; or {', '.join(_PUBLISHED)}"
         )
     family = ARCHITECTURES[names[0]][0]
     if fields.get("model_type") not in (None, family):
@@ -203,8 +202,7 @@ class _Fields:
         return value
 
     def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
-        expected = f"a whole number, {least} or more"
-        return self._read(name, default, (int,), lambda value: least <= value <= _LARGEST, expected)
+        return self._read(name, default, (int,), lambda value: least <= value <= _LARGEST, f"a whole number, {least} or more")
 
     def number(self, name: str, default: float | None = None) -> float:
         return float(self._read(name, default, (int, float), lambda value: 0 < value < 1e300, "a number above 0"))
@@ -215,11 +213,11 @@ class _Fields:
 
 def _rope(fields: _Fields) -> tuple[float, RopeScaling | None]:
     """Base and scaling of the rotary frequencies; transformers 5 writes both into `rope_parameters`, 4 apart."""
-    stated = {name: fields.values[name] for name in ("rope_parameters", "rope_scaling") if fields.values.get(name)}
-    found = {name: _rope_of(fields, name, value) for name, value in stated.items()}
-    if len(set(found.values())) > 1:
+    names = "rope_parameters", "rope_scaling"
+    found = [_rope_of(fields, name, value) for name in names if (value := fields.values.get(name))]
+    if len(set(found)) > 1:
         raise ValueError(f"{fields.source}: rope_parameters and rope_scaling differ: expected the same, or one of them")
-    return next(iter(found.values())) if found else (fields.number("rope_theta", 10_000.0), None)
+    return found[0] if found else (fields.number("rope_theta", 10_000.0), None)
 
 
 def _rope_of(fields: _Fields, name: str, value: Any) -> tuple[float, RopeScaling | None]:
@@ -238,8 +236,7 @@ def _rope_of(fields: _Fields, name: str, value: Any) -> tuple[float, RopeScaling
     if value.get("partial_rotary_factor") in (None, 1):
         unknown -= {"partial_rotary_factor"}
     if unknown:
-        names = ", ".join(sorted(unknown))
-        raise ValueError(f"{source}: {names:.200} is not supported with rope_type = {kind!r}")
+        raise ValueError(f"{source}: {', '.join(sorted(unknown)):.200} is not supported with rope_type = {kind!r}")
     if kind == "default":
         return theta, None
     factor = stated.number("factor")

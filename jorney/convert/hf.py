@@ -6,6 +6,7 @@ tensor, of the right shape, or one error lists all that do not.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
@@ -22,7 +23,6 @@ from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Parameter, Params
 
 # A folder's weights, the better format first: the file of a whole model, and the index of one in shards.
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -77,14 +77,12 @@ def stored_tensors(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
     return found
 
 
-def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, Parameter, int]]:
+def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, parameters.Parameter, int]]:
     """(tensor name, its row, its layer) for every tensor of an architecture, in the order of the forward pass."""
-    rows = list(parameters.table(config).values())
-    stack = [index for index, row in enumerate(rows) if row.stacked]
-    before, layers, after = rows[: stack[0]], rows[stack[0] : stack[-1] + 1], rows[stack[-1] + 1 :]
-    yield from ((row.hf, row, 0) for row in before)
-    yield from ((row.hf.format(layer=layer), row, layer) for layer in range(config.layers) for row in layers)
-    yield from ((row.hf, row, 0) for row in after)
+    for stacked, group in itertools.groupby(parameters.table(config).values(), lambda row: row.stacked):
+        rows = list(group)
+        for layer in range(config.layers if stacked else 1):
+            yield from ((row.hf.format(layer=layer), row, layer) for row in rows)
 
 
 def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: storage.PathLike) -> None:
@@ -108,7 +106,7 @@ def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: st
         raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(sorted(faults)))
 
 
-def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params, dtype: Any) -> Params:
+def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parameters.Params, dtype: Any) -> parameters.Params:
     """Reads a folder's weights into the training tree, the processes of the mesh sharing the bytes between them.
 
     Args:
@@ -136,7 +134,7 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params
 def save(
     folder: storage.PathLike,
     config: ModelConfig,
-    params: Params,
+    params: parameters.Params,
     tokenizer: Any,
     dtype: Any,
     generation: Mapping[str, Any] | None = None,
@@ -159,7 +157,6 @@ def save(
     root = storage.path(folder)
     leaves = dict(parameters.flatten(params))
     rows = {name: (row, layer) for name, row, layer in expected_tensors(config)}
-    writes = jax.process_index() == 0
 
     def read(name: str) -> np.ndarray:
         row, layer = rows[name]
@@ -172,17 +169,14 @@ def save(
         on_bytes(value.nbytes)
         return value
 
-    files = shards(rows, dtype, shard_bytes)
-    if writes:
-        root.mkdir(parents=True, exist_ok=True)
-    for file, names in files.items():
-        if writes:
-            safetensors.write(root / file, [(name, dtype, rows[name][0].stored) for name in names], read)
-        else:
-            for name in names:
-                read(name)
-    if not writes:
+    if jax.process_index():
+        for name in rows:
+            read(name)
         return
+    root.mkdir(parents=True, exist_ok=True)
+    files = shards(rows, dtype, shard_bytes)
+    for file, names in files.items():
+        safetensors.write(root / file, [(name, dtype, rows[name][0].stored) for name in names], read)
     if len(files) > 1:
         total = dtype.itemsize * parameters.count(config)
         weight_map = {name: file for file, names in files.items() for name in names}
@@ -205,7 +199,7 @@ def save_description(
     storage.write_json(root / config_json.NAME, fields)
 
 
-def shards(rows: Mapping[str, tuple[Parameter, int]], dtype: np.dtype, shard_bytes: int) -> dict[str, list[str]]:
+def shards(rows: Mapping[str, tuple[parameters.Parameter, int]], dtype: np.dtype, shard_bytes: int) -> dict[str, list[str]]:
     """{file: names of its tensors}: files filled in order, named as transformers names them."""
     groups: list[list[str]] = [[]]
     size = 0

@@ -14,7 +14,6 @@ from jorney.convert import config_json, hf, native
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text import tokenizer as tokenizers
-from jorney.topology import Slice
 
 # What is asked for most often.
 SLICES = ("v4-8", "v5e-8", "v5e-16", "v5e-64", "v5p-8", "v5p-32", "v6e-8", "v6e-16")
@@ -91,7 +90,7 @@ def _tokenizer(folder: str, config: ModelConfig, fields: Mapping[str, Any]) -> d
     }
 
 
-def _slice(config: ModelConfig, machine: Slice) -> dict[str, Any]:
+def _slice(config: ModelConfig, machine: topology.Slice) -> dict[str, Any]:
     """Bytes a chip with everything split over `fsdp`: weights to generate with, and the state to train with."""
     numbers, chips = 0, machine.chips
     for row in parameters.table(config).values():

@@ -14,7 +14,6 @@ import orbax.checkpoint as ocp
 from jorney import checkpoint, storage
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params
 
 WEIGHTS = "orbax"
 
@@ -29,7 +28,7 @@ def _weights(folder: storage.PathLike) -> storage.Path:
     return where.absolute() if storage.is_local(where) else where
 
 
-def save_params(folder: storage.PathLike, params: Params) -> None:
+def save_params(folder: storage.PathLike, params: parameters.Params) -> None:
     """Writes the training tree; every process of its mesh calls it and writes its shards.
 
     Raises:
@@ -56,7 +55,7 @@ def _metadata(reader: Any, where: storage.Path) -> Any:
     return getattr(found, "tree", found)
 
 
-def load_params(folder: storage.PathLike, config: ModelConfig, shardings: Params, dtype: Any) -> Params:
+def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parameters.Params, dtype: Any) -> parameters.Params:
     """Reads the training tree onto its shardings, converted to `dtype`.
 
     Raises:

@@ -43,11 +43,8 @@ def read_header(file: str) -> dict[str, StoredTensor]:
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: its header is not JSON ({error}): expected a safetensors file") from None
-    tensors = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            tensors[name] = _tensor(file, name, entry, 8 + length, size)
-    return tensors
+    header = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    return {name: _tensor(file, name, entry, 8 + length, size) for name, entry in header.items()}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -86,16 +83,14 @@ def write(file: storage.PathLike, tensors: Iterable[tuple[str, np.dtype, tuple[i
       read: name -> array, called once a tensor, in that order.
     """
     names = {dtype: name for name, dtype in DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    entries: dict[str, Any] = {}
     end = 0
     for name, dtype, shape in tensors:
         begin, end = end, end + dtype.itemsize * math.prod(shape)
-        header[name] = {"dtype": names[dtype], "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
+        entries[name] = {"dtype": names[dtype], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps({"__metadata__": {"format": "pt"}, **entries}, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data is aligned, as the library's own writer does
     with storage.open_whole(file) as stream:
         stream.write(len(text).to_bytes(8, "little") + text)
-        for name in header:
-            if name != "__metadata__":
-                value = np.ascontiguousarray(read(name))
-                stream.write(value.reshape(-1).view(np.uint8).data)
+        for name in entries:
+            stream.write(np.ascontiguousarray(read(name)).reshape(-1).view(np.uint8).data)

@@ -83,7 +83,7 @@ class Loader:
 
     def __init__(self, dtype: Any, nbytes: int) -> None:
         # Kept in the page cache, files this large would drive out what else the memory is needed for: the parameters.
-        self._direct = nbytes > _physical_memory() // 4
+        self._direct = nbytes > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
         self._dtype = np.dtype(dtype)
         # numpy moves integers several times faster than the numbers they stand for.
         self._bits = np.dtype(_BITS[self._dtype][0])
@@ -138,9 +138,7 @@ class Loader:
         mesh, first = sharding.mesh, axes[0]
         if source.shape[first] % mesh.size:
             return sharding  # every process reads the rows it needs a part of
-        spec: list[Any] = [None] * len(source.shape)
-        spec[first] = mesh.axis_names
-        return NamedSharding(mesh, PartitionSpec(*spec))
+        return NamedSharding(mesh, PartitionSpec(*[None] * first, mesh.axis_names))
 
     def _read(self, source: Source, sharding: NamedSharding) -> jax.Array:
         places = {
@@ -224,7 +222,3 @@ def _bounds(index: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[Bounds, .
 def _aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
     """An uninitialised array that begins on 64 bytes: what XLA's CPU devices take over without copying."""
     return aligned(dtype.itemsize * math.prod(shape), 64).view(dtype).reshape(shape)
-
-
-def _physical_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from jorney.domain.answers import clean, final_answer, short
 from jorney.domain.problem import Problem
+from jorney.domain.worker import Worker
 from jorney.text.step_format import StepFormat
 
 # (known answer, stated answer) -> why the stated one is wrong, "" where it is right: `domain.equivalence` in a worker process.
@@ -75,7 +76,7 @@ class Domain:
       oracle: whether `verify` knows what a solver could not, so that what a search finds with it is a bound.
       behaves: whether `behaviour` can follow a text.
       moves: whether every line of a solution is a move that is graded, so that nothing may be said in between.
-      sandbox: what keeps grading apart from the program: "" (nothing needs to) or "worker" (a process that can be killed).
+      sandbox: what compares answers, apart from this program: it has limits of time and memory, and can be killed.
     """
 
     name: ClassVar[str]
@@ -86,7 +87,7 @@ class Domain:
     oracle: ClassVar[bool] = False
     behaves: ClassVar[bool] = False
     moves: ClassVar[bool] = False
-    sandbox: ClassVar[str] = ""
+    sandbox: ClassVar[type[Worker]] = Worker
 
     def draw(self, split: str, count: int, seed: int, settings: Any = None) -> list[Problem]:
         """`count` different problems of one of `sets`, another seed giving others.

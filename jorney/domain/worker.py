@@ -45,8 +45,8 @@ class Worker:
         Raises:
           RuntimeError: the process cannot be started at all.
         """
-        replied = False
-        try:
+        with contextlib.ExitStack() as unreplied:
+            unreplied.callback(self.close)  # after Ctrl-C too: the next question must not read this one's reply
             if self._connection is None or self._process is None or self._process.poll() is not None:
                 self._connection = self._start()
             with contextlib.suppress(EOFError, OSError):
@@ -54,12 +54,9 @@ class Worker:
                 if not self._connection.poll(self.timeout_seconds):
                     return f"grading took longer than {self.timeout_seconds:g} s"
                 note: str = self._connection.recv()
-                replied = True
+                unreplied.pop_all()
                 return note
-            return "the grading worker died"
-        finally:
-            if not replied:  # after Ctrl-C too: the next question must not read this one's reply
-                self.close()
+        return "the grading worker died"
 
     def _start(self) -> Connection:
         """Starts the worker and waits until it is ready.

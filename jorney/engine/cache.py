@@ -157,7 +157,7 @@ def prefill_attends(
     slots: jax.Array,
     members: jax.Array,
 ) -> tuple[list[Attend], jax.Array]:
-    """PrefillTokens of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
+    """Beginnings of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
 
     Args:
       problems: [T] which pool each token is written to.

@@ -22,8 +22,9 @@ def chat_ask(generator: Generator, sampling: SamplingConfig) -> Callable[[Sequen
     """
     tokenizer = generator.policy.tokenizer
     if not tokenizer.chats:
-        source = generator.policy.source
-        raise ValueError(f"{source}: its tokenizer has no chat template: expected a chat model, or an endpoint with one")
+        raise ValueError(
+            f"{generator.policy.source}: its tokenizer has no chat template: expected a chat model, or an endpoint with one"
+        )
     room = generator.policy.config.positions - sampling.max_tokens
     sampling = dataclasses.replace(sampling, w=1)
     work = work_of(sampling.rows, sampling)  # whatever the number of chats, so that nothing is compiled when it changes

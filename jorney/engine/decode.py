@@ -98,16 +98,14 @@ class Chunk(NamedTuple):
     """What was sampled.
 
     Attributes:
-      tokens, log_probs, sampling_log_probs: [R, C] (see `Sampled`).
+      sampled: of [R, C].
       counts: [R] int32, how many of the C a row has.
       watches: [R] int32, to hand to the next chunk.
       steps: [] int32, tokens a row that the program ran for.
       writes: [] int32, tokens that were written to the cache, counted where they are written.
     """
 
-    tokens: jax.Array
-    log_probs: jax.Array
-    sampling_log_probs: jax.Array
+    sampled: Sampled
     counts: jax.Array
     watches: jax.Array
     steps: jax.Array
@@ -176,9 +174,8 @@ def _what_follows(
         return found
     distribution = restrict(found, sampling)
     own = jax.vmap(lambda key: jax.random.fold_in(key, 0))(jax.random.wrap_key_data(keys).reshape(-1))
-    by_text = own.reshape(last.shape[0], -1).swapaxes(0, 1)
-    # One after the other: logits of all texts at once would be the largest array of the program.
-    firsts = jax.lax.map(lambda keys: draw(distribution, keys, sampling), by_text)
+    # One text after the other: logits of all at once would be the largest array of the program.
+    firsts = jax.lax.map(lambda keys: draw(distribution, keys, sampling), own.reshape(last.shape[0], -1).swapaxes(0, 1))
     return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), firsts)
 
 
@@ -204,14 +201,11 @@ def decode_chunk(
       breaks: [V] bool, ids after which the end of a text may be near.
       patience: [] int32.
     """
-    R = rows.tokens.shape[0]
-    A = pools.positions.shape[1]
+    R, A = rows.tokens.shape[0], pools.positions.shape[1]
     row = jnp.arange(R)
     keys = jax.random.wrap_key_data(rows.keys)
     empty = Chunk(
-        tokens=jnp.zeros((R, chunk), jnp.int32),
-        log_probs=jnp.zeros((R, chunk), jnp.float32),
-        sampling_log_probs=jnp.zeros((R, chunk), jnp.float32),
+        sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),
         watches=rows.watches,
         steps=jnp.zeros((), jnp.int32),
@@ -221,8 +215,7 @@ def decode_chunk(
 
     def unfinished(carry: Carry) -> jax.Array:
         _, done, _, active, _ = carry
-        stopped = jnp.sum(rows.active) - jnp.sum(active)
-        return (done.steps < chunk) & jnp.any(active) & (stopped < patience)
+        return (done.steps < chunk) & jnp.any(active) & (jnp.sum(rows.active) - jnp.sum(active) < patience)
 
     def one(carry: Carry) -> Carry:
         pools, done, tokens, active, visible = carry
@@ -239,9 +232,7 @@ def decode_chunk(
         watches = jnp.where(active, watches, done.watches)
         stops = jnp.isin(sampled.token, jnp.array(ends)) | (counts + 1 >= rows.limits) | (watches == 0)
         done = Chunk(
-            tokens=done.tokens.at[index].set(sampled.token, mode="drop"),
-            log_probs=done.log_probs.at[index].set(sampled.log_prob, mode="drop"),
-            sampling_log_probs=done.sampling_log_probs.at[index].set(sampled.sampling_log_prob, mode="drop"),
+            sampled=jax.tree.map(lambda so_far, new: so_far.at[index].set(new, mode="drop"), done.sampled, sampled),
             counts=done.counts + active,
             watches=watches,
             steps=at + 1,

@@ -7,6 +7,7 @@ work: then what is not in use is dropped, and read again when it is needed.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 
 from jorney.engine.cache import pack_bits
-from jorney.engine.decode import Chunk, DecodeRows
+from jorney.engine.decode import DecodeRows
 from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.engine.programs import Programs
 from jorney.engine.reads import Batch, Read, arrays, batches, plan_read
@@ -168,23 +169,22 @@ class Engine:
             if any(read.begins_in is other.begins_in for other in found):
                 continue
             if not read.again:
-                pinned = lambda read=read: self._pinned(read.pool, [read, *found], ready=True)  # noqa: E731
-                if not read.pool.make_room(len(read.ids), pinned):
+                if not read.pool.make_room(len(read.ids), self._pinned(read.pool, [read, *found], ready=True)):
                     full.add(read.pool)  # what came later waits too, or the two would drop each other's for ever
                     continue
                 read.slots = read.pool.take(len(read.ids))
             found.append(read)
         return found
 
-    def _pinned(self, pool: Pool, reads: Iterable[Read] = (), ready: bool = False) -> Iterable[Span]:
+    def _pinned(self, pool: Pool, reads: Iterable[Read] = (), ready: bool = False) -> Iterator[Span]:
         """Spans of a problem that are in use: by rows, by reads, and by texts that only wait for a row."""
         texts = [*self._decoding(pool), *(self._ready[pool] if ready else ())]
-        return [span for path in [*(text.path() for text in texts), *(read.path for read in reads)] for span in path]
+        yield from (span for path in [*(text.path() for text in texts), *(read.path for read in reads)] for span in path)
 
     def _read(self, batch: Batch) -> None:
         what = arrays(self._shape, batch)
-        self._cache, found, writes = self._programs.read(self._shared, self._cache, what, self._sampling)
-        found, writes = jax.device_get((found, writes))
+        self._cache, *made = self._programs.read(self._shared, self._cache, what, self._sampling)
+        found, writes = jax.device_get(made)
         self.counts.writes += int(writes)
         for place, read in enumerate(batch.reads):
             self.counts.read += len(read.ids)
@@ -228,7 +228,7 @@ class Engine:
                     text.becomes(State.WAITING)
                     self._unread.append(ready.popleft())
                     continue
-                pinned = lambda pool=pool, text=text: [*text.path(), *self._pinned(pool)]  # noqa: E731
+                pinned = itertools.chain(text.path(), self._pinned(pool))
                 if not pool.make_room(sum(map(self._next, [*self._decoding(pool), text])), pinned):
                     break
                 text.becomes(State.DECODING)
@@ -246,11 +246,9 @@ class Engine:
         """One chunk of every row."""
         for pool in self._ready:
             self._suspend(pool)
-        rows, start = self._row_arrays(), time.perf_counter()
-        self._cache, chunk = self._programs.decode(
-            self._shared, self._cache, rows, self._breaks, max(1, len(self._rows) // 32), self._sampling
-        )
-        chunk = Chunk(*jax.device_get(chunk))
+        rows, patience, start = self._row_arrays(), max(1, len(self._rows) // 32), time.perf_counter()
+        self._cache, found = self._programs.decode(self._shared, self._cache, rows, self._breaks, patience, self._sampling)
+        chunk = jax.device_get(found)
         self.counts.decoding += time.perf_counter() - start
         self.counts.writes += int(chunk.writes)
         self.counts.steps += int(chunk.steps)
@@ -264,14 +262,14 @@ class Engine:
             text.pool.give_back(slots[count:])
             self._visible[row, slots[:count]] = True
             text.watch = int(chunk.watches[row])
-            self._append(text, Sampled(*(leaf[row] for leaf in chunk[:3])), count)
+            self._append(text, Sampled(*(leaf[row] for leaf in chunk.sampled)), count)
             if self._over(text):
                 self._rows[row] = None
 
     def _suspend(self, pool: Pool) -> None:
         """Where the next chunk has no room for all rows of a problem, takes texts from rows until it has."""
         while texts := self._decoding(pool):
-            if pool.make_room(sum(map(self._next, texts)), lambda: self._pinned(pool)):
+            if pool.make_room(sum(map(self._next, texts)), self._pinned(pool)):
                 return
             assert len(texts) > 1, "one text alone fits"
             self._rows[self._rows.index(texts[-1])] = None
@@ -315,7 +313,8 @@ class Engine:
         ended = text.ids[-1] in self._programs.ends
         kept = request.stop(self._decode(text.ids)) if request.stop else None
         if kept is not None:
-            count = self._ids_within(text.ids, kept)
+            # The most ids whose text is no longer than what is kept.
+            count = next(n for n in range(len(text.ids), -1, -1) if len(self._decode(text.ids[:n])) <= kept)
             for own in (text.ids, text.log_probs, text.sampling_log_probs):
                 del own[count:]
             text.pool.drop(text, count)
@@ -327,10 +326,3 @@ class Engine:
         if request.done:
             self._done.append(request)
         return True
-
-    def _ids_within(self, ids: Sequence[int], characters: int) -> int:
-        """The most ids whose text is no longer than `characters`."""
-        count = len(ids)
-        while count and len(self._decode(ids[:count])) > characters:
-            count -= 1
-        return count

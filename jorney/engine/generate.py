@@ -16,16 +16,15 @@ from jax.sharding import Mesh
 
 from jorney import devices, sharding
 from jorney.compiled import Compilations
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_at_least
 from jorney.engine import cache
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Work, bucket, fit
 from jorney.engine.sampling import CompletionSampling, Sampling
 from jorney.engine.texts import Request, Text
-from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params
+from jorney.model.params import LAYERS, Params, flatten, layer_name, nest
 from jorney.policy import Policy
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
@@ -61,12 +60,9 @@ class SamplingConfig(CompletionSampling):
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
         self.expect_sampling()
-        if self.top_k < 0:
-            raise ValueError(f"top_k = {self.top_k}: expected 0 (off) or more")
-        if not 0 <= self.min_p <= 1:
-            raise ValueError(f"min_p = {self.min_p}: expected 0 to 1")
-        if self.w > self.rows:
-            raise ValueError(f"w = {self.w}: expected no more than rows = {self.rows}")
+        expect(lambda k: k >= 0, "0 (off) or more", self, "", "top_k")
+        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "", "min_p")
+        expect(lambda w: w <= self.rows, f"no more than rows = {self.rows}", self, "", "w")
 
     @classmethod
     def of(cls, sampling: Sampling, limits: CompletionSampling, w: int, seed: int) -> SamplingConfig:
@@ -134,8 +130,8 @@ class Generator:
           ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
         """
         policy, shared = self.policy, common_start(prompts)
-        ways = sharding.ways("batch", policy.mesh)
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
+        ways = sharding.ways("batch", policy.mesh)
         shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
         programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
         return Engine(programs, shared, sampling, policy.tokenizer.decode, breaks)
@@ -148,10 +144,8 @@ class Generator:
         stop: PromptStop | None = None,
     ) -> list[list[Completion]]:
         """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
-        found: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, ids, stop):
-            found[index] = completions
-        return found
+        found = dict(self.stream(prompts, sampling, ids, stop))
+        return [found[index] for index in range(len(prompts))]
 
     def stream(
         self,
@@ -200,15 +194,15 @@ def engine_params(policy: Policy, donate: bool = False) -> Params:
     split = jax.jit(lambda leaf: [leaf[layer] for layer in range(layers)])
     found: dict[tuple[str, ...], jax.Array] = {}
     with jax.set_mesh(policy.mesh):
-        for path, leaf in parameters.flatten(policy.params):
-            if path[0] != parameters.LAYERS:
+        for path, leaf in flatten(policy.params):
+            if path[0] != LAYERS:
                 found[path] = leaf
                 continue
             for layer, part in enumerate(jax.block_until_ready(split(leaf))):
-                found[(parameters.layer_name(layer), *path[1:])] = part
+                found[(layer_name(layer), *path[1:])] = part
             if donate:
                 leaf.delete()
-    return parameters.nest(found)
+    return nest(found)
 
 
 def cache_room(policy: Policy) -> int | None:
@@ -245,10 +239,9 @@ def common_start(prompts: Sequence[Sequence[int]]) -> list[int]:
     if len(prompts) < 2:
         return []
     # Whatever all share, the first and the last of them in the order of lists do.
-    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    same = min(same, min(map(len, prompts)) - 1)
-    return list(first[:same]) if same >= _WORTH_SHARING else []
+    pairs = zip(min(map(tuple, prompts)), max(map(tuple, prompts)), strict=False)
+    same = [a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)][: min(map(len, prompts)) - 1]
+    return same if len(same) >= _WORTH_SHARING else []
 
 
 def completion(policy: Policy, text: Text) -> Completion:
@@ -291,7 +284,7 @@ def row_keys(seed: int, name: str, w: int) -> np.ndarray:
 @jax.jit
 def _row_keys(seed: jax.Array, digest: jax.Array, index: jax.Array) -> jax.Array:
     root = jax.random.fold_in(jax.random.key(seed), digest)
-    return jax.random.key_data(jax.vmap(lambda i: jax.random.fold_in(root, i))(index))
+    return jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(root, index))
 
 
 def generate(

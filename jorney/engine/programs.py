@@ -118,16 +118,12 @@ def fit(work: Work, prompt: int, shared: int, positions: int, ways: int = 1, roo
     needed = min(prompt + work.needed, positions)
     needed, wanted = (-(-count // 8) * 8 for count in (needed, max(needed, prompt + work.wanted)))
     problems, slots = -(-work.problems // ways) * ways, bucket(wanted)
-    limits = [limit for limit in (work.cache_tokens, room) if limit is not None]
-    if limits:
-        limit = min(limits)
+    limit = min((limit for limit in (work.cache_tokens, room) if limit is not None), default=None)
+    if limit is not None:
         problems = min(problems, max(0, limit - shared) // needed // ways * ways)
         if not problems:
-            told = (
-                f"cache_tokens = {limit}"
-                if limit == work.cache_tokens
-                else f"the devices have memory for {limit} cached tokens"
-            )
+            memory = f"the devices have memory for {limit} cached tokens"
+            told = f"cache_tokens = {limit}" if limit == work.cache_tokens else memory
             whose = f"one problem on each of {ways} devices needs" if ways > 1 else "one problem needs"
             raise ValueError(f"{told}: expected at least {ways * needed + shared}, what {whose}")
         slots = min(slots, (limit - shared) // problems // 8 * 8)
@@ -163,8 +159,7 @@ class Programs:
         self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.slots, dtype))
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
-        key = (name, *statics, self._mesh)
-        return self._compilations.program(key, name, partial(function, *statics), **options)
+        return self._compilations.program((name, *statics, self._mesh), name, partial(function, *statics), **options)
 
     def empty(self) -> Pools:
         """A cache that holds nothing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from jorney.config import expect, expect_share
+
 # How much is done at a time: no result depends on it.
 _BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
 
@@ -13,7 +15,7 @@ class Sampling:
     """A configuration that says how tokens are drawn. Its own fields state the defaults, and in what order they are shown.
 
     Attributes:
-      temperature: 0 is greedy.
+      temperature: of the sampling distribution; 0, where it is allowed, is greedy.
       top_p: of the sampling distribution.
     """
 
@@ -27,13 +29,10 @@ class Sampling:
           name: of the configuration, there.
           samples: what it draws several of, which greedy decoding would make all the same; "" where that is no matter.
         """
-        prefix = name + "." if name else ""
-        if samples and not self.temperature > 0:
-            raise ValueError(f"{prefix}temperature = {self.temperature}: expected above 0, or all {samples} are the same")
-        if self.temperature < 0:
-            raise ValueError(f"{prefix}temperature = {self.temperature}: expected 0 (greedy) or more")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"{prefix}top_p = {self.top_p}: expected above 0, 1 at most")
+        if samples:
+            expect(lambda heat: heat > 0, f"above 0, or all {samples} are the same", self, name, "temperature")
+        expect(lambda heat: heat >= 0, "0 (greedy) or more", self, name, "temperature")
+        expect_share(self, name, "top_p")
 
     def decides(self) -> dict[str, Any]:
         """The fields that results depend on; how much is done at a time is none of them."""

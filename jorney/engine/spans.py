@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 
 @dataclasses.dataclass(eq=False)
@@ -90,14 +90,15 @@ class Pool:
         if not span.slots:
             self._holders.pop(span, None)
 
-    def make_room(self, count: int, pinned: Callable[[], Iterable[Span]]) -> bool:
+    def make_room(self, count: int, pinned: Iterable[Span]) -> bool:
         """Whether `count` slots are free; for that, drops spans that are not pinned, the youngest first.
 
-        What is dropped is read again when it is needed. Nothing is dropped where it would not be enough.
+        What is dropped is read again when it is needed. Nothing is dropped where it would not be enough, and what is pinned is
+        not looked at where there is room.
         """
         if count <= len(self._free):
             return True
-        kept = set(pinned())
+        kept = set(pinned)
         loose = [span for span in reversed(self._holders) if span not in kept]
         if count > len(self._free) + sum(len(span.slots) for span in loose):
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jorney.domain.domain import Rating
-from jorney.domain.domains import domain_of
+from jorney.domain.domains import DOMAINS, domain_of
 from jorney.domain.problem import Problem
 
 
@@ -20,4 +20,4 @@ def judge(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
 
 def verifiable(problems: Iterable[Problem]) -> bool:
     """Whether the steps of all the problems can be verified."""
-    return all(domain_of(problem).exact for problem in problems)
+    return all(problem.verifier in DOMAINS and domain_of(problem).exact for problem in problems)

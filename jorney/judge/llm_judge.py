@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_one_of
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.judge.llm import Account, Asker, Llm
@@ -57,10 +57,8 @@ class LlmJudgeConfig:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "llm_judge", "tries")
-        if self.scope not in SCOPES:
-            raise ValueError(f"llm_judge.scope = {self.scope!r}: expected one of {', '.join(SCOPES)}")
-        if self.fallback not in FALLBACKS:
-            raise ValueError(f"llm_judge.fallback = {self.fallback!r}: expected one of {', '.join(FALLBACKS)}")
+        expect_one_of(SCOPES, self, "llm_judge", "scope")
+        expect_one_of(FALLBACKS, self, "llm_judge", "fallback")
 
 
 class Judged(NamedTuple):
@@ -120,8 +118,7 @@ async def judge(ask: Asker, problem: Problem, steps: Sequence[str], config: LlmJ
             account += Account(parse_failures=1)
             said = {"role": "assistant", "content": reply.text}
             chat = [*first, said, {"role": "user", "content": AGAIN.format(wrong=wrong)}]
-    rating = Rating(FALLBACKS[config.fallback], "")
-    return Judged((rating,) * count, account + Account(fallbacks=1))
+    return Judged((Rating(FALLBACKS[config.fallback], ""),) * count, account + Account(fallbacks=1))
 
 
 def prompt(problem: Problem, steps: Sequence[str], config: LlmJudgeConfig) -> list[dict[str, str]]:
@@ -144,7 +141,7 @@ def parse(text: str, count: int, scope: str) -> tuple[Rating, ...]:
     try:
         value = json.loads(fences[0] if len(fences) == 1 else text)
     except (ValueError, RecursionError):
-        raise ValueError("it is no JSON object") from None
+        value = None
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
     if scope == "step":

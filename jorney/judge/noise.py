@@ -27,10 +27,9 @@ def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
         raise ValueError(f"noise = {rate}: expected 0 to 1")
 
     def rate_all(requests: Sequence[StepPath]) -> list[Rating]:
-        ratings = judge(requests)
         return [
             _turned(rating) if _uniform(seed, problem.id, steps) < rate else rating
-            for (problem, steps), rating in zip(requests, ratings, strict=True)
+            for (problem, steps), rating in zip(requests, judge(requests), strict=True)
         ]
 
     return rate_all

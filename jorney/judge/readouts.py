@@ -118,13 +118,10 @@ def choose(name: str, model: Policy) -> ReadOut:
     """
     config = model.config
     if name == AUTO:
-        if config.head == "linear" and config.labels == OWN.classes:
-            return OWN
-        if config.head == "mlp" and config.labels == QWEN.classes:
-            return QWEN
-        known = ", ".join(READOUTS)
+        if known := {("linear", OWN.classes): OWN, ("mlp", QWEN.classes): QWEN}.get((config.head, config.labels)):
+            return known
         kind = "a language model" if config.head == "lm" else f"a head of {config.labels} values"
-        raise ValueError(f"{model.source}: {kind} may be read in several ways: expected readout = one of {known}")
+        raise ValueError(f"{model.source}: {kind} may be read in several ways: expected readout = one of {', '.join(READOUTS)}")
     if name not in READOUTS:
         raise ValueError(f"readout = {name!r}: expected {AUTO} or one of {', '.join(READOUTS)}")
     found = READOUTS[name]
@@ -180,8 +177,8 @@ class Layout:
     @property
     def nested(self) -> bool:
         """One reading of the last step reads all of them."""
-        pairs = zip((self.root, *self.readings), self.readings, strict=False)
-        return all(later[: len(earlier)] == earlier for earlier, later in pairs)
+        readings = (self.root, *self.readings)
+        return all(later[: len(earlier)] == earlier for earlier, later in itertools.pairwise(readings))
 
     @property
     def pieces(self) -> list[tuple[int, ...]]:
@@ -204,10 +201,8 @@ def lay_out(readout: ReadOut, tokenizer: Tokenizer, step_format: StepFormat, que
     if readout.layout == "format":
         goes_on = bool(steps) and final_answer(steps[-1], step_format.mark) is None
         whole, ends = encode_steps(tokenizer, step_format, question, steps, goes_on)
-        root = len(step_format.encode(tokenizer, question))
-        return Layout(tuple(whole[:root]), tuple(tuple(whole[: end + 1]) for end in ends))
-    bare = [step_format.bare(step) for step in steps]
-    written = [readout.step.format(k=k, step=step) for k, step in enumerate(bare, start=1)]
+        return Layout(tuple(step_format.encode(tokenizer, question)), tuple(tuple(whole[: end + 1]) for end in ends))
+    written = [readout.step.format(k=k, step=step_format.bare(step)) for k, step in enumerate(steps, start=1)]
     prompt = readout.prompt.format(question=question.strip())
     if readout.layout == "parts":
         head, *parts = itertools.accumulate([tokenizer.encode_prompt(prompt), *map(tokenizer.encode, written)])
@@ -263,8 +258,8 @@ def _turns(readout: ReadOut, tokenizer: Tokenizer, prompt: str, steps: Sequence[
     """Each step is read where the model's answer to it would begin, in the chat with that answer."""
     found, chat = [], _system(readout)
     for k, step in enumerate(steps):
-        chat = [*chat, {"role": "user", "content": step if k else prompt + step}]
-        chat = [*chat, {"role": "assistant", "content": readout.answers[0]}]
+        asked, said = step if k else prompt + step, readout.answers[0]
+        chat = [*chat, {"role": "user", "content": asked}, {"role": "assistant", "content": said}]
         whole = render(tokenizer, chat, _CHAT, speak=False)
         found.append(whole[: whole.rindex(readout.answers[0])])
     first = found[0] if found else render(tokenizer, [*chat, {"role": "user", "content": prompt}], _CHAT)
@@ -277,5 +272,8 @@ def _system(readout: ReadOut) -> list[Message]:
 
 
 _CHAT = "the reward model's chat"
-_TEXTS: dict[str, Callable[[ReadOut, Tokenizer, str, Sequence[str]], Texts]]
-_TEXTS = {"text": _plain, "answer": _answer, "turns": _turns}
+_TEXTS: dict[str, Callable[[ReadOut, Tokenizer, str, Sequence[str]], Texts]] = {
+    "text": _plain,
+    "answer": _answer,
+    "turns": _turns,
+}

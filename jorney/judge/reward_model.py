@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -26,7 +28,13 @@ from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
 
-AGGREGATES = ("min", "product", "last", "mean")
+# How the scores of a solution's steps make one: as Math-Shepherd, Lightman, search-and-learn and RLHFlow have it.
+AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
+    "min": min,
+    "product": math.prod,
+    "last": operator.itemgetter(-1),
+    "mean": lambda scores: sum(scores) / len(scores),
+}
 PROBLEMS_HELD = 16  # whose paths a judge keeps in its cache
 
 
@@ -80,24 +88,22 @@ class PrmJudge:
         """
         opens = self._format.opens
         layouts = [self._lay_out(p, [f"{opens(k)}{step}" for k, step in enumerate(own, start=1)]) for p, own in requests]
-        found: dict[int, _TrieNode] = {}
+        found: dict[int, Request] = {}
         order = sorted(range(len(requests)), key=lambda index: layouts[index].root)
         by_root = [list(own) for _, own in itertools.groupby(order, key=lambda index: layouts[index].root)]
         for start in range(0, len(by_root), self._problems):
             members = [index for own in by_root[start : start + self._problems] for index in own]
             engine = self._engine_for(max(len(layouts[index].readings[-1]) for index in members))
-            for index in members:
-                found[index] = self._ask(engine, layouts[index])
-            waiting = {found[index].request for index in members if found[index].request.values is None}
+            found |= {index: self._ask(engine, layouts[index]) for index in members}
+            waiting = {found[index] for index in members if found[index].values is None}
             while waiting:
                 waiting.difference_update(engine.step())
-        scores = [self._score(found[index].request.values) for index in range(len(requests))]
-        return [Rating(score > self._threshold, "", score) for score in scores]
+        return [self._rating(found[index].values) for index in range(len(requests))]
 
-    def _score(self, values: Any) -> float:
-        """The probability of the good classes, of a head's values."""
-        assert values is not None
-        return float(jnp.sum(jax.nn.softmax(values)[jnp.array(self.readout.good)]))
+    def _rating(self, values: Any) -> Rating:
+        """By the probability of the good classes, of a head's values."""
+        score = float(jnp.sum(jax.nn.softmax(values)[jnp.array(self.readout.good)]))
+        return Rating(score > self._threshold, "", score)
 
     def _lay_out(self, problem: Problem, steps: Sequence[str]) -> Layout:
         found = lay_out(self.readout, self._model.tokenizer, self._format, problem.question, steps)
@@ -120,8 +126,8 @@ class PrmJudge:
             self._engine, self._roots = Engine(programs, (), SamplingParams.of(0.0), model.tokenizer.decode), {}
         return self._engine
 
-    def _ask(self, engine: Engine, layout: Layout) -> _TrieNode:
-        """Asks for what of a path is not known; returns where it ends."""
+    def _ask(self, engine: Engine, layout: Layout) -> Request:
+        """Asks for what of a path is not known; returns the request for where it ends."""
         root, *rest = layout.pieces
         if root not in self._roots:
             if not engine.free:
@@ -133,7 +139,7 @@ class PrmJudge:
             if ids not in node.children:
                 node.children[ids] = _TrieNode(engine.read(node.request.after, ids))
             node = node.children[ids]
-        return node
+        return node.request
 
     def score(self, paths: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
         """The probability that each step is right, for every step of each path, steps given with their openings.
@@ -199,7 +205,7 @@ def solution_score(scores: Sequence[float], how: str = "min") -> float:
     """One score for a solution from those of its steps.
 
     Args:
-      how: "min" (Math-Shepherd), "product" (Lightman), "last" (search-and-learn) or "mean" (RLHFlow).
+      how: a key of AGGREGATES.
 
     Raises:
       ValueError: there are no scores, or `how` is unknown.
@@ -208,5 +214,4 @@ def solution_score(scores: Sequence[float], how: str = "min") -> float:
         raise ValueError("there are no scores: expected one for each step")
     if how not in AGGREGATES:
         raise ValueError(f"how = {how!r}: expected one of {', '.join(AGGREGATES)}")
-    product, mean = float(np.prod(scores)), sum(scores) / len(scores)
-    return float({"min": min(scores), "product": product, "last": scores[-1], "mean": mean}[how])
+    return float(AGGREGATES[how](scores))

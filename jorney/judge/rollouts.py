@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_at_least
 from jorney.domain.answers import final_answer
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
@@ -48,8 +48,8 @@ class RolloutConfig(CompletionSampling):
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "rollouts", "solutions", "completions", "max_tokens", "rows", "chunk")
-        if max(self.solutions, self.completions) > self.rows:
-            raise ValueError(f"rollouts.rows = {self.rows}: expected at least the solutions and the completions of one prefix")
+        most = max(self.solutions, self.completions)
+        expect(lambda rows: rows >= most, "at least the solutions and the completions of one prefix", self, "rollouts", "rows")
         self.expect_sampling("rollouts", "samples")
 
     def sampling(self, w: int, seed: int) -> SamplingConfig:
@@ -62,7 +62,7 @@ def sample_solutions(
     """The different solutions sampled for each problem, as steps; those that hold no step are left out."""
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     found = generator.generate(prompts, config.sampling(config.solutions, seed), [problem.id for problem in problems])
-    split = [[tuple(step_format.split(completion.text)) for completion in own if completion.finished] for own in found]
+    split = ((tuple(step_format.split(completion.text)) for completion in own if completion.finished) for own in found)
     return [[steps for steps in dict.fromkeys(own) if steps] for own in split]
 
 
@@ -135,8 +135,7 @@ def verdicts(
 
     def begun(steps: tuple[str, ...]) -> tuple[str, ...]:
         """What of a solution is completed."""
-        goes_on = not whole and final_answer(steps[-1], step_format.mark) is None
-        return steps if goes_on else steps[:-1]
+        return steps[:-1] if whole or final_answer(steps[-1], step_format.mark) is not None else steps
 
     starts = [[begun(steps) for steps in own] for own in solutions]
     with Grader() as grader:
@@ -185,7 +184,7 @@ def _complete(
     seed: int,
 ) -> Iterator[tuple[Prefix, list[str]]]:
     """Completions of every prefix of what was begun. Those of one problem share a tree: a common beginning is read once."""
-    tokenizer, positions = policy.tokenizer, policy.config.positions
+    tokenizer = policy.tokenizer
     prefixes = [sorted({steps[:count] for steps in own for count in range(1, len(steps) + 1)}) for own in begun]
     prompts = {
         index: step_format.encode(tokenizer, problem.question)
@@ -194,7 +193,7 @@ def _complete(
     }
     if not prompts:
         return
-    lines = {line for own in prefixes for steps in own for line in steps}
+    lines = {steps[-1] for own in prefixes for steps in own}
     ids = {line: tokenizer.encode_after(line + step_format.between) for line in lines}
     longest = max(sum(len(ids[line]) for line in steps) for own in prefixes for steps in own)
     whole = max(sum(len(ids[steps[-1]]) for steps in own) for own in prefixes)
@@ -208,7 +207,7 @@ def _complete(
         for steps in prefixes[index]:  # sorted: a prefix comes before what goes on from it
             spans[steps] = span = engine.follow(spans[steps[:-1]], ids[steps[-1]])
             name = f"{problems[index].id}/" + "".join(line + step_format.between for line in steps)
-            limit = max(1, min(config.max_tokens, positions - span.stop))
+            limit = max(1, min(config.max_tokens, policy.config.positions - span.stop))
             under_way[engine.sample(span, row_keys(seed, name, config.completions), limit)] = index, steps
 
     for request in itertools.chain.from_iterable(engine.run(prompts, ask)):

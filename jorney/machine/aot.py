@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -19,7 +17,6 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.machine.hlo import Traffic, collective_traffic
-from jorney.sharding import MeshConfig
 from jorney.topology import Slice
 
 
@@ -44,7 +41,7 @@ class Needs:
     collectives: dict[str, Traffic] | None
 
 
-def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
+def make_mesh(machine: Slice, config: sharding.MeshConfig) -> Mesh:
     """A mesh of the machine's chips.
 
     Raises:
@@ -62,18 +59,6 @@ def make_mesh(machine: Slice, config: MeshConfig) -> Mesh:
     return sharding.make_mesh(config, list(described.devices))
 
 
-@contextlib.contextmanager
-def _nothing_kept() -> Iterator[None]:
-    """Without the persistent cache: programs for devices that are not here are written to it, and cannot be read again."""
-    name = "jax_persistent_cache_min_compile_time_secs"
-    before = getattr(jax.config, name)
-    jax.config.update(name, float("inf"))
-    try:
-        yield
-    finally:
-        jax.config.update(name, before)
-
-
 _OVER = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\) exceeds available HBM \(([\d.]+)([KMGT])\)")
 
 
@@ -83,15 +68,20 @@ def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
     Args:
       unknown_trips: see `hlo.collective_traffic`.
     """
+    # Without the persistent cache: programs for devices that are not here are written to it, and cannot be read again.
+    setting = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, float("inf"))
     try:
-        with _nothing_kept():
-            compiled = lowered.compile()
+        compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         found = _OVER.search(str(error))
         if "RESOURCE_EXHAUSTED" not in str(error) or found is None:
             raise
         used, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
         return Needs(False, None, None, None, int(used), int(stated), {})
+    finally:
+        jax.config.update(setting, before)
     return needs_of(compiled, machine.capacity, unknown_trips)
 
 

@@ -44,16 +44,15 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
       text: of `Compiled.as_text()`.
       unknown_trips: how often a loop runs of which the text does not tell.
     """
-    own: dict[str, list[tuple[str, float]]] = {}
+    own: dict[str, list[tuple[str, float]]] = collections.defaultdict(list)
     channels: set[str] = set()  # one that is spread over several fusions stands in each of them
-    calls: dict[str, list[tuple[str, int]]] = {}
-    limits: dict[str, int] = {}  # the largest number that a computation, a loop's condition, compares with
+    calls: dict[str, list[tuple[str, int]]] = collections.defaultdict(list)
+    limits = collections.Counter[str]()  # the largest number that a computation, a loop's condition, compares with
     entry, name = "", ""
     loops: list[tuple[str, str, str]] = []
     for line in text.splitlines():
         if head := _COMPUTATION.match(line):
             name = head[1]
-            own[name], calls[name], limits[name] = [], [], 0
             entry = name if line.startswith("ENTRY") else entry
             continue
         if not name:
@@ -77,22 +76,21 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
             names = [called[1]] if called[1] else [one.strip().lstrip("%") for one in called[2].split(",")]
             calls[name] += [(one, 1) for one in names]
     for where, condition, body in loops:
-        calls[where].append((body, limits.get(condition) or unknown_trips))
-    times: collections.Counter[str] = collections.Counter()
+        calls[where].append((body, limits[condition] or unknown_trips))
+    times = collections.Counter[str]()
 
     def visit(computation: str, often: int) -> None:
         times[computation] += often
-        for called, trips in calls.get(computation, ()):
+        for called, trips in calls[computation]:
             visit(called, often * trips)
 
     visit(entry, 1)
-    traffic: dict[str, Traffic] = {}
+    traffic: dict[str, Traffic] = collections.defaultdict(Traffic)
     for computation, often in times.items():
-        for kind, sent in own.get(computation, ()):
-            of_kind = traffic.setdefault(kind, Traffic())
-            of_kind.count += often
-            of_kind.bytes += often * sent
-    return traffic
+        for kind, sent in own[computation]:
+            traffic[kind].count += often
+            traffic[kind].bytes += often * sent
+    return dict(traffic)
 
 
 def _sent(kind: str, shape: str, starts: bool, line: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import timeit
 from typing import Any
 
 import jax
@@ -23,9 +23,4 @@ def memory_bandwidth(megabytes: int = 256) -> float:
 
 def _best_seconds(program: Any, *arguments: jax.Array, repeats: int = 7) -> float:
     program(*arguments).block_until_ready()  # compiles
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        program(*arguments).block_until_ready()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(timeit.repeat(lambda: program(*arguments).block_until_ready(), number=1, repeat=repeats))

@@ -62,12 +62,8 @@ class Parameter:
     def stacked(self) -> bool:
         return self.path[0] == LAYERS
 
-    def from_hf(self, stored: np.ndarray) -> np.ndarray:
-        """Stored tensor -> ours (one layer's)."""
-        return stored.reshape(self.split).transpose(self.order)
-
     def to_hf(self, value: np.ndarray) -> np.ndarray:
-        """Ours (one layer's) -> the tensor as it is stored: the inverse of `from_hf`."""
+        """Ours (one layer's) -> the tensor as it is stored, which is read by `stored.reshape(split).transpose(order)`."""
         return np.ascontiguousarray(value.transpose(np.argsort(self.order)).reshape(self.stored))
 
 
@@ -193,5 +189,4 @@ def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.floa
 def unstack(params: Params, layers: int) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster."""
     rest = {name: value for name, value in params.items() if name != LAYERS}
-    per_layer = {layer_name(i): jax.tree.map(operator.itemgetter(i), params[LAYERS]) for i in range(layers)}
-    return {**rest, **per_layer}
+    return rest | {layer_name(i): jax.tree.map(operator.itemgetter(i), params[LAYERS]) for i in range(layers)}

@@ -5,7 +5,6 @@ Axis letters as in `blockwise`, whose signature this is.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -43,7 +42,30 @@ def splash_attention(
     mesh = jax.sharding.get_abstract_mesh()
     kind = mesh.abstract_device.device_kind if mesh.abstract_device else ""
     most = block or _BLOCK.get(kind, _BLOCK_ELSEWHERE)
-    local = functools.partial(_local, window=window, branch=branch, most=most, interpret=interpret)
+
+    def local(
+        query: jax.Array, keys: jax.Array, values: jax.Array, query_segments: jax.Array, key_segments: jax.Array
+    ) -> jax.Array:
+        T, N, H = query.shape[1:]
+        S = keys.shape[1]
+        more, more_keys = -T % _LANES, -S % _LANES
+        # What fills a row up comes last, where no query sees it; as queries it does what the last one does, and is cut off.
+        q = jnp.pad(query.swapaxes(1, 2) * H**-0.5, ((0, 0), (0, 0), (0, more), (0, 0)))
+        k, v = (jnp.pad(x.swapaxes(1, 2), ((0, 0), (0, 0), (0, more_keys), (0, 0))) for x in (keys, values))
+        ids = splash.SegmentIds(
+            jnp.pad(query_segments, ((0, 0), (0, more)), mode="edge"),
+            jnp.pad(key_segments, ((0, 0), (0, more_keys)), mode="edge"),
+        )
+        seen: Any
+        if branch:
+            seen = BranchMask((T + more, T + more), T - 2 * branch, branch, window)
+        elif window is None:  # a mask of its own, which the kernel computes more cheaply
+            seen = masks.CausalMask((T + more, S + more_keys), S - T)
+        else:
+            seen = masks.LocalMask((T + more, S + more_keys), (window - 1, 0), S - T)
+        found: Any = jax.vmap(_kernel(N, seen, most, interpret))(q.astype(query.dtype), k, v, ids)
+        return found[:, :, :T].swapaxes(1, 2)
+
     if mesh.empty:
         return local(query, keys, values, query_segments, key_segments)
     batch = "batch" if query.shape[0] % ways("batch") == 0 else None  # one row alone is read by all
@@ -51,38 +73,6 @@ def splash_attention(
     # A kernel is no program that XLA could split: each device runs its own.
     split = jax.shard_map(local, mesh=mesh, in_specs=(many, few, few, rows, rows), out_specs=many, check_vma=False)
     return split(query, keys, values, query_segments, key_segments)
-
-
-def _local(
-    query: jax.Array,
-    keys: jax.Array,
-    values: jax.Array,
-    query_segments: jax.Array,
-    key_segments: jax.Array,
-    window: int | None,
-    branch: int,
-    most: int,
-    interpret: bool,
-) -> jax.Array:
-    T, N, H = query.shape[1:]
-    S = keys.shape[1]
-    more, more_keys = -T % _LANES, -S % _LANES
-    # What fills a row up comes last, where no query sees it; as queries it does what the last one does, and is cut off.
-    q = jnp.pad(query.swapaxes(1, 2) * H**-0.5, ((0, 0), (0, 0), (0, more), (0, 0)))
-    k, v = (jnp.pad(x.swapaxes(1, 2), ((0, 0), (0, 0), (0, more_keys), (0, 0))) for x in (keys, values))
-    ids = splash.SegmentIds(
-        jnp.pad(query_segments, ((0, 0), (0, more)), mode="edge"), jnp.pad(key_segments, ((0, 0), (0, more_keys)), mode="edge")
-    )
-    seen: Any
-    if branch:
-        seen = BranchMask((T + more, T + more), T - 2 * branch, branch, window)
-    elif window is None:  # a mask of its own, which the kernel computes more cheaply
-        seen = masks.CausalMask((T + more, S + more_keys), S - T)
-    else:
-        seen = masks.LocalMask((T + more, S + more_keys), (window - 1, 0), S - T)
-    kernel = _kernel(N, seen, most, interpret)
-    found: Any = jax.vmap(kernel)(q.astype(query.dtype), k, v, ids)
-    return found[:, :, :T].swapaxes(1, 2)
 
 
 class BranchMask(masks.CausalMask):
@@ -120,13 +110,7 @@ def _kernel(N: int, seen: masks.Mask, most: int, interpret: bool) -> Any:
     T, S = seen.shape
     q, k = (max(size for size in range(_LANES, min(most, length) + 1, _LANES) if length % size == 0) for length in (T, S))
     blocks = splash.BlockSizes(
-        block_q=q,
-        block_kv=k,
-        block_q_dkv=q,
-        block_kv_dkv=k,
-        block_kv_dkv_compute=k,
-        block_q_dq=q,
-        block_kv_dq=k,
+        block_q=q, block_kv=k, block_q_dkv=q, block_kv_dkv=k, block_kv_dkv_compute=k, block_q_dq=q, block_kv_dq=k
     )
     return splash.make_splash_mha(
         masks.MultiHeadMask([seen] * N),

@@ -17,7 +17,6 @@ from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Turns, branched_attention, causal_attention, preference_attention, rotate, turns
 from jorney.model.layers import gated_mlp, linear, rms_norm
-from jorney.model.params import LAYERS, Params, layer_name
 from jorney.sharding import constrain
 
 # A layer's attention. Given its queries [B, T, N, H] and its fresh keys and values [B, T, K, H] it returns what they read,
@@ -38,9 +37,8 @@ REMAT_POLICIES: dict[str, Any] = {
 def _table_params(module: nn.Module, config: ModelConfig, prefix: tuple[str, ...], names: Sequence[str]) -> list[jax.Array]:
     """This module's parameters, shapes taken from the parameter table."""
     rows = parameters.table(config)
-    shapes = [rows[(*prefix, name)].shape for name in names]
     # Values come from `params.init` or a checkpoint, never from Linen: the initialiser only states the shape.
-    return [module.param(name, lambda _, s=shape: jnp.zeros(s)) for name, shape in zip(names, shapes, strict=True)]
+    return [module.param(name, lambda _, shape=rows[(*prefix, name)].shape: jnp.zeros(shape)) for name in names]
 
 
 class Attention(nn.Module):
@@ -50,7 +48,7 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, turned: Turns, attend: Attend) -> tuple[jax.Array, Any]:
-        config, prefix = self.config, (LAYERS, "attention")
+        config, prefix = self.config, (parameters.LAYERS, "attention")
         wq, wk, wv, wo = _table_params(self, config, prefix, ("query", "key", "value", "out"))
         q, k, v = (linear(x, w) for w in (wq, wk, wv))
         if config.qkv_bias:
@@ -74,7 +72,7 @@ class Mlp(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        gate, up, down = _table_params(self, self.config, (LAYERS, "mlp"), ("gate", "up", "down"))
+        gate, up, down = _table_params(self, self.config, (parameters.LAYERS, "mlp"), ("gate", "up", "down"))
         return gated_mlp(x, gate, up, down)
 
 
@@ -85,7 +83,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, turned: Turns, attend: Attend) -> tuple[jax.Array, Any]:
-        attention_norm, mlp_norm = _table_params(self, self.config, (LAYERS,), ("attention_norm", "mlp_norm"))
+        attention_norm, mlp_norm = _table_params(self, self.config, (parameters.LAYERS,), ("attention_norm", "mlp_norm"))
         eps = self.config.rms_eps
         y, kept = Attention(self.config, name="attention")(rms_norm(x, attention_norm, eps), turned, attend)
         x = x + y
@@ -139,10 +137,10 @@ class Transformer(nn.Module):
                 return module(x, turned, attends)[0], None
 
             scan = nn.scan(layer, variable_axes={"params": 0}, split_rngs={"params": True}, length=config.layers)
-            x, _ = scan(block(config, name=LAYERS), x)
+            x, _ = scan(block(config, name=parameters.LAYERS), x)
         else:
             for i, attend in enumerate(attends):
-                x, cache = Block(config, name=layer_name(i))(x, turned, attend)
+                x, cache = Block(config, name=parameters.layer_name(i))(x, turned, attend)
                 kept.append(cache)
         return rms_norm(x, final_norm, config.rms_eps), kept
 
@@ -150,7 +148,7 @@ class Transformer(nn.Module):
 def run_layers(
     config: ModelConfig,
     dtype: Any,
-    params: Params,
+    params: parameters.Params,
     tokens: jax.Array,
     positions: jax.Array,
     attends: Attend | Sequence[Attend],
@@ -160,7 +158,7 @@ def run_layers(
     return found
 
 
-def read_out(config: ModelConfig, params: Params, hidden: jax.Array) -> jax.Array:
+def read_out(config: ModelConfig, params: parameters.Params, hidden: jax.Array) -> jax.Array:
     """The model's head: final hidden states [..., D] -> float32 logits [..., V], or the values [..., C] of another head."""
     if config.head == "lm":
         head = params["embedding" if config.tie_embeddings else "head"]
@@ -174,7 +172,7 @@ def read_out(config: ModelConfig, params: Params, hidden: jax.Array) -> jax.Arra
 
 def hidden_states(
     config: ModelConfig,
-    params: Params,
+    params: parameters.Params,
     tokens: jax.Array,
     segment_ids: jax.Array,
     positions: jax.Array,
@@ -194,7 +192,7 @@ def hidden_states(
 
 def branched_hidden_states(
     config: ModelConfig,
-    params: Params,
+    params: parameters.Params,
     tokens: jax.Array,
     ends: jax.Array,
     positions: jax.Array,
@@ -217,7 +215,7 @@ def branched_hidden_states(
 
 def preference_hidden_states(
     config: ModelConfig,
-    params: Params,
+    params: parameters.Params,
     tokens: jax.Array,
     parts: jax.Array,
     positions: jax.Array,
@@ -240,8 +238,7 @@ def preference_hidden_states(
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 
 
-def logits(config: ModelConfig, params: Params, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
+def logits(config: ModelConfig, params: parameters.Params, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
     """[B, T] tokens of whole sequences -> [B, T, V or C] float32, the head's values. Training tree; nothing is chunked."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden = hidden_states(config, params, tokens, jnp.ones_like(tokens), positions, dtype)
-    return read_out(config, params, hidden)
+    return read_out(config, params, hidden_states(config, params, tokens, jnp.ones_like(tokens), positions, dtype))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jorney.domain.answers import short
+
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
 
 
@@ -33,8 +35,7 @@ def others(row: Mapping[str, Any], *taken: str) -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """A value in a message, on one line and not without end."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return short(repr(value))
 
 
 def field(row: Mapping[str, Any], name: str, place: str, *kinds: type, null: bool = False) -> Any:

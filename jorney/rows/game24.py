@@ -83,11 +83,7 @@ WRITING = Writing(_read, lambda step, answer: step)
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
-    """The tree of a log.
-
-    Raises:
-      ValueError: names the place and the field.
-    """
+    """The tree of a log. Raises ValueError that names the place and the field."""
     steps = field(row, "steps", place, list)
     expect(steps[0] if steps else None, "steps[0]", place, dict)
     numbers = field(steps[0], "steps[0].x", place, str)
@@ -109,7 +105,7 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
         siblings: Counter[int] = Counter()
         for j, (text, value) in enumerate(zip(texts, values, strict=True)):
             expect(value, f"steps[{i}].values[{j}]", place, float)
-            before = next((one for one in befores if text.startswith(one) and one in known), None)
+            before = next((one for one in known if text.startswith(one)), None)
             if before is None:
                 raise ValueError(f"{place}: field 'steps[{i}].new_ys[{j}]': expected a text that goes on from one of ys")
             parent = known[before]
@@ -118,11 +114,12 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
             else:
                 step = text[len(before) :].removesuffix("\n")
                 answer = _ANSWER.match(step)
-                stated = answer[1] if answer else None
+                stated = answer and answer[1]
                 otherwise = "pruned" if text not in going else "unfinished" if last else "kept"
                 status = status_of(stated, stated is not None and makes_24(stated, numbers), otherwise)
-                rating, score = _rating(value), float(value)
-                own[text] = grown.add(parent, step, siblings[parent], rating=rating, score=score, status=status)
+                # "Sure" of one opinion at least, or "impossible" of all.
+                rating = 1 if value >= _SURE else 0 if value >= _LIKELY else -1
+                own[text] = grown.add(parent, step, siblings[parent], rating=rating, score=float(value), status=status)
             siblings[parent] += 1
         known = own
     parents = grown.parents()
@@ -131,28 +128,23 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
             grown.change(index, status="unfinished")
         elif node.leaf and index in parents:
             grown.change(index, status="kept")
-    name = row.get("idx")
     known_numbers = [int(one) for one in numbers.split() if one.isdecimal()]
     meta = {NAME: others(row, "steps", "ys"), "numbers": known_numbers, "target": TARGET}
-    question = _QUESTION.replace("{numbers}", numbers)
-    return grown.tree(f"game24-{numbers if name is None else name}", question, str(TARGET), meta)
+    id_ = f"game24-{row['idx'] if row.get('idx') is not None else numbers}"
+    return grown.tree(id_, _QUESTION.replace("{numbers}", numbers), str(TARGET), meta)
 
 
 def _texts(level: Row, name: str, place: str) -> list[str]:
     return [expect(text, f"{name}[{i}]", place, str) for i, text in enumerate(field(level, name, place, list))]
 
 
-def _rating(value: float) -> int:
-    return 1 if value >= _SURE else 0 if value >= _LIKELY else -1
-
-
 def makes_24(answer: str, numbers: str) -> bool:
     """Whether an answer, such as `(4 + 8) * (6 - 4) = 24`, uses each number once and is 24."""
     expression = answer.rpartition("=")[0] or answer
+    used: list[int] = []
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
-        used: list[int] = []
-        return _value(tree, used) == TARGET and sorted(used) == sorted(map(int, numbers.split()))
+        value = _value(ast.parse(expression.strip(), mode="eval").body, used)
+        return value == TARGET and sorted(used) == sorted(map(int, numbers.split()))
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
         return False
 

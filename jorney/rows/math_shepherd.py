@@ -40,40 +40,30 @@ def _pieces(text: str, label: str) -> Iterator[tuple[str, str, int]]:
     """The text before each tag; the sign that `label` has in its place, "" where the two do not agree; where that stands."""
     at = 0
     for piece in text.split(TAG)[:-1]:
-        sign = label[at + len(piece) : at + len(piece) + 1]
-        right = label.startswith(piece, at) and sign in ("+", "-")
-        at += len(piece)
-        yield piece, sign if right else "", at
+        start, at = at, at + len(piece)
+        sign = label[at : at + 1]
+        yield piece, sign if sign in ("+", "-") and label.startswith(piece, start) else "", at
         at += 1
 
 
 def labels(row: Row, place: str) -> Steps:
-    """The question, the steps and their labels.
-
-    Raises:
-      ValueError: names the place and the field.
-    """
+    """The question, the steps and their labels. Raises ValueError that names the place and the field."""
     given, label = row["input"], row["label"]
     if not isinstance(given, str) or not isinstance(label, str) or TAG not in given:
         raise ValueError(f"{place}: fields 'input' and 'label': expected two texts, steps of the first ending in {TAG!r}")
-    pieces, values = [], []
-    for piece, sign, at in _pieces(given, label):
+    read = list(_pieces(given, label))
+    for _, sign, at in read:
         if not sign:
             raise ValueError(f"{place}: field 'label': expected + or - for each {TAG!r} of 'input', at character {at}")
-        pieces.append(piece)
-        values.append(float(sign == "+"))
-    question, mark, first = pieces[0].rpartition("Step 1:")
+    question, mark, first = read[0][0].rpartition("Step 1:")
     if not mark:
         raise ValueError(f"{place}: field 'input': expected 'Step 1:' after the question")
-    return Steps(question.strip(), [first, *(re.sub(r"\A\s*Step \d+:", "", piece) for piece in pieces[1:])], values)
+    steps = [first, *(re.sub(r"\A\s*Step \d+:", "", piece) for piece, _, _ in read[1:])]
+    return Steps(question.strip(), steps, [float(sign == "+") for _, sign, _ in read])
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
-    """The tree of a row, a path.
-
-    Raises:
-      ValueError: names the place and the field.
-    """
+    """The tree of a row, a path. Raises ValueError that names the place and the field."""
     text, label = field(row, "input", place, str), field(row, "label", place, str)
     read = list(_pieces(text, label))
     for k, (_, sign, _) in enumerate(read, start=1):

@@ -23,11 +23,7 @@ WRITING = Writing(BLANK.stated, BLANK.stating)
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
-    """The tree of a row.
-
-    Raises:
-      ValueError: names the place and the field.
-    """
+    """The tree of a row. Raises ValueError that names the place and the field."""
     question, truth = field(row, "question", place, str), field(row, "final_answer", place, str)
     root = field(row, "reasoning_steps", place, dict)
     grown = Growing(step_format, WRITING)

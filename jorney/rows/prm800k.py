@@ -127,11 +127,7 @@ def labels(row: Row, place: str, neutral: float | None, siblings: bool) -> list[
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
-    """The tree of a row.
-
-    Raises:
-      ValueError: names the place and the field.
-    """
+    """The tree of a row. Raises ValueError that names the place and the field."""
     question, label = field(row, "question", place, dict), field(row, "label", place, dict)
     text = field(question, "question.problem", place, str)
     truth = field(question, "question.ground_truth_answer", place, str, null=True)

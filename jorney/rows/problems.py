@@ -73,11 +73,7 @@ def is_problem(row: Row) -> bool:
 
 
 def problem_of(row: Row, place: str) -> Problem:
-    """The problem of a row.
-
-    Raises:
-      ValueError: names the place, the field, what was found and what was expected.
-    """
+    """The problem of a row. Raises ValueError that names the place, the field, what was found and what was expected."""
     question, answer, solution = _text(row, _QUESTION, place), _text(row, ("answer",), place), row.get("solution")
     if not isinstance(solution, str | None):
         raise ValueError(f"{place}: field 'solution': expected a text, got {solution!r}")

@@ -42,7 +42,10 @@ def read_rows(source: str) -> Rows:
         raise ValueError(f"{source}: a folder: {_EXPECTED}")
     suffix = source.rsplit(".", 1)[-1]
     if suffix == "json" and _is_list(source):
-        yield from _list(source)
+        for number, row in enumerate(storage.read_json(source)):
+            if not isinstance(row, dict):
+                raise ValueError(f"{source}: row {number}: expected a JSON object, got {type(row).__name__}")
+            yield f"{source}: row {number}", row
     elif suffix in ("jsonl", "json"):
         for number, row in storage.read_jsonl(source):
             yield f"{source}: line {number}", row
@@ -66,13 +69,6 @@ def _is_list(source: str) -> bool:
         return False
     with where.open("rb") as file:
         return file.read(256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-
-
-def _list(source: str) -> Rows:
-    for number, row in enumerate(storage.read_json(source)):
-        if not isinstance(row, dict):
-            raise ValueError(f"{source}: row {number}: expected a JSON object, got {type(row).__name__}")
-        yield f"{source}: row {number}", row
 
 
 def _file(source: str, suffix: str) -> Any:
@@ -119,8 +115,7 @@ def _tfds(source: str) -> Rows:
             data: Any = tfds.builder_from_directory(storage.path(name)).as_data_source(split=split)
         else:
             # Nothing is downloaded or prepared here: that takes TensorFlow for most of the data sets.
-            where = storage.path(place)
-            data = tfds.data_source(name, split=split, data_dir=where, download=False)
+            data = tfds.data_source(name, split=split, data_dir=storage.path(place), download=False)
     except (NotImplementedError, tfds.core.DatasetNotFoundError, AssertionError):
         found = f"{name} is there in another format" if folder else f"nothing that is prepared in {place}"
         raise FileNotFoundError(

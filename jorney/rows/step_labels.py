@@ -2,7 +2,7 @@
 
 question, steps, labels           Jorney's own (`jorney prm label`)
 problem, steps, label             ProcessBench: the first error, from 0; -1 for none
-input, steps, mistake_index       BIG-Workspace Mistake: the first error, from 0; null for none
+input, steps, mistake_index       BIG-Bench Mistake: the first error, from 0; null for none
 question, model_output_steps, model_output_solution_first_error_step      MR-GSM8K: the first error, from 1; N/A for none
 """
 

@@ -48,16 +48,16 @@ def is_right(node: Node, neutral: bool) -> bool:
 
 
 class Answers:
-    """Says whether stated answers are right; each pair is graded once, by a worker that is killed when it takes too long."""
+    """Says whether stated answers are right; each pair is graded once, by a worker that is killed when it takes too long.
+
+    Attributes:
+      right: (known answer, stated one) -> whether they are equal.
+    """
 
     def __init__(self, grader: Grader) -> None:
-        self._grade = functools.lru_cache(_KEPT)(
+        self.right: Callable[[str, str], bool] = functools.lru_cache(_KEPT)(
             lambda answer, stated: grader.grade(Problem("", "", answer), f"#### {stated}").correct
         )
-
-    def right(self, answer: str, stated: str) -> bool:
-        """Whether an answer equals the known one."""
-        return self._grade(answer, stated)
 
 
 @dataclasses.dataclass

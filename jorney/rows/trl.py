@@ -53,9 +53,8 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
     if holds(row, "prompt", "completion"):
         return _completion(tokenizer, row, place)
     if holds(row, "messages"):
-        parts = split_chat(tokenizer, _messages(row, "messages", place), place, *_template_options(row, place))
-        ids = encode_parts(tokenizer, [text for text, _ in parts])
-        return _joined(ids, [bears for _, bears in parts])
+        parts = split_chat(tokenizer, _messages(row, "messages", place), place, _template_options(row, place))
+        return _joined(encode_parts(tokenizer, [text for text, _ in parts]), [bears for _, bears in parts])
     if holds(row, "text"):
         return Example((*tokenizer.encode_prompt(text := filled(row, "text", place)), *_end(tokenizer, text)))
     expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
@@ -128,7 +127,7 @@ def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: 
     """
     if isinstance(completion, str):
         return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
-    ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, *_template_options(row, place)))
+    ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, _template_options(row, place)))
     if not ids[1]:
         raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
     return ids
@@ -180,7 +179,7 @@ def _messages(row: Row, name: str, place: str) -> list[Message]:
     return messages
 
 
-def _template_options(row: Row, place: str) -> tuple[list[Any] | None, dict[str, Any]]:
+def _template_options(row: Row, place: str) -> dict[str, Any]:
     """What stands beside the messages for the chat template: tools, and more variables."""
     tools, options = row.get("tools"), row.get("chat_template_kwargs") or {}
     if isinstance(tools, str):
@@ -194,7 +193,8 @@ def _template_options(row: Row, place: str) -> tuple[list[Any] | None, dict[str,
         raise ValueError(
             f"{place}: field 'chat_template_kwargs': expected an object without {', '.join(_TAKEN)}, got {shown(options)}"
         )
-    return _without_nulls(tools), _without_nulls(options)
+    # None for an empty list: Llama's template has a preamble for any list.
+    return {"tools": _without_nulls(tools) or None, **_without_nulls(options)}
 
 
 def _without_nulls(value: Any) -> Any:

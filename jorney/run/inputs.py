@@ -20,7 +20,7 @@ from jorney.rows.labels import Reading, of_tree, read_row, solution_of, tree_or_
 from jorney.rows.problems import is_problem, problems_of
 from jorney.rows.registry import is_thought
 from jorney.rows.sources import Row, digest_rows, read_rows
-from jorney.run.stages.trees import read_trees
+from jorney.run.stages.expansion import read_trees
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.encode import encode_thought

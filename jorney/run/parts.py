@@ -1,68 +1,175 @@
-"""Rows of a stage in immutable parts, written as they are made, in any order; each row has an id, and is made once."""
+"""Rows of an artifact in immutable parts, written as they are made, in any order: the one way in which work is resumed."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from jorney import storage
+from jorney.progress import Progress
 
-ROWS, SECONDS = 128, 60.0  # a part is written when so many rows wait, or the first of them has waited so long
+ROWS, SECONDS = 128, 60.0  # a part is written when so many rows wait, or so long after the one before
+
+
+class Member(Protocol):
+    """What rows are made for."""
+
+    @property
+    def id(self) -> str: ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Finished(NamedTuple):
+    """Rows as they are made.
+
+    Attributes:
+      rows: all of one member, or of several.
+      note: for the bar.
+      members: how many they are of.
+    """
+
+    rows: Sequence[dict[str, Any]]
+    note: str = ""
+    members: int = 1
+
+
+Making = Generator[Finished, None, None]
+
+
+class Numbered(NamedTuple):
+    """A member that is known by its place alone."""
+
+    id: str
+    member: Any
+
+
+def numbered(members: Iterable[Any]) -> Iterator[Numbered]:
+    """Members that have no ids of their own, or share them."""
+    return (Numbered(f"{place:08d}", member) for place, member in enumerate(members))
 
 
 class Parts:
     """The parts of a folder, local or gs://; several programs may add to one folder at a time.
 
-    As a context it writes what waits when it is left, by an error too.
+    A row has an id: of the member that it was made for. All rows of a member are written together, so that a member whose id
+    is there has all its rows. As a context it writes what waits when it is left, by an error too.
+
+    Args:
+      key: the field that holds a row's id.
+      texts: other fields that hold a text.
 
     Raises:
       ValueError: a part is no file of JSON lines with ids; names it.
     """
 
-    def __init__(self, folder: storage.Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: storage.Path, key: str = "id", *texts: str) -> None:
+        self._folder, self._key, self._texts = folder, key, (key, *texts)
         self._waiting: list[dict[str, Any]] = []
-        self._since = 0.0
-        self.ids = {id_ for id_, _ in self._lines()}
+        self._written = time.monotonic()
+        self.ids = {row[key] for _, row in self._rows()}
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Adds a row; its part is written later."""
-        if not self._waiting:
-            self._since = time.monotonic()
-        self._waiting.append(row)
-        self.ids.add(row["id"])
-        if len(self._waiting) >= ROWS or time.monotonic() - self._since > SECONDS:
+    def fill(
+        self, progress: Progress, noun: str, members: Iterable[M], total: int, make: Callable[[Iterator[M]], Making]
+    ) -> None:
+        """Makes the rows of the members that have none yet, and adds them as they come.
+
+        Args:
+          noun: what the members are, on the bar.
+          total: how many members there are.
+          make: called with those that are waiting, if there are any; yields the rows of one or of several of them at a time.
+        """
+        done = sum(one.id in self.ids for one in members) if isinstance(members, Sequence) else len(self.ids)
+        known = set(self.ids)
+        waiting = (one for one in members if one.id not in known)
+        if (first := next(waiting, None)) is None:
+            return
+        # Read as a generator: whatever ends this loop ends what it has begun, too.
+        with (
+            progress.bar(noun, total, done) as bar,
+            self,
+            contextlib.closing(make(itertools.chain([first], waiting))) as made,
+        ):
+            for rows, note, count in made:
+                self.add(*rows)
+                bar(count, note)
+
+    def add(self, *rows: dict[str, Any]) -> None:
+        """Adds all rows of a member, or of some; their part is written later."""
+        self._waiting += rows
+        self.ids |= {row[self._key] for row in rows}
+        if len(self._waiting) >= ROWS or time.monotonic() - self._written > SECONDS:
             self._write()
 
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """All rows that are written, in the order in which one program added them; of a member those of one part.
+
+        Where several programs made the same members by mistake, each of these counts once.
+        """
+        owner: dict[str, str] = {}
+        return (row for part, row in self._rows() if owner.setdefault(row[self._key], part) == part)
+
     def sorted(self) -> Iterator[dict[str, Any]]:
-        """All rows that are written, by their ids: in the same order however they came to be, each once."""
-        last = None
-        for id_, line in sorted(self._lines()):
-            if id_ != last:  # programs that were given the same share by mistake
-                yield json.loads(line)
-            last = id_
+        """A row of each id, by the ids: in the same order however they came to be."""
+        lines = sorted((row[self._key], json.dumps(row, ensure_ascii=False)) for _, row in self._rows())
+        for _, own in itertools.groupby(lines, key=lambda line: line[0]):
+            yield json.loads(next(own)[1])
+
+    def by_id(self) -> dict[str, dict[str, Any]]:
+        """The row of each id, where a member has one."""
+        return {row[self._key]: row for row in self.rows()}
 
     def _write(self) -> None:
         if self._waiting:
-            # A name of its own: programs that share the folder need not know of each other.
-            storage.write_jsonl(self._folder / f"{uuid.uuid4().hex}.jsonl", self._waiting)
-            self._waiting = []
+            # After those that are there, and of a name of its own: programs that share the folder need not know of each other.
+            last = max((_number(part) for part in self._files()), default=-1)
+            storage.write_jsonl(self._folder / f"{last + 1:09d}-{uuid.uuid4().hex}.jsonl", self._waiting)
+            self._waiting, self._written = [], time.monotonic()
 
-    def _lines(self) -> Iterator[tuple[str, str]]:
-        """(id, line) of every row."""
-        for part in sorted(self._folder.glob("*.jsonl")) if self._folder.exists() else ():
+    def _files(self) -> list[storage.Path]:
+        """The parts, in the order in which one program wrote them."""
+        return (
+            sorted(self._folder.glob("*.jsonl"), key=lambda part: (_number(part), part.name)) if self._folder.exists() else []
+        )
+
+    def _rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(part, row) of every row."""
+        for part in self._files():
             for number, row in storage.read_jsonl(os.fspath(part)):
-                if not isinstance(row.get("id"), str):
-                    raise ValueError(f"{part}: line {number}: field 'id': expected a text")
-                yield row["id"], json.dumps(row, ensure_ascii=False)
+                for field in self._texts:
+                    if not isinstance(row.get(field), str):
+                        raise ValueError(f"{part}: line {number}: field {field!r}: expected a text")
+                yield part.name, row
 
     def __enter__(self) -> Parts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._write()
+
+
+def _number(part: storage.Path) -> int:
+    """Which one a part is: version 0.1 counted members or batches, or had no numbers where the order is no matter."""
+    found = re.match(r"(\d+)[-.]", part.name)
+    return int(found[1]) if found else 0
+
+
+def in_groups(
+    size: int, make: Callable[[Sequence[M]], tuple[Sequence[dict[str, Any]], str]]
+) -> Callable[[Iterator[M]], Making]:
+    """Makes rows for so many members at a time."""
+
+    def made(waiting: Iterator[M]) -> Making:
+        while group := list(itertools.islice(waiting, size)):
+            yield Finished(*make(group), len(group))
+
+    return made

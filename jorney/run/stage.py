@@ -1,133 +1,115 @@
-"""Stages: work that is addressed by its content and never done twice.
-
-A stage's folder is named by a hash of everything it reads, so that it is redone exactly when one of those changes. It is
-complete when its manifest exists, which is written last.
-"""
+"""What a stage is: its configuration (a command), what it reads, its work and its programs, in one place."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import os
-import time
-from collections.abc import Callable
-from typing import Any
+from typing import ClassVar
 
-from jorney import __version__, config, distributed, storage
+from jorney import distributed, storage
+from jorney.config import expect_at_least, expect_one_of
+from jorney.convert import config_json
+from jorney.domain import domains
+from jorney.domain.problem import Problem
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
+from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
+from jorney.rows.problems import read_problems
+from jorney.run.artifact import Artifact, Done, Model
+from jorney.run.command import Command, show, use_jax
+from jorney.run.workspace import Workspace
+from jorney.sharding import MeshConfig
+from jorney.text.step_format import FORMATS
+from jorney.train.optimizer import DTYPES
 
-MANIFEST = "manifest.json"
-
-
-class Lacking(ValueError):
-    """What a stage would work on was not found by the stages before it: no fault of the input, and a result of its own."""
+DRAWN = 1000  # problems of a domain that draws them, where no limit is stated
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
-    """A complete stage.
+class StageCommand(Command):
+    """What every stage's command takes.
 
     Attributes:
-      folder: what it wrote.
-      key: the hash that stages reading its output name as their input.
-      result: what its function returned (JSON values).
-      seconds: what the attempt that completed it took.
+      model: a folder (local or gs://), a hub id, or "embedded".
+      output: folder for what the stage writes; the same command goes on from what stands there.
+      step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
+      dtype: of the computation, "float32" or "bfloat16".
+      seed: of everything random.
     """
 
-    folder: storage.Path
-    key: str
-    result: Any
-    seconds: float
+    file: ClassVar[str] = "[CONFIG.py]"
+    split: ClassVar[str] = "trees"  # of problems that a domain draws
+    trains: ClassVar[bool] = False  # each record of the training is said
+    all_hosts: ClassVar[bool] = False  # the hosts of a machine run it together (`machine.plan.planner.Configuration`)
 
+    model: str = EMBEDDED
+    output: str = "runs/stage"
+    step_format: str = "abel"
+    dtype: str = "float32"
+    seed: int = 0
+    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
-class Stages:
-    """The stages of one run.
+    def __post_init__(self) -> None:
+        expect_one_of(FORMATS, self, "", "step_format")
+        expect_one_of(DTYPES, self, "", "dtype")
+        limits = [field for field in ("limit", "data_limit") if hasattr(self, field)]
+        expect_at_least(1, self, "", *limits, none="None for all")
 
-    Args:
-      root: the run's folder, local or gs://.
-    """
+    def plan(self, space: Workspace, model: Model) -> list[Artifact]:
+        """What it makes, the last of it its result."""
+        raise NotImplementedError
 
-    def __init__(self, root: storage.PathLike, progress: Progress) -> None:
-        self._root = storage.path(root)
-        self._progress = progress
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        """The programs that it runs on a machine, in the order in which they first run."""
+        raise ValueError(f"{self.command}: runs no program on the machine")
 
-    @staticmethod
-    def key(name: str, reads: Any) -> str:
-        """The key that a stage has, or will have. Another version of Jorney may give another result."""
-        return config.digest([__version__, name, reads])
+    def execute(self) -> None:
+        use_jax()
+        progress = Progress(quiet=not distributed.is_main())
+        done = self.run(progress)
+        show(done.result, progress)
+        progress.say(f"{self.command}: {done.folder}")
 
-    def complete(self, name: str, reads: Any) -> bool:
-        return (self.folder(name, reads) / MANIFEST).exists()
+    def run(self, progress: Progress) -> Done:
+        """Makes what it plans and returns the last; OUTPUT/summary.json holds its result.
 
-    def folder(self, name: str, reads: Any) -> storage.Path:
-        """Where a stage's output lies, or will lie."""
-        return self._root / "stages" / f"{name}-{self.key(name, reads)}"
-
-    def run(self, name: str, reads: Any, work: Callable[[storage.Path], Any], detail: str = "") -> Done:
-        """Runs a stage, or takes it as it stands when its manifest is there. Of several processes all call the same.
-
-        Args:
-          reads: everything the result depends on: fields, keys of earlier stages, digests of files.
-          work: called with the stage's folder, which may hold what an interrupted attempt left; returns JSON values.
+        Raises:
+          FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
-        folder = self.folder(name, reads)
-        manifest = folder / MANIFEST
-        # Asked once, for all: a process that came late would find what the first has written since.
-        if distributed.from_main(manifest.exists, f"{name} begins"):
-            self._progress.say(f"{name}: already done")
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            with self._progress.stage(name, detail):
-                start = time.perf_counter()
-                result = self._attempt(work, folder)
-                seconds = time.perf_counter() - start
-                distributed.barrier(f"{name} ends")  # before the manifest says that all have written
-                if distributed.is_main():
-                    about = {"name": name, "reads": json.loads(config.to_json(reads)), "seconds": seconds, "result": result}
-                    storage.write_json(manifest, about)
+        done = [artifact.make(progress) for artifact in self.plan(self.space(progress), read_model(self.model))]
         if distributed.is_main():
-            self._link(name, folder)
-        found = distributed.from_main(lambda: storage.read_json(manifest), f"{name} is done")
-        return Done(folder, self.key(name, reads), found["result"], found["seconds"])
+            storage.write_json(storage.path(self.output) / "summary.json", done[-1].result)
+        return done[-1]
 
-    @staticmethod
-    def _attempt(work: Callable[[storage.Path], Any], folder: storage.Path) -> Any:
-        """Calls `work`; input that it refuses before it wrote anything leaves no folder behind."""
-        try:
-            return work(folder)
-        except ValueError:
-            while distributed.is_main() and not any(folder.iterdir()):
-                folder.rmdir()
-                folder = folder.parent
-            raise
+    def space(self, progress: Progress) -> Workspace:
+        """Where it works."""
+        return Workspace(self.output, self.mesh, self.dtype, self.step_format, self.seed, progress, lines=self.trains)
 
-    def _link(self, name: str, folder: storage.Path) -> None:
-        """A readable name beside the hashes: a symbolic link, or a file with the path where there are none."""
-        link = self._root / name
-        if not storage.is_local(self._root):
-            storage.write_text(self._root / f"{name}.path", os.fspath(folder) + "\n")
-            return
-        target = os.path.join("stages", folder.name)
-        local = os.fspath(link)
-        if os.path.islink(local):
-            if os.readlink(local) == target:
-                return
-            os.unlink(local)
-        elif os.path.lexists(local):  # somebody's own file: the link is a convenience, their file is not ours
-            return
-        os.symlink(target, local)
+    def read(self, source: str, limit: int | None) -> list[Problem]:
+        """Problems, by name, file, hub id or tfds:NAME."""
+        if domain := domains.drawing(source):
+            return domain.draw(self.split, limit or DRAWN, self.seed)
+        return read_problems(source, limit)
 
 
-def source_digest(source: str) -> str:
-    """A digest of the file or folder that a run reads: its content where it is small, else names, sizes and times."""
-    where = storage.path(source)
-    if not where.exists():
-        return source
-    files = sorted(path for path in where.iterdir() if not path.is_dir()) if where.is_dir() else [where]
-    total = hashlib.blake2b(digest_size=16)
-    for file in files:
-        stat = file.stat()
-        total.update(f"{file.name}:{stat.length}".encode())
-        total.update(file.read_bytes() if stat.length <= 100_000_000 else str(stat.mtime).encode())
-    return total.hexdigest()
+@dataclasses.dataclass(frozen=True)
+class ProblemsCommand(StageCommand):
+    """What stages take that work on problems.
+
+    Attributes:
+      problems: "countdown" (problems that are drawn), a file, a hub id or tfds:NAME with questions and answers.
+      limit: how many problems; None takes all of a file.
+    """
+
+    problems: str = domains.DEFAULT
+    limit: int | None = 100
+
+    def read_problems(self) -> list[Problem]:
+        """Those that are asked for."""
+        return self.read(self.problems, self.limit)
+
+
+def read_model(place: str) -> Model:
+    """The model of a folder or a hub id, if it is one."""
+    config_json.read(resolve(place))  # so that a folder without a model is refused before anything runs
+    return Model.at(place)

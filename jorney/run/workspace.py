@@ -1,70 +1,21 @@
-"""What stages share: the run's folder, its progress, its mesh and its compiled programs. A stage is planned, then run."""
+"""Where stages run: the run's folder, its progress, its mesh, its compiled programs, and the model that is loaded."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from jorney import storage
 from jorney.compiled import Compilations
 from jorney.engine.generate import Generator
-from jorney.policy import Policy, load, resolve
+from jorney.policy import Policy, load
 from jorney.progress import Bar, Progress
-from jorney.run.stage import Done, Stages, source_digest
+from jorney.run.artifact import Artifact, Done, Model
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.text.step_format import FORMATS
 from jorney.train.metrics import Record
 
-T = TypeVar("T")
 TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """A model that stages read.
-
-    Attributes:
-      folder: what `jorney.load` takes.
-      key: what its content is known by: a digest of the folder, or the key of the stage that trained it.
-    """
-
-    folder: str
-    key: str
-
-    @classmethod
-    def at(cls, source: str) -> Model:
-        """The model at a folder or a hub id, or the embedded one."""
-        folder = resolve(source)
-        return cls(folder, source_digest(folder))
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """A stage that is planned: where its output will lie is known before it runs.
-
-    Attributes:
-      name: unique within a run.
-      reads: everything the output depends on (JSON values).
-      work: called with the stage's folder; returns JSON values.
-      detail: a few words on what there is to do.
-      key, folder: of the output.
-      programs: labels of the programs that it runs, to count ahead what will be compiled.
-    """
-
-    name: str
-    reads: Any
-    work: Callable[[storage.Path], Any]
-    detail: str
-    key: str
-    folder: storage.Path
-    programs: frozenset[str] = frozenset()
-
-    @property
-    def model(self) -> Model:
-        """The model that it trains."""
-        return Model(os.fspath(self.folder / "model"), self.key)
 
 
 class Workspace:
@@ -91,37 +42,22 @@ class Workspace:
         lines: bool = False,
         sampling_mesh: MeshConfig | None = None,
     ) -> None:
-        self.progress, self._lines = progress, lines
+        self.root, self.progress, self._lines = storage.path(output), progress, lines
         self.mesh = make_mesh(mesh)
         self.sampling_mesh = make_mesh(sampling_mesh) if sampling_mesh else self.mesh
         self.dtype, self.seed = dtype, seed
         self.format = FORMATS[step_format]
         self.compilations = Compilations(announce=progress.announce)
-        self._stages = Stages(output, progress)
         self._loaded: tuple[Model, Policy] | None = None
         self._generator: tuple[Model, Generator] | None = None
 
-    def plan(
-        self,
-        name: str,
-        reads: Sequence[Any],
-        work: Callable[[storage.Path], Any],
-        detail: str = "",
-        programs: Sequence[str] = (),
-    ) -> Stage:
-        """A stage that reads `reads`, and, as every stage, the step format, the dtype and the seed."""
-        everything = [*reads, self.format, self.dtype, self.seed]
-        key, folder = self._stages.key(name, everything), self._stages.folder(name, everything)
-        return Stage(name, everything, work, detail, key, folder, frozenset(programs))
+    def plan(self, name: str, reads: Sequence[Any], work: Callable[[storage.Path], Any], detail: str = "") -> Artifact:
+        """An artifact that depends on `reads`, and, as every one, on the step format, the dtype and the seed."""
+        return Artifact(self.root, name, [*reads, self.format, self.dtype, self.seed], work, detail)
 
-    def expect(self, stages: Sequence[Stage]) -> None:
-        """Counts what the stages that are not complete will compile."""
-        waiting = [stage for stage in stages if not self._stages.complete(stage.name, stage.reads)]
-        self.compilations.expected = len({program for stage in waiting for program in stage.programs})
-
-    def run(self, stage: Stage) -> Done:
-        """Runs a stage, or takes it as it stands where it is complete."""
-        return self._stages.run(stage.name, stage.reads, stage.work, stage.detail)
+    def run(self, artifact: Artifact) -> Done:
+        """Makes an artifact, or takes it as it stands where it is complete."""
+        return artifact.make(self.progress)
 
     def follow(self, bar: Bar) -> Callable[[int, Record | None], None]:
         """Moves a bar with the steps of a training loop; in the training commands each record is a line, too."""
@@ -172,43 +108,3 @@ def training_line(record: Record) -> str:
         parts.append(f"MFU {record['mfu_full']:.0%} ({record['mfu_causal']:.0%} causal)")
     parts += [f"{record['memory_gb']:.1f} GB", f"pad {record['padding']:.0%}", f"good {record['goodput']:.0%}"]
     return "  ".join(parts)
-
-
-def generation(rows: int, w: int, tokens: int, chunk: int) -> list[str]:
-    """Labels of the programs that sample `w` completions a prompt of up to `tokens` tokens; prompts of one bucket."""
-    shape = f"{rows // w} x {w} x {tokens} by {chunk}"
-    return [f"{program}, {shape}" for program in ("empty cache", "extend", "decode")]
-
-
-def in_parts(
-    folder: storage.Path,
-    progress: Progress,
-    noun: str,
-    members: Sequence[T],
-    size: int,
-    make: Callable[[int, Sequence[T]], tuple[list[dict[str, Any]], str]],
-) -> list[dict[str, Any]]:
-    """A stage's rows, made for `size` members at a time and written as a part; parts that are there are not made again.
-
-    Args:
-      noun: what the members are, on the bar.
-      make: called with the place of the first of some members, and with them; returns their rows, and a note for the bar.
-    """
-    parts = {start: folder / "parts" / f"{start:06d}.jsonl" for start in range(0, len(members), size)}
-    waiting = [start for start, part in parts.items() if not part.exists()]
-    if waiting:
-        done = len(members) - sum(len(members[start : start + size]) for start in waiting)
-        with progress.bar(noun, len(members), done) as bar:
-            for start in waiting:
-                group = members[start : start + size]
-                rows, note = make(start, group)
-                storage.write_jsonl(parts[start], rows)
-                bar(len(group), note)
-    return list(read_parts(folder / "parts"))
-
-
-def read_parts(folder: storage.Path) -> Iterator[dict[str, Any]]:
-    """The rows of a stage's immutable parts, in order."""
-    for part in sorted(folder.glob("*.jsonl")) if folder.exists() else ():
-        for _, row in storage.read_jsonl(os.fspath(part)):
-            yield row

@@ -43,15 +43,16 @@ def write(
     """
     # Here, so that importing this package needs neither matplotlib nor a file system.
     from jorney import storage
-    from jorney.show import report_page
+    from jorney.show import markdown, page, report_page
 
     # Null for NaN and infinity, which JSON lacks: a diverged run must still get its report.
     values = json.loads(json.dumps(dict(report)), parse_constant=lambda _: None)
+    document = report_page.document(report, samples, tree, thoughts)
     # All are made before any is written: a report that cannot be made leaves nothing half-written behind.
     files = {
         "report.json": json.dumps(values, indent=2, allow_nan=False) + "\n",
-        "report.md": report_page.text(report, samples, thoughts),
-        "report.html": report_page.html(report, samples, tree, thoughts),
+        "report.md": markdown.text(document),
+        "report.html": page.html(document),
     }
     root = storage.path(folder)
     for name, text in files.items():

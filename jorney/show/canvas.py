@@ -43,8 +43,7 @@ def style(ink: str, muted: str, rule: str, more: dict[str, Any]) -> Any:
 
 
 _PAGE = {"svg.fonttype": "none", "font.size": TEXT, "axes.spines.left": False, "xtick.color": RULE, "ytick.color": RULE}
-STYLE = style(INK, MUTED, RULE, _PAGE)
-styled = matplotlib.rc_context(STYLE)  # decorates what draws a figure
+styled = matplotlib.rc_context(style(INK, MUTED, RULE, _PAGE))  # decorates what draws a figure
 
 
 def panels(

@@ -52,12 +52,11 @@ def thoughts_drawn(journey: Thought, shortcut: Thought) -> Exhibit:
         f'<div>\n<p>{title}</p>\n<div class="thought">{_lines(thought)}</div>\n</div>'
         for title, thought in (("The journey", journey), ("Its shortcut", shortcut))
     )
-    note = "✗ a step that is left again, ↩ the moment of doubt and where it goes back to, ✓ the answer."
     return Exhibit(f"""<p class="question">{page.escape(journey.question)}</p>
 <div class="outputs">
 {columns}
 </div>
-<p class="note">{note}</p>""")
+<p class="note">✗ a step that is left again, ↩ the moment of doubt and where it goes back to, ✓ the answer.</p>""")
 
 
 def _lines(thought: Thought) -> str:

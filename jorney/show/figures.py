@@ -44,8 +44,7 @@ def accuracy_bars(report: Report) -> list[ModelResult]:
             # Rounding may put a bound a hair on the wrong side of an accuracy of 0 or 1.
             interval = None if low is None or high is None else (min(low, accuracy), max(high, accuracy))
             spent = math.nan if tokens is None else tokens
-            n = formats.count(model.get("n"))
-            found.append(ModelResult(formats.label(name), accuracy, interval, n, control, spent))
+            found.append(ModelResult(formats.label(name), accuracy, interval, formats.count(model.get("n")), control, spent))
     return found
 
 
@@ -94,8 +93,10 @@ def tokens(report: Report) -> Drawing | None:
     """Accuracy against tokens, where these differ."""
     points = token_points(report)
     caption = f"Accuracy against the tokens that a problem took on average. {token_key(points)}"
+    texts = [f"{p.label} {formats.percent(p.accuracy)} with {formats.decimal(p.tokens)} tokens" for p in points]
+    words = f"Accuracy against mean tokens: {'; '.join(texts)}."
     differ = len({point.tokens for point in points}) > 1
-    return Drawing("tokens", partial(draw_tokens, points), token_text(points), caption) if differ else None
+    return Drawing("tokens", partial(draw_tokens, points), words, caption) if differ else None
 
 
 def token_key(points: Sequence[ModelResult]) -> str:
@@ -103,24 +104,17 @@ def token_key(points: Sequence[ModelResult]) -> str:
     return "; ".join(f"{number} {point.label}" for number, point in enumerate(points, start=1)) + "."
 
 
-def token_text(points: Sequence[ModelResult]) -> str:
-    """The token figure in words."""
-    texts = [f"{p.label} {formats.percent(p.accuracy)} with {formats.decimal(p.tokens)} tokens" for p in points]
-    return f"Accuracy against mean tokens: {'; '.join(texts)}."
-
-
 @canvas.styled
 def draw_tokens(points: Sequence[ModelResult], width: int) -> Figure:
     """A numbered point with its interval for each; controls are hollow. Numbers never lie over one another."""
     figure, (axes,) = canvas.panels(width, (_TOKENS,), top=8)
-    highest = max(max(point.interval or (point.accuracy,)) for point in points)
     for point in points:
         errors = canvas.errors(point.accuracy, point.interval)
         axes.errorbar(point.tokens, point.accuracy, yerr=errors, color=canvas.QUIET, linewidth=1, alpha=0.7)
         face = "none" if point.control else canvas.ACCENT
         axes.plot(point.tokens, point.accuracy, marker="o", markersize=7, color=canvas.ACCENT, markerfacecolor=face)
     axes.set(xlim=(0, 1.12 * max(point.tokens for point in points)), xlabel="Mean tokens a problem")
-    canvas.rules(axes, canvas.limit(highest))
+    canvas.rules(axes, canvas.limit(max(max(point.interval or (point.accuracy,)) for point in points)))
     taken: list[tuple[float, float]] = []
     for number, point in enumerate(points, start=1):
         x, y = axes.transData.transform((point.tokens, point.accuracy))
@@ -181,8 +175,7 @@ def draw_training(curves: Sequence[Curve], width: int) -> Figure:
     columns = len(curves) if width >= 600 else 1
     figure, places = canvas.panels(width, (_PANEL,) * (len(curves) // columns), columns, right=12)
     for axes, curve in zip(places, curves, strict=True):
-        # One point alone draws no line.
-        marker = "o" if len(curve.steps) == 1 else ""
+        marker = "o" if len(curve.steps) == 1 else ""  # one point alone draws no line
         axes.plot(curve.steps, curve.values, color=canvas.ACCENT, linewidth=1.6, marker=marker)
         axes.set(ylim=(min(0, *curve.values), None), xlabel="Step")
         x = -42 / (axes.get_position().width * width)  # at the panel's left edge, margin and all

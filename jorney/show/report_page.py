@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jorney.show import exhibits, figures, findings, markdown, page, tables
+from jorney.show import exhibits, figures, findings, tables
 from jorney.show.document import Document, Report, Section
 from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
 
 
-def html(
-    report: Report, samples: Sequence[Sample], tree: Tree | None = None, thoughts: tuple[Thought, Thought] | None = None
-) -> str:
-    """report.html."""
-    return page.html(document(report, samples, tree, thoughts))
-
-
-def text(report: Report, samples: Sequence[Sample], thoughts: tuple[Thought, Thought] | None = None) -> str:
-    """report.md."""
-    return markdown.text(document(report, samples, None, thoughts))
-
-
 def document(
-    report: Report, samples: Sequence[Sample], tree: Tree | None, thoughts: tuple[Thought, Thought] | None
+    report: Report,
+    samples: Sequence[Sample] = (),
+    tree: Tree | None = None,
+    thoughts: tuple[Thought, Thought] | None = None,
 ) -> Document:
     """What both show."""
     trees, counts, keywords = (
@@ -37,7 +28,7 @@ def document(
                 figures.accuracy(report, "Share of the problems answered right. The thin lines are 95% Wilson intervals."),
                 figures.tokens(report),
                 tables.models_table(report),
-                *tables.comparison_sentences(report)[:1],
+                *map(tables.comparison_in_words, tables.comparisons(report)[:1]),
                 findings.comparisons_table(report),
             ],
             "\n",

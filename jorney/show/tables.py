@@ -72,12 +72,8 @@ def facts(report: Report) -> str:
     return " ".join(filter(None, parts))
 
 
-def comparison_sentences(report: Report) -> list[str]:
-    """Each paired comparison in words: the difference, McNemar's two counts, and what the test says of them."""
-    return [_in_words(item) for item in comparisons(report)]
-
-
-def _in_words(item: Report) -> str:
+def comparison_in_words(item: Report) -> str:
+    """A paired comparison in words: the difference, McNemar's two counts, and what the test says of them."""
     a, b, p = mention(item.get("a", MISSING)), mention(item.get("b", MISSING)), number(item.get("mcnemar_p"))
     text = f"{label(item.get('a', MISSING))} against {b}: {points(item.get('difference'))} percentage points."
     if number(item.get("only_a")) is not None and number(item.get("only_b")) is not None:
@@ -158,5 +154,5 @@ def terminal_table(report: Report) -> RenderableType:
         for row in table.rows:
             grid.add_row(*map(Text, row))
         parts.append(grid)
-    parts += [Text(sentence) for sentence in comparison_sentences(report)[:1]]
+    parts += [Text(comparison_in_words(item)) for item in comparisons(report)[:1]]
     return Constrain(Group(*parts), TERMINAL_WIDTH)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from jorney.show.samples import visible
+from jorney.tree.shape import levels
 from jorney.tree.tree import ROOT, Node, Tree
 
 _COLUMN, _ROW, _RADIUS = 34, 64, 13  # pixels
@@ -18,29 +19,26 @@ LEGEND = (
 )
 
 
-def names(tree: Tree) -> dict[int, str]:
+def names(tree: Tree) -> list[str]:
     """(level, index within the level) of every node, as the paper writes it."""
     counts: defaultdict[int, Iterator[int]] = defaultdict(itertools.count)
-    levels = [tree.level(index) for index in range(len(tree.nodes))]
-    return {index: f"{level},{next(counts[level])}" for index, level in enumerate(levels)}
+    return [f"{level},{next(counts[level])}" for level in levels(tree)]
 
 
 def draw(tree: Tree) -> str:
     """The drawing as an `<svg>` element, as wide as its leaves need; colours are the page's classes."""
-    columns = _columns(tree)
-    label = names(tree)
-    depth = max(tree.level(index) for index in range(len(tree.nodes)))
+    columns, at = _columns(tree), levels(tree)
+    depth = max(at)
     width = round((max(columns.values()) + 1) * _COLUMN)
     height = depth * _ROW + 2 * _RADIUS + 12
-    place = {i: (columns[i] * _COLUMN + _COLUMN / 2, tree.level(i) * _ROW + _RADIUS + 6) for i in range(len(tree.nodes))}
+    place = [(columns[i] * _COLUMN + _COLUMN / 2, level * _ROW + _RADIUS + 6) for i, level in enumerate(at)]
     parts = []
     for index, node in enumerate(tree.nodes):
         if node.parent is not None:
             (x, y), (above, top) = place[index], place[node.parent]
             dashes = ' stroke-dasharray="4 3"' if node.excursion or node.correct is False else ""
             parts.append(f'<line class="edge" x1="{above:g}" y1="{top:g}" x2="{x:g}" y2="{y:g}"{dashes}/>')
-    for index, node in enumerate(tree.nodes):
-        parts.append(_node(node, label[index], *place[index]))
+    parts += [_node(node, name, *where) for node, name, where in zip(tree.nodes, names(tree), place, strict=True)]
     text = f"A tree of {len(tree.nodes) - 1} steps, {depth} levels deep; the table below lists them."
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return f'<svg class="tree" {size} role="img" aria-label="{html.escape(text)}">{"".join(parts)}</svg>'

@@ -55,18 +55,17 @@ class Beam(Solver):
         return dataclasses.replace(solutions, spent=sum(tree.generated_tokens for tree in trees)), texts
 
     def solve(self, problems: Sequence[Problem], sampler: Sampler, judge: Judge, budget: Budget) -> Iterator[Solutions]:
-        planted = {problem.id: self.planted(problem, budget) for problem in problems}
-        owner = {tree.id: problem for problem in problems for tree in planted[problem.id]}
-        grown: dict[str, dict[str, Tree]] = {problem.id: {} for problem in problems}
+        planted = [(problem, self.planted(problem, budget)) for problem in problems]
+        owner = {root.id: (problem, roots) for problem, roots in planted for root in roots}
+        grown: dict[str, Tree] = {}
         config, policy = self.expand(budget, sampler.step_format.name), sampler.generator.policy
-        roots = [tree for problem in problems for tree in planted[problem.id]]
+        seeds = [root for _, roots in planted for root in roots]
         with Grader(budget.grading_seconds) as grader:
-            for tree in grow(sampler.generator, policy, roots, judge, sampler.step_format, config, sampler.seed):
-                problem = owner[tree.id]
-                own = grown[problem.id]
-                own[tree.id] = tree
-                if len(own) == len(planted[problem.id]):
-                    yield self.found(problem, [own[one.id] for one in planted[problem.id]], grader)[0]
+            for tree in grow(sampler.generator, policy, seeds, judge, sampler.step_format, config, sampler.seed):
+                grown[tree.id] = tree
+                problem, roots = owner[tree.id]
+                if all(root.id in grown for root in roots):
+                    yield self.found(problem, [grown.pop(root.id) for root in roots], grader)[0]
 
 
 class DiverseTrees(Beam):

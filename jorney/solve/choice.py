@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
+from jorney.judge.reward_model import solution_score
 from jorney.solve.statistics import wilson
 
 SELECTIONS = ("naive", "weighted", "majority")
@@ -83,15 +84,7 @@ def equal_answers(problem: Problem, answers: Sequence[str | None], grader: Grade
 
 def aggregate(scores: Sequence[float], how: str) -> float:
     """The score of a solution from those of its steps; without any, 0."""
-    if not scores:
-        return 0.0
-    found: dict[str, Callable[[], float]] = {
-        "last": lambda: scores[-1],
-        "min": lambda: min(scores),
-        "product": lambda: math.prod(scores),
-        "mean": lambda: sum(scores) / len(scores),
-    }
-    return found[how]()
+    return solution_score(scores, how) if scores else 0.0
 
 
 def choose(one: Solutions, n: int, selection: str, how: str) -> Chosen:
@@ -106,18 +99,17 @@ def choose(one: Solutions, n: int, selection: str, how: str) -> Chosen:
     """
     stated = [index for index in range(n) if one.groups[index] >= 0]
     scores = {index: aggregate(one.scores[index], how) for index in stated}
-    votes: dict[int, float] = {}
-    for index in stated:
-        votes[one.groups[index]] = votes.get(one.groups[index], 0.0) + (1.0 if selection == "majority" else scores[index])
     if selection != "naive":
+        votes: defaultdict[int, float] = defaultdict(float)
+        for index in stated:
+            votes[one.groups[index]] += 1.0 if selection == "majority" else scores[index]
         best = max(votes, key=lambda group: votes[group], default=None)
         stated = [index for index in stated if one.groups[index] == best]
     if selection == "majority":
         stated = stated[:1]
     chosen = max(stated, key=lambda index: scores[index], default=None)
-    return Chosen(
-        one.id, chosen is not None and one.correct[chosen], sum(one.tokens[:n]) if one.spent is None else one.spent, chosen
-    )
+    spent = sum(one.tokens[:n]) if one.spent is None else one.spent
+    return Chosen(one.id, chosen is not None and one.correct[chosen], spent, chosen)
 
 
 def powers_of_two(n: int) -> list[int]:

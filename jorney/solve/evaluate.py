@@ -1,17 +1,15 @@
-"""Evaluating a policy on problems: completions, graded, in immutable parts that survive an interruption."""
+"""Evaluating a policy on problems: completions, graded."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney import storage
 from jorney.config import expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.engine.generate import Completion, Generator, SamplingConfig
+from jorney.engine.generate import Generator, SamplingConfig
 from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
@@ -49,7 +47,7 @@ class EvaluateConfig(CompletionSampling):
 
 @dataclasses.dataclass(frozen=True)
 class Graded:
-    """One problem's completion and its grade; a line of a part.
+    """One problem's completion and its grade; a row of an evaluation's parts.
 
     Attributes:
       tokens: generated, the end token counted.
@@ -69,73 +67,30 @@ class Graded:
 
 
 def evaluate(
-    generator: Generator,
-    problems: Sequence[Problem],
-    step_format: StepFormat,
-    config: EvaluateConfig,
-    seed: int,
-    folder: storage.PathLike,
-    on_done: Callable[[int, str], None] = lambda count, text: None,
-) -> list[Graded]:
-    """Grades one completion of every problem.
-
-    Each batch becomes a part under `folder`; when called again, problems that stand in a part are not repeated.
-
-    Returns:
-      In the problems' order.
-
-    Raises:
-      ValueError: there are no problems.
-    """
-    if not problems:
-        raise ValueError("there are no problems to evaluate: expected at least one")
-    parts = storage.path(folder) / "parts"
-    found = {graded.id: graded for graded in read_parts(parts)}
-    number = len(list(parts.glob("*.jsonl"))) if parts.exists() else 0
-    open_problems = [problem for problem in problems if problem.id not in found]
-    right = sum(graded.correct for graded in found.values())
-    if found:
-        on_done(len(found), "")
+    generator: Generator, problems: Sequence[Problem], step_format: StepFormat, config: EvaluateConfig, seed: int
+) -> Iterator[Graded]:
+    """Grades one completion of every problem, in the order in which they end."""
+    prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=config.grading_seconds) as grader:
-        prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in open_problems]
-        waiting: list[Graded] = []
-        stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in open_problems])
-        for count, (index, completions) in enumerate(stream, start=1):
-            waiting.append(_grade(grader, open_problems[index], completions[0], step_format))
-            if len(waiting) == config.rows or count == len(open_problems):
-                storage.write_jsonl(parts / f"{number:06d}.jsonl", map(dataclasses.asdict, waiting))
-                found |= {graded.id: graded for graded in waiting}
-                right += sum(graded.correct for graded in waiting)
-                on_done(len(waiting), f"{right / len(found):.1%} right")
-                number, waiting = number + 1, []
-    return [found[problem.id] for problem in problems]
-
-
-def _grade(grader: Grader, problem: Problem, completion: Completion, step_format: StepFormat) -> Graded:
-    grade = grader.grade(problem, completion.text, step_format)
-    return Graded(
-        id=problem.id,
-        correct=grade.correct,
-        answer=grade.answer,
-        note=grade.note,
-        tokens=len(completion.tokens),
-        finished=completion.finished,
-        true_equations=grade.true_equations,
-        equations=grade.equations,
-        text=completion.text,
-    )
-
-
-def read_parts(folder: storage.PathLike) -> Iterable[Graded]:
-    """What `evaluate` wrote, part by part."""
-    where = storage.path(folder)
-    for part in sorted(where.glob("*.jsonl")) if where.exists() else ():
-        for _, row in storage.read_jsonl(os.fspath(part)):
-            yield Graded(**row)
+        for index, (completion,) in generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems]):
+            grade = grader.grade(problems[index], completion.text, step_format)
+            yield Graded(
+                id=problems[index].id,
+                correct=grade.correct,
+                answer=grade.answer,
+                note=grade.note,
+                tokens=len(completion.tokens),
+                finished=completion.finished,
+                true_equations=grade.true_equations,
+                equations=grade.equations,
+                text=completion.text,
+            )
 
 
 def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:
     """Accuracy with its Wilson 95% interval, n, mean tokens and their limit, the share of true equations (None without any)."""
+    if not graded:
+        raise ValueError("there are no problems to evaluate: expected at least one")
     n, right = len(graded), sum(one.correct for one in graded)
     low, high = wilson(right, n)
     equations = sum(one.equations for one in graded)

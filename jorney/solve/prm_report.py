@@ -10,7 +10,8 @@ from typing import Any
 
 from jorney.judge.labelled import Labelled
 from jorney.judge.reward_model import AGGREGATES, solution_score
-from jorney.solve.prm_scores import first_error, processbench_f1, solution_f1, step_f1
+from jorney.solve.prm_scores import counted, first_error, macro_f1, processbench_f1, solution_f1, step_f1
+from jorney.thought.care import faults
 
 BINS = 10  # of calibration
 
@@ -22,19 +23,10 @@ class Scored:
     Attributes:
       labels: of every step, right or wrong.
       scores: the model's, alike.
-      counted: (label, score) of the steps up to the first error of each solution, which alone count by step.
     """
 
     labels: list[list[bool]]
     scores: list[list[float]]
-
-    @property
-    def counted(self) -> list[tuple[bool, float]]:
-        found = []
-        for own, given in zip(self.labels, self.scores, strict=True):
-            error = first_error(own)
-            found += list(zip(own, given, strict=True))[: None if error is None else error + 1]
-        return found
 
 
 def scored(solutions: Sequence[Labelled], scores: Sequence[Sequence[float]]) -> Scored:
@@ -50,22 +42,15 @@ def scored(solutions: Sequence[Labelled], scores: Sequence[Sequence[float]]) -> 
 
 def auc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
     """The chance that a right one has a higher score than a wrong one, ties half; None where one kind is missing."""
-    from scipy.stats import rankdata
-
-    right = sum(labels)
-    wrong = len(labels) - right
-    if not right or not wrong:
-        return None
-    ranks = rankdata(scores)
-    total = float(sum(rank for rank, label in zip(ranks, labels, strict=True) if label))
-    return (total - right * (right + 1) / 2) / (right * wrong)
+    right, wrong = ([score for label, score in zip(labels, scores, strict=True) if label == kind] for kind in (True, False))
+    return faults.auc(right, wrong) if right and wrong else None
 
 
-def calibration(labels: Sequence[bool], scores: Sequence[float], bins: int = BINS) -> list[dict[str, float]]:
-    """Mean score, share of right ones and count in each of `bins` parts of 0 to 1 that holds any."""
-    members: list[list[tuple[bool, float]]] = [[] for _ in range(bins)]
+def calibration(labels: Sequence[bool], scores: Sequence[float]) -> list[dict[str, float]]:
+    """Mean score, share of right ones and count in each of BINS parts of 0 to 1 that holds any."""
+    members: list[list[tuple[bool, float]]] = [[] for _ in range(BINS)]
     for label, score in zip(labels, scores, strict=True):
-        members[min(bins - 1, max(0, int(score * bins)))].append((label, score))
+        members[min(BINS - 1, max(0, int(score * BINS)))].append((label, score))
     return [
         {
             "score": sum(score for _, score in own) / len(own),
@@ -124,16 +109,10 @@ def measure(found: Scored, threshold: float, reasons: Sequence[bool | None] | No
     """
     if not found.labels:
         raise ValueError("no step has a label: expected at least one")
-    labels, scores = zip(*found.counted, strict=True)
+    labels, scores = zip(*counted(found.labels, found.scores), strict=True)
     right = [all(own) for own in found.labels]
     curve = calibration(labels, scores)
-    by_solution = {}
-    for how in AGGREGATES:
-        values = [solution_score(own, how) for own in found.scores]
-        by_solution[how] = {
-            "f1": solution_f1([[one] for one in right], [[value] for value in values], threshold),
-            "auc": auc(right, values),
-        }
+    whole = {how: [solution_score(own, how) for own in found.scores] for how in AGGREGATES}
     return {
         "solutions": len(right),
         "right_solutions": sum(right) / len(right),
@@ -147,7 +126,10 @@ def measure(found: Scored, threshold: float, reasons: Sequence[bool | None] | No
         "auc_step": auc(labels, scores),
         "calibration_error": calibration_error(curve),
         "calibration": curve,
-        "by_solution": by_solution,
+        "by_solution": {
+            how: {"f1": macro_f1(right, [value > threshold for value in values]), "auc": auc(right, values)}
+            for how, values in whole.items()
+        },
     }
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-
-# (labels, scores, threshold) -> an F1.
-Measure = Callable[[Sequence[Sequence[bool]], Sequence[Sequence[float]], float], float]
+from collections.abc import Sequence
 
 
 def macro_f1(labels: Sequence[bool], predicted: Sequence[bool]) -> float:
@@ -42,6 +39,15 @@ def _solutions(
     return list(zip(labels, scores, strict=True))
 
 
+def counted(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]]) -> list[tuple[bool, float]]:
+    """(label, score) of the steps up to the first error of each solution, which alone count by step."""
+    found = []
+    for own, given in _solutions(labels, scores):
+        error = first_error(own)
+        found += list(zip(own, given, strict=True))[: None if error is None else error + 1]
+    return found
+
+
 def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
     """Macro-F1 over steps: right up to the one before the first error, wrong at it; later steps are ignored.
 
@@ -49,13 +55,8 @@ def step_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]],
       labels: of every step of every solution.
       scores: the model's, alike; above the threshold is "right".
     """
-    counted, predicted = [], []
-    for own, given in _solutions(labels, scores):
-        error = first_error(own)
-        stop = len(own) if error is None else error + 1
-        counted += list(own[:stop])
-        predicted += [score > threshold for score in given[:stop]]
-    return macro_f1(counted, predicted)
+    pairs = counted(labels, scores)
+    return macro_f1([label for label, _ in pairs], [score > threshold for _, score in pairs])
 
 
 def solution_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
@@ -78,10 +79,8 @@ def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[
     return 2 * right * wrong / (right + wrong) if right + wrong else 0.0
 
 
-def best_threshold(
-    labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], measure: Measure = step_f1, candidates: int = 200
-) -> float:
-    """The threshold of the highest F1, of `measure`; to be found on other solutions than those that are reported.
+def best_threshold(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], candidates: int = 200) -> float:
+    """The threshold of the highest F1 over steps; to be found on other solutions than those that are reported.
 
     It lies half-way between two scores that occur; of many different ones at most `candidates` pairs, evenly spread, are tried.
     """
@@ -89,4 +88,4 @@ def best_threshold(
     middles = [known[0] - 1.0, *((low + high) / 2 for low, high in itertools.pairwise(known))]
     if len(middles) > candidates:
         middles = [middles[index * (len(middles) - 1) // (candidates - 1)] for index in range(candidates)]
-    return max(middles, key=lambda threshold: measure(labels, scores, threshold))
+    return max(middles, key=lambda threshold: step_f1(labels, scores, threshold))

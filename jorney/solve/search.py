@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from jorney.config import expect_one_of
 from jorney.solve.beam import Beam, DiverseTrees
 from jorney.solve.best_of_n import BestOfN
 from jorney.solve.solver import Budget, Solver
@@ -26,8 +27,7 @@ class SearchConfig(Budget):
     """How answers are searched for: by which method, with which budget."""
 
     def __post_init__(self) -> None:
-        if self.method not in SOLVERS:
-            raise ValueError(f"search.method = {self.method!r}: expected one of {', '.join(SOLVERS)}")
+        expect_one_of(SOLVERS, self, "search", "method")
         super().__post_init__()
 
     @property

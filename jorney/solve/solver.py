@@ -6,18 +6,20 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from jorney.config import expect_at_least
+from jorney.config import expect_above, expect_at_least, expect_one_of
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
+from jorney.engine.sampling import CompletionSampling
 from jorney.judge.judge import Judge, score
 from jorney.judge.reward_model import AGGREGATES
 from jorney.solve.choice import Solutions, equal_answers
 from jorney.text.step_format import StepFormat
+from jorney.tree.expand import ExpandConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Budget:
+class Budget(CompletionSampling):
     """What a search may spend on a problem, and how it samples.
 
     Attributes:
@@ -52,21 +54,14 @@ class Budget:
     grading_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.aggregate not in AGGREGATES:
-            raise ValueError(f"search.aggregate = {self.aggregate!r}: expected one of {', '.join(AGGREGATES)}")
-        counts = ("n", "keep", "width", "depth", "max_tokens", "step_tokens", "rows", "chunk")
-        expect_at_least(1, self, "search", *counts)
-        if not self.temperature > 0:
-            raise ValueError(f"search.temperature = {self.temperature}: expected above 0, or all samples are the same")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"search.top_p = {self.top_p}: expected above 0, 1 at most")
-        if not self.grading_seconds > 0:
-            raise ValueError(f"search.grading_seconds = {self.grading_seconds}: expected a number above 0")
+        expect_one_of(AGGREGATES, self, "search", "aggregate")
+        expect_at_least(1, self, "search", "n", "keep", "width", "depth", "max_tokens", "step_tokens", "rows", "chunk")
+        self.expect_sampling("search", "samples")
+        expect_above(0, self, "search", "grading_seconds")
 
     def sampling(self, seed: int) -> SamplingConfig:
         """Of best-of-n."""
-        rows = max(self.n, self.rows // self.n * self.n)
-        return SamplingConfig(self.n, self.max_tokens, self.temperature, self.top_p, seed=seed, rows=rows, chunk=self.chunk)
+        return SamplingConfig.of(self, self, self.n, seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +85,10 @@ class Solver:
     def decides(self, budget: Budget) -> dict[str, Any]:
         """The fields of the budget that the solutions depend on; how much is done at a time is none of them."""
         return {name: value for name, value in dataclasses.asdict(budget).items() if name not in ("rows", "chunk", "aggregate")}
+
+    def expand(self, budget: Budget, step_format: str) -> ExpandConfig | None:
+        """How its trees grow; None where it grows none, and samples whole solutions."""
+        return None
 
     def solve(self, problems: Sequence[Problem], sampler: Sampler, judge: Judge, budget: Budget) -> Iterator[Solutions]:
         """The solutions that are found for each problem, judged step by step and graded; in any order, each as it is done.

@@ -61,11 +61,9 @@ def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> Paired:
         raise ValueError("len(a) = 0: a comparison needs at least 1 problem")
     only_a = sum(bool(x) and not y for x, y in zip(a, b, strict=True))
     only_b = sum(bool(y) and not x for x, y in zip(a, b, strict=True))
-    p = 1.0
-    if only_a + only_b:
-        from scipy.stats import binomtest
+    from scipy.stats import binomtest
 
-        p = float(binomtest(only_a, only_a + only_b).pvalue)
+    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a or only_b else 1.0
     return Paired((only_a - only_b) / len(a), only_a, only_b, p)
 
 

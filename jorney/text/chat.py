@@ -21,26 +21,28 @@ def split_chat(
     tokenizer: Tokenizer,
     messages: Sequence[Message],
     place: str,
-    tools: Sequence[Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[tuple[str, bool]]:
     """The parts of a rendered conversation, and which of them bear loss: the assistant's turns, and they alone.
 
     A turn goes from the end of its generation prompt to where the conversation ends when it is the last.
 
+    Args:
+      options: variables for the template, such as tools.
+
     Raises:
       ValueError: names `place`; the template refuses the messages or renders a part otherwise alone than in the whole, or the
         assistant says nothing, or speaks first.
     """
-    whole = render(tokenizer, messages, place, tools, options, speak=False)
+    whole = render(tokenizer, messages, place, options, speak=False)
     cuts = [0]
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
         if index == 0:
             raise ValueError(f"{place}: the assistant speaks first: expected a message of another role before its own")
-        before = render(tokenizer, messages[:index], place, tools, options)
-        after = render(tokenizer, messages[: index + 1], place, tools, options, speak=False)
+        before = render(tokenizer, messages[:index], place, options)
+        after = render(tokenizer, messages[: index + 1], place, options, speak=False)
         what = f"the conversation up to message {index} (from 0)"
         _expect_start(whole, before, f"{place}: {what}")
         _expect_start(whole, after, f"{place}: {what} and with it")
@@ -48,8 +50,8 @@ def split_chat(
         cuts += [len(before), len(after)]
     if len(cuts) == 1:
         raise ValueError(f"{place}: no message has the role 'assistant': expected one at least, for only its turns bear loss")
-    parts = [whole[start:stop] for start, stop in itertools.pairwise([*cuts, len(whole)])]
-    return [(part, index % 2 == 1) for index, part in enumerate(parts) if part]
+    spans = itertools.pairwise([*cuts, len(whole)])
+    return [(whole[start:stop], index % 2 == 1) for index, (start, stop) in enumerate(spans) if start < stop]
 
 
 def split_completion(
@@ -57,7 +59,6 @@ def split_completion(
     prompt: Sequence[Message],
     completion: Sequence[Message],
     place: str,
-    tools: Sequence[Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
     """The prompt with its generation prompt, and what follows it in the rendered whole.
@@ -65,8 +66,8 @@ def split_completion(
     Raises:
       ValueError: names `place`; the template refuses the messages, or the whole does not begin with the prompt.
     """
-    head = render(tokenizer, prompt, place, tools, options)
-    whole = render(tokenizer, [*prompt, *completion], place, tools, options, speak=False)
+    head = render(tokenizer, prompt, place, options)
+    whole = render(tokenizer, [*prompt, *completion], place, options, speak=False)
     _expect_start(whole, head, f"{place}: the prompt")
     return head, whole[len(head) :]
 
@@ -75,7 +76,6 @@ def render(
     tokenizer: Tokenizer,
     messages: Sequence[Message],
     place: str,
-    tools: Sequence[Any] | None = None,
     options: Mapping[str, Any] | None = None,
     speak: bool = True,
 ) -> str:
@@ -85,7 +85,7 @@ def render(
     if isinstance(template, str) and "strftime_now" in template:
         options["chat_template"] = _SAME_DAY + template
     try:
-        return tokenizer.render_chat(messages, tools, options, speak)
+        return tokenizer.render_chat(messages, options, speak)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
 

@@ -119,8 +119,7 @@ class StepFormat:
     def write(self, steps: Sequence[str], answer: str) -> str:
         """A response: the steps, numbered from 1, and the final answer."""
         texts = [self._undivided(step.strip()) for step in steps if step.strip()]
-        lines = self.between.join(self.opens(k) + text for k, text in enumerate(texts, start=1))
-        return self.stating(lines, answer)
+        return self.stating(self.between.join(self.opens(k) + text for k, text in enumerate(texts, start=1)), answer)
 
     def _undivided(self, step: str) -> str:
         """A step without the blank lines at which it would be cut in two."""
@@ -143,8 +142,7 @@ class StepFormat:
         It ends where the next step begins (with its number, where steps have numbers), or behind the line of the final answer;
         never within a displayed formula, an environment or code.
         """
-        starts = self._starts(text, _OPEN_TOO)
-        begins = (match for match in starts if not self.numbered or match[1] == str(k + 1))
+        begins = (one for one in self._starts(text, _OPEN_TOO) if not self.numbered or one[1] == str(k + 1))
         # Space before a step belongs to the one before it.
         ends = [match.end() - len(match[0].lstrip()) for match in itertools.islice(begins, 1)]
         return min([*ends, *itertools.islice(self._behind_answers(text), 1)], default=None)
@@ -171,10 +169,8 @@ class StepFormat:
         A step may span lines and blank lines may lie between steps. Text before the first step is a step of its own; the
         final answer belongs to the last step.
         """
-        starts = [match.start() for match in self._starts(response, _CLOSED)]
-        cuts = sorted({0, *starts, len(response)})
-        pieces = (response[a:b].strip() for a, b in itertools.pairwise(cuts))
-        return [piece for piece in pieces if piece]
+        cuts = sorted({0, *(match.start() for match in self._starts(response, _CLOSED)), len(response)})
+        return [piece for a, b in itertools.pairwise(cuts) if (piece := response[a:b].strip())]
 
     def lines(self, steps: Sequence[str], goes_on: bool) -> list[str]:
         """Steps as they stand in a response, openings included, with what divides each from the next.

@@ -64,8 +64,7 @@ class Tokenizer:
     @functools.cached_property
     def _begins_texts(self) -> bool:
         """It puts something before every text."""
-        line = self.encode("\n")
-        return self.encode("\n1") != line + self.encode("1")
+        return self.encode("\n1") != self.encode("\n") + self.encode("1")
 
     def encode_prompt(self, text: str) -> list[int]:
         """Ids of a prompt: bos once, where the model has one."""
@@ -92,7 +91,6 @@ class Tokenizer:
     def render_chat(
         self,
         messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Any] | None = None,
         options: Mapping[str, Any] | None = None,
         speak: bool = True,
     ) -> str:
@@ -100,8 +98,7 @@ class Tokenizer:
 
         Args:
           messages: of "role" and "content".
-          tools: that the assistant may call, as JSON schemas.
-          options: more variables for the template.
+          options: variables for the template, such as tools that the assistant may call, as JSON schemas.
           speak: whether the assistant is to speak next; without it the text ends with the last message.
 
         Raises:
@@ -111,10 +108,10 @@ class Tokenizer:
             raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
         import jinja2
 
-        # None for an empty list: Llama's template has a preamble for any list.
-        more = {"tools": list(tools) if tools else None, **(options or {})}
         try:
-            return self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=speak, **more)
+            return self.backend.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=speak, **(options or {})
+            )
         except (jinja2.TemplateError, TypeError) as error:  # templates refuse roles and orders they were not written for
             raise ValueError(f"the tokenizer's chat template refuses the messages: {error}") from None
 
@@ -172,9 +169,8 @@ def _load_local(folder: str, shown: str) -> Tokenizer:
         plain = transformers.PreTrainedTokenizerFast(tokenizer_object=raw)
         if len(backend) > len(plain) or _ids(backend, PROBE) != _ids(plain, PROBE):
             notes.append(f"its class, {type(backend).__name__}, reads it otherwise: tokenizer.json is used as it stands")
-            names = _special_tokens(folder, backend, raw)
-            template = getattr(backend, "chat_template", None)
-            backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, chat_template=template, **names)
+            kept = {"chat_template": getattr(backend, "chat_template", None), **_special_tokens(folder, backend, raw)}
+            backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **kept)
     got = round_trip(backend, PROBE)
     if got != PROBE:
         raise ValueError(f"{shown}/tokenizer.json: encode and decode turn {PROBE!r} into {got!r}: expected the same text")

@@ -12,8 +12,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jorney.config import expect_at_least
-from jorney.tree.tree import Tree
+from jorney.config import expect_at_least, expect_one_of
+from jorney.tree.tree import ROOT, Tree
 
 EXCURSIONS = ("sampled", "always", "one-step", "none")
 
@@ -36,10 +36,8 @@ class DeriveConfig:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "derive", "trials")
-        if self.excursion not in EXCURSIONS:
-            raise ValueError(f"derive.excursion = {self.excursion!r}: expected one of {', '.join(EXCURSIONS)}")
-        if self.per_tree is not None and self.per_tree < 1:
-            raise ValueError(f"derive.per_tree = {self.per_tree}: expected 1 or more, or None for all")
+        expect_one_of(EXCURSIONS, self, "derive", "excursion")
+        expect_at_least(1, self, "derive", "per_tree", none="None for all")
 
 
 class Visit(NamedTuple):
@@ -83,9 +81,8 @@ def walk(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> list[Visit]:
         raise ValueError(f"tree {tree.id!r}: node {leaf}: expected the leaf of a shortcut")
     rng = random.Random(f"{seed}/{tree.id}/{leaf}")
     visits: list[Visit] = []
-    for step in tree.path(leaf):
-        parent = tree.nodes[step].parent
-        assert parent is not None
+    path = tree.path(leaf)
+    for parent, step in zip([ROOT, *path], path, strict=False):
         for wrong in _wrong_before(tree, parent, step, config):
             visits += _excursion(_follow(tree, wrong, config, rng), parent)
         visits.append(Visit(step))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from jorney.thought.refine import bare
-from jorney.thought.thought import Piece, Thought
+from jorney.thought.thought import Thought
 from jorney.tree.tree import ROOT, Tree
 
 
@@ -70,9 +70,3 @@ def _in_solution(thought: Thought) -> str | None:
     told = [piece.node or 0 for piece in thought.pieces if piece.kind == "step"]
     steps = [index for index, turn in enumerate(thought.turns) if turn.role == "human"]
     return None if sorted(set(told)) == steps and told == sorted(told) else f"its steps come from {told}: expected {steps}"
-
-
-def pieces_of(thought: Thought, node: int) -> list[tuple[int, int, Piece]]:
-    """(start, stop, piece) of all that comes from a node, or a turn: what a viewer shows beside it."""
-    placed = zip(thought.spans, thought.pieces, strict=True)
-    return [(start, stop, piece) for (start, stop), piece in placed if node in (piece.node, piece.back_to)]

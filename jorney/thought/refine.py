@@ -96,8 +96,7 @@ def check(tree: Tree, visits: Sequence[Visit], text: str) -> str | None:
     at = 0
     for visit in visits:
         step = bare(tree, visit.node)
-        found = text.find(step, at)
-        if found < 0:
+        if (found := text.find(step, at)) < 0:
             return f"the step {step!r} of the draft is missing, or stands before an earlier one"
         at = found + len(step)
     mark = FORMATS[tree.step_format].mark

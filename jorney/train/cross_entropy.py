@@ -45,13 +45,12 @@ def _log_probs(C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array) -
     split = _splits(head)
     matrix = _matrix(head, hidden.dtype, split)
 
-    def one(carry: None, piece: jax.Array) -> tuple[None, tuple[jax.Array, jax.Array]]:
+    def one(piece: jax.Array) -> tuple[jax.Array, jax.Array]:
         h, t = (_piece(x, piece, C, split) for x in (hidden, targets))
         highest, chosen, _, sums = _read(h.reshape(-1, h.shape[-1]), t.reshape(-1, 1), matrix, split)
-        found = chosen - highest - jnp.log(sums)
-        return carry, (found.reshape(t.shape), (chosen >= highest).reshape(t.shape))
+        return (chosen - highest - jnp.log(sums)).reshape(t.shape), (chosen >= highest).reshape(t.shape)
 
-    _, (found, hits) = jax.lax.scan(one, None, jnp.arange(hidden.shape[1] // C))
+    found, hits = jax.lax.map(one, jnp.arange(hidden.shape[1] // C))
     whole = lambda x: x.swapaxes(0, 1).reshape(targets.shape)  # noqa: E731
     return whole(found), whole(hits)
 
@@ -101,8 +100,7 @@ def cross_entropy(
 def _sorted_cross_entropy(
     C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    total, hits, _ = _read_pieces(C, hidden, head, targets, weights, _used(C, weights), gradients=False)
-    return total, hits
+    return _read_pieces(C, hidden, head, targets, weights, _used(C, weights), gradients=False)[:2]
 
 
 def _forward(

@@ -110,8 +110,7 @@ def train(
     where = states.state_shardings(training.model, mesh, optimizer)
     rates = np.asarray(jax.vmap(make_schedule(training.optimizer, batches.steps))(jnp.arange(batches.steps)), np.float32)
     decides = {**training.decides, "model": dataclasses.asdict(training.model), "steps": batches.steps}
-    notes = {"loop": loop, "mesh": dict(mesh.shape), "processes": jax.process_count()}
-    started = provenance.begin(folder, decides, notes)
+    started = provenance.begin(folder, decides, {"loop": loop, "mesh": dict(mesh.shape), "processes": jax.process_count()})
     metrics = Metrics(folder, distributed.is_main())
     with (
         jax.set_mesh(mesh),
@@ -141,19 +140,19 @@ def train(
                 waiting.append((step, padding, found))
                 stops, last = request.reached(step), step == batches.steps
                 due = last or step % loop.save_every == 0
-                saves = stops or due
+                saves = due or stops is not None
                 record = look() if saves or step % loop.log_every == 0 else None
                 # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
                 if due and training.held_out is not None:
-                    metrics.time({"held_out_loss": _measure(training, state.params, mesh, compilations)})
+                    found = _measure(training.loss_fn, training.held_out, state.params, mesh, compilations)
+                    metrics.time({"held_out_loss": found})
                 on_step(step, record)
                 if saves:
                     metrics.write()  # first: a checkpoint without its rows would leave a gap
                     checkpoints.save(step, state, record.get("held_out_loss") if record else None)
                     clock.restart()
                 if stops and not last:
-                    assert request.signal is not None
-                    raise stopping.Stopped(step, request.signal)
+                    raise stopping.Stopped(step, stops)
         if training.best and (best := checkpoints.best()) not in (None, batches.steps):
             state = checkpoints.restore(best, states.placed(state, where))
         return state.params, metrics.learned
@@ -169,16 +168,15 @@ def _begin(
 ) -> tuple[TrainState, int]:
     """The state to go on from, and the steps done."""
     dtype = jnp.dtype(training.optimizer.master)
-    same = all(leaf.dtype == dtype for leaf in jax.tree.leaves(params))
+    taken = donate and all(leaf.dtype == dtype for leaf in jax.tree.leaves(params))
 
     def create(tree: Params) -> TrainState:
         # Never the caller's own arrays unless they are donated: the step donates its state.
-        held = tree if donate and same else jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), tree)
-        return states.create(held, optimizer)
+        return states.create(tree if taken else jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), tree), optimizer)
 
     latest = checkpoints.latest()
     if latest is None:
-        state = jax.jit(create, out_shardings=where, donate_argnums=(0,) if donate and same else ())(params)
+        state = jax.jit(create, out_shardings=where, donate_argnums=(0,) if taken else ())(params)
     else:
         like = states.placed(jax.eval_shape(create, params), where)
     if donate:
@@ -210,55 +208,40 @@ def _check_finite(step: int, row: Record, batches: Batches, folder: storage.Path
     if distributed.is_main():
         with storage.open_whole(file) as out:
             np.savez(out, allow_pickle=False, **dict(batches[step - 1]))
-    latest = checkpoints.latest()
-    kept = f"the checkpoint of step {latest} stays" if latest else "there is no checkpoint yet"
+    kept = f"the checkpoint of step {latest} stays" if (latest := checkpoints.latest()) else "there is no checkpoint yet"
     raise ValueError(
         f"step {step}: {' and '.join(wrong)}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
     )
 
 
-def _measure(training: Training, params: Params, mesh: Mesh, compilations: Compilations) -> float:
+def _measure(loss_fn: LossFn, held_out: Batches, params: Params, mesh: Mesh, compilations: Compilations) -> float:
     """The loss on the held-out batches."""
-    assert training.held_out is not None
-    loss_fn = training.loss_fn
     program = compilations.program(
         ("held-out loss", loss_fn, mesh), "held-out loss", lambda params, batch: loss_fn(params, batch)[1]
     )
-    found = jax.device_get([program(params, put(batch, mesh)) for batch in training.held_out.start_at(0)])
+    found = jax.device_get([program(params, put(batch, mesh)) for batch in held_out.start_at(0)])
     return float(sum(sums["loss"] for sums in found) / max(1.0, sum(sums["count"] for sums in found)))
 
 
 @contextlib.contextmanager
 def _profile(steps: int, folder: storage.PathLike) -> Iterator[Callable[[int, Any], None]]:
     """Gives a function to be called before each step, counted from 1, which starts and ends a trace of `steps` of them."""
-    running = False
+    with contextlib.ExitStack() as trace:
 
-    def before(step: int, state: Any) -> None:
-        nonlocal running
-        if steps and step == _PROFILED_AFTER + 1:
-            jax.block_until_ready(state)
-            jax.profiler.start_trace(f"{storage.path(folder)}/profile")
-            running = True
-        elif running and step == _PROFILED_AFTER + 1 + steps:
-            end(state)
+        def before(step: int, state: Any) -> None:
+            if steps and step in (_PROFILED_AFTER + 1, _PROFILED_AFTER + 1 + steps):
+                jax.block_until_ready(state)
+                trace.close()
+                if step == _PROFILED_AFTER + 1:
+                    jax.profiler.start_trace(f"{storage.path(folder)}/profile")
+                    trace.callback(jax.profiler.stop_trace)
 
-    def end(state: Any) -> None:
-        nonlocal running
-        jax.block_until_ready(state)
-        jax.profiler.stop_trace()
-        running = False
-
-    try:
         yield before
-    finally:
-        if running:
-            end(None)
 
 
 def put(batch: Mapping[str, Any], mesh: Mesh) -> dict[str, jax.Array]:
     """A batch {field: [], [B] or [B, T]} that every host holds whole onto the mesh, rows split over data and fsdp."""
-    axes = ((), ("batch",), ("batch", "length"))
-    places = [sharding.named(mesh, *names) for names in axes]
+    places = [sharding.named(mesh, *axes) for axes in ((), ("batch",), ("batch", "length"))]
 
     def one(rows: Any) -> jax.Array:
         place = places[rows.ndim]

@@ -36,7 +36,7 @@ class Metrics:
     def resume(self, step: int) -> None:
         """Takes up the rows of the steps up to a checkpoint's."""
         parts = sorted((self._folder / "metrics").glob("*.jsonl"))
-        rows = [row for part in parts for _, row in storage.read_jsonl(os.fspath(part))]
+        rows = (row for part in parts for _, row in storage.read_jsonl(os.fspath(part)))
         # Where a training was saved at other steps before, parts overlap; their rows are the same but for the times.
         self._rows = list({row["step"]: row for row in rows if row["step"] <= step}.values())
         self._written = len(self._rows)

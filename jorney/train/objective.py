@@ -20,7 +20,7 @@ from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_at_least, expect_one_of
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
@@ -51,6 +51,7 @@ class TrainingConfig:
 
     name: ClassVar[str]  # of the objective
     batch: ClassVar[str]  # the field that says how many rows are a batch
+    counts: ClassVar[tuple[str, ...]] = ("epochs", "accumulate")  # other fields that are 1 or more
 
     epochs: int = 1
     accumulate: int = 1
@@ -61,17 +62,13 @@ class TrainingConfig:
     loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, self.name, "epochs", "accumulate", self.batch)
-        if self.remat not in REMAT_POLICIES:
-            raise ValueError(f"{self.name}.remat = {self.remat!r}: expected one of {', '.join(REMAT_POLICIES)}")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"{self.name}.held_out = {self.held_out}: expected a share of 0 or more, below 1")
+        expect_at_least(1, self, self.name, *self.counts, self.batch)
+        expect_one_of(REMAT_POLICIES, self, self.name, "remat")
+        expect(lambda share: 0 <= share < 1, "a share of 0 or more, below 1", self, self.name, "held_out")
         if self.best and not self.held_out:
             raise ValueError(f"{self.name}.best = True: expected {self.name}.held_out above 0, by which the best is known")
-        if self.rows % self.accumulate:
-            raise ValueError(
-                f"{self.name}.{self.batch} = {self.rows}: expected a multiple of {self.name}.accumulate = {self.accumulate}"
-            )
+        multiple = f"a multiple of {self.name}.accumulate = {self.accumulate}"
+        expect(lambda rows: rows % self.accumulate == 0, multiple, self, self.name, self.batch)
 
     @property
     def rows(self) -> int:
@@ -88,8 +85,10 @@ class TrainingConfig:
         together = ways * self.accumulate
         if self.rows % together:
             micro = f" in {self.accumulate} micro-batches" if self.accumulate > 1 else ""
-            why = f"{ways} devices split a batch{micro} (--mesh.devices takes fewer of them)"
-            raise ValueError(f"{name or self.name}.{self.batch} = {self.rows}: expected a multiple of {together}, since {why}")
+            raise ValueError(
+                f"{name or self.name}.{self.batch} = {self.rows}: expected a multiple of {together}, since {ways} devices "
+                f"split a batch{micro} (--mesh.devices takes fewer of them)"
+            )
 
     def decides(self) -> dict[str, Any]:
         """The fields that the trained parameters depend on."""
@@ -220,13 +219,10 @@ class PackedConfig(TrainingConfig):
     """
 
     batch: ClassVar[str] = "batch_rows"
+    counts: ClassVar[tuple[str, ...]] = (*TrainingConfig.counts, "row_length")
 
     batch_rows: int = 64
     row_length: int = 4096
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        expect_at_least(1, self, self.name, "row_length")
 
 
 P = TypeVar("P", bound=PackedConfig)
@@ -254,9 +250,10 @@ class PackedObjective(Objective[P, Example]):
 _REGISTRY: dict[str, Objective[Any, Any]] = {}
 
 
-def register(objective: Objective[Any, Any]) -> None:
-    """Makes an objective known under its configuration's name; the last one of a name counts."""
-    _REGISTRY[objective.config.name] = objective
+def register(objective: Objective[Any, Any], replace: bool = True) -> None:
+    """Makes an objective known under its configuration's name, in place of one that had it, if it may replace that one."""
+    if replace or objective.config.name not in _REGISTRY:
+        _REGISTRY[objective.config.name] = objective
 
 
 def objectives() -> dict[str, Objective[Any, Any]]:
@@ -271,8 +268,7 @@ def objective_of(which: str | TrainingConfig) -> Objective[Any, Any]:
     Raises:
       ValueError: there is none; lists those that there are.
     """
-    name = which if isinstance(which, str) else which.name
-    known = objectives()
+    name, known = which if isinstance(which, str) else which.name, objectives()
     if name not in known:
         raise ValueError(f"objective = {name!r}: expected one of {', '.join(known)}")
     return known[name]

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jorney.config import expect, expect_above, expect_one_of
+
 DTYPES = ("float32", "bfloat16")
 
 
@@ -41,21 +43,12 @@ class OptimizerConfig:
     moments: str = "float32"
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise ValueError(f"optimizer.learning_rate = {self.learning_rate}: expected a number above 0")
-        if self.schedule not in ("cosine", "constant"):
-            raise ValueError(f"optimizer.schedule = {self.schedule!r}: expected 'cosine' or 'constant'")
-        for name in ("warmup", "final_fraction"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"optimizer.{name} = {getattr(self, name)}: expected a share from 0 to 1")
-        for name in ("b1", "b2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"optimizer.{name} = {getattr(self, name)}: expected 0 or more, below 1")
-        if self.clip < 0:
-            raise ValueError(f"optimizer.clip = {self.clip}: expected 0 (no clipping) or more")
-        for name in ("master", "moments"):
-            if getattr(self, name) not in DTYPES:
-                raise ValueError(f"optimizer.{name} = {getattr(self, name)!r}: expected one of {', '.join(DTYPES)}")
+        expect_above(0, self, "optimizer", "learning_rate")
+        expect(lambda name: name in ("cosine", "constant"), "'cosine' or 'constant'", self, "optimizer", "schedule")
+        expect(lambda share: 0 <= share <= 1, "a share from 0 to 1", self, "optimizer", "warmup", "final_fraction")
+        expect(lambda rate: 0 <= rate < 1, "0 or more, below 1", self, "optimizer", "b1", "b2")
+        expect(lambda norm: norm >= 0, "0 (no clipping) or more", self, "optimizer", "clip")
+        expect_one_of(DTYPES, self, "optimizer", "master", "moments")
         if self.moments == "bfloat16" and max(self.b1, self.b2) > 0.99:
             # A change of less than 2^-9 of the value is rounded away, and with it everything that is new.
             raise ValueError("optimizer.moments = 'bfloat16': expected b1 and b2 of 0.99 at most, or moments = 'float32'")
@@ -113,8 +106,9 @@ def apply(params: Any, updates: Any, key: jax.Array) -> Any:
     found = []
     for index, (leaf, update) in enumerate(zip(leaves, jax.tree.leaves(updates), strict=True)):
         exact = leaf.astype(jnp.float32) + update
-        rounds = leaf.dtype == jnp.bfloat16
-        found.append(round_stochastically(exact, jax.random.fold_in(key, index)) if rounds else exact.astype(leaf.dtype))
+        if leaf.dtype == jnp.bfloat16:
+            exact = round_stochastically(exact, jax.random.fold_in(key, index))
+        found.append(exact.astype(leaf.dtype))
     return jax.tree.unflatten(structure, found)
 
 
@@ -122,5 +116,4 @@ def round_stochastically(x: jax.Array, key: jax.Array) -> jax.Array:
     """float32 -> one of the two bfloat16 values around it, the nearer the likelier: on average x itself."""
     bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
     noise = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.uint32)
-    kept = (bits + noise) & jnp.uint32(0xFFFF0000)
-    return jax.lax.bitcast_convert_type(kept, jnp.float32).astype(jnp.bfloat16)
+    return jax.lax.bitcast_convert_type((bits + noise) & jnp.uint32(0xFFFF0000), jnp.float32).astype(jnp.bfloat16)

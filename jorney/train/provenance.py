@@ -40,8 +40,7 @@ def _begin(file: storage.Path, decides: Mapping[str, Any], notes: Mapping[str, A
         return started
     found = storage.read_json(file)
     before, after = dict(_flat(found["decides"])), dict(_flat(now))
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if changed:
+    if changed := [name for name in {**before, **after} if before.get(name) != after.get(name)]:
         listed = "; ".join(f"{name} was {before.get(name)!r}, is {after.get(name)!r}" for name in changed)
         raise ValueError(
             f"{file}: the training in this folder was started otherwise: {listed}: expected the same, or another folder"

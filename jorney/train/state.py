@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params
+from jorney.model.params import Params, abstract, param_shardings
 
 
 class TrainState(NamedTuple):
@@ -35,14 +34,13 @@ def create(params: Params, optimizer: optax.GradientTransformation) -> TrainStat
 
 def state_shardings(config: ModelConfig, mesh: Mesh, optimizer: optax.GradientTransformation) -> TrainState:
     """Shardings of the whole state: moments lie where their parameters lie, everything else on every device."""
-    where = parameters.param_shardings(config, mesh)
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    shapes = jax.eval_shape(lambda p: create(p, optimizer), parameters.abstract(config))
+    where = param_shardings(config, mesh)
+    everywhere: Any = NamedSharding(mesh, PartitionSpec())
+    shapes = jax.eval_shape(lambda p: create(p, optimizer), abstract(config))
     moments = optax.tree_utils.tree_map_params(
         optimizer, lambda _, place: place, shapes.opt_state, where, transform_non_params=lambda _: everywhere
     )
-    places: Any = (everywhere, where, moments)
-    return TrainState(*places)
+    return TrainState(everywhere, where, moments)
 
 
 def placed(state: Any, where: TrainState) -> Any:

@@ -57,12 +57,12 @@ def make_train_step(
             (grads, sums), _ = jax.lax.scan(add, zeros, micro)
         count = jnp.maximum(sums["count"], 1.0)
         grads = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / count, grads)
-        metrics = {name: value / count for name, value in sums.items() if name != "count"}
+        metrics = {name: value / count for name, value in sums.items()}
         metrics |= {"count": sums["count"], "grad_norm": optax.tree_utils.tree_norm(grads)}
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         updates = jax.tree.map(lambda leaf: leaf * jnp.asarray(rate, leaf.dtype), updates)
         # The step's own key: a training that goes on rounds as one that never stopped.
-        params = apply(state.params, updates, jax.random.fold_in(jax.random.key(0), state.step))
-        return TrainState(state.step + 1, params, opt_state), metrics
+        key = jax.random.fold_in(jax.random.key(0), state.step)
+        return TrainState(state.step + 1, apply(state.params, updates, key), opt_state), metrics
 
     return step

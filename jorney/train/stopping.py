@@ -29,20 +29,19 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal: int | None = None
 
-    def reached(self, step: int) -> bool:
-        """Whether to stop after this step; all processes get the same answer.
+    def reached(self, step: int) -> int | None:
+        """The signal where this step is to be the last; all processes get the same answer.
 
         Of several processes one alone may have been told: jax then chooses a step that none of them has passed.
         """
         import jax  # here: the command line catches Stopped, and starts without jax
 
-        if jax.process_count() == 1:
-            return self.signal is not None
-        from jax.experimental import multihost_utils
+        if jax.process_count() > 1:
+            from jax.experimental import multihost_utils
 
-        if multihost_utils.reached_preemption_sync_point(step):
-            self.signal = signal.SIGTERM
-        return self.signal is not None
+            if multihost_utils.reached_preemption_sync_point(step):
+                self.signal = signal.SIGTERM
+        return self.signal
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_one_of
 from jorney.domain.answers import final_answer
 from jorney.domain.domain import Rating
 from jorney.domain.grading import Grader
@@ -60,8 +60,7 @@ class ExpandConfig(Sampling):
     prune: PruneConfig = dataclasses.field(default_factory=PruneConfig)
 
     def __post_init__(self) -> None:
-        if self.step_format not in FORMATS:
-            raise ValueError(f"expand.step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
+        expect_one_of(FORMATS, self, "expand", "step_format")
         expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "problem_rows", "chunk")
 
 
@@ -110,7 +109,7 @@ def expand(
 
     Args:
       policy: from `jorney.load`; it must write steps in the format that `config.step_format` names.
-      problems: `jorney.Problem`, or what `domain.problem.read_problems` gives.
+      problems: `jorney.Problem`, or what `rows.problems.read_problems` gives.
       config: how trees grow.
       judge: rates the last step of each path of a level; by default the exact one, for Countdown problems.
 
@@ -229,11 +228,13 @@ class Grower:
         tree.sampled.clear()
         level, end = tree.level, self._format.end_of_step
         for parent, w in [*((node, self._config.w) for node in beam), *((node, 1) for node in followed)]:
-            keys = row_keys(self._seed, tree.name(parent), w)
-            stop = functools.partial(end, k=level)
-            wait = len(self._openings[level + 1]) + 1  # the opening of the next step, and what shows that it is one
             request = self._engine.sample(
-                tree.spans[parent], keys, self._config.step_tokens, self._opening(tree, parent), stop, wait
+                tree.spans[parent],
+                row_keys(self._seed, tree.name(parent), w),
+                self._config.step_tokens,
+                self._opening(tree, parent),
+                functools.partial(end, k=level),
+                wait=len(self._openings[level + 1]) + 1,  # the opening of the next step, and what shows that it is one
             )
             tree.waits[request], self._under_way[request] = parent, tree
 
@@ -308,22 +309,18 @@ def _merge(tree: _Growing, policy: Policy) -> list[_Sample]:
 def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: bool) -> tuple[list[int], list[int]]:
     """Chooses and marks (the beam, the wrong steps that are followed outside it), and lets go of the other texts."""
     open_nodes = [index for index in added if tree.nodes[index].status == "pruned"]
-    candidates = [_candidate(tree, index) for index in open_nodes if not tree.nodes[index].excursion]
-    beam, wrong = prune(candidates, config.prune)
+    beam, wrong = prune([_candidate(tree, i) for i in open_nodes if not tree.nodes[i].excursion], config.prune)
     following = [index for index in open_nodes if tree.nodes[index].excursion]
     going = {*beam, *wrong, *following}
     for index in added:
         if index not in going or last:
             tree.spans[index].release()
     # At the limit of depth what would have gone on is not finished.
-    status = "unfinished" if last else "kept"
-    for index in (*beam, *following, *(() if last else wrong)):
-        tree.nodes[index] = dataclasses.replace(tree.nodes[index], status=status)
-    if last:
-        return [], []
-    for index in wrong:
-        tree.nodes[index] = dataclasses.replace(tree.nodes[index], excursion=True)
-    return beam, [*following, *wrong]
+    status, followed = ("unfinished", following) if last else ("kept", [*following, *wrong])
+    for index in (*beam, *followed):
+        node = tree.nodes[index]
+        tree.nodes[index] = dataclasses.replace(node, status=status, excursion=node.excursion or index in wrong)
+    return ([], []) if last else (beam, followed)
 
 
 def _candidate(tree: _Growing, index: int) -> Candidate:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jorney.config import expect_at_least, expect_one_of
+
 PRUNING = ("binary", "score")
 
 
@@ -24,12 +26,9 @@ class PruneConfig:
     explore_wrong: int = 1
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
-            raise ValueError(f"prune.keep = {self.keep}: expected 1 or more")
-        if self.by not in PRUNING:
-            raise ValueError(f"prune.by = {self.by!r}: expected one of {', '.join(PRUNING)}")
-        if self.explore_wrong < 0:
-            raise ValueError(f"prune.explore_wrong = {self.explore_wrong}: expected 0 or more")
+        expect_at_least(1, self, "prune", "keep")
+        expect_one_of(PRUNING, self, "prune", "by")
+        expect_at_least(0, self, "prune", "explore_wrong")
 
 
 class Candidate(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.text.step_format import FORMATS
-from jorney.tree.tree import ROOT, Node, Tree
+from jorney.tree.tree import ROOT, Tree
 
 JUDGED = "judged"  # in Tree.meta
 
@@ -36,13 +36,8 @@ def rerate(tree: Tree, ratings: Sequence[Rating], by: Mapping[str, Any]) -> Tree
     nodes = [tree.nodes[ROOT]]
     for node, rating in zip(tree.nodes[1:], ratings, strict=True):
         assert node.parent is not None
-        followed = rating.correct is False and node.status == "kept"
-        nodes.append(_rated(node, rating, nodes[node.parent].excursion or followed))
-    before = [node.rating for node in tree.nodes[1:]]
-    return dataclasses.replace(tree, nodes=tuple(nodes), meta={**tree.meta, JUDGED: {**by, "before": before}})
-
-
-def _rated(node: Node, rating: Rating, excursion: bool) -> Node:
-    return dataclasses.replace(
-        node, rating=rating.correct, score=rating.score, justification=rating.justification, excursion=excursion
-    )
+        excursion = nodes[node.parent].excursion or (rating.correct is False and node.status == "kept")
+        told: dict[str, Any] = {"rating": rating.correct, "score": rating.score, "justification": rating.justification}
+        nodes.append(dataclasses.replace(node, **told, excursion=excursion))
+    judged = {**by, "before": [node.rating for node in tree.nodes[1:]]}
+    return dataclasses.replace(tree, nodes=tuple(nodes), meta={**tree.meta, JUDGED: judged})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from jorney.tree.shape import children, levels, solved
 from jorney.tree.tree import STATUSES, Tree
 
@@ -15,7 +17,7 @@ class Calibration:
     """Scores from 0 to 1 against what came of them, in bins of equal width."""
 
     def __init__(self) -> None:
-        self._counts, self._scores, self._outcomes = [0] * BINS, [0.0] * BINS, [0.0] * BINS
+        self._bins = np.zeros((BINS, 3))  # count, sum of the scores, sum of the outcomes
         self._squares, self.outside = 0.0, 0
 
     def add(self, score: float, outcome: float) -> None:
@@ -23,30 +25,22 @@ class Calibration:
         if not 0 <= score <= 1:
             self.outside += 1
             return
-        place = min(int(score * BINS), BINS - 1)
-        self._counts[place] += 1
-        self._scores[place] += score
-        self._outcomes[place] += outcome
+        self._bins[min(int(score * BINS), BINS - 1)] += 1, score, outcome
         self._squares += (score - outcome) ** 2
 
     def result(self) -> dict[str, Any]:
         """The bins that hold something; the expected calibration error; Brier's score, the mean squared difference."""
-        total = sum(self._counts)
-        filled = [i for i in range(BINS) if self._counts[i]]
-        gaps = sum(abs(self._scores[i] - self._outcomes[i]) for i in filled)
+        filled = [(i, int(count), *sums) for i, (count, *sums) in enumerate(self._bins.tolist()) if count]
+        total = sum(count for _, count, _, _ in filled)
+        gaps = sum(abs(scores - outcomes) for _, _, scores, outcomes in filled)
         return {
             "count": total,
             "outside": self.outside,
             "expected_error": gaps / total if total else None,
             "brier": self._squares / total if total else None,
             "bins": [
-                {
-                    "from": i / BINS,
-                    "count": self._counts[i],
-                    "mean_score": self._scores[i] / self._counts[i],
-                    "right": self._outcomes[i] / self._counts[i],
-                }
-                for i in filled
+                {"from": i / BINS, "count": count, "mean_score": scores / count, "right": outcomes / count}
+                for i, count, scores, outcomes in filled
             ],
         }
 

@@ -133,8 +133,8 @@ def test_what_is_there_is_not_written_over(command, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["inspect"], "expected jorney inspect MODEL [OPTIONS], got 0 of 1"),
-        (["convert", "embedded"], "expected jorney convert MODEL DIR [OPTIONS], got 1 of 2"),
+        (["inspect"], "MODEL is missing: expected jorney inspect MODEL [OPTIONS]"),
+        (["convert", "embedded"], "DIR is missing: expected jorney convert MODEL DIR [OPTIONS]"),
         (["convert", "nowhere/at/all", "{out}"], "nowhere/at/all: no such folder"),
         (["export", "embedded", "{out}", "--dtype", "int8"], "dtype = 'int8': expected one of float32, bfloat16"),
         (["export", "embedded", "{out}", "--shard-bytes", "0"], "shard_bytes = 0: expected 1 or more"),

@@ -270,10 +270,10 @@ def test_gsm8k_answers_grade_themselves_correct(grader: Grader) -> None:
     with GSM8K.open() as file:
         solutions = [json.loads(line)["answer"] for line, _ in zip(file, range(50), strict=False)]
     problems = [mathematics(final_answer(solution) or "") for solution in solutions]
-    assert all(grade.correct for grade in grader.grade_all(zip(problems, solutions, strict=True)))
+    assert all(grader.grade(*pair).correct for pair in zip(problems, solutions, strict=True))
     # Through the worker: twice the answer, halved; and the answer plus one.
     halved = [rf"\boxed{{\frac{{{2 * float(problem.answer):g}}}{{2}}}}" for problem in problems]
-    assert all(grade.correct for grade in grader.grade_all(zip(problems, halved, strict=True)))
+    assert all(grader.grade(*pair).correct for pair in zip(problems, halved, strict=True))
     assert not any(grader.grade(problem, f"#### {float(problem.answer) + 1:g}").correct for problem in problems[:10])
 
 
@@ -282,7 +282,7 @@ def test_verifiers() -> None:
         assert grader.grade(PROBLEM, RIGHT) == grade_countdown(PROBLEM, RIGHT)
         assert grader.grade(mathematics("$1,000$"), "#### 1000.").correct  # equal as text
         assert grader.grade(mathematics("5"), "I do not know.") == Grade(False, None, note="no answer")
-        assert grader.worker_pid is None  # none of these needed the worker
+        assert grader.worker.pid is None  # none of these needed the worker
         with pytest.raises(ValueError, match=r"problem 'p2': verifier = 'code', expected one of countdown, math"):
             grader.grade(Problem(id="p2", question="?", answer="5", verifier="code"), "#### 5")
     with pytest.raises(ValueError, match="timeout_seconds = 0"):
@@ -306,31 +306,31 @@ def test_memory_is_bounded() -> None:
     """The number's 4 GB are not to be had: the comparison fails, and the worker lives on."""
     with Grader(timeout_seconds=20, memory_limit=200 << 20) as grader:
         assert grader.grade(mathematics("2"), "#### 4/2").correct
-        pid = grader.worker_pid
+        pid = grader.worker.pid
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(rf"Max address space +{200 << 20} ", limits)
         assert grader.grade(mathematics("2"), "#### 2^{34359738368}").note == "answers 2^{34359738368}, not 2"
         assert grader.grade(mathematics("2"), "#### 6/3").correct
-        assert grader.worker_pid == pid
+        assert grader.worker.pid == pid
 
 
 def test_a_dead_worker_is_replaced_and_none_is_left() -> None:
     with Grader(timeout_seconds=30) as grader:
         assert grader.grade(mathematics("2"), "#### 4/2").correct
-        first = grader.worker_pid
+        first = grader.worker.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
         os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)  # dead, and for the grader to notice
         assert grader.grade(mathematics("2"), "#### 6/3").correct  # this answer is not to blame
-        second = grader.worker_pid
+        second = grader.worker.pid
         assert second is not None
         assert second != first
         threading.Timer(0.5, os.kill, (second, signal.SIGKILL)).start()
         assert grader.grade(mathematics("2"), "#### 9^{9^{9^9}}") == Grade(False, "9^{9^{9^9}}", note="the grading worker died")
         assert grader.grade(mathematics("2"), "#### 8/4").correct
-        third = grader.worker_pid
+        third = grader.worker.pid
         assert third is not None
-    assert grader.worker_pid is None
+    assert grader.worker.pid is None
     for pid in (first, second, third):
         with pytest.raises(ProcessLookupError):  # a zombie would still be there
             os.kill(pid, 0)
@@ -340,13 +340,13 @@ def test_ctrl_c_leaves_no_reply_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that was interrupted must not have its reply read as the reply to the next."""
     with Grader(timeout_seconds=30) as grader:
         assert grader.grade(mathematics("2"), "#### 4/2").correct
-        assert grader._worker._connection is not None
+        assert grader.worker._connection is not None
 
         def interrupted(self: object, timeout: float) -> bool:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(type(grader._worker._connection), "poll", interrupted)
+            patch.setattr(type(grader.worker._connection), "poll", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 grader.grade(mathematics("2"), "#### 6/3")  # the worker replies "right"
         assert not grader.grade(mathematics("2"), "#### 6/4").correct
@@ -365,7 +365,7 @@ from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 grader = Grader(timeout_seconds=2)
 assert grader.grade(Problem("p", "?", "2"), "#### 4/2").correct
-print(grader.worker_pid, flush=True)
+print(grader.worker.pid, flush=True)
 if len(sys.argv) > 1:
     grader.grade(Problem("p", "?", "2"), "#### 9^{9^{9^9}}")
 time.sleep(60)
@@ -416,4 +416,4 @@ def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pyt
     monkeypatch.syspath_prepend(tmp_path)
     with Grader() as grader, pytest.raises(RuntimeError, match="the grading worker did not start"):
         grader.grade(mathematics("2"), "#### 4/2")
-    assert grader.worker_pid is None
+    assert grader.worker.pid is None

@@ -10,13 +10,17 @@ import re
 from fractions import Fraction
 
 import pytest
+import walks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jorney.domain.countdown import game, sets, walks
+from jorney.domain import domains
+from jorney.domain.countdown import game, sets
 from jorney.domain.countdown.game import Numbers, Step
+from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import Countdown
+from jorney.domain.problem import Problem
 
 NUMBERS = st.lists(st.integers(1, 25), min_size=2, max_size=5).map(lambda values: tuple(sorted(values)))
 SEEDS = st.integers(0, 2**32)  # a generator that hypothesis makes ignores weights
@@ -320,3 +324,15 @@ def test_where_a_walk_goes_does_not_depend_on_what_it_looks_out_for(values, seed
     marked = itertools.islice(walks.wander(start, random.Random(seed), mark), 40)
     told = [line for line in marked if not line.startswith(("So ", "But "))]
     assert told == list(itertools.islice(walks.wander(start, random.Random(seed)), len(told)))
+
+
+def test_a_target_is_a_whole_number() -> None:
+    """12.0, as a table of numbers has it, is 12; 12.5 and a text are refused by name, and never silently wrong."""
+    text = "1. 3 * 4 = 12 (left: 12)\n#### 12"
+    problem = Problem("p", "Make 12 from 3, 4.", "12", verifier="countdown", meta={"numbers": [3, 4], "target": 12.0})
+    assert grade_countdown(problem, text).correct
+    for meta in ({"numbers": [3, 4], "target": 12.5}, {"numbers": [3, 4], "target": "12"}, {"numbers": [3.5, 4], "target": 12}):
+        with pytest.raises(ValueError, match="problem 'p': numbers = .*: expected whole numbers"):
+            grade_countdown(dataclasses.replace(problem, meta=meta), text)
+        with pytest.raises(ValueError, match="file: line 3: field 'meta': expected whole numbers"):
+            domains.named("countdown", "").check(meta, "file: line 3")

@@ -84,9 +84,9 @@ def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grader]]:
             return note
 
     class TimedGrader(Grader):
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            self._worker = Timed(self.timeout_seconds, self.memory_limit)
+        def __init__(self, timeout_seconds: float) -> None:
+            super().__init__(timeout_seconds)
+            self.worker = Timed(timeout_seconds)
             made.append(self)
 
     for module in (benchmarks, rollouts, best_of_n, expand):
@@ -94,16 +94,16 @@ def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grader]]:
             monkeypatch.setattr(module, "Grader", lambda *_, **__: TimedGrader(SECONDS))
     yield made
     assert all(taken < 30 for taken in seconds)  # its second and a new worker's start, which a busy machine draws out
-    assert all(one.worker_pid is None for one in made)  # no worker is left behind
+    assert all(one.worker.pid is None for one in made)  # no worker is left behind
 
 
 def right(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
     return [Rating(True, "", 1.0) for _ in requests]
 
 
-def test_evaluation(towers: Policy, tmp_path, graders) -> None:
+def test_evaluation(towers: Policy, graders) -> None:
     config = EvaluateConfig(max_tokens=6, temperature=1.0, rows=2, chunk=2)
-    found = benchmarks.evaluate(Generator(towers), PROBLEMS, PLAIN, config, 0, tmp_path)
+    found = list(benchmarks.evaluate(Generator(towers), PROBLEMS, PLAIN, config, 0))
     assert [one.correct for one in found] == [False, False]
     assert all(one.note for one in found)
     assert len(graders) == 1

@@ -12,7 +12,8 @@ from jorney import cli
 from jorney.domain import domains
 from jorney.domain.domain import Domain, Rating
 from jorney.domain.problem import Problem
-from jorney.run.commands.command import EvaluateCommand, ExpandCommand
+from jorney.run.stages.evaluation import EvaluateCommand
+from jorney.run.stages.expansion import ExpandCommand
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.text.step_format import ABEL
 from jorney.tree.expand import ExpandConfig

@@ -69,7 +69,7 @@ class Scripted(Programs):
                 watches[row] = rows.waits[row] if breaks[token] else max(watches[row] - 1, -1)
                 active[row] = not (count + 1 >= rows.limits[row] or watches[row] == 0)
             steps += 1
-        return None, Chunk(tokens, 0.0 * tokens, 0.0 * tokens, counts, watches, np.int32(steps), np.int32(writes))
+        return None, Chunk(Sampled(tokens, 0.0 * tokens, 0.0 * tokens), counts, watches, np.int32(steps), np.int32(writes))
 
 
 @pytest.mark.parametrize("chunk", [pytest.param(8, marks=pytest.mark.slow), 16])

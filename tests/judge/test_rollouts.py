@@ -60,7 +60,7 @@ def test_labels_do_not_depend_on_the_grouping(policy) -> None:
     generator = Generator(policy)
     config = RolloutConfig(solutions=2, completions=2, max_tokens=24, rows=8, chunk=8)
 
-    class Finishing:
+    class Making:
         """The embedded model never ends a text: what it wrote is taken as finished."""
 
         def generate(self, prompts, sampling, ids):
@@ -72,9 +72,9 @@ def test_labels_do_not_depend_on_the_grouping(policy) -> None:
         engine = staticmethod(generator.engine)
         policy = generator.policy
 
-    together = label(Finishing(), policy, problems, ABEL, config, 0)
+    together = label(Making(), policy, problems, ABEL, config, 0)
     assert len(together) >= 3
-    alone = [one for problem in problems for one in label(Finishing(), policy, [problem], ABEL, config, 0)]
+    alone = [one for problem in problems for one in label(Making(), policy, [problem], ABEL, config, 0)]
     assert alone == together
 
 

@@ -89,7 +89,7 @@ def draw_params(config: ModelConfig) -> parameters.Params:
     """The training tree of a model of drawn weights."""
     layers: dict[parameters.Path, list[np.ndarray]] = {}
     for name, row, _ in expected_tensors(config):
-        layers.setdefault(row.path, []).append(row.from_hf(draw(name, row.stored)))
+        layers.setdefault(row.path, []).append(draw(name, row.stored).reshape(row.split).transpose(row.order))
     rows = parameters.table(config)
     return parameters.nest({path: np.stack(v) if rows[path].stacked else v[0] for path, v in layers.items()})
 

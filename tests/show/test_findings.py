@@ -8,7 +8,7 @@ import re
 import pytest
 from random_trees import random_tree
 
-from jorney.show import exhibits, figures, findings, report_page, tree_drawing
+from jorney.show import exhibits, figures, findings, markdown, page, report_page, tree_drawing
 from jorney.thought.thought import Piece, Thought
 from jorney.tree.tree import Node, Tree
 
@@ -115,8 +115,8 @@ def test_reward_model_and_pairs(full) -> None:
 @pytest.mark.parametrize("value", [None, {}, [], "x", {"a": None}, {"a": {"accuracy": "x"}}])
 def test_no_shape_of_a_part_breaks_the_page(full, part, value) -> None:
     full[part] = value
-    assert "<h1>" in report_page.html(full, ())
-    assert report_page.text(full, ()).startswith("# ")
+    assert "<h1>" in page.html(report_page.document(full, ()))
+    assert markdown.text(report_page.document(full, ())).startswith("# ")
 
 
 def test_points_of_the_token_figure(full) -> None:
@@ -199,18 +199,18 @@ JOURNEY = Thought(
 
 
 def test_excursions_and_reflections_are_marked(full) -> None:
-    text = report_page.html(full, (), TREE, (JOURNEY, JOURNEY))
+    text = page.html(report_page.document(full, (), TREE, (JOURNEY, JOURNEY)))
     assert '<div class="piece excursion"><span class="mark" title="left again" aria-label="left again">✗</span>' in text
     assert "<span>1. &lt;b&gt;x&lt;/b&gt;</span>" in text
     assert text.count('class="piece reflection"') == 2
     for heading in ("Controls", "Behaviour", "A reasoning tree", "All trees", "A long thought", "All thoughts", "Reward model"):
         assert f"<h2>{heading}</h2>" in text
-    flat = report_page.text(full, (), (JOURNEY, JOURNEY))
+    flat = markdown.text(report_page.document(full, thoughts=(JOURNEY, JOURNEY)))
     assert "## A long thought" in flat
     assert "Wait, 3 is not 9. Go back to the question." in flat
 
 
 def test_without_tree_and_thoughts_the_sections_are_left_out(report) -> None:
-    text = report_page.html(report, ())
+    text = page.html(report_page.document(report, ()))
     for heading in ("Controls", "Behaviour", "A reasoning tree", "A long thought", "Reward model"):
         assert heading not in text

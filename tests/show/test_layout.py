@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt  # rich needs it, so it is always there
 
-from jorney.show import Sample, SampleOutput, markdown, report_page
+from jorney.show import Sample, SampleOutput, markdown, page, report_page
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def html(report, samples) -> str:
-    return report_page.html(report, samples)
+    return page.html(report_page.document(report, samples))
 
 
 @pytest.fixture
@@ -132,16 +132,16 @@ def test_names_and_values_of_the_report_are_escaped_too(report):
     report["seed"] = evil
     report["environment"][evil] = evil
     report["seconds"][evil] = 1
-    parsed = Page(report_page.html(report, [Sample(evil, evil, {evil: SampleOutput(evil, True, evil)})]))
+    parsed = Page(page.html(report_page.document(report, [Sample(evil, evil, {evil: SampleOutput(evil, True, evil)})])))
     assert not parsed.all("script")
     assert parsed.texts("h1") == [f"Jorney {evil}"]
     assert all(attributes["aria-label"] for attributes in parsed.all("pre"))
-    text = report_page.text(report, [Sample(evil, evil, {evil: SampleOutput(evil, True, evil)})])
+    text = markdown.text(report_page.document(report, [Sample(evil, evil, {evil: SampleOutput(evil, True, evil)})]))
     assert not markup(MarkdownIt().enable("table").parse(text))
 
 
 def test_a_line_break_that_begins_a_text_is_kept(report):
-    html = report_page.html(report, [Sample("q", "a", {"base": SampleOutput("\nsecond", True)})])
+    html = page.html(report_page.document(report, [Sample("q", "a", {"base": SampleOutput("\nsecond", True)})]))
     assert ">\n\nsecond</pre>" in html  # of two, the parser of a browser drops one
 
 
@@ -155,7 +155,7 @@ def markup(tokens) -> list[str]:
 
 
 def test_markdown_shows_untrusted_text_as_text(report, samples):
-    tokens = MarkdownIt().enable("table").parse(report_page.text(report, samples))
+    tokens = MarkdownIt().enable("table").parse(markdown.text(report_page.document(report, samples)))
     fences = [token.content for token in tokens if token.type == "fence"]
     hostile = samples[1].outputs["base"].text.replace("\x1b", "\u241b").replace("\x00", "\u2400")
     assert fences == [
@@ -200,13 +200,13 @@ def test_escaped_text_reads_as_it_was(text):
 
 
 def test_markdown_tables(report):
-    text = report_page.text(report, [])
+    text = markdown.text(report_page.document(report, []))
     assert "| SFT phase 1 | 41.3% | 38.3–44.4% | 1,000 | 1,061.7 | 2,048 | 98.3% |" in text
     report["environment"]["git"] = "a | b"
-    assert r"| Commit | a \| b |" in report_page.text(report, [])
+    assert r"| Commit | a \| b |" in markdown.text(report_page.document(report, []))
 
 
 def test_markdown_of_another_model_set(report):
     del report["comparisons"], report["training"], report["environment"], report["seconds"]
-    text = report_page.text(report, [])
+    text = markdown.text(report_page.document(report, []))
     assert [line for line in text.splitlines() if line.startswith("#")] == ["# Jorney quickstart", "## Accuracy"]

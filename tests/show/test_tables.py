@@ -116,19 +116,21 @@ def test_facts(report):
 
 
 def test_comparison_in_words(report):
-    (sentence,) = tables.comparison_sentences(report)
+    (sentence,) = map(tables.comparison_in_words, tables.comparisons(report))
     assert sentence.replace(formats.NO_BREAK, " ") == (
         "SFT phase 1 against the base model: +41.0 percentage points. "
         "Of the same problems, 412 were solved only by SFT phase 1 and 2 only by the base model. "
         "Chance alone would rarely divide them so unevenly: McNemar's exact test, p < 0.001."
     )
     report["comparisons"][0] |= {"mcnemar_p": 0.312, "difference": -0.01}
-    (sentence,) = tables.comparison_sentences(report)
+    (sentence,) = map(tables.comparison_in_words, tables.comparisons(report))
     assert "−1.0 percentage points" in sentence
     assert "Chance alone could well divide them so unevenly" in sentence
     assert sentence.replace(formats.NO_BREAK, " ").endswith("p = 0.312.")
     report["comparisons"] = [{"a": "sft_phase1", "b": "base", "difference": 0.2}]
-    assert tables.comparison_sentences(report) == ["SFT phase 1 against the base model: +20.0 percentage points."]
+    assert list(map(tables.comparison_in_words, tables.comparisons(report))) == [
+        "SFT phase 1 against the base model: +20.0 percentage points."
+    ]
 
 
 def printed(report, width: int) -> str:

@@ -9,7 +9,7 @@ from prompts import TEXTS
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion
-from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, read_parts, summarise
+from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, summarise
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import ABEL
 
@@ -34,31 +34,15 @@ class Scripted:
             yield index, [Completion(text, (5,) * (10 + by_id[name]), (0.0,), (0.0,), True)]
 
 
-def test_grades_in_the_problems_order(tmp_path: pathlib.Path) -> None:
-    done = []
-    found = evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0, tmp_path, lambda count, text: done.append((count, text)))
-    assert [one.id for one in found] == [problem.id for problem in PROBLEMS]
-    assert [one.correct for one in found] == [True] * 7 + [False] * 3
-    assert [one.tokens for one in found] == list(range(10, 20))
-    assert [count for count, _ in done] == [4, 4, 2]
-    assert done[-1][1] == "70.0% right"
-    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == ["000000.jsonl", "000001.jsonl", "000002.jsonl"]
+def test_grades_as_they_end() -> None:
+    found = {one.id: one for one in evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)}
+    own = [found[problem.id] for problem in PROBLEMS]
+    assert [one.correct for one in own] == [True] * 7 + [False] * 3
+    assert [one.tokens for one in own] == list(range(10, 20))
 
 
-def test_what_stands_in_a_part_is_not_repeated(tmp_path: pathlib.Path) -> None:
-    whole = evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0, tmp_path)
-    (tmp_path / "parts" / "000001.jsonl").unlink()
-    lost = {one.id for one in whole} - {one.id for one in read_parts(tmp_path / "parts")}
-    again = Scripted()
-    # A part may be missing in the middle only by hand; numbering goes on from the count.
-    (tmp_path / "parts" / "000002.jsonl").rename(tmp_path / "parts" / "000001.jsonl")
-    assert evaluate(again, PROBLEMS, ABEL, CONFIG, 0, tmp_path) == whole
-    assert set(again.asked) == lost
-    assert len(lost) == 4
-
-
-def test_summary_numbers(tmp_path: pathlib.Path) -> None:
-    found = summarise(evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0, tmp_path), CONFIG)
+def test_summary_numbers() -> None:
+    found = summarise(list(evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)), CONFIG)
     low, high = wilson(7, 10)
     assert found == {
         "accuracy": 0.7,
@@ -83,14 +67,14 @@ def test_mathematics_is_graded_by_its_verifier(tmp_path: pathlib.Path) -> None:
         def stream(self, prompts, sampling, ids):
             yield 0, [Completion("1. Half.\n#### $\\frac{1}{2}$", (1, 2), (0.0,), (0.0,), True)]
 
-    (found,) = evaluate(One(), [Problem("half", "1/2?", "0.5")], ABEL, CONFIG, 0, tmp_path)
+    (found,) = evaluate(One(), [Problem("half", "1/2?", "0.5")], ABEL, CONFIG, 0)
     assert found.correct
     assert found.equations == 0
 
 
-def test_empty_sets_are_refused(tmp_path: pathlib.Path) -> None:
+def test_empty_sets_are_refused() -> None:
     with pytest.raises(ValueError, match="no problems to evaluate"):
-        evaluate(Scripted(), [], ABEL, CONFIG, 0, tmp_path)
+        summarise([], CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jorney.judge.labelled import Labelled
 from jorney.solve.prm_report import auc, calibration, calibration_error, draw, markdown, mcc, measure, mr_score, scored
-from jorney.solve.prm_scores import best_threshold, step_f1
+from jorney.solve.prm_scores import best_threshold, counted, step_f1
 
 LABELS = [[True, True, True], [True, False, True], [False, False]]
 SCORES = [[0.9, 0.8, 0.6], [0.7, 0.3, 0.9], [0.6, 0.1]]
@@ -18,7 +18,7 @@ def test_unknown_labels_are_left_out() -> None:
     solutions = [Labelled("a", "q", ("1. x", "2. y", "3. z"), (1.0, None, 0.25)), Labelled("b", "q", ("1. x",), (None,))]
     found = scored(solutions, [[0.9, 0.5, 0.2], [0.4]])
     assert (found.labels, found.scores) == ([[True, False]], [[0.9, 0.2]])
-    assert found.counted == [(True, 0.9), (False, 0.2)]
+    assert counted(found.labels, found.scores) == [(True, 0.9), (False, 0.2)]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=12))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -208,40 +206,21 @@ class FakeGenerator:
             yield index, [Completion(text, (1,) * (i + 4), (), (), True, i + 4) for i, text in enumerate(texts)]
 
 
-def test_attempts_survive_an_interruption(tmp_path: pathlib.Path) -> None:
+def test_attempts_as_they_end() -> None:
     problems = [make_problem((1, 2 + i), 3 + i) for i in range(7)]
-    limits, config = EvaluateConfig(rows=8), ResampleConfig(attempts=4)
-
-    def run(generator, folder):
-        return sample_attempts(generator, problems, ABEL, limits, config, 0, folder)
-
-    whole = run(FakeGenerator(), tmp_path / "whole")
+    found = list(sample_attempts(FakeGenerator(), problems, ABEL, EvaluateConfig(rows=8), ResampleConfig(attempts=4), 0))
     right, ones = [False, False, False, True], [1] * 4
-    assert whole[0] == Attempts(problems[0].id, [4, 5, 6, 7], ["0", "1", "2", "3"], right, [0, 0, 0, 1], ones)
-    with pytest.raises(KeyboardInterrupt):
-        run(FakeGenerator(fail_after=5), tmp_path / "cut")
-    rest = FakeGenerator()
-    assert run(rest, tmp_path / "cut") == whole
-    assert len(rest.asked) == 3  # four were written
-    assert sorted(path.name for path in (tmp_path / "cut" / "parts").iterdir()) == [f"{i:06d}.jsonl" for i in range(4)]
-    again = FakeGenerator()
-    assert run(again, tmp_path / "cut") == whole
-    assert again.asked == []
+    assert found[0] == Attempts(problems[0].id, [4, 5, 6, 7], ["0", "1", "2", "3"], right, [0, 0, 0, 1], ones)
+    assert [one.id for one in found] == [problem.id for problem in problems]
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(64, 60), (10, 10), (4, 5)])
-def test_rows_are_a_multiple_of_the_attempts(tmp_path: pathlib.Path, rows, expected) -> None:
-    generator, done = FakeGenerator(), []
+def test_rows_are_a_multiple_of_the_attempts(rows, expected) -> None:
+    generator = FakeGenerator()
     limits = EvaluateConfig(max_tokens=70, rows=rows, chunk=3, temperature=0.0, top_p=1.0)
     config = ResampleConfig(attempts=5, temperature=0.9, top_p=0.8)
-    sample_attempts(generator, PROBLEMS, ABEL, limits, config, 3, tmp_path, lambda count, text: done.append(count))
+    assert len(list(sample_attempts(generator, PROBLEMS, ABEL, limits, config, 3))) == 3
     assert generator.sampling == SamplingConfig(5, 70, 0.9, 0.8, seed=3, rows=expected, chunk=3)
-    assert sum(done) == 3
-
-
-def test_no_problems_are_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="there are no problems to attempt"):
-        sample_attempts(FakeGenerator(), [], ABEL, EvaluateConfig(), ResampleConfig(), 0, tmp_path)
 
 
 @pytest.mark.parametrize(("field", "value"), [("attempts", 0), ("temperature", 0.0), ("top_p", 1.5)])

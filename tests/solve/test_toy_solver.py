@@ -12,7 +12,7 @@ import pytest
 from jorney import cli
 from jorney.domain.problem import Problem
 from jorney.judge.judge import Judge
-from jorney.run.commands.command import SearchCommand
+from jorney.run.stages.searching import SearchCommand
 from jorney.solve import search
 from jorney.solve.best_of_n import BestOfN
 from jorney.solve.choice import Solutions, choose

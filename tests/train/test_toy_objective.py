@@ -19,7 +19,7 @@ from jorney.machine.bench.train import TrainBench, run
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.transformer import hidden_states, read_out
-from jorney.run.commands.learn import ObjectiveCommand
+from jorney.run.stages.fine_tuning import ObjectiveCommand
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.train import objective
@@ -46,8 +46,8 @@ def unlikelihood_loss(model: ModelConfig, dtype: Any, remat: str) -> LossFn:
         found, _ = log_probs(model, params, hidden, batch["targets"], 512)
         labels, known = batch["labels"], batch["labels"] >= 0
         losses = jnp.where(labels > 0.5, -found, -jnp.log1p(-jnp.exp(jnp.minimum(found, -1e-6))))
-        sums = {"loss": losses, "accuracy": (found > jnp.log(0.5)) == (labels > 0.5)}
-        return jnp.sum(losses * known), {**{name: jnp.sum(x * known) for name, x in sums.items()}, "count": jnp.sum(known)}
+        loss = jnp.sum(losses * known)
+        return loss, {"loss": loss, "count": jnp.sum(known)}
 
     return loss
 

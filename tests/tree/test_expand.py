@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 
 import pytest
+from walks import aimless_question
 
 from jorney.compiled import Compilations
 from jorney.domain.countdown.game import parse_step
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.countdown.verify import rate
-from jorney.domain.countdown.walks import aimless_question
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator

@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 from chats import TEMPLATE, chat_tokenizer
+from walks import aimless_question
 
 from jorney.compiled import Compilations
 from jorney.domain.countdown.game import parse_step
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.domain.countdown.walks import aimless_question
 from jorney.domain.domain import Rating
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.generate import Generator

@@ -46,7 +46,8 @@ def walk(problem: Problem, text: str) -> Walked:
             number = int(numbered[1]) if len(numbered[1]) <= _DIGITS else following
             if 0 < number < following:
                 backs, justified = backs + 1, justified + _justified(path[-1], target)
-                path = [path[0], *_before(path[1:], number)]
+                while len(path) > 1 and path[-1].number >= number:
+                    path.pop()
             numbers, error = take_step(path[-1].numbers, *numbered.groups())
             path.append(_Place(number, numbers, path[-1].sound and not error))
         first = first or (not backs and path[-1].sound and path[-1].numbers == (target,))
@@ -65,10 +66,3 @@ def _return(path: list[_Place], state: Numbers) -> list[_Place]:
             return path[: index + 1]
     # It is numbered as the states of so many numbers are, so that a text which counts on from there goes back once, not twice.
     return [*path, _Place(max(0, len(path[0].numbers) - len(state)), state, False)]
-
-
-def _before(path: list[_Place], number: int) -> list[_Place]:
-    """The path up to the place from which a step of this number goes on."""
-    while path and path[-1].number >= number:
-        path = path[:-1]
-    return path

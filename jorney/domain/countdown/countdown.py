@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jorney.domain.countdown.backtracks import walk
-from jorney.domain.countdown.grade import grade_countdown
+from jorney.domain.countdown.grade import grade_countdown, is_whole
 from jorney.domain.countdown.sets import NAME, SPLITS, Countdown, sample_problems
 from jorney.domain.countdown.verify import rate, state
 from jorney.domain.domain import Compare, Domain, Grade, Rating, Walked
@@ -29,6 +29,8 @@ class CountdownDomain(Domain):
             raise ValueError(
                 f"{place}: field 'meta': expected 'numbers' and 'target' for the verifier 'countdown', got {meta!r}"
             )
+        if not isinstance(meta["numbers"], list | tuple) or not all(map(is_whole, (*meta["numbers"], meta["target"]))):
+            raise ValueError(f"{place}: field 'meta': expected whole numbers for the verifier 'countdown', got {meta!r}")
 
     def equal(self, known: str, stated: str, compare: Compare) -> str:
         return "" if stated == known else f"answers {stated}, not {known}"

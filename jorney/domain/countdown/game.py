@@ -11,10 +11,14 @@ leaves the remaining numbers written, the form that DeepSeekMath's solutions hav
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
+import itertools
+import operator
 import random
 import re
+from collections.abc import Callable, Sequence
 
 Numbers = tuple[int, ...]  # a multiset of numbers, ascending
 
@@ -48,18 +52,17 @@ def parse_step(text: str) -> Step | None:
     return Step(int(a), op, int(b), int(result), tuple(sorted(map(int, left.split(", ")))))
 
 
+_OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": lambda a, b: a // b if b and a % b == 0 else 0,
+}
+
+
 def apply(a: int, op: str, b: int) -> int | None:
     """a op b where that is a whole number from 1 up, else None."""
-    if op == "+":
-        value = a + b
-    elif op == "-":
-        value = a - b
-    elif op == "*":
-        value = a * b
-    else:
-        if b == 0 or a % b:
-            return None
-        value = a // b
+    value = _OPERATIONS[op](a, b)
     return value if value >= 1 else None
 
 
@@ -83,14 +86,12 @@ def step_error(numbers: Numbers, step: Step) -> str | None:
 def moves(numbers: Numbers) -> tuple[Step, ...]:
     """Every legal step from `numbers`, each once: the smaller number first in + and *, the larger first in - and /."""
     found: dict[tuple[int, str, int], Step] = {}
-    for i, small in enumerate(numbers):
-        for j in range(i + 1, len(numbers)):
-            large = numbers[j]
-            rest = numbers[:i] + numbers[i + 1 : j] + numbers[j + 1 :]
-            for a, op, b in ((small, "+", large), (large, "-", small), (small, "*", large), (large, "/", small)):
-                value = apply(a, op, b)
-                if value is not None and value <= LARGEST and (a, op, b) not in found:
-                    found[a, op, b] = Step(a, op, b, value, tuple(sorted((*rest, value))))
+    for (i, small), (j, large) in itertools.combinations(enumerate(numbers), 2):
+        rest = numbers[:i] + numbers[i + 1 : j] + numbers[j + 1 :]
+        for a, op, b in ((small, "+", large), (large, "-", small), (small, "*", large), (large, "/", small)):
+            value = apply(a, op, b)
+            if value is not None and value <= LARGEST and (a, op, b) not in found:
+                found[a, op, b] = Step(a, op, b, value, tuple(sorted((*rest, value))))
     return tuple(found.values())
 
 
@@ -99,25 +100,15 @@ def paths_to(numbers: Numbers) -> dict[int, int]:
     """{value: how many different step sequences end with this one value left}."""
     if len(numbers) == 1:
         return {numbers[0]: 1}
-    total: dict[int, int] = {}
+    total: collections.Counter[int] = collections.Counter()
     for step in moves(numbers):
-        for value, count in paths_to(step.left).items():
-            total[value] = total.get(value, 0) + count
-    return total
+        total.update(paths_to(step.left))
+    return dict(total)
 
 
 def sample_solution(numbers: Numbers, target: int, rng: random.Random) -> tuple[Step, ...]:
     """A sequence of steps from `numbers` to `target`, uniform over all that exist. Raises ValueError when there is none."""
-    steps: list[Step] = []
-    while len(numbers) > 1:
-        options = [(step, paths_to(step.left).get(target, 0)) for step in moves(numbers)]
-        weights = [weight for _, weight in options]
-        if not sum(weights):
-            raise ValueError(f"no steps lead from {numbers} to {target}")
-        step = rng.choices([step for step, _ in options], weights)[0]
-        steps.append(step)
-        numbers = step.left
-    return tuple(steps)
+    return _solution(numbers, target, lambda steps, ways: rng.choices(steps, ways)[0])
 
 
 def widest_solution(numbers: Numbers, target: int, rng: random.Random) -> tuple[Step, ...]:
@@ -128,18 +119,24 @@ def widest_solution(numbers: Numbers, target: int, rng: random.Random) -> tuple[
     Raises:
       ValueError: there is none.
     """
+
+    def choose(steps: Sequence[Step], ways: Sequence[int]) -> Step:
+        return max(zip(ways, steps, strict=True), key=lambda option: (option[0], rng.random()))[1]
+
+    return _solution(numbers, target, choose)
+
+
+def _solution(numbers: Numbers, target: int, choose: Callable[[Sequence[Step], Sequence[int]], Step]) -> tuple[Step, ...]:
+    """The steps that `choose` takes, given those that there are and how many sequences lead from each to the target."""
     steps: list[Step] = []
     while len(numbers) > 1:
-        ways, _, step = max(((paths_to(step.left).get(target, 0), rng.random(), step) for step in moves(numbers)), key=_ways)
-        if not ways:
+        options = moves(numbers)
+        ways = [paths_to(step.left).get(target, 0) for step in options]
+        if not any(ways):
             raise ValueError(f"no steps lead from {numbers} to {target}")
-        steps.append(step)
-        numbers = step.left
+        steps.append(choose(options, ways))
+        numbers = steps[-1].left
     return tuple(steps)
-
-
-def _ways(option: tuple[int, float, Step]) -> tuple[int, float]:
-    return option[:2]
 
 
 def write_solution(steps: tuple[Step, ...]) -> str:

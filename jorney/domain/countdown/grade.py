@@ -18,7 +18,15 @@ def start(problem: Problem) -> tuple[Numbers, int]:
     """A problem's numbers and its target. Raises ValueError where `problem.meta` lacks them."""
     if not {"numbers", "target"} <= set(problem.meta):
         raise ValueError(f"problem {problem.id!r}: expected a Countdown problem, with meta['numbers'] and meta['target']")
-    return tuple(sorted(problem.meta["numbers"])), int(problem.meta["target"])
+    numbers, target = problem.meta["numbers"], problem.meta["target"]
+    if not all(map(is_whole, (*numbers, target))):
+        raise ValueError(f"problem {problem.id!r}: numbers = {numbers!r}, target = {target!r}: expected whole numbers")
+    return tuple(sorted(map(int, numbers))), int(target)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, 12.0 being one: tables of numbers have no others."""
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
 def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:

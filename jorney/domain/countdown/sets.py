@@ -60,11 +60,6 @@ def split_of(numbers: Numbers) -> str:
     return name
 
 
-def question(numbers: Numbers, target: int) -> str:
-    """The question's text."""
-    return f"Make {target} from {', '.join(map(str, numbers))}."
-
-
 def sample_problems(task: Countdown, split: str, count: int, seed: int) -> list[Problem]:
     """`count` different problems of one set, each with a solution.
 
@@ -97,8 +92,7 @@ def sample_problems(task: Countdown, split: str, count: int, seed: int) -> list[
                 )
             continue
         solve = widest_solution if task.solutions == "widest" else sample_solution
-        solution = write_solution(solve(numbers, target, rng))
-        problems[numbers, target] = make_problem(numbers, target, solution)
+        problems[numbers, target] = make_problem(numbers, target, write_solution(solve(numbers, target, rng)))
     return list(problems.values())
 
 
@@ -107,7 +101,7 @@ def make_problem(numbers: Numbers, target: int, solution: str | None = None) -> 
     numbers = tuple(sorted(numbers))
     return Problem(
         id=f"countdown-{'-'.join(map(str, numbers))}-{target}",
-        question=question(numbers, target),
+        question=f"Make {target} from {', '.join(map(str, numbers))}.",
         answer=str(target),
         solution=solution,
         verifier="countdown",

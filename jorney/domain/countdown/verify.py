@@ -26,11 +26,8 @@ def rate(problem: Problem, steps: Sequence[str]) -> Rating:
     error = ""
     for text in steps:
         step = parse_step(text.partition("\n")[0])
-        if step is None:
-            error = error or "this is no step"
-            continue
-        error = error or step_error(numbers, step) or ""
-        numbers = step.left
+        error = error or (step_error(numbers, step) or "" if step else "this is no step")
+        numbers = step.left if step else numbers
     answer = final_answer(steps[-1]) if steps else None
     if error:
         return Rating(False, error, 0.0)

@@ -139,8 +139,7 @@ class Calls:
             before_sleep=again,
             reraise=True,
         )
-        body: dict[str, Any] = await attempts(self._send, key, request)
-        return body
+        return await attempts(self._send, key, request)
 
     async def _send(self, key: str, request: dict[str, Any]) -> dict[str, Any]:
         """One attempt. Raises Passing, Refused or ValueError."""
@@ -159,11 +158,10 @@ class Calls:
                     **{name: value for name, value in sent.items() if value is not None},
                     extra_headers={"Idempotency-Key": key},
                 )
-                body = raw.http_response.json()
+                body: dict[str, Any] = raw.http_response.json()
             read_reply(body)
         except TimeoutError:
             raise Passing(f"no answer within {config.timeout:g} s") from None
         except (openai.OpenAIError, ValueError, RecursionError) as error:  # of what is no JSON, too
             raise fault(error, config.shown(), config.key()) from None
-        found: dict[str, Any] = body
-        return found
+        return body

@@ -8,8 +8,8 @@ endpoints that know it.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
-import dataclasses
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
@@ -51,15 +51,12 @@ class Llm:
 
     def __call__(self, chats: Sequence[Chat]) -> list[str | None]:
         """The answers' texts, in the chats' order; raises as `each` does."""
-        found: list[str | None] = [None] * len(chats)
 
-        async def one(ask: Asker, chat: tuple[int, Chat]) -> str | None:
-            return (await ask(chat[1])).text
+        async def one(ask: Asker, index: int) -> str | None:
+            return (await ask(chats[index])).text
 
-        with contextlib.closing(self.each(one, enumerate(chats))) as done:
-            for (index, _), text in done:
-                found[index] = text
-        return found
+        with contextlib.closing(self.each(one, range(len(chats)))) as done:
+            return [text for _, text in sorted(done)]
 
     def each(self, work: Callable[[Asker, T], Awaitable[R]], items: Iterable[T]) -> Generator[tuple[T, R], None, None]:
         """Does a piece of work for every item, many at a time; yields (item, result) as they are done, in any order.
@@ -75,15 +72,15 @@ class Llm:
           ConnectionError: chat after chat gets no answer.
         """
         results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        stop = _Stop()
+        stop = concurrent.futures.Future[None]()  # cancelled to tell the other thread's loop to end, be it before there is one
+        ended = concurrent.futures.Future[None]()
 
         def serve() -> None:
             try:
-                asyncio.run(self._serve(work, iter(items), results.put, stop))
+                ended.set_result(asyncio.run(self._serve(work, iter(items), results.put, stop)))
             except BaseException as error:  # the thread ends with it: it is raised where it can be heard
-                results.put(_End(error))
-            else:
-                results.put(_End(None))
+                ended.set_exception(error)
+            results.put(ended)
 
         thread = threading.Thread(target=serve, name="llm", daemon=True)
         thread.start()
@@ -93,13 +90,12 @@ class Llm:
                     result = results.get(timeout=0.2)
                 except queue.Empty:  # an interrupt that another thread sent is heard between two looks only
                     continue
-                if isinstance(result, _End):
+                if result is ended:
                     break
                 yield result
-            if result.error is not None:
-                raise result.error
+            ended.result()
         finally:
-            stop.now()
+            stop.cancel()
             thread.join()
 
     def summary(self) -> str:
@@ -123,7 +119,7 @@ class Llm:
         work: Callable[[Asker, T], Awaitable[R]],
         items: Iterator[T],
         put: Callable[[tuple[T, R]], None],
-        stop: _Stop,
+        stop: concurrent.futures.Future[None],
     ) -> None:
         async with _client(self.config) as client:
             calls = Calls(self.config, client, self._cache, self.spent)
@@ -135,7 +131,7 @@ class Llm:
                         return
 
             workers = [asyncio.create_task(worker()) for _ in range(self.config.concurrency)]
-            done, told = asyncio.gather(*workers), asyncio.create_task(stop.wait())
+            done, told = asyncio.gather(*workers), asyncio.wrap_future(stop)
             either: list[asyncio.Future[Any]] = [done, told]
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -147,33 +143,6 @@ class Llm:
                 for task in workers:
                     task.cancel()
                 await asyncio.gather(*workers, *either, return_exceptions=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class _End:
-    """The end of all results, by an error or without."""
-
-    error: BaseException | None
-
-
-class _Stop:
-    """Tells the loop of another thread to end; it may be told before there is one."""
-
-    def __init__(self) -> None:
-        self._told = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._event: asyncio.Event | None = None
-
-    def now(self) -> None:
-        self._told = True
-        if self._loop is not None and self._event is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                self._loop.call_soon_threadsafe(self._event.set)
-
-    async def wait(self) -> None:
-        self._event, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        if not self._told:
-            await self._event.wait()
 
 
 def _client(config: LlmConfig) -> AsyncOpenAI:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_at_least, expect_one_of
 from jorney.judge.llm.replies import Account
 
 OPENAI = "https://api.openai.com/v1"
@@ -58,14 +58,10 @@ class LlmConfig:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "llm", "max_tokens", "concurrency", "attempts", "give_up")
-        for name in ("timeout", "backoff", "max_wait"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"llm.{name} = {getattr(self, name)}: expected above 0")
-        for name in ("temperature", "max_calls", "max_cost", "price_input", "price_cached", "price_output"):
-            if (value := getattr(self, name)) is not None and not value >= 0:
-                raise ValueError(f"llm.{name} = {value}: expected 0 or more")
-        if self.limit_field not in LIMITS:
-            raise ValueError(f"llm.limit_field = {self.limit_field!r}: expected one of {', '.join(LIMITS)}")
+        expect(lambda seconds: seconds > 0, "above 0", self, "llm", "timeout", "backoff", "max_wait")
+        amounts = ("temperature", "max_calls", "max_cost", "price_input", "price_cached", "price_output")
+        expect(lambda amount: amount is None or amount >= 0, "0 or more", self, "llm", *amounts)
+        expect_one_of(LIMITS, self, "llm", "limit_field")
         if self.max_cost is not None and not (self.price_input or self.price_output):
             raise ValueError(f"llm.max_cost = {self.max_cost}: expected llm.price_input and llm.price_output with it")
 
@@ -76,12 +72,8 @@ class LlmConfig:
     def cost(self, account: Account) -> float:
         """In the currency of the prices."""
         price_cached = self.price_input if self.price_cached is None else self.price_cached
-        fresh, cached, completion = (
-            account.prompt_tokens - account.cached_tokens,
-            account.cached_tokens,
-            account.completion_tokens,
-        )
-        return (fresh * self.price_input + cached * price_cached + completion * self.price_output) / 1e6
+        prompt = (account.prompt_tokens - account.cached_tokens) * self.price_input + account.cached_tokens * price_cached
+        return (prompt + account.completion_tokens * self.price_output) / 1e6
 
     def endpoint(self) -> str:
         """Its address."""

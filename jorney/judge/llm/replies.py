@@ -96,16 +96,15 @@ def read_reply(body: Any) -> Reply:
         raise ValueError("the answer is no chat completion") from None
     if not isinstance(text, str | None):
         raise ValueError("the answer's content is no text")
-    counts = [_count(usage, name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") if isinstance(usage, dict) else None
-    prompt, completion = (count or 0 for count in counts)
     account = Account(
         calls=1,
         cut=int(finish == "length"),
-        unmetered=int(None in counts),
-        prompt_tokens=prompt,
-        cached_tokens=min(cached or 0, prompt),
-        completion_tokens=completion,
+        unmetered=int(None in (prompt, completion)),
+        prompt_tokens=prompt or 0,
+        cached_tokens=min(cached or 0, prompt or 0),
+        completion_tokens=completion or 0,
     )
     return Reply(text or "", str(finish or ""), account)
 

@@ -26,7 +26,6 @@ from jorney.machine.measured import memory_bandwidth
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.policy import EMBEDDED, read_architecture
-from jorney.sharding import MeshConfig
 from jorney.train.optimizer import DTYPES
 
 
@@ -37,7 +36,7 @@ class SampleBench:
     Attributes:
       model: a preset ("deepseekmath-7b", ...), or a folder or hub id, of which only config.json is read.
       trees: how many are grown in a run.
-      prompt: tokens of a prompt; `shared` of them are the same in all.
+      prompt, shared: tokens of a prompt, and how many of them are the same in all.
       w, keep, depth: of the trees: steps after a node, nodes of a level that are expanded, levels.
       step_tokens: of a step at most; steps have a quarter of it at least.
       rows, problem_rows, chunk: as in `jorney expand`.
@@ -63,7 +62,7 @@ class SampleBench:
     cache_tokens: int | None = None
     dtype: str = "bfloat16"
     runs: int = 3
-    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
 
     def __post_init__(self) -> None:
         counts = ("trees", "prompt", "w", "keep", "depth", "step_tokens", "rows", "problem_rows", "chunk", "runs")
@@ -105,8 +104,7 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     shape = command.shape(model, mesh)
     compilations = Compilations()
     with jax.set_mesh(mesh):
-        fresh = lambda key: parameters.unstack(parameters.init(model, key, dtype), model.layers)  # noqa: E731
-        params = jax.jit(fresh)(jax.random.key(0))
+        params = jax.jit(lambda key: parameters.unstack(parameters.init(model, key, dtype), model.layers))(jax.random.key(0))
     programs = Programs(model, params, mesh, dtype, (-1,), shape, compilations)
     say(f"{parameters.count(model):,} parameters; {shape.problems} problems x {shape.rows} rows, {shape.slots} slots each")
     seconds, counts, nodes = [], Counts(), 0
@@ -150,8 +148,7 @@ def _grow(command: SampleBench, model: ModelConfig, programs: Programs, seed: in
         for parent in parents:
             limit = lots.randint(max(1, command.step_tokens // 4), command.step_tokens)
             keys = rng.integers(0, 1 << 32, (command.w, 2), dtype=np.uint32)
-            group = engine.sample(parent, keys, limit)
-            live[group] = root, level
+            live[engine.sample(parent, keys, limit)] = root, level
 
     while waiting or live:
         while waiting and engine.free:

@@ -26,8 +26,6 @@ from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.transformer import REMAT_POLICIES
 from jorney.policy import EMBEDDED, read_architecture
-from jorney.sharding import MeshConfig
-from jorney.topology import Slice
 from jorney.train import state as states
 from jorney.train.loop import put
 from jorney.train.objective import StepShape, TrainingConfig, objective_of, objectives
@@ -65,7 +63,7 @@ class TrainBench:
     steps: int = 3
     runs: int = 5
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
+    mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs")
@@ -107,16 +105,14 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
         say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
         seconds = _measure(command, step, state, batch)
     found = mesh.devices.flatten().tolist()
-    chips, peak = devices.chips(found), devices.peak(found[0])
-    known = peak is not None
-    peak = peak or matrix_product(command.dtype)
+    chips, stated = devices.chips(found), devices.peak(found[0])
+    peak = stated or matrix_product(command.dtype)
     plan = step.memory_analysis()
-    works = {name: shape.flops(name) for name in flops.CONVENTIONS}
     return {
         "step_seconds": seconds,
         "tokens_per_second_per_chip": shape.tokens / seconds / chips,
-        **{f"mfu_{name}": work / seconds / chips / peak for name, work in works.items()},
-        "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if known else 'measured on'} {found[0].device_kind}",
+        **{f"mfu_{name}": shape.flops(name) / seconds / chips / peak for name in flops.CONVENTIONS},
+        "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if stated else 'measured on'} {found[0].device_kind}",
         "compile_seconds": compiled_in,
         "arguments_gb": plan.argument_size_in_bytes / 1e9,
         "temporaries_gb": plan.temp_size_in_bytes / 1e9,
@@ -131,7 +127,7 @@ def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chi
     generation = topology.of_kind(kind)
     if generation is None:
         return {}
-    machine = Slice(kind, generation, chips)
+    machine = topology.Slice(kind, generation, chips)
     program = training_step(command.objective, model, command.training, jnp.dtype(command.dtype), machine, mesh)
     facts = report.facts(planned(program, machine, needs_of(step, machine.capacity, program.trips)))
     rates = {f"published, {one.system}": one.describe() for one in of_device(kind)}

@@ -9,12 +9,11 @@ from typing import Any
 
 from jorney import topology
 from jorney.machine.plan import rank as search
-from jorney.machine.plan.engine_programs import most_problems
+from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
 from jorney.machine.plan.planned import Planned, compile_program
-from jorney.machine.plan.planner import Configuration, PlannedEngine, Planner
+from jorney.machine.plan.planner import Configuration, Planner
 from jorney.model import params as parameters
-from jorney.topology import Slice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Plan:
       rooms: {label of an engine: for how many problems of each context}.
     """
 
-    machine: Slice
+    machine: topology.Slice
     parameters: int
     programs: list[Planned]
     engines: dict[str, PlannedEngine]
@@ -78,7 +77,7 @@ class Plan:
 
 def make(
     command: Configuration,
-    machine: Slice,
+    machine: topology.Slice,
     prompt: int = 256,
     contexts: Sequence[int] = (),
     say: Callable[[str], None] = lambda line: None,
@@ -101,13 +100,13 @@ def make(
     for label, engine in planner.engines.items():
         own = [one for one in planned if one.program.name.startswith(f"{label} ")]
         if engine.model.head == "lm" and all(one.fits for one in own):
-            rooms[label] = [_room(own, engine, context, planner.dtype, say) for context in contexts]
+            rooms[label] = [_room(own, engine, context, say) for context in contexts]
     return Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
 
 
-def _room(own: Sequence[Planned], engine: PlannedEngine, context: int, dtype: Any, say: Callable[[str], None]) -> Room:
+def _room(own: Sequence[Planned], engine: PlannedEngine, context: int, say: Callable[[str], None]) -> Room:
     say(f"looking how many problems of {context:,} tokens fit")
-    found = most_problems(own, engine.model, engine.shape, context, dtype, engine.mesh)
+    found = engine.most_problems(own, context)
     if found is None:
         return Room(context, 0, 0, 0)
     shape, planned = found

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from jorney.machine import aot
-from jorney.machine.aot import Needs
 from jorney.topology import Slice
 
 
@@ -48,7 +47,7 @@ class Planned:
 
     program: AotProgram
     machine: Slice
-    needs: Needs
+    needs: aot.Needs
     seconds: dict[str, float]
 
     @property
@@ -80,7 +79,7 @@ def compile_program(program: AotProgram, machine: Slice) -> Planned:
     return planned(program, machine, aot.compile_for(machine, program.lower(), program.trips))
 
 
-def planned(program: AotProgram, machine: Slice, needs: Needs) -> Planned:
+def planned(program: AotProgram, machine: Slice, needs: aot.Needs) -> Planned:
     """What follows from a program's needs."""
     chip = machine.generation
     seconds = {

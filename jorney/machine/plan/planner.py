@@ -16,16 +16,14 @@ from jorney.judge import rollouts
 from jorney.judge.reward_model import PROBLEMS_HELD, engine_shape
 from jorney.judge.rollouts import RolloutConfig
 from jorney.machine import aot
-from jorney.machine.plan.engine_programs import engine_programs, token_bytes, weight_bytes
+from jorney.machine.plan.engine_programs import PlannedEngine, token_bytes, weight_bytes
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.training_step import training_step
 from jorney.model.architecture import ModelConfig
 from jorney.policy import read_architecture
-from jorney.sharding import MeshConfig
 from jorney.topology import Slice
 from jorney.train.objective import TrainingConfig, objective_of
 from jorney.tree import expand
-from jorney.tree.expand import ExpandConfig
 
 _MANY = 1_000_000  # problems: more than are under way together
 _OPENING = 8  # tokens of a step's opening, at most
@@ -53,15 +51,6 @@ class Configuration(Protocol):
         """In the order in which they first run. Raises ValueError where there are none, or they do not suit the machine."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PlannedEngine:
-    """An engine of a configuration: what `engine_programs.most_problems` goes on from."""
-
-    model: ModelConfig
-    shape: Shape
-    mesh: Mesh
-
-
 class Planner:
     """Collects a configuration's programs for a machine.
 
@@ -87,7 +76,7 @@ class Planner:
         """
         return self.command.programs(self)
 
-    def mesh(self, config: MeshConfig) -> Mesh:
+    def mesh(self, config: sharding.MeshConfig) -> Mesh:
         """A mesh of the machine's chips."""
         return aot.make_mesh(self.machine, config)
 
@@ -101,7 +90,7 @@ class Planner:
         objective_of(config).check(self.model, config)
         return training_step(f"{name} step", self.model, config, self.dtype, self.machine, mesh)
 
-    def trees(self, config: ExpandConfig, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
+    def trees(self, config: expand.ExpandConfig, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
         """The engine that grows trees, and their judge's; None judges on the host."""
         work = expand.work_of(config, _MANY, _OPENING)
         return self._judged("trees", work, judge, config.depth * config.step_tokens, mesh)
@@ -134,5 +123,5 @@ class Planner:
         return self._engine(label, self.model, shape, mesh, beside)
 
     def _engine(self, label: str, model: ModelConfig, shape: Shape, mesh: Mesh, beside: float) -> list[AotProgram]:
-        self.engines[label] = PlannedEngine(model, shape, mesh)
-        return engine_programs(label, model, shape, self.dtype, self.machine, mesh, beside)
+        self.engines[label] = PlannedEngine(model, shape, self.dtype, mesh)
+        return self.engines[label].programs(label, self.machine, beside)

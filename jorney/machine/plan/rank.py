@@ -70,10 +70,10 @@ def run(command: Any, machine: Slice, as_json: bool, say: Callable[[str], None] 
     lines = [f"{machine.name}: the {len(found)} of {len(ranked)} ways that promise most"]
     for candidate, planned in found:
         rate = planned.program.tokens / candidate.seconds / machine.chips
-        fits = "fits" if planned.fits else "does not fit"
         lines += [
             candidate.name,
-            f"  expected {rate:,.0f} tokens/s/chip and {candidate.needed / 1e9:.1f} GB; {fits}: "
+            f"  expected {rate:,.0f} tokens/s/chip and {candidate.needed / 1e9:.1f} GB; "
+            f"{'fits' if planned.fits else 'does not fit'}: "
             f"{planned.needed_bytes / 1e9:.2f} of {planned.needs.capacity_bytes / 1e9:.2f} GB",
         ]
     best = found[0][0]
@@ -98,18 +98,15 @@ def rank(command: Any, machine: Slice) -> list[Strategy]:
     """All that are expected to fit, the fastest first."""
     model, (_, config) = read_architecture(command.model), _training(command)
     step = objective_of(config).shape(model, config, jnp.dtype(command.dtype))
-    found = []
-    for mesh in _meshes(model, machine.devices):
-        rows = step.rows // (mesh.data * mesh.fsdp)
-        if not rows or step.rows % (mesh.data * mesh.fsdp):
-            continue
-        for accumulate in (size for size in range(1, rows + 1) if rows % size == 0):
-            for remat in _KEPT:
-                candidate = _estimate(step, config, mesh, remat, accumulate, machine)
-                if candidate.needed <= machine.capacity:
-                    found.append(candidate)
+    found = (
+        _estimate(step, config, mesh, remat, accumulate, machine)
+        for mesh in _meshes(model, machine.devices)
+        for accumulate in range(1, step.rows + 1)
+        if step.rows % (mesh.data * mesh.fsdp * accumulate) == 0
+        for remat in _KEPT
+    )
     # Of equals the one with less memory.
-    return sorted(found, key=lambda one: (one.seconds, one.needed))
+    return sorted((one for one in found if one.needed <= machine.capacity), key=lambda one: (one.seconds, one.needed))
 
 
 def _training(command: Any) -> tuple[str, TrainingConfig]:

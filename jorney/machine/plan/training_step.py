@@ -21,11 +21,7 @@ from jorney.train.step import make_train_step
 
 
 def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: Any, machine: Slice, mesh: Mesh) -> AotProgram:
-    """The step of `train.loop`.
-
-    Raises:
-      ValueError: the rows do not divide over the machine, or a length is not stated.
-    """
+    """The step of `train.loop`. Raises ValueError where the rows do not divide over the machine, or a length is not stated."""
     objective = objective_of(config)
     step = objective.shape(model, config, dtype)
     ways = sharding.ways("batch", mesh) * config.accumulate
@@ -55,12 +51,10 @@ def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh) -> Any:
     where = states.state_shardings(step.model, mesh, optimizer)
     params = parameters.abstract(step.model, jnp.dtype(config.optimizer.master))
     state = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), params), where)
-    batch = {}
-    for name, leaf in step.batch.items():
-        place = sharding.named(mesh, "batch", *[None] * (len(leaf.shape) - 1))
-        batch[name] = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
-    made = make_train_step(step.loss_fn, optimizer, config.accumulate)
-    program = jax.jit(made, donate_argnums=0, out_shardings=(where, None))
+    rows = sharding.named(mesh, "batch")
+    batch = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows) for name, leaf in step.batch.items()}
+    run = make_train_step(step.loss_fn, optimizer, config.accumulate)
+    program = jax.jit(run, donate_argnums=0, out_shardings=(where, None))
     rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
     with jax.set_mesh(mesh):
         return program.trace(state, batch, rate).lower(lowering_platforms=("tpu",))

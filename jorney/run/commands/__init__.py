@@ -1,1 +1,1 @@
-"""The commands: a stage's configuration, and what it runs."""
+"""Commands that are no stages: files of trees, checkpoints, completions, plans and benches of machines."""

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.domain.grading import Grader
@@ -15,6 +15,7 @@ from jorney.progress import Progress
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
 from jorney.rows.sources import Row, read_rows
 from jorney.rows.tree_rows import Answers
+from jorney.run.command import Command
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
@@ -25,12 +26,37 @@ _BLOCK = 1 << 20  # bytes that are read at a time to count lines
 
 
 @dataclasses.dataclass(frozen=True)
-class ValidateCommand:
-    """Reads every tree and refuses the first that is not one; names its file, line, node and field."""
+class FilesCommand(Command):
+    """What commands take that read files of trees.
+
+    Attributes:
+      files: of trees, or of rows that trees are made of.
+    """
+
+    places: ClassVar[dict[str, str]] = {"files": "FILE..."}
+
+    files: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class ImportCommand:
+class ValidateCommand(FilesCommand):
+    """Reads every tree and refuses the first that is not one; names its file, line, node and field."""
+
+    command: ClassVar[str] = "trees validate"
+
+    def execute(self) -> None:
+        progress = Progress()
+        for file in self.files:
+            trees = nodes = 0
+            for tree in _trees(file, progress):
+                trees, nodes = trees + 1, nodes + len(tree.nodes) - 1
+            if not trees:
+                raise ValueError(f"{file}: holds no trees: expected at least one")
+            progress.say(f"{file}: {trees:,} trees, {nodes:,} nodes, all valid")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportTreesCommand(FilesCommand):
     """Trees of other people's files.
 
     Attributes:
@@ -39,6 +65,8 @@ class ImportCommand:
       step_format: how steps are written in the trees; "" for the format's own choice.
       grading_seconds: how long the grading of one stated answer may take.
     """
+
+    command: ClassVar[str] = "trees import"
 
     format: str = ""
     output: str = ""
@@ -50,9 +78,24 @@ class ImportCommand:
         _expect_one_of("step_format", self.step_format, ("", *FORMATS))
         _expect_jsonl(self.output)
 
+    def execute(self) -> None:
+        """Writes the trees of the files' rows."""
+        _expect_both(self.format, self.output)
+        progress, importer = Progress(), IMPORTERS[self.format]
+        step_format = FORMATS[self.step_format or importer.step_format]
+        with Grader(self.grading_seconds) as grader:
+            answers = Answers(grader)
+            trees = (
+                importer.tree_of(row, place, step_format, answers).to_json()
+                for file in self.files
+                for place, row in _counted(file, *_rows(file), progress)
+            )
+            count = _write(self.output, trees)
+        progress.say(f"{self.output}: {count:,} trees")
+
 
 @dataclasses.dataclass(frozen=True)
-class ExportCommand:
+class ExportTreesCommand(FilesCommand):
     """Rows for other people's programs.
 
     Attributes:
@@ -61,6 +104,9 @@ class ExportCommand:
       output: .jsonl file for the rows, local or gs://.
       seed: of the journeys of long_thoughts.
     """
+
+    command: ClassVar[str] = "trees export"
+    common = ("format", "output", "seed")
 
     format: str = ""
     output: str = ""
@@ -73,16 +119,53 @@ class ExportCommand:
         _expect_one_of("format", self.format, EXPORTERS)
         _expect_jsonl(self.output)
 
+    def execute(self) -> None:
+        """Writes the rows of the files' trees."""
+        _expect_both(self.format, self.output)
+        progress = Progress()
+
+        def rows() -> Iterator[dict[str, Any]]:
+            count = 0
+            for file in self.files:
+                for tree in _trees(file, progress):
+                    for row in EXPORTERS[self.format](tree, self.export, self, count):
+                        count += 1
+                        yield row
+
+        count = _write(self.output, rows())
+        progress.say(f"{self.output}: {count:,} rows")
+
 
 @dataclasses.dataclass(frozen=True)
-class StatsCommand:
+class StatsCommand(FilesCommand):
     """Counts, shapes and calibration.
 
     Attributes:
       json: whether to print one JSON object.
     """
 
+    command: ClassVar[str] = "trees stats"
+
     json: bool = False
+
+    def execute(self) -> None:
+        progress = Progress()
+        found = stats(self.files, progress)
+        if self.json:
+            print(json.dumps(found, indent=2))
+        else:
+            for line in describe(found):
+                progress.say(line)
+
+
+@dataclasses.dataclass(frozen=True)
+class SchemaCommand(Command):
+    """The JSON Schema of a line of a file of trees."""
+
+    command: ClassVar[str] = "trees schema"
+
+    def execute(self) -> None:
+        print(json.dumps(schema(), indent=2))
 
 
 def _expect_one_of(name: str, value: str, allowed: Any) -> None:
@@ -95,79 +178,10 @@ def _expect_jsonl(output: str) -> None:
         raise ValueError(f"output = {output!r}: expected a file that ends in .jsonl")
 
 
-ACTIONS: dict[str, Any] = {
-    "validate": ValidateCommand,
-    "import": ImportCommand,
-    "export": ExportCommand,
-    "stats": StatsCommand,
-}
-
-
-def run(command: Any, files: Sequence[str], progress: Progress) -> None:
-    """Does what a command asks for with the files, one after another.
-
-    Raises:
-      FileNotFoundError, ValueError: name the file, the line and the field; nothing is written then.
-    """
-    if isinstance(command, ImportCommand | ExportCommand):
-        for name in ("format", "output"):
-            if not getattr(command, name):
-                raise ValueError(f"{name}: expected --{name}")
-    if isinstance(command, ValidateCommand):
-        validate(files, progress)
-    elif isinstance(command, ImportCommand):
-        import_trees(command, files, progress)
-    elif isinstance(command, ExportCommand):
-        export_trees(command, files, progress)
-    else:
-        found = stats(files, progress)
-        if command.json:
-            print(json.dumps(found, indent=2))
-        else:
-            for line in describe(found):
-                progress.say(line)
-
-
-def validate(files: Sequence[str], progress: Progress) -> None:
-    """Reads every tree. Raises ValueError for the first that is not one."""
-    for file in files:
-        trees = nodes = 0
-        for tree in _trees(file, progress):
-            trees, nodes = trees + 1, nodes + len(tree.nodes) - 1
-        if not trees:
-            raise ValueError(f"{file}: holds no trees: expected at least one")
-        progress.say(f"{file}: {trees:,} trees, {nodes:,} nodes, all valid")
-
-
-def import_trees(command: ImportCommand, files: Sequence[str], progress: Progress) -> None:
-    """Writes the trees of the files' rows."""
-    importer = IMPORTERS[command.format]
-    step_format = FORMATS[command.step_format or importer.step_format]
-
-    def trees(grader: Grader) -> Iterator[dict[str, Any]]:
-        answers = Answers(grader)
-        for file in files:
-            for place, row in _counted(file, *_rows(file), progress):
-                yield importer.tree_of(row, place, step_format, answers).to_json()
-
-    with Grader(command.grading_seconds) as grader:
-        count = _write(command.output, trees(grader))
-    progress.say(f"{command.output}: {count:,} trees")
-
-
-def export_trees(command: ExportCommand, files: Sequence[str], progress: Progress) -> None:
-    """Writes the rows of the files' trees."""
-
-    def rows() -> Iterator[dict[str, Any]]:
-        count = 0
-        for file in files:
-            for tree in _trees(file, progress):
-                for row in EXPORTERS[command.format](tree, command.export, command, count):
-                    count += 1
-                    yield row
-
-    count = _write(command.output, rows())
-    progress.say(f"{command.output}: {count:,} rows")
+def _expect_both(format_: str, output: str) -> None:
+    for name, value in (("format", format_), ("output", output)):
+        if not value:
+            raise ValueError(f"{name}: expected --{name}")
 
 
 def stats(files: Sequence[str], progress: Progress) -> dict[str, Any]:
@@ -254,8 +268,3 @@ def _write(output: str, rows: Iterator[dict[str, Any]]) -> int:
             file.write((json.dumps(row, ensure_ascii=False) + "\n").encode(errors="surrogatepass"))
             count += 1
     return count
-
-
-def print_schema() -> None:
-    """Prints the JSON Schema of a line of a file of trees."""
-    print(json.dumps(schema(), indent=2))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import os
+from typing import Any, ClassVar
 
 from jorney import show as report
 from jorney import storage
 from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
-from jorney.config import digest, to_json
+from jorney.config import digest, expect_at_least, expect_one_of, to_json
 from jorney.convert import config_json
 from jorney.domain import domains
 from jorney.domain.countdown.sets import Countdown
@@ -23,19 +24,23 @@ from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
+from jorney.run.artifact import Artifact, Done, Lacking, Model
+from jorney.run.command import Command, use_jax
 from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
-from jorney.run.stage import Done, Lacking
-from jorney.run.stages import preference as preferences
-from jorney.run.stages import rewards
-from jorney.run.stages.evaluations import accuracy_line, plan_evaluation, plan_resampling
-from jorney.run.stages.finetune import plan_training
-from jorney.run.stages.judging import Asked, judge_kind
+from jorney.run.stages import preferences
+from jorney.run.stages.derivation import plan_thoughts
+from jorney.run.stages.evaluation import accuracy_line, plan_evaluation
+from jorney.run.stages.expansion import plan_trees
+from jorney.run.stages.fine_tuning import plan_training
+from jorney.run.stages.judges.kinds import JudgedBy, prm_judge
+from jorney.run.stages.judges.labelling import plan_rollouts
+from jorney.run.stages.judges.reward_training import plan_prm, sampled
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
-from jorney.run.stages.preference import plan_pairs
-from jorney.run.stages.rewards import plan_prm, plan_rollouts, prm_judge
-from jorney.run.stages.trees import plan_thoughts, plan_trees
-from jorney.run.workspace import Model, Stage, Workspace
+from jorney.run.stages.preferences import plan_pairs
+from jorney.run.stages.resampling import plan_resampling
+from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
+from jorney.show.tables import terminal_table
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.resample import ResampleConfig
 from jorney.text.step_format import FORMATS
@@ -59,7 +64,7 @@ class ProblemsConfig:
     """Which problems a run trains on, grows trees for and is tested on.
 
     Attributes:
-      train, trees, test: "countdown", or a file or hub id that `domain.problem.read_problems` takes; train needs solutions.
+      train, trees, test: "countdown", or a file or hub id that `rows.problems.read_problems` takes; train needs solutions.
       train_count, trees_count, test_count: how many problems; None takes all of a file.
       countdown: which Countdown problems are drawn.
     """
@@ -88,7 +93,7 @@ def _exact(source: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Command):
     """Everything a run depends on.
 
     Attributes:
@@ -110,6 +115,13 @@ class RunConfig:
       sampling_mesh: of all sampling and judging. A large model trains best with its parameters split by `fsdp`, and samples
         best with them split by `tensor`.
     """
+
+    command: ClassVar[str] = "run"
+    all_hosts: ClassVar[bool] = False  # each host runs it by itself (`machine.plan.planner.Configuration`)
+    common = (
+        *("model", "output", "seed", "until", "judge", "problems.train", "problems.trees", "problems.test"),
+        *("problems.trees-count", "expand.w", "sft.optimizer.learning-rate", "sft.epochs", "phase2.epochs", "long-tokens"),
+    )
 
     name: str = "quickstart"
     output: str = "runs/quickstart"
@@ -139,15 +151,13 @@ class RunConfig:
     sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("step_format", tuple(FORMATS)), ("dtype", DTYPES), ("until", UNTIL), ("judge", TREE_JUDGES)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        for name, allowed in (("step_format", FORMATS), ("dtype", DTYPES), ("until", UNTIL), ("judge", TREE_JUDGES)):
+            expect_one_of(allowed, self, "", name)
         if self.expand.step_format != self.step_format:
             raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
         if not 0 < self.share <= 0.5:
             raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
-        if self.long_tokens < 1:
-            raise ValueError(f"long_tokens = {self.long_tokens}: expected 1 or more")
+        expect_at_least(1, self, "", "long_tokens")
         if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
             raise ValueError("judge = 'verifier': expected 'prm' or 'llm', since only Countdown's steps can be verified")
 
@@ -155,10 +165,11 @@ class RunConfig:
         """How models that were trained on journeys are evaluated."""
         return dataclasses.replace(self.evaluate, max_tokens=self.long_tokens)
 
-    @property
-    def all_hosts(self) -> bool:
-        """Whether the hosts of a machine run it together (`machine.plan.planner.Configuration`)."""
-        return False
+    def execute(self) -> None:
+        use_jax()
+        progress = Progress()
+        progress.console.print(terminal_table(Run(self, progress).run()), soft_wrap=False)
+        progress.say(f"report: {os.path.join(self.output, 'report.html')}")
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         """The programs that it runs on a machine, in the order in which they first run."""
@@ -196,7 +207,7 @@ class Run:
             progress,
             sampling_mesh=config.sampling_mesh,
         )
-        self._stages: dict[str, Stage] = {}
+        self._stages: dict[str, Artifact] = {}
         self._done: dict[str, Done] = {}
 
     def run(self) -> dict[str, Any]:
@@ -206,12 +217,10 @@ class Run:
           FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
             folder is made, so that nothing is left behind.
         """
-        config, space = self.config, self._space
-        problems = self._read_problems()
+        config, problems = self.config, self._read_problems()
         base = Model.at(self._model)
         self._check(base, problems)
         self._plan(base, problems)
-        space.expect(list(self._stages.values()))
         left_out = self._run_stages()
         made = make_report(config.name, config.seed, problems, self._done, left_out)
         report.write(
@@ -231,8 +240,7 @@ class Run:
         """
         left_out: dict[str, str] = {}
         for name, stage in self._stages.items():
-            reads = to_json(stage.reads)
-            missing = [other for other in left_out if self._stages[other].key in reads]
+            missing = [other for other in left_out if self._stages[other].key in to_json(stage.reads)]
             try:
                 if missing:
                     raise Lacking(f"needs {missing[0]}")
@@ -279,7 +287,7 @@ class Run:
     def _solutions(self, tokenizer: Tokenizer, train: list[Problem]) -> list[Example]:
         return encode_solutions(tokenizer, self._space.format, train, self.config.problems.train)
 
-    def _add(self, stage: Stage) -> Stage:
+    def _add(self, stage: Artifact) -> Artifact:
         self._stages[stage.name] = stage
         return stage
 
@@ -294,7 +302,7 @@ class Run:
         if config.until != "sft_phase1":
             self._plan_phase2(phase1, problems["trees"], test)
 
-    def _plan_problems(self, problems: dict[str, list[Problem]]) -> Stage:
+    def _plan_problems(self, problems: dict[str, list[Problem]]) -> Artifact:
         def work(folder: storage.Path) -> dict[str, int]:
             for name, members in problems.items():
                 write_problems(folder / f"{name}.jsonl", members)
@@ -306,13 +314,13 @@ class Run:
     def _plan_phase2(self, phase1: Model, problems: list[Problem], test: list[Problem]) -> None:
         config, space = self.config, self._space
         tenth = max(1, round(config.share * len(problems)))
-        sampled, held_out = problems[:tenth], problems[tenth : 2 * tenth]
-        rollouts = self._add(plan_rollouts(space, phase1, sampled, config.rollouts))
-        prm = self._add(plan_prm(space, phase1, rewards.sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
+        few, held_out = problems[:tenth], problems[tenth : 2 * tenth]
+        rollouts = self._add(plan_rollouts(space, phase1, few, config.rollouts))
+        prm = self._add(plan_prm(space, phase1, sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
 
-        grown = (space, phase1, problems, digest(problems), config.expand)
+        grown = (space, phase1, problems, config.expand)
         if config.judge == "llm":
-            made = judge_kind("llm").make(space, Asked("llm", llm=config.llm, llm_judge=config.llm_judge))
+            made = JudgedBy(judge="llm", llm=config.llm, llm_judge=config.llm_judge).made(space)
             trees = made.grown(plan_trees(*grown, made.judge, made.key))
         elif config.judge == "prm":
             trees = plan_trees(*grown, lambda: prm_judge(space, prm.model), prm.key)
@@ -337,7 +345,7 @@ class Run:
         self._add(plan_evaluation(space, "evaluate_placebo_journey", swapped, test, config.long()))
 
         if config.until == "dpo":
-            pairs = self._add(plan_pairs(space, journey, sampled, config.long(), config.dpo))
+            pairs = self._add(plan_pairs(space, journey, few, config.long(), config.dpo))
             dpo = self._add(
                 plan_training(space, "dpo", journey, preferences.sampled(pairs), pairs.key, config.dpo, preferences.OWN)
             ).model
@@ -370,3 +378,13 @@ def quickstart() -> RunConfig:
         prm=PrmConfig(epochs=3, batch_rows=4, row_length=128, optimizer=OptimizerConfig(learning_rate=3e-4, warmup=0.05)),
         dpo=DpoConfig(batch_pairs=8, head_chunk=128, optimizer=OptimizerConfig(learning_rate=2e-5, warmup=0.1)),
     )
+
+
+class Quickstart(RunConfig):
+    """The whole pipeline on a laptop, with the embedded model: Countdown problems, trees, journeys, controls, a report."""
+
+    command: ClassVar[str] = "quickstart"
+
+    @classmethod
+    def default(cls) -> RunConfig:
+        return quickstart()

@@ -8,9 +8,10 @@ from typing import Any
 
 from jorney import storage
 from jorney.domain.problem import Problem
-from jorney.run.stage import Done
-from jorney.run.stages.evaluations import read_graded
-from jorney.run.stages.trees import read_thoughts, read_trees
+from jorney.run.artifact import Done
+from jorney.run.stages.derivation import read_thoughts
+from jorney.run.stages.evaluation import read_graded
+from jorney.run.stages.expansion import read_trees
 from jorney.show import Sample, SampleOutput
 from jorney.show.names import BASE, DPO, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.behaviour import behaviour

@@ -1,1 +1,1 @@
-"""The pipeline's stages, each also a command: models, problems and earlier stages in; trees, thoughts, models, grades out."""
+"""Stages: each file holds a stage's configuration (its command), what it reads, its work and its programs."""

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
-from jorney.config import digest
+from jorney.config import digest, expect_one_of
 from jorney.domain.problem import Problem
 from jorney.policy import EMBEDDED
-from jorney.run.stages.finetune import plan_training
-from jorney.run.stages.trees import read_thoughts
-from jorney.run.workspace import Model, Stage, Workspace
+from jorney.run.artifact import Artifact, Model
+from jorney.run.stages.derivation import read_thoughts
+from jorney.run.stages.fine_tuning import plan_training
+from jorney.run.workspace import Workspace
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.encode import encode_thought
@@ -26,7 +27,7 @@ KINDS = (*FROM_THE_SAME_LEAVES, "matched")
 
 @dataclasses.dataclass(frozen=True)
 class Lesson:
-    """What is learned from a stage of thoughts.
+    """What is learned from an artifact of thoughts.
 
     Attributes:
       kind: "shortcut", "journey", "placebo", or "matched": shortcuts with as many tokens as the journeys.
@@ -39,11 +40,10 @@ class Lesson:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind = {self.kind!r}: expected one of {', '.join(KINDS)}")
+        expect_one_of(KINDS, self, "", "kind")
 
 
-def plan_phase1(space: Workspace, base: Model, train: Sequence[Problem], source: str, config: SftConfig) -> Stage:
+def plan_phase1(space: Workspace, base: Model, train: Sequence[Problem], source: str, config: SftConfig) -> Artifact:
     """Phase 1, on the problems' own solutions.
 
     Args:
@@ -66,9 +66,9 @@ def run_phase1(space: Workspace, taught: str, train: Sequence[Problem], source: 
 
 
 def plan_phase2(
-    space: Workspace, name: str, policy: Model, thoughts: Stage, lesson: Lesson, config: SftConfig, detail: str
-) -> Stage:
-    """Phase 2, on one kind of the thoughts that `run.stages.trees.plan_thoughts` derives."""
+    space: Workspace, name: str, policy: Model, thoughts: Artifact, lesson: Lesson, config: SftConfig, detail: str
+) -> Artifact:
+    """Phase 2, on one kind of the thoughts that `run.stages.derivation.plan_thoughts` derives."""
 
     def examples(tokenizer: Tokenizer) -> list[Example]:
         return read_examples(tokenizer, space.format, thoughts, lesson, config.row_length, space.seed)
@@ -77,7 +77,7 @@ def plan_phase2(
 
 
 def read_examples(
-    tokenizer: Tokenizer, step_format: StepFormat, thoughts: Stage, lesson: Lesson, row_length: int, seed: int
+    tokenizer: Tokenizer, step_format: StepFormat, thoughts: Artifact, lesson: Lesson, row_length: int, seed: int
 ) -> list[Example]:
     """The training examples of one kind of thoughts.
 

@@ -39,7 +39,9 @@ def drawing(found: Report) -> Drawing:
         "Mean over seeds, models with 95% intervals. Models are cut off at a limit; attempts of the shortcut model are "
         "spent up to a budget."
     )
-    return Drawing("curves", partial(draw_curves, curves), curves_text(curves), caption)
+    ends = [f"{mention(name)} {percent(one.values[-1])} at {one.steps[-1]:.0f} tokens" for name, one in curves.items()]
+    words = f"Accuracy against mean generated tokens: {'; '.join(ends)}."
+    return Drawing("curves", partial(draw_curves, curves), words, caption)
 
 
 def mean_curves(found: Report) -> dict[str, Curve]:
@@ -59,12 +61,6 @@ def _intervals(outcomes: Sequence[Report], model: str) -> tuple[tuple[float, ...
     clusters = [one["cluster"] for one in outcomes]
     solved = ([float(one["correct"][model] and one["tokens"][model] <= budget) for one in outcomes] for budget in BUDGETS)
     return tuple(zip(*(cluster_bootstrap(values, clusters, draws=2_000) for values in solved), strict=True))
-
-
-def curves_text(curves: Mapping[str, Curve]) -> str:
-    """The figure of tokens in words."""
-    ends = [f"{mention(name)} {percent(one.values[-1])} at {one.steps[-1]:.0f} tokens" for name, one in curves.items()]
-    return f"Accuracy against mean generated tokens: {'; '.join(ends)}."
 
 
 @canvas.styled

@@ -14,9 +14,6 @@ from jorney.show.formats import percent
 from jorney.show.names import JOURNEY, PHASE1, SHORTCUT
 from jorney.show.tables import environment_table, title
 
-_MAIN = tables.models_table, tables.comparisons_table, tables.seeds_table
-_WAY = tables.behaviour_table, tables.controls_table, tables.trees_table, tables.trainings_table
-
 
 def html(found: Report, findings: Report, tried: Sequence[str]) -> str:
     """experiment.html."""
@@ -30,11 +27,13 @@ def text(found: Report, findings: Report, tried: Sequence[str]) -> str:
 
 def document(found: Report, findings: Report, tried: Sequence[str]) -> Document:
     """What both show."""
+    main = tables.models_table, tables.comparisons_table, tables.seeds_table
+    way = tables.behaviour_table, tables.controls_table, tables.trees_table, tables.trainings_table
     said = [*tables.verdicts(found, findings), *tables.plain_words(findings), opened(found)]
     sections = [
-        Section("Accuracy", [_accuracy(findings), *(make(findings) for make in _MAIN)]),
+        Section("Accuracy", [_accuracy(findings), *(make(findings) for make in main)]),
         Section("Accuracy against generated tokens", [curves.drawing(found)]),
-        Section("On the way", [make(found) for make in _WAY]),
+        Section("On the way", [make(found) for make in way]),
         Section("Doses", list(_doses(found))),
         Section("Elsewhere", [tables.abroad_table(found)]),
         Section("Size", [tables.small_table(found)]),

@@ -35,13 +35,12 @@ def headline(findings: Report) -> str:
 
 def verdicts(found: Report, findings: Report) -> list[str]:
     """Each bar of the protocol, met or not."""
-    met = findings["verdict"]
     bars = {
         "mean": f"mean over seeds at least {points(found['margin'])} points",
         "every_seed": "every seed above 0",
         "interval": "pooled 95% interval above 0",
     }
-    return [f"{'Met' if met[name] else 'Not met'}: {text}." for name, text in bars.items()]
+    return [f"{'Met' if findings['verdict'][name] else 'Not met'}: {text}." for name, text in bars.items()]
 
 
 def plain_words(findings: Report) -> list[str]:

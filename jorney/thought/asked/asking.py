@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
@@ -71,8 +71,11 @@ class Talk:
     made: Made
     retries: int
 
-    def ask(self, prompt: str, parse: Callable[[str], T]) -> Talking[T]:
+    def ask(self, prompt: str, parse: Callable[..., T], **known: Any) -> Talking[T]:
         """A reply to a prompt, read by `parse`; one that cannot be read is shown to the model, with what was expected.
+
+        Args:
+          known: what else `parse` takes.
 
         Raises:
           Ended: the call failed, or no reply could be read.
@@ -87,7 +90,7 @@ class Talk:
                 self.made.failed += 1
                 raise Ended("failed call", "a call failed for good")
             try:
-                return parse(reply.strip())
+                return parse(reply.strip(), **known)
             except Unreadable as unreadable:
                 self.made.unreadable += 1
                 error = str(unreadable)
@@ -144,6 +147,10 @@ def account(results: Iterable[Made]) -> dict[str, int]:
     """How many problems ended how, and all calls: none is left out."""
     found = list(results)
     ends = Counter(made.status for made in found)
-    names = {"calls": "calls", "unreadable_replies": "unreadable", "failed_calls": "failed"}
-    calls = {name: sum(getattr(made, field) for made in found) for name, field in names.items()}
-    return {"problems": len(found), **{status.replace(" ", "_"): ends[status] for status in STATUSES}, **calls}
+    return {
+        "problems": len(found),
+        **{status.replace(" ", "_"): ends[status] for status in STATUSES},
+        "calls": sum(made.calls for made in found),
+        "unreadable_replies": sum(made.unreadable for made in found),
+        "failed_calls": sum(made.failed for made in found),
+    }

@@ -9,13 +9,12 @@ leave the answer alone. A pass that is refused leaves the text as it was before.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_at_least
 from jorney.domain.answers import final_answer
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
@@ -68,8 +67,7 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         if not self.passes or not set(self.passes) <= set(_TASKS):
             raise ValueError(f"augment.passes = {', '.join(self.passes) or 'none'}: expected some of {', '.join(_TASKS)}")
-        if not 0 <= self.kept_words <= 1:
-            raise ValueError(f"augment.kept_words = {self.kept_words}: expected 0 to 1")
+        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "augment", "kept_words")
         expect_at_least(1, self, "augment", "concurrent")
         expect_at_least(0, self, "augment", "retries")
 
@@ -107,12 +105,12 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
         sections = [Passage(k, (step,)) for k, step in enumerate(steps, start=1)]
         done, refusal = [], Ended("unreadable", "no pass")
         for name in config.passes:
-            marks = ((RECAP if section.recap else section.step, "\n".join(section.lines)) for section in sections)
-            text = "\n".join(f"[{mark}]\n{lines}" for mark, lines in marks)
-            about = {"task": _TASKS[name], "answer": problem.answer, "question": problem.question.strip(), "text": text}
+            marked = ("\n".join([f"[{RECAP if one.recap else one.step}]", *one.lines]) for one in sections)
+            about = {"task": _TASKS[name], "answer": problem.answer, "question": problem.question.strip()}
+            prompt = _PROMPT.format(**about, text="\n".join(marked))
             recaps = name == RECAP or any(section.recap for section in sections)
             try:
-                sections = yield from talk.ask(_PROMPT.format(**about), functools.partial(checked, recaps=recaps))
+                sections = yield from talk.ask(prompt, checked, recaps=recaps)
                 done.append(name)
             except Ended as end:
                 refusal = end
@@ -187,11 +185,10 @@ def unfaithful(problem: Problem, steps: Sequence[str], sections: Sequence[Passag
         own = quantities(step)
         if lost := [number for number in own if number not in numbers]:
             return f"[{section.step}] has lost the number {_plain(lost[0])}"
-        own_equations, found = equations(step), equations(told)
+        own_sides, found = [(operands, result) for operands, result, _ in equations(step)], equations(told)
         results = iter(equation.result for equation in found)
-        if not all(equation.result in results for equation in own_equations):
+        if not all(result in results for _, result in own_sides):
             return f"[{section.step}] has lost an equation of its step, or changed their order"
-        own_sides = [(equation.operands, equation.result) for equation in own_equations]
         if false := [one.result for one in found if not one.true and (one.operands, one.result) not in own_sides]:
             return f"[{section.step}] has a false equation, with the result {_plain(false[0])}"
         words, kept = (set(re.findall(r"[a-z]{4,}", text.lower())) for text in (step, told))

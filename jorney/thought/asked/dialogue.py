@@ -12,7 +12,6 @@ The thought is the words of the one who solves, alone.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -127,9 +126,9 @@ def propose_critique(
     def dialogue(talk: Talk) -> Talking[Thought]:
         builder, critique = ThoughtBuilder(problem, step_format), ""
         for _ in range(config.max_turns):
+            prompt = _PROPOSE.format(critique=critique, shown=builder.shown())
             may_go_back = builder.backtracks < config.max_backtracks
-            parse = functools.partial(read_action, steps=len(builder.steps), may_go_back=may_go_back)
-            action = yield from talk.ask(_PROPOSE.format(critique=critique, shown=builder.shown()), parse)
+            action = yield from talk.ask(prompt, read_action, steps=len(builder.steps), may_go_back=may_go_back)
             turn = builder.say("proposer", action.words, action.answer)
             about = f"{action.name}: {action.words}"
             if action.name == "backtrack":
@@ -169,8 +168,7 @@ def student_teacher(
             stated = f"\nThe student states the final answer: {answer}\n" if answer else ""
             seen = _TEACHER.format(answer=_known(problem, config), shown=builder.shown(), stated=stated)
             may_go_back = builder.backtracks < config.max_backtracks
-            parse = functools.partial(read_verdict, steps=len(builder.steps), may_go_back=may_go_back)
-            verdict = yield from talk.ask(seen, parse)
+            verdict = yield from talk.ask(seen, read_verdict, steps=len(builder.steps), may_go_back=may_go_back)
             builder.say("teacher", verdict.words)
             back = verdict.name == "backtrack"
             if verdict.name != "go on":

@@ -99,8 +99,8 @@ async def rewrite(
             wrong = problem
             account += Account(check_failures=1)
         else:
-            pieces = locate(tree, visits, found[0])
-            return Rewritten(dataclasses.replace(offline, pieces=pieces, refiner=model, note=""), account)
+            made = dataclasses.replace(offline, pieces=locate(tree, visits, found[0]), refiner=model, note="")
+            return Rewritten(made, account)
         said = {"role": "assistant", "content": reply.text}
         chat = [*first, said, {"role": "user", "content": AGAIN.format(wrong=wrong)}]
     return Rewritten(dataclasses.replace(offline, note=f"{model}: {wrong}"[:500]), account + Account(fallbacks=1))
@@ -111,14 +111,13 @@ def prompt(tree: Tree, visits: Sequence[Visit]) -> list[dict[str, str]]:
     lines = []
     for number, visit in enumerate(visits, start=1):
         node = tree.nodes[visit.node]
-        line = f"{number}. {bare(tree, visit.node)}"
+        lines.append(f"{number}. {bare(tree, visit.node)}")
         if node.correct is False and node.justification:
-            line += WRONG.format(seen=node.justification)
+            lines[-1] += WRONG.format(seen=node.justification)
         if visit.back_to is not None:
-            line += BACK.format(where="the question" if visit.back_to == ROOT else f"{bare(tree, visit.back_to)!r}")
-        lines.append(line)
-    _, conclusion = split_answer(tree, visits[-1].node)
-    conclusion = conclusion or f"#### {final_answer(tree.nodes[visits[-1].node].text)}"
+            lines[-1] += BACK.format(where="the question" if visit.back_to == ROOT else repr(bare(tree, visit.back_to)))
+    last = visits[-1].node
+    conclusion = split_answer(tree, last)[1] or f"#### {final_answer(tree.nodes[last].text)}"
     user = ASK.format(question=tree.question.strip(), draft="\n".join(lines), conclusion=conclusion)
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 

@@ -132,7 +132,7 @@ def read_level(row: Mapping[str, Any]) -> float | None:
     """The level that a row or its meta states: a number, or a text with one (MATH: "Level 3")."""
     meta = row.get("meta")
     level = row.get("level", meta.get("level") if isinstance(meta, Mapping) else None)
-    stated = re.search(r"\d+", str(level)) if level is not None and not isinstance(level, bool) else None
+    stated = None if isinstance(level, bool) else re.search(r"\d+", str(level))
     return float(stated[0]) if stated else None
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_share
 
 PERMUTATIONS = 128
 TOKEN = re.compile(r"\w+|[^\w\s]")  # a word or a sign
@@ -35,8 +35,7 @@ class DedupeConfig:
     shingle: int = 5
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"dedupe.threshold = {self.threshold}: expected above 0, 1 at most")
+        expect_share(self, "dedupe", "threshold")
         expect_at_least(1, self, "dedupe", "shingle")
 
 

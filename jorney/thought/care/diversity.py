@@ -13,7 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from jorney.config import expect_at_least
+from jorney.config import expect_above, expect_at_least
 from jorney.thought.care.dedupe import TOKEN, jaccard, ngrams, shingles
 
 MEASURES = ("distinct_1", "distinct_2", "distinct_3", "self_similarity", "entropy")
@@ -40,9 +40,7 @@ class DiversityConfig:
     def __post_init__(self) -> None:
         expect_at_least(2, self, "diversity", "sample")
         expect_at_least(1, self, "diversity", "shingle")
-        for name in ("lost", "raise_by", "most"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"diversity.{name} = {getattr(self, name)}: expected a number above 0")
+        expect_above(0, self, "diversity", "lost", "raise_by", "most")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +94,10 @@ def _measure(texts: Sequence[str], words: Sequence[str], config: DiversityConfig
         runs = list(ngrams(words, n))
         return len(set(runs)) / len(runs) if runs else 0.0
 
-    sets = [shingles(text, config.shingle) for text in texts]
+    sets = (shingles(text, config.shingle) for text in texts)
     pairs = [jaccard(one, other) for one, other in itertools.combinations(sets, 2)]
-    counts = Counter(words)
-    entropy = -sum(n / len(words) * math.log2(n / len(words)) for n in counts.values()) if words else 0.0
+    shares = [count / len(words) for count in Counter(words).values()]
+    entropy = -sum(share * math.log2(share) for share in shares) if words else 0.0
     return Diversity(len(texts), distinct(1), distinct(2), distinct(3), sum(pairs) / len(pairs), entropy, temperature)
 
 

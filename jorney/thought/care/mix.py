@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jorney.config import expect, expect_one_of
+
 BY = ("rows", "words")
 
 
@@ -25,10 +27,8 @@ class MixConfig:
     repeat: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"mix.share = {self.share}: expected 0 to 1")
-        if self.by not in BY:
-            raise ValueError(f"mix.by = {self.by!r}: expected one of {', '.join(BY)}")
+        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "mix", "share")
+        expect_one_of(BY, self, "mix", "by")
 
 
 class Mixture(NamedTuple):

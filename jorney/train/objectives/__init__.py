@@ -6,4 +6,4 @@ from jorney.train.objectives.prm import Prm
 from jorney.train.objectives.sft import Sft
 
 for objective in (Sft(), Dpo(), Prm()):
-    register(objective)
+    register(objective, replace=False)  # one of a user's own, registered before, stays

@@ -18,7 +18,7 @@ from jorney.batch.loader import Batches
 from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
-from jorney.config import expect_at_least
+from jorney.config import expect, expect_above, expect_at_least, expect_one_of, expect_share
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import preference_hidden_states
@@ -51,6 +51,7 @@ class DpoConfig(TrainingConfig):
 
     name: ClassVar[str] = "dpo"
     batch: ClassVar[str] = "batch_pairs"
+    counts: ClassVar[tuple[str, ...]] = (*TrainingConfig.counts, "samples", "pairs", "head_chunk")
 
     samples: int = 20
     pairs: int = 5
@@ -67,21 +68,13 @@ class DpoConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_at_least(1, self, self.name, "samples", "pairs", "head_chunk")
-        for name in ("temperature", "beta"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"dpo.{name} = {getattr(self, name)}: expected a number above 0")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"dpo.top_p = {self.top_p}: expected above 0, 1 at most")
-        for name in ("prompt_length", "completion_length"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"dpo.{name} = {value}: expected 1 or more, or None")
-        if self.kind not in PREFERENCE_LOSSES:
-            raise ValueError(f"dpo.kind = {self.kind!r}: expected one of {', '.join(PREFERENCE_LOSSES)}")
-        if not 0 <= self.label_smoothing < 0.5:
-            raise ValueError(f"dpo.label_smoothing = {self.label_smoothing}: expected 0 or more, below 0.5")
-        if self.label_smoothing and self.kind == "ipo":
-            raise ValueError(f"dpo.label_smoothing = {self.label_smoothing}: expected 0 with dpo.kind = 'ipo'")
+        expect_above(0, self, self.name, "temperature", "beta")
+        expect_share(self, self.name, "top_p")
+        expect_at_least(1, self, self.name, "prompt_length", "completion_length", none="None")
+        expect_one_of(PREFERENCE_LOSSES, self, self.name, "kind")
+        expect(lambda share: 0 <= share < 0.5, "0 or more, below 0.5", self, self.name, "label_smoothing")
+        if self.kind == "ipo":
+            expect(lambda share: share == 0, "0 with dpo.kind = 'ipo'", self, self.name, "label_smoothing")
 
 
 def preference_log_probs(
@@ -185,13 +178,13 @@ class Dpo(Objective[DpoConfig, Preference]):
 
     def check(self, model: ModelConfig, config: DpoConfig, rows: RowArrays | None = None) -> None:
         if rows is None:
-            what = "dpo.prompt_length + dpo.completion_length ="
             longest = (config.prompt_length or 0) + (config.completion_length or 0)
+            what = f"dpo.prompt_length + dpo.completion_length = {longest}"
         else:
-            what, longest = "a preference pair needs", int(rows.arrays["positions"].max()) + 1
+            longest = int(rows.arrays["positions"].max()) + 1
+            what = f"a preference pair needs {longest} positions"
         if longest > model.positions:
-            unit = "" if rows is None else " positions"
-            raise ValueError(f"{what} {longest}{unit}: expected at most the model's {model.positions} positions")
+            raise ValueError(f"{what}: expected at most the model's {model.positions} positions")
 
     def loss(self, model: ModelConfig, config: DpoConfig, dtype: Any) -> LossFn:
         return dpo_loss(model, config.beta, dtype, config.remat, config.head_chunk, config.label_smoothing, config.kind)
@@ -229,8 +222,8 @@ class Dpo(Objective[DpoConfig, Preference]):
                 return dataclasses.replace(rows, reference_chosen=stored["chosen"], reference_rejected=stored["rejected"])
         found = with_reference(policy, rows, config, compilations)
         if distributed.is_main():
+            digest = np.frombuffer(known, np.uint8)
             with storage.open_whole(file) as out:
-                digest = np.frombuffer(known, np.uint8)
                 np.savez(out, rows=digest, chosen=found.reference_chosen, rejected=found.reference_rejected)
         return found
 

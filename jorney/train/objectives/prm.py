@@ -14,9 +14,8 @@ from jorney.batch.branches import branch
 from jorney.batch.loader import Batches
 from jorney.batch.packing import Example
 from jorney.batch.row_arrays import RowArrays
-from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params, param_shardings
+from jorney.model.params import Params, init, param_shardings
 from jorney.model.transformer import branched_hidden_states, hidden_states, read_out
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
@@ -76,7 +75,7 @@ def as_reward_model(policy: Policy, seed: int) -> Policy:
     config = reward_model(policy.config)
     places, dtype = param_shardings(config, policy.mesh), policy.params["embedding"].dtype
     # Jitted for the head alone: the rest of a fresh model is never made, and would not fit beside a large policy.
-    head = jax.jit(lambda key: parameters.init(config, key, dtype)["score"], out_shardings=places["score"])
+    head = jax.jit(lambda key: init(config, key, dtype)["score"], out_shardings=places["score"])
     trunk = {name: leaf for name, leaf in policy.params.items() if name in places}
     return dataclasses.replace(policy, config=config, params={**trunk, "score": head(jax.random.key(seed))}, generation={})
 
@@ -108,8 +107,7 @@ def labelled_example(
     """A whole solution with a label, 0 to 1, for each of its steps; None where nothing is known of a step."""
     ids, ends = encode_steps(tokenizer, step_format, question, steps, goes_on=False)
     known = tuple((end, label) for end, label in zip(ends, labels, strict=True) if label is not None)
-    prompt = len(step_format.encode(tokenizer, question))
-    return Example((*ids, tokenizer.eos), prompt=prompt, labels=known)
+    return Example((*ids, tokenizer.eos), prompt=len(step_format.encode(tokenizer, question)), labels=known)
 
 
 class Prm(PackedObjective[PrmConfig]):
@@ -142,8 +140,8 @@ class Prm(PackedObjective[PrmConfig]):
         return prm_loss(model, dtype, config.remat)
 
     def full(self, config: PrmConfig, draw: Callable[[int], tuple[int, ...]]) -> Example:
-        labels = tuple((place, float(place % 2)) for place in range(config.row_length))
-        return dataclasses.replace(super().full(config, draw), labels=labels)
+        labels = ((place, float(place % 2)) for place in range(config.row_length))
+        return dataclasses.replace(super().full(config, draw), labels=tuple(labels))
 
     def summary(
         self, config: PrmConfig, examples: Sequence[Example], batches: Batches, records: Sequence[Record]

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 
 from jorney.batch.loader import Batches
 from jorney.batch.packing import Example
-from jorney.config import expect_at_least
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import hidden_states
@@ -31,12 +30,9 @@ class SftConfig(PackedConfig):
     """
 
     name: ClassVar[str] = "sft"
+    counts: ClassVar[tuple[str, ...]] = (*PackedConfig.counts, "head_chunk")
 
     head_chunk: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        expect_at_least(1, self, self.name, "head_chunk")
 
 
 @functools.cache

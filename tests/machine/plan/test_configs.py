@@ -14,9 +14,11 @@ from jorney.machine.plan import planner as configuration
 from jorney.machine.plan.plan import make
 from jorney.machine.plan.planner import Planner
 from jorney.model.presets import PRESETS
-from jorney.run.commands.command import ExpandCommand, SearchCommand, StageCommand
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.run.recipes.journey import RunConfig
+from jorney.run.stage import StageCommand
+from jorney.run.stages.expansion import ExpandCommand
+from jorney.run.stages.searching import SearchCommand
 from jorney.solve.search import SearchConfig
 
 FOR_TPU = [name for name, file in CONFIGS.items() if "TPU v" in file.read_text()]

@@ -12,13 +12,15 @@ from jorney.engine.programs import Shape
 from jorney.machine.aot import Needs
 from jorney.machine.hlo import Traffic
 from jorney.machine.plan import plan
+from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.plan import Plan, PlanConfig, Room
 from jorney.machine.plan.planned import AotProgram, Planned
-from jorney.machine.plan.planner import PlannedEngine, Planner
+from jorney.machine.plan.planner import Planner
 from jorney.model import flops
 from jorney.model.presets import PRESETS
-from jorney.run.commands.learn import DpoCommand, SftCommand
 from jorney.run.recipes.journey import quickstart
+from jorney.run.stages.fine_tuning import SftCommand
+from jorney.run.stages.preferences import DpoCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig
 from jorney.train.objectives.sft import SftConfig
@@ -101,7 +103,7 @@ def test_a_training_reads_in_80_columns() -> None:
 
 
 def test_several_programs_are_a_table_of_80_columns() -> None:
-    engine = PlannedEngine(PRESETS["deepseekmath-7b"], Shape(16, 4, 1024, 16, 3), None)
+    engine = PlannedEngine(PRESETS["deepseekmath-7b"], Shape(16, 4, 1024, 16, 3), None, None)
     made = _plan(
         _planned("trees extend 4x32", NEEDS),
         _planned("journeys decode 1024x32", NEEDS, beside=5e9),
@@ -134,7 +136,7 @@ def test_json_speaks_of_the_program_that_needs_most() -> None:
 
 def test_a_configuration_that_runs_nothing_is_refused(tmp_path, capsys) -> None:
     file = tmp_path / "walk.py"
-    file.write_text("from jorney.run.commands.command import DeriveCommand\n\ndef config():\n    return DeriveCommand()\n")
+    file.write_text("from jorney.run.stages.derivation import DeriveCommand\n\ndef config():\n    return DeriveCommand()\n")
     pytest.importorskip("libtpu")
     assert cli.main(["plan", str(file), "--model", "tiny"]) == 2
     assert capsys.readouterr().err == "jorney: derive: runs no program on the machine\n"

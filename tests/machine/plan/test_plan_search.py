@@ -10,8 +10,8 @@ import pytest
 from jorney import topology
 from jorney.machine.plan import rank as search
 from jorney.machine.plan.plan import PlanConfig, run
-from jorney.run.commands.command import ExpandCommand
-from jorney.run.commands.learn import SftCommand
+from jorney.run.stages.expansion import ExpandCommand
+from jorney.run.stages.fine_tuning import SftCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.sft import SftConfig
 

@@ -13,7 +13,7 @@ from jorney.engine.programs import Shape
 from jorney.machine import aot
 from jorney.machine.aot import Needs
 from jorney.machine.hlo import Traffic
-from jorney.machine.plan.engine_programs import engine_programs, most_problems, token_bytes, weight_bytes
+from jorney.machine.plan.engine_programs import PlannedEngine, token_bytes, weight_bytes
 from jorney.machine.plan.planned import AotProgram, compile_program, planned
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops
@@ -44,7 +44,7 @@ def test_every_generation_compiles_a_step_and_the_engine(name: str) -> None:
         return
     mesh = aot.make_mesh(machine, MeshConfig(data=-1, tensor=4))
     shape = Shape(problems=mesh.shape["data"] * 2, rows=2, slots=64, chunk=4, texts=2)
-    decode = engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)[-1]
+    decode = PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)[-1]
     assert compile_program(decode, machine).fits
 
 
@@ -71,7 +71,7 @@ def test_all_programs_of_an_engine_compile_with_what_all_problems_share() -> Non
     machine = topology.find("v5e-8")
     mesh = aot.make_mesh(machine, MeshConfig(data=2, tensor=4))
     shape = Shape(problems=4, rows=2, slots=64, chunk=4, texts=2, shared=32)
-    programs = engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)
+    programs = PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)
     assert [program.name.split()[1] for program in programs] == ["share", *["prefill"] * 2, *["extend"] * 4, "decode"]
     found = [compile_program(program, machine) for program in programs]
     assert all(one.fits for one in found)
@@ -87,7 +87,7 @@ def test_sampling_holds_no_second_cache() -> None:
     machine = topology.find("v5e-1")
     mesh = aot.make_mesh(machine, MeshConfig(data=1))
     shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=2)
-    found = compile_program(engine_programs("trees", TINY, shape, jnp.bfloat16, machine, mesh)[-1], machine)
+    found = compile_program(PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)[-1], machine)
     assert found.needs.temp_bytes < 0.3 * found.program.resident["cache"]
 
 
@@ -109,16 +109,17 @@ def test_as_many_problems_as_fit_and_no_more() -> None:
     mesh = aot.make_mesh(machine, MeshConfig(data=1, tensor=4))
     like = Shape(problems=2, rows=2, slots=256, chunk=4, texts=2)
     beside = machine.capacity - 100e6
-    programs = engine_programs("trees", TINY, like, jnp.bfloat16, machine, mesh, beside)
+    engine = PlannedEngine(TINY, like, jnp.bfloat16, mesh)
+    programs = engine.programs("trees", machine, beside)
     own = [compile_program(one, machine) for one in (programs[1], programs[-1])]
-    shape, found = most_problems(own, TINY, like, 1024, jnp.bfloat16, mesh)
+    shape, found = engine.most_problems(own, 1024)
     assert all(one.fits for one in found)
     assert shape.slots == 1024
     of_problem = 1024 * token_bytes(TINY, jnp.bfloat16, mesh)
     spare = machine.capacity - max(one.needed_bytes for one in found)
     assert 0 <= spare < 0.3 * 100e6
     assert shape.problems > 0.4 * 100e6 / of_problem
-    assert most_problems(own, TINY, like, 2**20, jnp.bfloat16, mesh) is None
+    assert engine.most_problems(own, 2**20) is None
 
 
 def test_bounds_follow_from_needs() -> None:

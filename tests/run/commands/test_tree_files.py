@@ -167,9 +167,9 @@ def test_statistics_are_printed(trees, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "jorney trees: expected what to do: jorney trees validate|import|export|stats|schema FILE... [OPTIONS]"),
-        (["grow"], "jorney trees: expected what to do"),
-        (["validate"], "expected jorney trees validate FILE... [OPTIONS], got no file"),
+        ([], "jorney trees: one word is missing (expected jorney trees validate|import|export|stats|schema [OPTIONS])"),
+        (["grow"], "jorney trees: 'grow' is no kind of trees (expected jorney trees validate|"),
+        (["validate"], "FILE is missing: expected jorney trees validate FILE... [OPTIONS]"),
         (["validate", "no.jsonl"], "no.jsonl: no such file"),
         (["stats", "no"], "no: no such file: expected a .jsonl file of trees, or the folder"),
         (["import", "x.jsonl", "--output", "y.jsonl"], "format: expected --format"),

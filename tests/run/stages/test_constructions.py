@@ -11,8 +11,9 @@ from jorney import storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.domains import state
 from jorney.progress import Progress
-from jorney.run.stages.constructions import OTHERS, THOUGHTS, Replies, plan_constructed
-from jorney.run.stages.trees import read_thoughts
+from jorney.run.stages.derivation import read_thoughts
+from jorney.run.stages.thoughts.reading import THOUGHTS
+from jorney.run.stages.thoughts.talking import OTHERS, Replies, plan_constructed
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.text.step_format import ABEL
@@ -81,5 +82,8 @@ def test_a_failed_call_is_tried_again_by_the_next_run(tmp_path) -> None:
     with pytest.raises(ValueError, match="1 replies to 2 chats"):
         Replies(storage.path(tmp_path / "new"), lambda: lambda chats: ["x"])(chats)
     (tmp_path / "000009.jsonl").write_text(json.dumps({"chat": "x"}) + "\n")
-    with pytest.raises(ValueError, match="000009.jsonl: line 1: expected the texts 'chat' and 'reply'"):
+    with pytest.raises(ValueError, match="000009.jsonl: line 1: field 'reply': expected a text"):
+        Replies(storage.path(tmp_path), lambda: ask)
+    (tmp_path / "000009.jsonl").write_text(json.dumps({"reply": "x"}) + "\n")
+    with pytest.raises(ValueError, match="000009.jsonl: line 1: field 'chat': expected a text"):
         Replies(storage.path(tmp_path), lambda: ask)

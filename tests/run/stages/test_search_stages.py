@@ -14,9 +14,10 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.progress import Progress
 from jorney.run import parts
 from jorney.run import workspace as workspaces
-from jorney.run.stages import trees
-from jorney.run.stages.searches import plan_search
-from jorney.run.workspace import Model, Workspace
+from jorney.run.artifact import Model
+from jorney.run.stages import expansion
+from jorney.run.stages.searching import plan_search
+from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.solve.search import SearchConfig
 from jorney.solve.statistics import wilson
@@ -85,7 +86,7 @@ def test_what_trees_found_is_chosen_among(spaces_of, monkeypatch, method: str, a
             leaf = Node(0, text, (1, 2), (-0.5, -0.5), score=0.9 if right else 0.2, status="leaf-wrong", rating=1)
             yield Tree(problem.id, problem.question, problem.answer, "abel", (Node(None), leaf), 10, "countdown", problem.meta)
 
-    monkeypatch.setattr(trees, "grow", grow)
+    monkeypatch.setattr(expansion, "grow", grow)
     config = SearchConfig(method, keep=2, width=2, depth=4, step_tokens=20)
     space, model = spaces_of("out"), Model(resolve(EMBEDDED), "embedded")
     grown, search = plan_search(space, model, PROBLEMS, config, lambda: exact.judge, "prm")

@@ -22,7 +22,8 @@ from trees_by_hand import followed_tree
 
 from jorney import cli, storage
 from jorney.policy import resolve
-from jorney.run.stages.trees import read_thoughts, read_trees
+from jorney.run.stages.derivation import read_thoughts
+from jorney.run.stages.expansion import read_trees
 
 pytestmark = pytest.mark.slow
 

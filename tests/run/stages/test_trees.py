@@ -9,11 +9,11 @@ import pytest
 from random_trees import random_tree
 
 from jorney import storage
-from jorney.config import digest
 from jorney.domain.answers import final_answer
 from jorney.progress import Progress
-from jorney.run.stages import trees as stages
-from jorney.run.stages.trees import health, plan_thoughts, read_thoughts, read_trees
+from jorney.run.stages import expansion
+from jorney.run.stages.derivation import THOUGHTS, plan_thoughts, read_thoughts
+from jorney.run.stages.expansion import health, read_trees
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.thought.derive import DeriveConfig, shortcuts
@@ -59,7 +59,7 @@ def _derive(space, tmp_path, trees, **derive: object):
 def test_row_i_of_every_kind_is_of_one_leaf(space, tmp_path) -> None:
     trees = [random_tree(seed) for seed in range(60)]
     done = _derive(space, tmp_path, trees, trials=3, per_tree=2)
-    kinds = {kind: read_thoughts(done.folder / f"{kind}.jsonl") for kind in stages.THOUGHTS}
+    kinds = {kind: read_thoughts(done.folder / f"{kind}.jsonl") for kind in THOUGHTS}
     expected = [(tree.id, leaf) for tree in trees for leaf in shortcuts(tree)[:2]]
     for kind in ("shortcut", "journey", "placebo"):
         assert [(one.id, one.leaf) for one in kinds[kind]] == expected
@@ -102,7 +102,7 @@ def test_a_tree_is_not_grown_again(space, policy, monkeypatch) -> None:
     from jorney.domain.countdown.sets import Countdown, sample_problems
     from jorney.engine.generate import Generator
     from jorney.policy import resolve
-    from jorney.run.workspace import Model
+    from jorney.run.artifact import Model
     from jorney.tree.expand import ExpandConfig
 
     problems = sample_problems(Countdown(), "trees", 5, 0)
@@ -116,8 +116,8 @@ def test_a_tree_is_not_grown_again(space, policy, monkeypatch) -> None:
             grown.append(problem.id)
             yield dataclasses.replace(random_tree(len(problem.id)), id=problem.id)
 
-    monkeypatch.setattr(stages, "grow", grow)
-    plan = stages.plan_trees(space, Model(resolve("embedded"), "m"), problems, digest(problems), ExpandConfig())
+    monkeypatch.setattr(expansion, "grow", grow)
+    plan = expansion.plan_trees(space, Model(resolve("embedded"), "m"), problems, ExpandConfig())
     with pytest.raises(KeyboardInterrupt):
         space.run(plan)
     grown.append("again")

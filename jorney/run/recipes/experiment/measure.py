@@ -23,9 +23,10 @@ from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.experiment.seed import Measured, Seed
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.recipes.summary import environment
+from jorney.run.stages.resampling import read_attempts
 from jorney.show.names import BUDGETS, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.evaluate import EvaluateConfig, Graded
-from jorney.solve.resample import pass_at_n, read_attempts, resampled_until_target, token_budget
+from jorney.solve.resample import pass_at_n, resampled_until_target, token_budget
 from jorney.solve.statistics import cluster_bootstrap
 from jorney.train.provenance import revision
 
@@ -148,8 +149,7 @@ def _cut(graded: Sequence[Graded], limit: int) -> list[float]:
 
 def _spent(problems: Sequence[Problem], folder: storage.Path) -> dict[str, list[list[float]]]:
     """The same of independent attempts that may spend so many tokens on average."""
-    known = {one.id: one for one in read_attempts(folder / "parts")}
-    attempts = [known[problem.id] for problem in problems]
+    attempts = read_attempts(folder, problems)
     curves: dict[str, list[list[float]]] = {UNTIL: [], PASS: []}
     for name, spend in ((UNTIL, resampled_until_target), (PASS, pass_at_n)):
         for budget in BUDGETS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jorney.config import digest, expect_at_least
+from jorney.config import digest, expect_at_least, expect_one_of
 from jorney.domain.countdown.sets import Countdown
 from jorney.run.recipes.journey import RunConfig
 
@@ -40,7 +40,7 @@ class Abroad:
     Attributes:
       name: in the report.
       task: which Countdown problems; or
-      file: problems that `domain.problem.read_problems` takes.
+      file: problems that `rows.problems.read_problems` takes.
       count: how many problems at most.
     """
 
@@ -52,21 +52,6 @@ class Abroad:
     def __post_init__(self) -> None:
         if (self.task is None) == (not self.file):
             raise ValueError(f"abroad {self.name!r}: expected a task or a file, one of the two")
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """What of a protocol may be said on the command line.
-
-    Attributes:
-      output: the experiment's folder.
-      problems: the set that models are measured on: "tuning" or "final".
-      seeds: of the main comparison.
-    """
-
-    output: str
-    problems: str
-    seeds: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,18 +82,13 @@ class Protocol:
     tried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.problems not in SETS:
-            raise ValueError(f"problems = {self.problems!r}: expected one of {', '.join(SETS)}")
+        expect_one_of(SETS, self, "", "problems")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds = {self.seeds}: expected at least one, each once")
         expect_at_least(1, self.run.problems, "run.problems", "test_count")
         named = [(dose.group, dose.name) for dose in self.doses]
         if len(set(named)) != len(named):
             raise ValueError("doses: expected another name for each of a group")
-
-    def choice(self) -> Choice:
-        """What the command line may change."""
-        return Choice(self.output, self.problems, self.seeds)
 
     def decides(self) -> dict[str, Any]:
         """What the measurements depend on, for the record of who opened the test set."""

@@ -6,17 +6,18 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from jorney.config import digest
 from jorney.domain.countdown.sets import sample_problems
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.progress import Progress
+from jorney.run.artifact import Artifact, Done, Model
 from jorney.run.recipes.journey import RunConfig
-from jorney.run.stage import Done
-from jorney.run.stages.evaluations import plan_evaluation, plan_resampling, read_graded
+from jorney.run.stages.derivation import plan_thoughts
+from jorney.run.stages.evaluation import plan_evaluation, read_graded
+from jorney.run.stages.expansion import plan_trees
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
-from jorney.run.stages.trees import plan_thoughts, plan_trees
-from jorney.run.workspace import Model, Stage, Workspace
+from jorney.run.stages.resampling import plan_resampling
+from jorney.run.workspace import Workspace
 from jorney.solve.behaviour import behaviour
 from jorney.solve.evaluate import EvaluateConfig, Graded
 
@@ -33,7 +34,7 @@ class Measured:
 
     summary: dict[str, Any]
     graded: list[Graded]
-    stage: Stage
+    stage: Artifact
 
 
 class Seed:
@@ -61,13 +62,13 @@ class Seed:
         train = self._drawn(run, "train")
         return self._stage(plan_phase1(self.space, self.base(run), train, "countdown", run.sft)).model
 
-    def trees(self, run: RunConfig | None = None) -> Stage:
+    def trees(self, run: RunConfig | None = None) -> Artifact:
         """Trees of the model after phase 1."""
         run = run or self.run
         problems = self._drawn(run, "trees")
-        return self._stage(plan_trees(self.space, self.phase1(run), problems, digest(problems), run.expand))
+        return self._stage(plan_trees(self.space, self.phase1(run), problems, run.expand))
 
-    def thoughts(self, run: RunConfig | None = None) -> Stage:
+    def thoughts(self, run: RunConfig | None = None) -> Artifact:
         run = run or self.run
         trees = self.trees(run)
         return self._stage(plan_thoughts(self.space, trees.folder, trees.key, run.derive, run.refine))
@@ -91,7 +92,7 @@ class Seed:
         told = behaviour(problems, graded) if all(domain_of(problem).behaves for problem in problems) else {}
         return Measured({**result, **told}, graded, stage)
 
-    def resampled(self, model: Model, spent_by: Stage) -> tuple[dict[str, Any], Stage]:
+    def resampled(self, model: Model, spent_by: Artifact) -> tuple[dict[str, Any], Artifact]:
         """The controls that spend another evaluation's tokens on attempts of a model, and their stage."""
         stage = plan_resampling(self.space, model, self.problems, self.run.evaluate, self.run.resample, spent_by)
         return self.ran(stage).result, stage
@@ -100,12 +101,12 @@ class Seed:
         count = getattr(run.problems, f"{split}_count")
         return sample_problems(run.problems.countdown, split, count, self.number)
 
-    def ran(self, stage: Stage) -> Done:
+    def ran(self, stage: Artifact) -> Done:
         """The stage, done."""
         if stage.key not in self._done:
             self._done[stage.key] = self.space.run(stage)
         return self._done[stage.key]
 
-    def _stage(self, stage: Stage) -> Stage:
+    def _stage(self, stage: Artifact) -> Artifact:
         self.ran(stage)
         return stage

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import Any
+from typing import Any, ClassVar
 
-from jorney import storage
+from jorney import config, storage
 from jorney.progress import Progress
+from jorney.run.command import Command, use_jax
 from jorney.run.recipes.experiment.measure import run
 from jorney.run.recipes.experiment.pooled import findings
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.show.experiment import experiment_page as page
 from jorney.show.experiment import experiment_tables as tables
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentCommand(Command):
+    """Journeys against shortcuts, by the protocol that the function config() of a Python file returns.
+
+    Attributes:
+      protocol: the file.
+      output: the experiment's folder, in place of the protocol's.
+      problems: the set that models are measured on, in its place: "tuning" or "final".
+      seeds: of the main comparison, in its place.
+    """
+
+    command: ClassVar[str] = "experiment"
+    places: ClassVar[dict[str, str]] = {"protocol": "PROTOCOL.py"}
+
+    protocol: str = ""
+    output: str = ""
+    problems: str = ""
+    seeds: tuple[int, ...] = ()
+
+    def execute(self) -> None:
+        protocol = config.read(self.protocol, Protocol)
+        chosen = {name: getattr(self, name) for name in ("output", "problems", "seeds") if getattr(self, name)}
+        protocol = dataclasses.replace(protocol, **chosen)
+        use_jax()
+        experiment(protocol, Progress())
 
 
 def experiment(protocol: Protocol, progress: Progress) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_every_protocol_that_looks_at_a_set_is_noted_once(tmp_path, monkeypatch)
 
 def test_the_command_names_what_is_missing(tmp_path, capsys) -> None:
     assert cli.main(["experiment"]) == 2
-    assert "expected a protocol: jorney experiment PROTOCOL.py" in capsys.readouterr().err
+    assert "PROTOCOL.py is missing: expected jorney experiment PROTOCOL.py" in capsys.readouterr().err
     assert cli.main(["experiment", str(tmp_path / "none.py")]) == 2
     assert "none.py: no such file" in capsys.readouterr().err
 

@@ -9,7 +9,8 @@ import configurations
 import pytest
 from places import ROOT
 
-from jorney.config import override
+from jorney import cli
+from jorney.run.recipes.experiment import write
 from jorney.run.recipes.experiment.protocol import Abroad, Dose, Protocol
 from jorney.run.recipes.journey import quickstart
 
@@ -44,9 +45,16 @@ def test_a_protocol_is_known_by_what_it_measures_alone() -> None:
     assert dataclasses.replace(PROTOCOL, margin=0.01).digest() != PROTOCOL.digest()
 
 
-def test_the_command_line_chooses_the_folder_the_set_and_the_seeds() -> None:
-    chosen = override(PROTOCOL.choice(), ["--problems", "final", "--seeds", "4", "5"], "jorney experiment")
-    assert (chosen.output, chosen.problems, chosen.seeds) == ("runs/experiment", "final", (4, 5))
+def test_the_command_line_chooses_the_folder_the_set_and_the_seeds(monkeypatch) -> None:
+    ran: list[Protocol] = []
+    monkeypatch.setattr(write, "experiment", lambda protocol, progress: ran.append(protocol))
+    file = str(ROOT / "configs" / "experiment.py")
+    assert cli.main(["experiment", file, "--problems", "final", "--seeds", "4", "5"]) == 0
+    assert cli.main(["experiment", "--seeds", "6", file, "--output", "runs/mine"]) == 0
+    first, second = ran
+    assert (first.output, first.problems, first.seeds) == ("runs/experiment", "final", (4, 5))
+    assert (second.output, second.problems, second.seeds) == ("runs/mine", "tuning", (6,))
+    assert first.run == second.run == configurations.made("experiment").run
 
 
 def test_the_experiments_small_model_is_the_one_that_make_trains() -> None:

@@ -1,0 +1,7 @@
+"""`python -m jorney`."""
+
+import sys
+
+from jorney.cli import main
+
+sys.exit(main())

@@ -1,0 +1,164 @@
+"""What a stage makes: an artifact, addressed by its content and never made twice.
+
+Its folder, local or gs://, is named by a hash of everything it depends on, so that it is made again exactly when one of those
+changes. It is complete when its manifest exists, which is written last; until then it is gone on with from its parts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jorney import __version__, config, distributed, storage
+from jorney.policy import resolve
+from jorney.progress import Progress
+from jorney.run.parts import Parts
+
+MANIFEST = "manifest.json"
+
+
+class Lacking(ValueError):
+    """What a stage would work on was not found by the stages before it: no fault of the input, and a result of its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model that stages read.
+
+    Attributes:
+      folder: what `jorney.load` takes.
+      key: what its content is known by: a digest of the folder, or the key of the artifact that holds it.
+    """
+
+    folder: str
+    key: str
+
+    @classmethod
+    def at(cls, source: str) -> Model:
+        """The model at a folder or a hub id, or the embedded one."""
+        folder = resolve(source)
+        return cls(folder, source_digest(folder))
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A complete artifact.
+
+    Attributes:
+      folder: what was written.
+      key: the hash that stages reading it name as their input.
+      result: what its work returned (JSON values).
+      seconds: what the attempt that completed it took.
+    """
+
+    folder: storage.Path
+    key: str
+    result: Any
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """What a stage makes, and how: where it will lie is known before it is there.
+
+    Attributes:
+      root: the run's folder, local or gs://.
+      name: unique within a run.
+      reads: everything it depends on (JSON values): fields, keys of other artifacts, digests of files.
+      work: makes it: called with its folder, which may hold what an interrupted attempt left; returns JSON values.
+      detail: a few words on what there is to do.
+    """
+
+    root: storage.Path
+    name: str
+    reads: Any
+    work: Callable[[storage.Path], Any]
+    detail: str = ""
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Of the content. Another version of Jorney may give another result."""
+        return config.digest([__version__, self.name, self.reads])
+
+    @property
+    def folder(self) -> storage.Path:
+        return self.root / "stages" / f"{self.name}-{self.key}"
+
+    @property
+    def complete(self) -> bool:
+        return (self.folder / MANIFEST).exists()
+
+    @property
+    def parts(self) -> Parts:
+        """The rows that are written so far."""
+        return Parts(self.folder / "parts")
+
+    @property
+    def model(self) -> Model:
+        """The model that it holds."""
+        return Model(os.fspath(self.folder / "model"), self.key)
+
+    def make(self, progress: Progress) -> Done:
+        """Makes it, or takes it as it stands when it is complete. Of several processes all call the same."""
+        manifest = self.folder / MANIFEST
+        # Asked once, for all: a process that came late would find what the first has written since.
+        if distributed.from_main(lambda: self.complete, f"{self.name} begins"):
+            progress.say(f"{self.name}: already done")
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with progress.stage(self.name, self.detail):
+                start = time.perf_counter()
+                result = self._attempt()
+                about = {"reads": json.loads(config.to_json(self.reads)), "seconds": time.perf_counter() - start}
+                distributed.barrier(f"{self.name} ends")  # before the manifest says that all have written
+                if distributed.is_main():
+                    storage.write_json(manifest, {"name": self.name, **about, "result": result})
+        if distributed.is_main():
+            self._link()
+        found = distributed.from_main(lambda: storage.read_json(manifest), f"{self.name} is done")
+        return Done(self.folder, self.key, found["result"], found["seconds"])
+
+    def _attempt(self) -> Any:
+        """Does the work; input that it refuses before it wrote anything leaves no folder behind."""
+        try:
+            return self.work(self.folder)
+        except ValueError:
+            empty = self.folder
+            while distributed.is_main() and not any(empty.iterdir()):
+                empty.rmdir()
+                empty = empty.parent
+            raise
+
+    def _link(self) -> None:
+        """A readable name beside the hashes: a symbolic link, or a file with the path where there are none."""
+        if not storage.is_local(self.root):
+            storage.write_text(self.root / f"{self.name}.path", os.fspath(self.folder) + "\n")
+            return
+        link, target = os.fspath(self.root / self.name), os.path.join("stages", self.folder.name)
+        if os.path.islink(link):
+            if os.readlink(link) == target:
+                return
+            os.unlink(link)
+        elif os.path.lexists(link):  # somebody's own file: the link is a convenience, their file is not ours
+            return
+        os.symlink(target, link)
+
+
+def source_digest(source: str) -> str:
+    """A digest of the file or folder that a run reads: its content where it is small, else names, sizes and times."""
+    where = storage.path(source)
+    if not where.exists():
+        return source
+    files = sorted(path for path in where.iterdir() if not path.is_dir()) if where.is_dir() else [where]
+    total = hashlib.blake2b(digest_size=16)
+    for file in files:
+        stat = file.stat()
+        total.update(f"{file.name}:{stat.length}".encode())
+        total.update(file.read_bytes() if stat.length <= 100_000_000 else str(stat.mtime).encode())
+    return total.hexdigest()

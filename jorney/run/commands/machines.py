@@ -1,0 +1,66 @@
+"""`jorney plan` and `jorney bench`: what programs need of a machine, and how fast they are on this one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any, ClassVar
+
+from jorney import config, devices
+from jorney.machine.bench import sample, train
+from jorney.machine.bench.sample import SampleBench
+from jorney.machine.bench.train import TrainBench
+from jorney.machine.plan import plan
+from jorney.machine.plan.plan import PlanConfig
+from jorney.progress import Progress
+from jorney.run.command import Command, show, use_jax
+from jorney.run.recipes.journey import RunConfig
+from jorney.run.stage import StageCommand
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanCommand(PlanConfig, Command):
+    """What a configuration's programs need of a TPU machine: they are compiled for it, without one.
+
+    Attributes:
+      configuration: the file that holds it.
+    """
+
+    command: ClassVar[str] = "plan"
+    places: ClassVar[dict[str, str]] = {"configuration": "CONFIG.py"}
+
+    configuration: str = ""
+
+    def execute(self) -> None:
+        made: Any = config.read(self.configuration, (StageCommand, RunConfig))
+        import jax
+
+        jax.config.update("jax_platforms", "cpu")  # a TPU that is here has no part in it, and may be in use
+        print(plan.run(made, self, lambda line: print(line, file=sys.stderr, flush=True)))
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchTrainCommand(TrainBench, Command):
+    """Throughput of a training step: tokens a second and chip, MFU, memory."""
+
+    command: ClassVar[str] = "bench train"
+    common = ("model", "objective", "rows", "length", "dtype", "remat", "accumulate", "mesh.fsdp", "mesh.tensor", "runs")
+
+    def execute(self) -> None:
+        use_jax()
+        devices.keep_freed_memory()
+        progress = Progress()
+        show(train.run(self, progress.say), progress, "{:28} {}", ",.4g")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchSampleCommand(SampleBench, Command):
+    """Throughput of growing trees: tokens and nodes a second, memory, share of the bandwidth."""
+
+    command: ClassVar[str] = "bench sample"
+    common = ("model", "rows", "trees", "prompt", "w", "dtype", "mesh.tensor")
+
+    def execute(self) -> None:
+        use_jax()
+        progress = Progress()
+        show(sample.run(self, progress.say), progress, "{:28} {}", ",.4g")

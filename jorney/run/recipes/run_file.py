@@ -1,0 +1,41 @@
+"""`jorney run`: what a configuration file holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from jorney import config
+from jorney.run import options
+from jorney.run.command import Command, split_file
+from jorney.run.recipes.journey import RunConfig
+from jorney.run.stage import StageCommand
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFile(Command):
+    """What the function config() of a Python file returns: a pipeline (RunConfig), or any stage (SftCommand, ...).
+
+    The options are those of what it returns: jorney run CONFIG.py --help lists them.
+    """
+
+    command: ClassVar[str] = "run"
+    file: ClassVar[str] = "CONFIG.py"
+
+    @classmethod
+    def main(cls, words: Sequence[str]) -> None:
+        file, rest = split_file(words, RunConfig())
+        if file is None:
+            if not any(word in options.HELP for word in rest):
+                raise ValueError(f"CONFIG.py is missing: expected a configuration file: {cls.usage()}")
+            options.read(cls(), options.HELP, cls.usage(), {}, (), cls.__doc__)
+            return
+        made: Any = config.read(file, (RunConfig, StageCommand))
+        kind = type(made)
+        if not hasattr(kind, "command"):
+            raise ValueError(
+                f"{file}: config() returned a {kind.__name__}, which has no `command`: expected its name as `command`"
+            )
+        if chosen := options.read(made, rest, f"jorney run {file} [OPTIONS]", {}, kind.common, kind.__doc__):
+            chosen.execute()

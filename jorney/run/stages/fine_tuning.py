@@ -1,0 +1,157 @@
+"""`jorney sft`, and the training of a model whatever the objective."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from jorney import devices, distributed, storage
+from jorney.batch.packing import TOO_LONG
+from jorney.config import expect_one_of
+from jorney.distributed import DistributedConfig
+from jorney.domain import domains
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
+from jorney.policy import save
+from jorney.run import inputs
+from jorney.run.artifact import Artifact, Model
+from jorney.run.stage import StageCommand
+from jorney.run.workspace import TRAINING, Workspace
+from jorney.text.tokenizer import Tokenizer
+from jorney.train import training
+from jorney.train.objective import TrainingConfig, objective_of
+from jorney.train.objectives.sft import SftConfig
+
+# What a training learns from: made with the tokenizer, when it is needed.
+MakeExamples = Callable[[Tokenizer], Sequence[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainCommand(StageCommand):
+    """What commands take whose training several processes can share: each starts the same command.
+
+    Attributes:
+      distributed: how the processes find each other. Sampling is not shared: every host does its own.
+    """
+
+    trains: ClassVar[bool] = True
+
+    distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
+
+    def execute(self) -> None:
+        devices.keep_freed_memory()
+        distributed.initialize(self.distributed)
+        super().execute()
+
+
+@dataclasses.dataclass(frozen=True)
+class SftCommand(TrainCommand):
+    """Supervised fine-tuning on thoughts, problems with solutions, chats, prompts with completions, or texts.
+
+    Attributes:
+      data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
+        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), or pieces (thoughts
+        of `jorney derive`).
+      limit: how many rows; None takes all.
+      too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
+      excursion_loss: whether the excursions of journeys bear loss.
+    """
+
+    command: ClassVar[str] = "sft"
+    split: ClassVar[str] = "train"
+    all_hosts: ClassVar[bool] = True
+    common = (
+        *("model", "data", "limit", "output", "sft.optimizer.learning-rate", "sft.epochs", "sft.batch-rows", "sft.row-length"),
+        *("too-long", "excursion-loss", "dtype", "mesh.fsdp", "mesh.tensor", "seed"),
+    )
+
+    output: str = "runs/sft"
+    data: str = domains.DEFAULT
+    limit: int | None = None
+    too_long: str = "error"
+    excursion_loss: bool = True
+    sft: SftConfig = dataclasses.field(default_factory=SftConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_one_of(TOO_LONG, self, "", "too_long")
+
+    def plan(self, space: Workspace, model: Model) -> list[Artifact]:
+        if domains.drawing(self.data):
+            found = inputs.solutions(self.read(self.data, self.limit), space.format, self.data)
+        else:
+            found = inputs.read_examples(self.data, self.limit, space.format, self.excursion_loss)
+        make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
+        reads = [found.key, self.excursion_loss, self.too_long]
+        return [plan_training(space, "sft", model, make, reads, self.sft, self.data)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return [planner.step("sft", self.sft, planner.mesh(self.mesh))]
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveCommand(TrainCommand):
+    """Training by any objective that is registered, on rows that it reads itself: for configuration files (`jorney run`).
+
+    Attributes:
+      data: a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
+      limit: how many rows; None takes all.
+      training: the objective's settings.
+    """
+
+    command: ClassVar[str] = "train"
+    all_hosts: ClassVar[bool] = True
+
+    output: str = "runs/train"
+    data: str = ""
+    limit: int | None = None
+    training: TrainingConfig = dataclasses.field(default_factory=SftConfig)
+
+    def plan(self, space: Workspace, model: Model) -> list[Artifact]:
+        encode = objective_of(self.training).encode
+        found = inputs.read_encoded(self.data, self.limit, lambda *given: encode(given[0], space.format, *given[1:]))
+        return [plan_training(space, self.training.name, model, found.make, [found.key], self.training, self.data)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        return [planner.step(self.training.name, self.training, planner.mesh(self.mesh))]
+
+
+def plan_training(
+    space: Workspace,
+    name: str,
+    model: Model,
+    examples: MakeExamples,
+    examples_key: Any,
+    config: TrainingConfig,
+    detail: str,
+    measure: Callable[[storage.Path], dict[str, Any]] = lambda folder: {},
+    measured_by: Sequence[Any] = (),
+) -> Artifact:
+    """Training of a model, by the objective that `config` is of.
+
+    Args:
+      examples_key: all that the examples depend on, beside the step format.
+      measure: measures the trained model, in the artifact's folder; what it returns is part of the result.
+      measured_by: all that `measure` depends on.
+    """
+    objective = objective_of(config)
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        counts = train(folder)  # returns first: two models at once may not fit
+        return {**measure(folder), **counts}
+
+    def train(folder: storage.Path) -> dict[str, Any]:
+        policy = space.take(model)
+        made = examples(policy.tokenizer)
+        data = training.prepare(policy, made, config, space.seed)
+        where, steps = folder / TRAINING, data.batches.steps
+        with space.progress.bar("steps", steps) as bar:
+            follow = space.follow(bar)
+            trained, records = training.train(policy, data, config, space.seed, where, space.compilations, follow, donate=True)
+        save(trained, folder / "model", space.dtype)
+        counts = {"steps": steps, "examples": len(made), **objective.summary(config, made, data.batches, records)}
+        return {**counts, "curve": [[record["step"], record["loss"], record.get("accuracy")] for record in records]}
+
+    return space.plan(name, [model.key, examples_key, *measured_by, config.decides()], work, detail)

@@ -1,0 +1,157 @@
+"""`jorney prm`: a process reward model from labelled solutions, measured on held-out problems."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from jorney import distributed, storage
+from jorney.batch.packing import Example
+from jorney.config import digest
+from jorney.domain import domains
+from jorney.domain.problem import Problem
+from jorney.judge import exact, rollouts
+from jorney.judge.labelled import Labelled
+from jorney.judge.rollouts import RolloutConfig
+from jorney.judge.threshold import THRESHOLD, write_threshold
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
+from jorney.rows.labels import Reading
+from jorney.rows.problems import read_problems
+from jorney.run import inputs
+from jorney.run.artifact import Artifact, Lacking, Model
+from jorney.run.stage import ProblemsCommand
+from jorney.run.stages.fine_tuning import plan_training
+from jorney.run.stages.judges.kinds import prm_judge
+from jorney.run.stages.judges.labelling import plan_rollouts, read_labelled, verified
+from jorney.run.workspace import Workspace
+from jorney.solve.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
+from jorney.text.tokenizer import Tokenizer
+from jorney.train.objective import objective_of
+from jorney.train.objectives.prm import PrmConfig
+
+ENOUGH = 20  # right steps, and wrong ones, by which a threshold is chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class PrmCommand(ProblemsCommand):
+    """A process reward model from rollouts of a policy, or from labelled steps.
+
+    Attributes:
+      data: labelled steps in place of rollouts, from a file, a hub id or tfds:NAME: rows of question, steps and labels
+        (`jorney prm label`), prompt, completions and labels (TRL's), PRM800K's, Math-Shepherd's, ProcessBench's; or trees, of a
+        file or of the folder that `jorney expand` wrote, whose siblings share what comes before them.
+      data_limit: how many of those rows; None takes all.
+      neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
+      held_out: problems on which the reward model is measured; for "countdown" others than `problems`.
+      held_out_limit: how many of those.
+    """
+
+    command: ClassVar[str] = "prm"
+    trains: ClassVar[bool] = True
+    common = (
+        *("model", "problems", "limit", "data", "held-out", "output", "prm.optimizer.learning-rate", "prm.epochs"),
+        *("prm.batch-rows", "prm.row-length", "rollouts.completions", "rollouts.max-tokens", "neutral", "seed"),
+    )
+
+    output: str = "runs/prm"
+    data: str = ""
+    data_limit: int | None = None
+    neutral: str = "positive"
+    held_out: str = domains.DEFAULT
+    held_out_limit: int | None = 100
+    rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
+    prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
+
+    def plan(self, space: Workspace, model: Model) -> list[Artifact]:
+        if domain := domains.drawing(self.held_out):
+            held_out = domain.draw("tuning", self.held_out_limit or 100, self.seed)
+        else:
+            held_out = read_problems(self.held_out, self.held_out_limit)
+        if self.data:
+            rows = inputs.read_labelled(self.data, self.data_limit, Reading(space.format, self.neutral))
+            key = digest(rows)
+            return [plan_prm(space, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
+        labelled = plan_rollouts(space, model, self.read_problems(), self.rollouts)
+        return [labelled, plan_prm(space, model, sampled(labelled), labelled.key, held_out, self.rollouts, self.prm)]
+
+    def programs(self, planner: Planner) -> list[AotProgram]:
+        mesh = planner.mesh(self.mesh)
+        sampled = [] if self.data else planner.rollouts(self.rollouts, mesh)
+        return [*sampled, planner.step("prm", self.prm, mesh)]
+
+
+def sampled(rollouts: Artifact) -> Callable[[], list[Labelled]]:
+    """The labelled solutions of an artifact, once they are there."""
+    return lambda: read_labelled(rollouts.folder)
+
+
+def plan_prm(
+    space: Workspace,
+    model: Model,
+    labelled: Callable[[], Sequence[Labelled]],
+    labelled_key: str,
+    held_out: Sequence[Problem],
+    sampling: RolloutConfig,
+    config: PrmConfig,
+    trained_on: str = "the rollouts",
+) -> Artifact:
+    """A process reward model from a policy and labelled solutions, measured on held-out problems.
+
+    Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts. The
+    F1s are those at 0.5; the threshold at which macro-F1 over steps is highest is kept in the model's folder, for `prm_judge`:
+    a score is the chance that some completion succeeds, and may be low of most steps that are right.
+
+    Args:
+      labelled: `sampled`, or `run.inputs.read_labelled`.
+      labelled_key: all that they depend on.
+      trained_on: what they are, in words.
+    """
+
+    def examples(tokenizer: Tokenizer) -> list[Example]:
+        rows = labelled()
+        if not rows:
+            raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
+        return [objective_of(config).encode(tokenizer, space.format, vars(row), row.id) for row in rows]
+
+    def measure(folder: storage.Path) -> dict[str, Any]:
+        found = _measure(space, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
+        if "threshold" in found and distributed.is_main():
+            write_threshold(folder / "model", found["threshold"])
+        return found
+
+    detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
+    by = [digest(held_out), sampling.decides()]
+    return plan_training(space, "prm", model, examples, labelled_key, config, detail, measure, by)
+
+
+def _measure(
+    space: Workspace, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
+) -> dict[str, Any]:
+    generator = space.generator(model)
+    if exact.verifiable(held_out):
+        solutions = rollouts.sample_solutions(generator, held_out, space.format, sampling, space.seed)
+        pairs = [(problem, steps) for problem, own in zip(held_out, solutions, strict=True) for steps in own]
+        labels = [verified(problem, steps, space.format) for problem, steps in pairs]
+    else:
+        by_id = {problem.id: problem for problem in held_out}
+        rows = rollouts.label(generator, generator.policy, held_out, space.format, sampling, space.seed)
+        pairs = [(by_id[row.id], row.steps) for row in rows]
+        labels = [[value is not None and value > 0.5 for value in row.labels] for row in rows]
+    if not pairs:  # the trained model is there all the same
+        warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
+        return {"held_out_solutions": 0}
+    scores = prm_judge(space, reward_model).score(pairs)
+    right = sum(label for own in labels for label in own)
+    told = min(right, sum(map(len, labels)) - right) >= ENOUGH and len({score for own in scores for score in own}) > 1
+    return {
+        "f1_step": step_f1(labels, scores),
+        "f1_solution": solution_f1(labels, scores),
+        "processbench_f1": processbench_f1(labels, scores),
+        "threshold": best_threshold(labels, scores) if told else THRESHOLD,
+        "held_out_solutions": len(pairs),
+        "held_out_right": sum(all(own) for own in labels) / len(labels),
+    }

@@ -1,0 +1,1 @@
+"""Thoughts that a model is asked for, and care for sets of thoughts."""
