@@ -62,9 +62,9 @@ def split_file(words: Sequence[str], default: Any) -> tuple[str | None, list[str
     places = options.split(default, words, "", strict=False).places
     if not places:
         return None, list(words)
-    rest = list(words)
-    rest.remove(next((word for word in places if word.endswith(".py")), places[0]))
-    return next((word for word in places if word.endswith(".py")), places[0]), rest
+    file, rest = next((word for word in places if word.endswith(".py")), places[0]), list(words)
+    rest.remove(file)
+    return file, rest
 
 
 def use_jax() -> None:

@@ -100,13 +100,15 @@ def run(words: Sequence[str]) -> None:
     """
     if words[0].startswith("-"):
         raise ValueError(f"{words[0]} stands before the command: expected jorney COMMAND [OPTIONS]")
+    if (name := " ".join(words[:2])) in COMMANDS:
+        command(name).main(words[2:])
+        return
     kinds = [name.partition(" ")[2] for name in COMMANDS if name.startswith(words[0] + " ")]
     named = len(words) > 1 and not words[1].startswith("-")
-    for count in (2, 1):
-        name, other = " ".join(words[:count]), count == 1 and bool(kinds) and named and not words[1].endswith(".py")
-        if name in COMMANDS and not other:
-            command(name).main(words[count:])
-            return
+    means_kind = bool(kinds) and named and not words[1].endswith(".py")  # one that there is not
+    if words[0] in COMMANDS and not means_kind:
+        command(words[0]).main(words[1:])
+        return
     if not kinds:
         raise ValueError(f"unknown command {words[0]!r}{near(words[0], COMMANDS)} (jorney --help lists all)")
     usage = f"jorney {words[0]} {'|'.join(kinds)} [OPTIONS]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -68,7 +69,7 @@ class Parts:
       key: the field that holds a row's id.
       texts: other fields that hold a text.
 
-    Raises:
+    Raises (when they are read):
       ValueError: a part is no file of JSON lines with ids; names it.
     """
 
@@ -76,7 +77,11 @@ class Parts:
         self._folder, self._key, self._texts = folder, key, (key, *texts)
         self._waiting: list[dict[str, Any]] = []
         self._written = time.monotonic()
-        self.ids = {row[key] for _, row in self._rows()}
+
+    @functools.cached_property
+    def ids(self) -> set[str]:
+        """Of the rows that are written, and of those that wait; whoever only reads the rows does not ask for them."""
+        return {row[self._key] for _, row in self._rows()}
 
     def fill(
         self, progress: Progress, noun: str, members: Iterable[M], total: int, make: Callable[[Iterator[M]], Making]
@@ -105,8 +110,8 @@ class Parts:
 
     def add(self, *rows: dict[str, Any]) -> None:
         """Adds all rows of a member, or of some; their part is written later."""
+        self.ids.update(row[self._key] for row in rows)
         self._waiting += rows
-        self.ids |= {row[self._key] for row in rows}
         if len(self._waiting) >= ROWS or time.monotonic() - self._written > SECONDS:
             self._write()
 

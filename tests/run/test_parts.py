@@ -125,4 +125,4 @@ def test_nothing_is_loaded_where_all_is_there(folder) -> None:
 def test_rows_without_an_id_are_named(folder) -> None:
     storage.write_jsonl(folder / "x.jsonl", [row("a"), {"text": ""}])
     with pytest.raises(ValueError, match="x.jsonl: line 2: field 'id': expected a text"):
-        Parts(folder)
+        _ = Parts(folder).ids

@@ -8,10 +8,13 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from random_trees import random_tree
+from simulated_model import SimulatedModel
+from stub_endpoint import Act, Stub
 
 from jorney import cli, storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
@@ -45,12 +48,14 @@ STAGES = {
     "mix": "thoughts mix --thoughts {journeys} --human {problems} --mix.share 0.3",
     "diversity": "thoughts diversity --rounds {journeys} {journeys}",
     "analyse": "analyse {journeys}",
+    "dialogues": "thoughts student-teacher --limit 12 --dialogue.max-turns 8 --llm.model teacher --llm.base-url {url}"
+    " --llm.cache OUTPUT/llm",
 }
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory) -> dict[str, str]:
-    """What the stages read: trees that hold right paths, thoughts of them, a reward model, labels, problems."""
+def given(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """What the stages read: trees that hold right paths, thoughts of them, a reward model, labels, problems; an endpoint."""
     folder = tmp_path_factory.mktemp("given")
     paths = {name: str(folder / name) for name in ("phase1", "derive", "labels", "prm")}
     problems = sample_problems(Countdown(), "trees", 60, 1)
@@ -66,7 +71,7 @@ def given(tmp_path_factory) -> dict[str, str]:
     ):
         assert cli.main([*words.split(), "--mesh.devices", "1"]) == 0
     thoughts = f"{paths['derive']}/thoughts"
-    return {
+    found = {
         "phase1": f"{paths['phase1']}/sft",
         "trees": trees,
         "thoughts": thoughts,
@@ -75,9 +80,13 @@ def given(tmp_path_factory) -> dict[str, str]:
         "labels": f"{paths['labels']}/rollouts/labels.jsonl",
         "problems": str(folder / "problems.jsonl"),
     }
+    model = SimulatedModel()
+    with Stub(lambda number, body: time.sleep(0.02) or Act(text=model([body["messages"]])[0])) as stub:
+        yield {**found, "url": stub.url}
 
 
 def _start(words: list[str], output: pathlib.Path) -> subprocess.Popen[bytes]:
+    words = [word.replace("OUTPUT", str(output)) for word in words]
     command = [sys.executable, "-m", "jorney", *words, "--output", str(output), "--mesh.devices", "1"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 

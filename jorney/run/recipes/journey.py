@@ -79,10 +79,8 @@ class ProblemsConfig:
 
     def __post_init__(self) -> None:
         for name in ("train", "trees", "test"):
-            count = getattr(self, f"{name}_count")
-            if count is not None and count < 1:
-                raise ValueError(f"problems.{name}_count = {count}: expected 1 or more, or None for all")
-            if count is None and domains.drawing(getattr(self, name)):
+            expect_at_least(1, self, "problems", f"{name}_count", none="None for all")
+            if getattr(self, f"{name}_count") is None and domains.drawing(getattr(self, name)):
                 raise ValueError(f"problems.{name}_count = None: expected a number, since Countdown problems are drawn")
 
 

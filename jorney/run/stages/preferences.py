@@ -75,9 +75,7 @@ class DpoCommand(TrainCommand, ProblemsCommand):
 
 def samples(config: DpoConfig, limits: EvaluateConfig, seed: int) -> SamplingConfig:
     """How the samples are drawn of which pairs are made."""
-    rows = max(config.samples, limits.rows // config.samples * config.samples)
-    drawn = (config.samples, limits.max_tokens, config.temperature, config.top_p)
-    return SamplingConfig(*drawn, seed=seed, rows=rows, chunk=limits.chunk)
+    return SamplingConfig.of(config, limits, config.samples, seed)
 
 
 def plan_pairs(

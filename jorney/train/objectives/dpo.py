@@ -19,6 +19,7 @@ from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
 from jorney.config import expect, expect_above, expect_at_least, expect_one_of, expect_share
+from jorney.engine.sampling import Sampling
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import preference_hidden_states
@@ -34,7 +35,7 @@ PREFERENCE_LOSSES = ("sigmoid", "ipo")
 
 
 @dataclasses.dataclass(frozen=True)
-class DpoConfig(TrainingConfig):
+class DpoConfig(TrainingConfig, Sampling):
     """How pairs are sampled and a policy is trained on them.
 
     Attributes:
