@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo experiment test test-slow lint types check parity clean help
+.PHONY: demo experiment test test-slow chain lint types check parity clean help
 
 help:
 	@echo "make demo       set up, then run the quickstart: minutes on two cores"
 	@echo "make experiment set up, then journeys against shortcuts by configs/experiment.py: hours"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take minutes as well"
+	@echo "make chain      the guide for TPUs, on simulated hosts and a simulated bucket"
 	@echo "make check      lint, types and tests, as CI does"
 
 $(READY): pyproject.toml
@@ -38,6 +39,9 @@ parity: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m ''
+
+chain: $(READY)
+	$(BIN)/python -m pytest -m slow tests/chain
 
 lint: $(READY)
 	$(BIN)/ruff check .

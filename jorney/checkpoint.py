@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -85,6 +86,16 @@ class Checkpoints:
         metadata = self._manager.item_metadata(step)["state"]
         check_leaves(getattr(metadata, "tree", metadata), like, os.fspath(self._folder / str(step)))
         return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
+
+    def restore_part(self, step: int, like: Mapping[str, Any]) -> dict[str, Any]:
+        """What `like` names of the state of a step, such as its parameters alone; nothing else is read. Raises as `restore`."""
+        metadata = self._manager.item_metadata(step)["state"]
+        whole, where = getattr(metadata, "tree", metadata), self._folder / str(step)
+        check_leaves({name: whole[name] for name in like if name in whole}, like, os.fspath(where))
+        how = ocp.checkpoint_utils.construct_restore_args(dict(like))
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:  # the standard one restores all or nothing
+            args = ocp.args.PyTreeRestore(item=dict(like), restore_args=how, partial_restore=True)
+            return reader.restore(where / "state", args=args)
 
     def close(self) -> None:
         """Waits until everything is written."""

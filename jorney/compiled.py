@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -32,11 +33,12 @@ class Compilations:
     seconds: list[float] = dataclasses.field(default_factory=list)
     programs: dict[Hashable, Program] = dataclasses.field(default_factory=dict)
 
-    def program(self, key: Hashable, name: str, function: Callable[..., Any], **options: Any) -> Program:
-        """The program under `key`, made at its first use."""
-        if key not in self.programs:
-            self.programs[key] = Program(name, function, self, **options)
-        return self.programs[key]
+    def program(self, key: Hashable, name: str, function: Callable[..., Any], products: str, **options: Any) -> Program:
+        """The program under `key`, with products of this precision, made at its first use."""
+        known = (key, products)
+        if known not in self.programs:
+            self.programs[known] = Program(name, function, self, products, **options)
+        return self.programs[known]
 
     def compile(self, name: str, lowered: Callable[[], Any]) -> Any:
         self.announce(f"compiling {name} ({len(self.names) + 1})")
@@ -54,11 +56,14 @@ class Program:
       name: for announcements.
       function: positional arguments only.
       compilations: where to report.
+      products: how exact matrix products are, see `precision.products`.
       options: of `jax.jit`.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], compilations: Compilations, **options: Any) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, function: Callable[..., Any], compilations: Compilations, products: str, **options: Any
+    ) -> None:
+        self._name, self._products = name, products
         self._jitted = jax.jit(function, **options)
         self._compilations = compilations
         self._compiled: dict[Any, Any] = {}
@@ -69,12 +74,34 @@ class Program:
         return len(self._compiled)
 
     def __call__(self, *arguments: Any) -> Any:
+        return self.ahead(*arguments)(*arguments)
+
+    def made(self, *arguments: Any) -> Any:
+        """What it gives back of arguments, as ShapeDtypeStructs with their shardings."""
+        shapes, places = jax.eval_shape(self._jitted, *arguments), self.ahead(*arguments).output_shardings
+        return jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), shapes, places)
+
+    def ahead(self, *arguments: Any) -> Any:
+        """The program compiled for arguments; ShapeDtypeStructs with shardings may stand in the place of arrays."""
         leaves, structure = jax.tree.flatten(arguments)
         signature = (structure, tuple((leaf.shape, leaf.dtype, getattr(leaf, "sharding", None)) for leaf in leaves))
         if signature not in self._compiled:
-            lower = lambda: self._jitted.lower(*arguments).compile()  # noqa: E731
-            self._compiled[signature] = self._compilations.compile(self._name, lower)
-        return self._compiled[signature](*arguments)
+            with jax.default_matmul_precision(self._products):  # whatever the process has set
+                lower = lambda: self._jitted.lower(*arguments).compile()  # noqa: E731
+                self._compiled[signature] = self._compilations.compile(self._name, lower)
+        return self._compiled[signature]
+
+
+_OVER = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\) exceeds available HBM \(([\d.]+)([KMGT])\)")
+
+
+def needs_more(error: jax.errors.JaxRuntimeError) -> tuple[int, int] | None:
+    """(bytes that a program would need, bytes that there are) of a device, where that is why a TPU's compiler refused it."""
+    found = _OVER.search(str(error))
+    if "RESOURCE_EXHAUSTED" not in str(error) or found is None:
+        return None
+    needed, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
+    return int(needed), int(stated)
 
 
 def use_persistent_cache(folder: str | None = None) -> str:

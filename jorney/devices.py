@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import glob
 import importlib.util
+import math
 import os
 import resource
 import sys
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -44,12 +46,48 @@ def memory_in_use() -> float:
     return float(most if sys.platform == "darwin" else 1024 * most)
 
 
-def free_memory(devices: Iterable[Any]) -> int | None:
-    """Bytes that are free on the fullest of the devices, or None where they do not tell (CPUs)."""
-    told = [device.memory_stats() or {} for device in devices]
-    if not all("bytes_limit" in stats and "bytes_in_use" in stats for stats in told):
-        return None
-    return min(stats["bytes_limit"] - stats["bytes_in_use"] for stats in told)
+class Used(NamedTuple):
+    """Of a device's memory.
+
+    Attributes:
+      bytes: in use.
+      limit: bytes that may be.
+    """
+
+    bytes: int
+    limit: float
+
+
+def used_memory(devices: Iterable[Any], limit: float | None = None) -> Used | None:
+    """What is in use of the fullest of the devices; None where neither they nor `limit` tell how much there is (CPUs).
+
+    Args:
+      limit: bytes of a device that may be used, where that is less than it has.
+    """
+    found, alive = [], None
+    for device in devices:
+        stats = device.memory_stats() or {}
+        if (most := min((size for size in (limit, stats.get("bytes_limit")) if size is not None), default=None)) is None:
+            return None
+        if "bytes_in_use" not in stats:
+            alive = alive or _alive()
+        found.append(Used(stats["bytes_in_use"] if alive is None else alive[device], most))
+    return min(found, key=lambda used: used.limit - used.bytes)
+
+
+def _alive() -> Counter[Any]:
+    """{device: bytes} of all arrays."""
+    found: Counter[Any] = Counter()
+    for array in jax.live_arrays():
+        bytes_of_shard = array.nbytes * math.prod(array.sharding.shard_shape(array.shape)) // max(1, array.size)
+        found.update(dict.fromkeys(array.sharding.addressable_devices, bytes_of_shard))
+    return found
+
+
+def release(tree: Any) -> None:
+    """Frees the memory of all arrays of a tree, whoever else holds on to them."""
+    for leaf in jax.tree.leaves(tree):
+        leaf.delete()
 
 
 def _accelerator() -> bool:

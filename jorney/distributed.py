@@ -99,6 +99,47 @@ def _timed_out(message: str) -> list[int]:
     return sorted({int(found[1]) for line in names.splitlines() if (found := re.search(r"(\d+)\D*$", line))})
 
 
+def expect_same(value: Any, what: str) -> None:
+    """Returns when `value` (JSON) is the same in every process.
+
+    Raises:
+      ValueError: it is not; in every process, and names the processes, their hosts and the first place that differs.
+    """
+    if jax.process_count() == 1:
+        return
+    import socket
+
+    first = from_main(lambda: value, what)
+    found = "" if value == first else f"process {jax.process_index()} on {socket.gethostname()}: {_difference(value, first)}"
+    told = [one for one in _from_all(found) if one]
+    if told:
+        everywhere = f"all {jax.process_count()} processes"
+        raise ValueError(f"{what} differs: {'; '.join(told)}: expected the same command, model and data in {everywhere}")
+
+
+def _difference(own: Any, first: Any, place: str = "") -> str:
+    """Where two JSON values differ first, in words."""
+    if isinstance(own, dict) and isinstance(first, dict) and own.keys() == first.keys():
+        key = next(key for key in own if own[key] != first[key])
+        return _difference(own[key], first[key], f"{place}.{key}" if place else key)
+    if isinstance(own, list) and isinstance(first, list) and len(own) == len(first):
+        index = next(index for index in range(len(own)) if own[index] != first[index])
+        return _difference(own[index], first[index], f"{place}[{index}]")
+    return f"{place or 'it'} is {own!r:.80}, and {first!r:.80} in process 0"
+
+
+def _from_all(text: str) -> list[str]:
+    """The texts of all processes, in their order."""
+    from jax.experimental import multihost_utils
+
+    data = np.frombuffer(text.encode(), np.uint8)
+    lengths = multihost_utils.process_allgather(np.int32(len(data)))
+    padded = np.zeros(max(1, int(lengths.max())), np.uint8)
+    padded[: len(data)] = data
+    rows = multihost_utils.process_allgather(padded)
+    return [bytes(row[:length]).decode() for row, length in zip(rows, lengths, strict=True)]
+
+
 def from_main(decide: Callable[[], Any], name: str = "decision") -> Any:
     """What `decide` returns on process 0 (JSON values), in every process; it is not called in the others.
 

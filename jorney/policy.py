@@ -17,6 +17,7 @@ from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params, param_shardings
 from jorney.model.presets import HUB, PRESETS
+from jorney.precision import EXACT, PRECISIONS, products
 from jorney.sharding import MeshConfig
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -35,6 +36,8 @@ class Policy:
       dtype: of the computation.
       source: the folder or hub id it came from.
       generation: what its generation_config.json states.
+      precision: "dtype", matrix products as exact as the dtype is on every platform, or "fast" (`jorney.precision`).
+      memory: bytes of a device that may be used, by it and by all beside it; None for what a device tells.
     """
 
     config: ModelConfig
@@ -44,6 +47,13 @@ class Policy:
     dtype: Any
     source: str
     generation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    precision: str = EXACT
+    memory: float | None = None
+
+    @property
+    def products(self) -> str:
+        """How exact its programs' matrix products are, as jax calls it."""
+        return products(self.dtype, self.precision)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -54,19 +64,19 @@ class Policy:
 
 
 def resolve(path_or_hub_id: str) -> str:
-    """A local folder for "embedded", a folder, a gs:// folder or a hub id; of a training stage's local folder, the model in it.
+    """A folder, local or gs://, for "embedded", a folder or a hub id; of what a training stage wrote, the model in it.
 
     Raises:
       FileNotFoundError: none of these.
     """
     if path_or_hub_id == EMBEDDED:
         return os.path.join(os.path.dirname(__file__), "embedded")
-    place = storage.path(path_or_hub_id)
-    if not storage.is_local(path_or_hub_id):
-        return os.fspath(place)
+    place = storage.follow(path_or_hub_id)
     if place.exists():
-        trained = (place / "model" / "config.json").exists() and not (place / "config.json").exists()
+        trained = not (place / "config.json").exists() and (place / "model" / "config.json").exists()
         return os.fspath(place / "model" if trained else place)
+    if not storage.is_local(path_or_hub_id):
+        raise FileNotFoundError(f"{path_or_hub_id}: no such folder in the store")
     if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
         raise FileNotFoundError(f"{path_or_hub_id}: no such folder (a hub id has the form owner/name)")
     import huggingface_hub
@@ -89,7 +99,12 @@ def read_architecture(name: str) -> ModelConfig:
 
 
 def load(
-    path_or_hub_id: str = EMBEDDED, *, mesh: Mesh | MeshConfig | None = None, dtype: Any = jnp.float32, param_dtype: Any = None
+    path_or_hub_id: str = EMBEDDED,
+    *,
+    mesh: Mesh | MeshConfig | None = None,
+    dtype: Any = jnp.float32,
+    param_dtype: Any = None,
+    precision: str = EXACT,
 ) -> Policy:
     """Loads a Hugging Face checkpoint, converted while it is read, or one of Jorney's own (`jorney convert`).
 
@@ -98,12 +113,18 @@ def load(
       mesh: where to put it; by default all devices, data parallel.
       dtype: of the computation.
       param_dtype: of the parameters; by default `dtype`.
+      precision: of matrix products: "dtype" computes them in `dtype` on every platform. "fast" lets a TPU take bfloat16, and a
+        GPU TF32, for those of float32.
 
     Raises:
       FileNotFoundError, ValueError: name the file, field or tensors, and what was expected.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision = {precision!r}: expected one of {', '.join(PRECISIONS)}")
     folder = resolve(path_or_hub_id)
+    memory = None
     if not isinstance(mesh, Mesh):
+        memory = mesh.memory if mesh else None
         mesh = sharding.make_mesh(mesh)
     config, _ = config_json.read(folder)
     tokenizer = load_tokenizer(folder)
@@ -111,7 +132,7 @@ def load(
     generation = _read_generation(folder)
     reader = native if native.is_native(folder) else hf
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
-    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation)
+    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
 
 
 def _read_generation(folder: str) -> dict[str, Any]:
@@ -142,7 +163,7 @@ def logits(policy: Policy, tokens: Any) -> jax.Array:
     tokens = jnp.asarray(tokens, jnp.int32)
     if tokens.ndim != 2:
         raise ValueError(f"tokens has the shape {tokens.shape}: expected [batch, length]")
-    with jax.set_mesh(policy.mesh):
+    with jax.set_mesh(policy.mesh), jax.default_matmul_precision(policy.products):
         return _logits(policy.config, policy.params, tokens, policy.dtype)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -47,6 +51,7 @@ class MeshConfig:
       context: reserved for sequence parallelism; 1.
       tensor: devices that split heads, MLP and vocabulary.
       devices: so many of the devices that there are, the first ones; None for all.
+      memory: bytes of a device that may be used; None for what it has. CPUs do not tell: there None is no limit.
     """
 
     data: int = -1
@@ -54,6 +59,7 @@ class MeshConfig:
     context: int = 1
     tensor: int = 1
     devices: int | None = None
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         expect(lambda size: size >= 1 or size == -1, "1 or more, or -1 for what is left", self, "mesh", *MESH_AXES)
@@ -62,6 +68,7 @@ class MeshConfig:
             raise ValueError(f"mesh = {sizes}: expected at most one -1")
         expect(lambda size: size == 1, "1 (sequence parallelism is not built yet)", self, "mesh", "context")
         expect_at_least(1, self, "mesh", "devices", none="None for all")
+        expect_at_least(1, self, "mesh", "memory", none="None for what a device has")
 
 
 def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:
@@ -96,6 +103,22 @@ def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None
     return Mesh(np.asarray(found).reshape(sizes), MESH_AXES, axis_types=types)
 
 
+def for_sampling(mesh: Mesh, kv_heads: int) -> Mesh:
+    """The same devices for sampling: those that split parameters (`fsdp`) split heads instead, as far as there are heads.
+
+    A parameter that is split by `fsdp` is gathered whenever it is used: of a training once a step, of sampling for every token.
+
+    Args:
+      kv_heads: of the model that samples.
+    """
+    data, fsdp, context, tensor = mesh.devices.shape
+    if fsdp == 1:
+        return mesh
+    more = next(ways for ways in range(fsdp, 0, -1) if (fsdp % ways == 0 and kv_heads % (ways * tensor) == 0) or ways == 1)
+    sizes = data * fsdp // more, 1, context, more * tensor
+    return Mesh(mesh.devices.reshape(sizes), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
 def _first(count: int, devices: list[jax.Device]) -> list[jax.Device]:
     if count > len(devices):
         raise ValueError(f"mesh.devices = {count}: expected at most the {len(devices)} devices there are")
@@ -104,9 +127,15 @@ def _first(count: int, devices: list[jax.Device]) -> list[jax.Device]:
     return devices[:count]
 
 
+# Mesh axes of which a function that is being traced knows nothing, since it runs once for each part of them.
+_apart: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("apart", default=())
+_PARTS = "parts"  # what `jax.vmap` calls their axis
+
+
 def _names(part: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """The mesh axes of an entry of the table."""
-    return (part,) if isinstance(part, str) else part or ()
+    names = (part,) if isinstance(part, str) else part or ()
+    return tuple(name for name in names if name not in _apart.get())
 
 
 def spec(*axes: str | None) -> PartitionSpec:
@@ -120,12 +149,12 @@ def spec(*axes: str | None) -> PartitionSpec:
     for axis in axes:
         if axis is not None and axis not in TABLE:
             raise ValueError(f"logical axis {axis!r} is unknown: expected one of {', '.join(TABLE)}")
-        part = TABLE[axis] if axis is not None else None
-        for name in _names(part):
+        names = _names(TABLE[axis] if axis is not None else None)
+        for name in names:
             if name in taken:
                 raise ValueError(f"axes {axes}: both {taken[name]!r} and {axis!r} take the mesh axis {name!r}")
             taken[name] = str(axis)
-        parts.append(part)
+        parts.append(names[0] if len(names) == 1 else names or None)
     return PartitionSpec(*parts)
 
 
@@ -137,18 +166,63 @@ def named(mesh: Mesh, *axes: str | None) -> NamedSharding:
 def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
     """States an activation's sharding inside a jitted program.
 
-    A no-op without a mesh (`jax.set_mesh`), which is how single-device tools call the model.
+    A no-op without a mesh (`jax.set_mesh`), which is how single-device tools call the model. Along an axis that cannot be
+    divided evenly nothing is: a single row is computed by all devices, and sent to none.
     """
     assert x.ndim == len(axes), f"{x.ndim} dimensions, {len(axes)} axes: {axes}"
     if jax.sharding.get_abstract_mesh().empty:
         return x
-    return jax.lax.with_sharding_constraint(x, spec(*axes))
+    parts = zip(x.shape, axes, spec(*axes), strict=True)
+    even = (part if axis and size % ways(axis) == 0 else None for size, axis, part in parts)
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(*even))
 
 
 def ways(axis: str, mesh: Mesh | None = None) -> int:
     """Into how many parts a mesh, or the one that is set, splits a logical axis; 1 without a mesh."""
     sizes = (mesh or jax.sharding.get_abstract_mesh()).shape
     return math.prod(sizes.get(name, 1) for name in _names(TABLE[axis]))
+
+
+def sum_of_parts(axis: str, function: Callable[[Any, Any], Any], rows: Any, whole: Any = ()) -> Any:
+    """function(rows, whole), run by each part of the devices that a logical axis divides on its own rows; the results' sum.
+
+    What parts send each other is that sum, once. Of a gradient they would else send what every product adds to it.
+
+    Inside there is an axis of parts before all others (`jax.vmap`), and `constrain` and `ways` speak of one part.
+
+    Args:
+      function: pure; a loop that ends by what is in the rows ends by the `highest` of all parts, or all is computed twice.
+      rows: a tree of arrays [B, ...], each B a multiple of the parts.
+      whole: a tree of arrays that all parts have.
+    """
+    if ways(axis) == 1:
+        return function(rows, whole)
+    return jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), _in_parts(axis, function, rows, whole))
+
+
+def side_by_side(axis: str, function: Callable[[Any, Any], Any], rows: Any, whole: Any = ()) -> Any:
+    """As `sum_of_parts`, of a function whose results are rows: those of all parts.
+
+    So it is seen that parts need nothing of each other, where an index into all rows might lead to any.
+    """
+    if ways(axis) == 1:
+        return function(rows, whole)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), _in_parts(axis, function, rows, whole))
+
+
+def _in_parts(axis: str, function: Callable[[Any, Any], Any], rows: Any, whole: Any) -> Any:
+    names, count = _names(TABLE[axis]), ways(axis)
+    split = jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), rows)
+    before = _apart.set((*_apart.get(), *names))
+    try:
+        return jax.vmap(function, (0, None), axis_name=_PARTS, spmd_axis_name=names)(split, whole)
+    finally:
+        _apart.reset(before)
+
+
+def highest(x: jax.Array) -> jax.Array:
+    """The largest x of all parts, where a function runs once for each; elsewhere x itself."""
+    return jax.lax.pmax(x, _PARTS) if _apart.get() else x
 
 
 def platform() -> str | None:

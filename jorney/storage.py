@@ -7,6 +7,7 @@ moved into place; object stores write an object whole by themselves. Nothing rel
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -26,14 +27,66 @@ def path(where: PathLike) -> epath.Path:
       ValueError: the path is neither local nor in a kind of store that is known.
     """
     try:
-        return epath.Path(where).expanduser()
+        found = epath.Path(where).expanduser()
     except KeyError:
         raise ValueError(f"{where}: expected a local path, or one in a store such as gs://bucket/folder") from None
+    if not is_local(where):
+        _see_what_others_write()
+    return found
+
+
+@functools.cache
+def _see_what_others_write() -> None:
+    """Has stores asked anew each time: gcsfs keeps a folder's listing for ever, and so would not see what other hosts write."""
+    from fsspec.config import conf
+
+    for protocol in ("gs", "gcs", "s3", "az"):
+        conf.setdefault(protocol, {}).setdefault("use_listings_cache", False)
 
 
 def is_local(where: PathLike) -> bool:
     """Whether the operating system can open the path."""
     return "://" not in os.fspath(where)
+
+
+_LINK = ".path"  # NAME.path holds the place that NAME stands for
+
+
+def link(name: PathLike, target: str) -> None:
+    """Makes `name` stand for `target`, a path relative to its folder: a symbolic link, or a file NAME.path in a store.
+
+    Somebody's own file of that name stays: the link is a convenience, their file is not ours.
+    """
+    if not is_local(name):
+        write_text(os.fspath(name) + _LINK, target + "\n")
+        return
+    where = os.fspath(path(name))
+    if os.path.islink(where):
+        if os.readlink(where) == target:
+            return
+        os.unlink(where)
+    elif os.path.lexists(where):
+        return
+    os.symlink(target, where)
+
+
+def follow(where: PathLike) -> epath.Path:
+    """The file or folder that a path means: itself, or, where there is no such thing, what NAME.path of it or of a parent says.
+
+    So what was written to a store is read by the names that it has on a disk, and so is a copy of it on a disk.
+    """
+    found = path(where)
+    if found.exists():
+        return found
+    rest: list[str] = []
+    for name in (found, *found.parents):
+        if not name.name or os.fspath(name).rpartition("/")[0].endswith(("/", ":")):  # a disk's root; a store's bucket
+            break
+        if (file := name.parent / f"{name.name}{_LINK}").exists():
+            target = file.read_text().strip()  # of a version before, a whole path
+            return follow((name.parent / target if is_local(target) else path(target)).joinpath(*rest))
+        rest.insert(0, name.name)
+    return found
 
 
 @contextlib.contextmanager
@@ -84,7 +137,7 @@ def write_json(where: PathLike, value: Any) -> None:
 def read_json(where: PathLike) -> Any:
     """Raises ValueError naming the file when it is not JSON."""
     try:
-        return json.loads(path(where).read_text())
+        return json.loads(follow(where).read_text())
     except FileNotFoundError:
         raise FileNotFoundError(f"{where}: no such file") from None
     except json.JSONDecodeError as error:
@@ -105,7 +158,7 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
       FileNotFoundError: names the path.
       ValueError: names the file and the line that is not a JSON object.
     """
-    source = path(where)
+    source = follow(where)
     if not source.exists():
         raise FileNotFoundError(f"{where}: no such file")
     with source.open("rb") as file:

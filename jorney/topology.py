@@ -102,6 +102,11 @@ class Slice:
         """Bytes of a device that programs may use."""
         return self.generation.usable / self.generation.devices
 
+    def with_memory(self, usable: float) -> Slice:
+        """The machine, of whose devices so many bytes are used."""
+        generation = dataclasses.replace(self.generation, usable=usable * self.generation.devices)
+        return dataclasses.replace(self, generation=generation)
+
     @property
     def of_one_host(self) -> Slice:
         """What one host has of it, by itself."""

@@ -8,7 +8,7 @@ from jorney.compiled import Compilations, Program
 def test_compiles_once_a_shape_and_says_so() -> None:
     lines: list[str] = []
     compilations = Compilations(announce=lines.append)
-    double = Program("double", lambda x: x * 2, compilations)
+    double = Program("double", lambda x: x * 2, compilations, "highest")
     assert double(jnp.ones(3)).tolist() == [2, 2, 2]
     assert double(jnp.full(3, 5.0)).tolist() == [10, 10, 10]
     assert double(jnp.ones(4)).tolist() == [2, 2, 2, 2]
@@ -20,6 +20,7 @@ def test_compiles_once_a_shape_and_says_so() -> None:
 
 def test_a_key_has_one_program() -> None:
     compilations = Compilations()
-    first = compilations.program(("double", 1), "double", lambda x: x * 2)
-    assert compilations.program(("double", 1), "double", lambda x: x * 3) is first
-    assert compilations.program(("double", 2), "double", lambda x: x * 3) is not first
+    first = compilations.program(("double", 1), "double", lambda x: x * 2, "highest")
+    assert compilations.program(("double", 1), "double", lambda x: x * 3, "highest") is first
+    assert compilations.program(("double", 2), "double", lambda x: x * 3, "highest") is not first
+    assert compilations.program(("double", 1), "double", lambda x: x * 3, "default") is not first

@@ -16,8 +16,12 @@ from jorney import config
 from jorney.run import options
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.run.recipes.journey import RunConfig, quickstart
+from jorney.run.stages.evaluation import EvaluateCommand
 from jorney.run.stages.expansion import ExpandCommand
 from jorney.run.stages.fine_tuning import SftCommand
+from jorney.run.stages.judges.labelling import PrmLabelCommand
+from jorney.run.stages.judges.reward_training import PrmCommand
+from jorney.run.stages.pairing import PairsCommand
 from jorney.run.stages.preferences import DpoCommand
 
 JSON = st.recursive(
@@ -283,7 +287,8 @@ def test_the_configurations_of_the_project_are_read():
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
             found.append(type(config.read(os.path.join(folder, name), object)))
-    assert set(found) == {DpoCommand, ExpandCommand, Protocol, RunConfig, SftCommand}
+    sampling = {EvaluateCommand, ExpandCommand, PairsCommand, PrmLabelCommand}
+    assert set(found) == {DpoCommand, PrmCommand, Protocol, RunConfig, SftCommand, *sampling}
 
 
 @dataclasses.dataclass(frozen=True)

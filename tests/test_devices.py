@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from jorney import devices
+from jorney import devices, sharding
 
 
 def _device(number: int, **stated: object) -> types.SimpleNamespace:
@@ -74,14 +75,34 @@ def test_memory_is_the_fullest_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.memory_in_use() == 7
 
 
-def test_free_memory_is_the_fullest_devices() -> None:
+def test_used_memory_is_the_fullest_devices() -> None:
     def device(**stats: int) -> types.SimpleNamespace:
         return types.SimpleNamespace(memory_stats=lambda: stats or None)
 
     told = [device(bytes_limit=10, bytes_in_use=3), device(bytes_limit=10, bytes_in_use=8)]
-    assert devices.free_memory(told) == 2
-    assert devices.free_memory([*told, device()]) is None
-    assert devices.free_memory(devices.jax.local_devices()) is None  # of CPUs
+    assert devices.used_memory(told) == (8, 10)
+    assert devices.used_memory(told, 9) == (8, 9)
+    assert devices.used_memory(told, 11) == (8, 10)
+    assert devices.used_memory([*told, device()]) is None
+    assert devices.used_memory(devices.jax.local_devices()) is None  # of CPUs
+
+
+def test_where_devices_do_not_tell_their_arrays_are_counted() -> None:
+    """Of an array that is split each device's part; of several devices the fullest counts."""
+    gc.collect()  # other tests' arrays
+
+    def used() -> list[int]:
+        return [devices.used_memory([device], 1e9).bytes for device in jax.devices()]
+
+    before = used()
+    four = sharding.make_mesh(devices=jax.devices()[:4])
+    split = jax.device_put(np.zeros((8, 1000), np.float32), sharding.named(four, "batch", None))
+    whole = jax.device_put(np.zeros(500, np.float32), jax.devices()[2])
+    after = used()
+    assert [now - then for now, then in zip(after, before, strict=True)] == [8000, 8000, 10000, 8000, 0, 0, 0, 0]
+    assert devices.used_memory(jax.devices(), 1e9) == (max(after), 1e9)
+    devices.release([split, whole])
+    assert used() == before
 
 
 KEEPS = """

@@ -99,8 +99,18 @@ def test_wrong_paths_are_explained(name: str) -> None:
 
 def test_paths_resolve(folder: pathlib.Path) -> None:
     assert resolve(str(folder)) == str(folder)
-    assert resolve("gs://bucket/model") == "gs://bucket/model"
     assert resolve("embedded") == str(EMBEDDED)
+
+
+def test_a_training_s_output_is_the_model_in_it(tmp_path: pathlib.Path) -> None:
+    """On a disk and in a store alike: by OUTPUT/sft, by the stage's folder, by the model's."""
+    for root in (str(tmp_path), memory_root()):
+        with pytest.raises(FileNotFoundError, match="sft: no such folder"):
+            resolve(f"{root}/sft")
+        storage.write_text(f"{root}/stages/sft-1/model/config.json", "{}")
+        storage.link(f"{root}/sft", "stages/sft-1")
+        real = {f"{root}/stages/sft-1/model", f"{root}/sft/model"}
+        assert {resolve(f"{root}/sft"), resolve(f"{root}/stages/sft-1"), resolve(f"{root}/sft/model")} <= real
 
 
 def test_from_a_store(policy: jorney.Policy, mesh1) -> None:

@@ -87,3 +87,45 @@ def test_slices_are_replicas_on_the_outermost_axis() -> None:
 def test_a_replica_that_would_span_slices_is_refused() -> None:
     with pytest.raises(ValueError, match="mesh.data = 1: expected a multiple of the 2 slices, which are replicas"):
         make_mesh(MeshConfig(data=1, fsdp=-1), _slices(2, 8))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kv_heads", "expected"),
+    [
+        ({"data": 1, "fsdp": 8}, 32, (1, 1, 1, 8)),
+        ({"data": 1, "fsdp": 8}, 4, (2, 1, 1, 4)),
+        ({"data": 2, "fsdp": 2, "tensor": 2}, 4, (2, 1, 1, 4)),
+        ({"data": 2, "fsdp": 2, "tensor": 2}, 2, (4, 1, 1, 2)),
+        ({"data": 1, "fsdp": 8}, 3, (8, 1, 1, 1)),
+        ({"data": 4, "tensor": 2}, 2, (4, 1, 1, 2)),
+    ],
+)
+def test_what_splits_parameters_splits_heads_when_it_samples(sizes: dict, kv_heads: int, expected: tuple) -> None:
+    mesh = make_mesh(MeshConfig(**sizes))
+    found = sharding.for_sampling(mesh, kv_heads)
+    assert found.devices.shape == expected
+    assert found.devices.flatten().tolist() == mesh.devices.flatten().tolist()
+    assert found.axis_names == mesh.axis_names
+
+
+def test_replicas_add_up_their_own_rows_first() -> None:
+    """Inside, shardings are those of one replica, and a loop of data-dependent length runs as often in all of them."""
+    mesh = make_mesh(MeshConfig(data=2, fsdp=4))
+    seen = []
+
+    def added(rows: jax.Array, factor: jax.Array) -> tuple[jax.Array, jax.Array]:
+        seen.append((sharding.ways("batch"), sharding.ways("replica"), sharding.spec("batch")))
+        times = sharding.highest(jnp.max(rows))
+        return jax.lax.fori_loop(0, times, lambda _, total: total + jnp.sum(rows), 0) * factor, times
+
+    def run(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return sharding.sum_of_parts("replica", added, rows, jnp.int32(3))
+
+    rows = jnp.arange(8, dtype=jnp.int32)
+    assert run(rows)[0] == 3 * 7 * 28  # without a mesh: the function itself
+    assert seen.pop() == (1, 1, PartitionSpec(("data", "fsdp")))
+    with jax.set_mesh(mesh):
+        total, times = jax.jit(run)(rows)
+    assert (int(total), int(times)) == (3 * 7 * 28, 2 * 7)
+    assert seen == [(4, 1, PartitionSpec("fsdp"))]
+    assert sharding.spec("batch") == PartitionSpec(("data", "fsdp"))

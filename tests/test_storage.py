@@ -150,3 +150,37 @@ def test_a_missing_file_is_named(root):
 def test_rows_are_read_one_by_one(root):
     storage.write_text(f"{root}/rows.jsonl", json.dumps({"a": 1}) + "\nbroken")
     assert next(storage.read_jsonl(f"{root}/rows.jsonl")) == (1, {"a": 1})
+
+
+def test_names_stand_for_what_was_written_last(root):
+    storage.write_text(f"{root}/stages/sft-1/model/config.json", "1")
+    storage.write_text(f"{root}/stages/sft-2/model/config.json", "2")
+    for number in (1, 2):
+        storage.link(f"{root}/sft", f"stages/sft-{number}")
+        assert storage.follow(f"{root}/sft/model/config.json").read_text() == f"{number}"
+        assert storage.read_json(f"{root}/sft/model/config.json") == number
+    assert storage.follow(f"{root}/sft").exists()
+    missing = f"{root}/sft/model/nothing"
+    assert not storage.follow(missing).exists()
+    assert not storage.follow(f"{root}/nothing/at/all").exists()
+
+
+def test_a_copy_of_a_store_is_read_by_the_same_names(tmp_path):
+    storage.write_text(tmp_path / "stages" / "sft-1" / "a", "one")
+    storage.write_text(tmp_path / "sft.path", "stages/sft-1\n")
+    assert storage.follow(tmp_path / "sft" / "a").read_text() == "one"
+
+
+def test_a_whole_path_is_followed_too():
+    """As earlier versions wrote it."""
+    root = memory_root()
+    storage.write_text(f"{root}/stages/sft-1/a", "one")
+    storage.write_text(f"{root}/sft.path", f"{root}/stages/sft-1\n")
+    assert storage.follow(f"{root}/sft/a").read_text() == "one"
+
+
+def test_somebody_s_own_folder_is_no_link(tmp_path):
+    (tmp_path / "sft").mkdir()
+    storage.link(tmp_path / "sft", "stages/sft-1")
+    assert (tmp_path / "sft").is_dir()
+    assert not (tmp_path / "sft").is_symlink()

@@ -44,10 +44,15 @@ def few_shot(file: str) -> Any:
 # --- Jorney
 
 
+def _all_right(requests: Sequence[Any]) -> list[Any]:
+    from jorney.domain.domain import Rating
+
+    return [Rating(True, "") for _ in requests]
+
+
 def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
-    from jorney.domain.domain import Rating
     from jorney.engine.generate import Generator
     from jorney.rows.problems import read_problems
     from jorney.tree.expand import ExpandConfig, Grower
@@ -62,8 +67,8 @@ def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     generator, problems = Generator(policy), read_problems(options.problems, PROBLEMS)
     seed = 0
     while True:
-        grower = Grower(generator, policy, problems, few_shot(options.shots), config, seed)
-        for tree in grower.grow(lambda requests: [Rating(True, "") for _ in requests]):
+        grower = Grower(generator, policy, problems, few_shot(options.shots), config, seed, _all_right)
+        for tree in grower.grow():
             turns.work["nodes"] += sum(node.count for node in tree.nodes[1:])
             turns.work["tokens"] += tree.generated_tokens
         turns.work["occupancy"] = round(1000 * grower.counts.occupancy)

@@ -53,7 +53,7 @@ def measure(policy: Policy, prompts: list[str], sampling: SamplingConfig) -> tup
         own = jax.random.wrap_key_data(jnp.asarray(row_keys(sampling.seed, prompt, 1)[0]))
         counts = jnp.maximum(jnp.arange(padded.shape[1]) - len(before) + 1, 0)
         keys = jax.random.key_data(jax.vmap(lambda count, own=own: jax.random.fold_in(own, count))(counts))
-        with jax.set_mesh(policy.mesh):
+        with jax.set_mesh(policy.mesh), jax.default_matmul_precision(policy.products):
             tokens, ahead = jax.device_get(program(policy.params, padded, keys, sampling.params))
         sampled = np.array(completion.tokens)
         place = np.arange(len(before) - 1, len(ids) - 1)

@@ -68,7 +68,7 @@ def run(
       taught: a model that has learned solutions already; "" for one that learns them here.
     """
     small = quickstart()
-    space = Workspace(output, small.mesh, small.dtype, small.step_format, seed, progress)
+    space = Workspace(output, small.mesh, small.dtype, small.step_format, seed, progress, precision=small.precision)
     train = others(puzzles, "train", solutions, seed)
     policy = run_phase1(space, taught, train, "countdown", small.sft)
     rows = [{"method": "CoT, greedy", "judge": "", **_greedy(space, policy, puzzles)}]

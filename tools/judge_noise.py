@@ -45,7 +45,9 @@ def run(config: RunConfig, taught: str, rates: Sequence[float], limit: int | Non
     Args:
       taught: a model that has learned solutions already, in place of phase 1; "" for none.
     """
-    space = Workspace(config.output, config.mesh, config.dtype, config.step_format, config.seed, progress)
+    space = Workspace(
+        config.output, config.mesh, config.dtype, config.step_format, config.seed, progress, precision=config.precision
+    )
     sizes = {"train": config.problems.train_count, "trees": config.problems.trees_count, "test": config.problems.test_count}
     drawn = {name: sample_problems(Countdown(), name, count or 1, config.seed) for name, count in sizes.items()}
     train, problems, test = drawn["train"], drawn["trees"], drawn["test"]

@@ -2,7 +2,7 @@
 
 python tools/plan_table.py                                prints them
 python tools/plan_table.py --write tpu_scripts/README.md  writes them where the file has their place
-python tools/plan_table.py --only steps                   one of them: steps, rooms, configs
+python tools/plan_table.py --only steps                   one of them: steps, rooms, configs, guide
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -22,6 +23,7 @@ from jorney.machine import aot
 from jorney.machine.bench.published import PUBLISHED
 from jorney.machine.plan.plan import Plan, make
 from jorney.machine.plan.planned import compile_program
+from jorney.machine.plan.planner import Planner
 from jorney.machine.plan.training_step import training_step
 from jorney.model.presets import PRESETS
 from jorney.run.recipes.journey import RunConfig
@@ -97,7 +99,43 @@ def configs(say: Callable[[str], None]) -> Iterator[str]:
         yield f"| {file.stem} | {plan.machine.name} | {needed:.2f} | {capacity:.2f} | {rate} |"
 
 
-TABLES = {"steps": steps, "rooms": rooms, "configs": configs}
+MACHINES = ("v5e-16", "v5e-8", "v5p-8", "v6e-8")
+
+
+def guide(say: Callable[[str], None]) -> Iterator[str]:
+    """Every command of the guide on every machine: the program that it spends its time in, and its memory."""
+    yield f"| command | {' | '.join(MACHINES)} |"
+    yield "|---|---|---|---|---|"
+    for name in ("sft", "label", "prm", "expand", "pairs", "dpo", "evaluate"):
+        cells = []
+        for place in MACHINES:
+            machine = topology.find(place)
+            planner = Planner(_of_guide(name, place), machine, 256)
+            last = planner.programs()[-1]
+            say(f"{name}, {place}: {last.name}")
+            found, of_chip = compile_program(last, planner.machine), machine.generation.devices / 1e9
+            fits = "" if found.fits else ", does not fit"
+            cells.append(f"{found.needed_bytes * of_chip:.2f} of {found.needs.capacity_bytes * of_chip:.2f}{fits}")
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _of_guide(name: str, machine: str) -> StageCommand:
+    """A command of the guide, its configuration fitted to a machine as those of the machine's own trainings are."""
+
+    def made(name: str, place: str) -> Any:
+        return config.read(str(ROOT / "configs" / f"deepseekmath_7b_{name}_{place.replace('-', '_')}.py"), StageCommand)
+
+    if name in ("sft", "dpo"):
+        return made(name, machine)
+    found = made(name, "v5e-16")
+    if name == "prm":
+        sft = made("sft", machine).sft
+        optimizer = dataclasses.replace(sft.optimizer, learning_rate=found.prm.optimizer.learning_rate)
+        return dataclasses.replace(found, prm=dataclasses.replace(found.prm, accumulate=sft.accumulate, optimizer=optimizer))
+    return dataclasses.replace(found, judge="deepseekmath-7b") if name == "expand" else found  # a reward model beside it
+
+
+TABLES = {"steps": steps, "rooms": rooms, "configs": configs, "guide": guide}
 
 
 def main() -> None:

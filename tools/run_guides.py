@@ -96,6 +96,7 @@ SMALL: dict[str, str] = {
     "python tools/flip_rate.py": "--count 2 --tokens 8",
     "python tools/train_base_model.py": "--steps 2 --embed 32 --layers 1",
     "python tools/make_random_checkpoint.py": "--format safetensors --preset smollm2-135m --layers 2",
+    "python tools/check_cuda.py": "",
     "python tools/tune_splash.py": "--interpret --lengths 256 --heads 1 --rounds 1",
     "cp tpu_scripts/example.env": "",
     "source my.env": "",

@@ -88,7 +88,9 @@ on() {
 }
 
 # start WORKER NAME COMMAND: starts a command line on one host, or on "all", that goes on when the connection ends. What it says
-# is in logs/NAME.log, its process in logs/NAME.pid.
+# is in logs/NAME.log, its process in logs/NAME.pid, and when it has ended its exit code in logs/NAME.exit.
 start() {
-  on "$1" "mkdir -p ~/logs && cd ~/jorney && { nohup $3 > ~/logs/$2.log 2>&1 < /dev/null & echo \$! > ~/logs/$2.pid; }"
+  local log="\$HOME/logs/$2"
+  local goes_on="trap '' HUP; $3 > $log.log 2>&1 < /dev/null & echo \$! > $log.pid; wait \$!; echo \$? > $log.exit"
+  on "$1" "mkdir -p ~/logs && cd ~/jorney && rm -f $log.exit && { ($goes_on) > /dev/null 2>&1 & }"
 }

@@ -15,5 +15,5 @@ if ((${#POSITIONAL[@]} > 1)); then
 fi
 for ((host = 0; host < HOSTS; host++)); do
   echo "--- host $host"
-  on "$host" "tail -n 10 ~/logs/$log.log; if kill -0 \$(cat ~/logs/$log.pid) 2> /dev/null; then echo '(runs)'; else echo '(has ended)'; fi"
+  on "$host" "tail -n 10 ~/logs/$log.log; if kill -0 \$(cat ~/logs/$log.pid) 2> /dev/null; then echo '(runs)'; else echo \"(has ended: exit code \$(cat ~/logs/$log.exit))\"; fi"
 done

@@ -22,5 +22,8 @@ on all 'set -e
 rm -rf ~/jorney && mkdir -p ~/jorney && tar -xzf ~/jorney.tar.gz -C ~/jorney
 command -v ~/.local/bin/uv > /dev/null || curl -LsSf https://astral.sh/uv/install.sh | sh > /dev/null
 test -x ~/venv/bin/python || ~/.local/bin/uv venv --quiet --python 3.12 ~/venv
-cd ~/jorney && ~/.local/bin/uv pip install --quiet --python ~/venv/bin/python --editable ".[tpu,gcs]"
+cd ~/jorney
+# The same versions and files on every host, whenever it was made; then the checkout itself.
+~/.local/bin/uv pip install --quiet --python ~/venv/bin/python --require-hashes --requirements tpu_scripts/constraints.txt
+~/.local/bin/uv pip install --quiet --python ~/venv/bin/python --no-deps --no-build-isolation --editable .
 ~/venv/bin/jorney --version'

@@ -14,10 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
-from jorney import storage
+from jorney import distributed, storage
 from jorney.convert import config_json, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source
@@ -169,9 +168,10 @@ def save(
         on_bytes(value.nbytes)
         return value
 
-    if jax.process_index():
+    if not distributed.is_main():
         for name in rows:
             read(name)
+        distributed.barrier(f"{folder} is written")  # what comes next may read it
         return
     root.mkdir(parents=True, exist_ok=True)
     files = shards(rows, dtype, shard_bytes)
@@ -182,6 +182,7 @@ def save(
         weight_map = {name: file for file, names in files.items() for name in names}
         storage.write_json(root / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     save_description(root, config, tokenizer, dtype, generation)
+    distributed.barrier(f"{folder} is written")
 
 
 def save_description(

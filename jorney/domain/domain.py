@@ -74,6 +74,8 @@ class Domain:
       sets: of problems that it can draw; () where problems come from files alone. The same problem is never in two of them.
       exact: whether `verify` tells every step for certain.
       oracle: whether `verify` knows what a solver could not, so that what a search finds with it is a bound.
+      names_answer: whether questions name the answer that is to be reached, so that whoever states it can be told without an
+        oracle.
       behaves: whether `behaviour` can follow a text.
       moves: whether every line of a solution is a move that is graded, so that nothing may be said in between.
       sandbox: what compares answers, apart from this program: it has limits of time and memory, and can be killed.
@@ -85,6 +87,7 @@ class Domain:
     sets: ClassVar[tuple[str, ...]] = ()
     exact: ClassVar[bool] = False
     oracle: ClassVar[bool] = False
+    names_answer: ClassVar[bool] = False
     behaves: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     sandbox: ClassVar[type[Worker]] = Worker

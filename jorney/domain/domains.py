@@ -45,6 +45,11 @@ def drawing(source: str) -> Domain | None:
     return domain if domain is not None and domain.sets else None
 
 
+def verifiable() -> str:
+    """Whose steps can be verified, in words: "countdown problems"."""
+    return f"{' and '.join(name for name, domain in DOMAINS.items() if domain.exact)} problems"
+
+
 def state(problem: Problem, steps: Sequence[str]) -> str:
     """What stands after a path's steps, as the problem's domain writes it; "" where that, or the domain, is not known."""
     return domain_of(problem).state(problem, steps) if problem.verifier in DOMAINS else ""

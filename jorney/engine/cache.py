@@ -4,8 +4,11 @@ A pool holds every token of its problem once, in whatever slot was free: prompt,
 set of slots, its ancestors' and its own. A branch of a tree is therefore never copied when something grows from it and never
 moved, and siblings read their common past in one matrix product.
 
-Axis letters beside the model's: N problems, A slots of a pool, R rows that decode (R/N consecutive ones read one pool), M rows
-that are read, P length of the shared segment.
+Where devices divide the problems, W parts of them have N/W problems each, and the rows of these problems: a row never reads a
+pool that lies elsewhere (`sharding.side_by_side`).
+
+Axis letters beside the model's: N problems, W parts, A slots of a pool, R rows that decode (R/N consecutive ones read one
+pool), M rows that are read (M/W of each part), P length of the shared segment.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import numpy as np
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Segment, attend, causal_attention
 from jorney.model.transformer import Attend
-from jorney.sharding import constrain, platform
+from jorney.sharding import constrain, platform, side_by_side
 
 POOL_AXES = ("batch", "kv_heads", None, "head_dim")  # logical axes of a pool's keys and values
 
@@ -103,14 +106,15 @@ def decode_attends(
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    problems = jnp.arange(slots.shape[0]) // (slots.shape[0] // pools.positions.shape[0])
     before = _shared_segments(config, shared, positions)
 
     def read(placed: jax.Array) -> Read:
-        mask = visible[:, None] & _near(positions, placed[problems], config.window)
+        of_row = jnp.repeat(placed, slots.shape[0] // placed.shape[0], axis=0)
+        mask = visible[:, None] & _near(positions, of_row, config.window)
         return lambda number, query, fresh, pool: attend(query, [*before(number), Segment(*pool, mask)])
 
-    return _attends(pools, problems[:, None], positions, slots[:, None], read)
+    # The row's place among those of its part leads to its problem's.
+    return _attends(pools, None, positions, slots[:, None], read)
 
 
 def extend_attends(
@@ -125,7 +129,7 @@ def extend_attends(
     """Rows of new tokens, each within one problem: attending to what is visible to the row and causally to itself.
 
     Args:
-      problems: [M] which pool each row reads and writes.
+      problems: [M] which pool of its part each row reads and writes.
       positions: [M, T].
       slots: [M, T] where each token is written; A writes nothing (padding, at a row's end).
       visible: [M, A] bool, the row's own slots left out.
@@ -133,17 +137,27 @@ def extend_attends(
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
     """
-    M, T = slots.shape
-    # Where in its row the token of a slot stands; beyond the row where the slot holds none of it.
-    order = jnp.full((M, pools.positions.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
-    seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
     before = _shared_segments(config, shared, positions)
 
+    def seen_by(rows: tuple[jax.Array, ...], _: Any) -> jax.Array:
+        problems, positions, slots, visible, placed = rows
+        M, T = slots.shape
+        # Where in its row the token of a slot stands; beyond the row where the slot holds none of it.
+        order = jnp.full((M, placed.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
+        seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
+        return seen & _near(positions, placed[problems], config.window)
+
+    def of_problems(rows: tuple[jax.Array, Layer], _: Any) -> Layer:
+        problems, pool = rows
+        return Layer(pool.keys[problems], pool.values[problems])
+
+    def pools_of_rows(pool: Layer) -> Layer:
+        found: Layer = side_by_side("batch", of_problems, (problems, pool))
+        return found
+
     def read(placed: jax.Array) -> Read:
-        mask = seen & _near(positions, placed[problems], config.window)
-        return lambda number, query, fresh, pool: attend(
-            query, [*before(number), Segment(pool.keys[problems], pool.values[problems], mask)]
-        )
+        mask = side_by_side("batch", seen_by, (problems, positions, slots, visible, placed))
+        return lambda number, query, fresh, pool: attend(query, [*before(number), Segment(*pools_of_rows(pool), mask)])
 
     return _attends(pools, problems[:, None], positions, slots, read)
 
@@ -160,10 +174,10 @@ def prefill_attends(
     """Beginnings of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
 
     Args:
-      problems: [T] which pool each token is written to.
-      positions: [T].
-      slots: [T] where it is written; A writes nothing (padding).
-      members: [T] which beginning it is a token of.
+      problems: [W, T] which pool of its part each token is written to.
+      positions: [W, T].
+      slots: [W, T] where it is written; A writes nothing (padding).
+      members: [W, T] which beginning of its part it is a token of.
 
     Returns:
       An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
@@ -171,18 +185,16 @@ def prefill_attends(
 
     def read(placed: jax.Array) -> Read:
         if shared is None:
-            return lambda number, query, fresh, pool: causal_attention(
-                query, *fresh, members[None], members[None], config.window
-            )
-        before = _shared_segments(config, shared, positions[None])
-        order = jnp.arange(members.shape[0])
-        own = (members[:, None] == members) & (order[:, None] >= order)
-        mask = own[None] & _near(positions[None], positions[None], config.window)
+            return lambda number, query, fresh, pool: causal_attention(query, *fresh, members, members, config.window)
+        before = _shared_segments(config, shared, positions)
+        order = jnp.arange(members.shape[1])
+        own = (members[:, :, None] == members[:, None]) & (order[:, None] >= order)
+        mask = own & _near(positions, positions, config.window)
         return lambda number, query, fresh, pool: attend(
             query, [*before(number), Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)]
         )
 
-    return _attends(pools, problems[None], positions[None], slots[None], read)
+    return _attends(pools, problems, positions, slots, read)
 
 
 # A layer's queries [B, T, N, H] -> what they read. Also given: the layer's number, the fresh keys and values [B, T, K, H], and
@@ -200,31 +212,41 @@ def _shared_segments(config: ModelConfig, shared: Shared | None, positions: jax.
 
 
 def _attends(
-    pools: Pools, problems: jax.Array, positions: jax.Array, slots: jax.Array, read: Callable[[jax.Array], Read]
+    pools: Pools, problems: jax.Array | None, positions: jax.Array, slots: jax.Array, read: Callable[[jax.Array], Read]
 ) -> tuple[list[Attend], jax.Array]:
     """Tokens [B, T] that are written to their slots before anything is read.
 
     Args:
-      problems: [B, 1] or [1, T], which pool each token belongs to.
+      problems: [B, 1] or [B, T], which pool of its part each token belongs to; None where as many rows belong to each.
       positions, slots: [B, T].
       read: `Pools.positions`, updated -> what the queries read.
     """
-    placed = pools.positions.at[problems, slots].set(positions, mode="drop")
+
+    def owners(slots: jax.Array, problems: jax.Array | None, pool: jax.Array) -> jax.Array:
+        return jnp.arange(len(slots))[:, None] // (len(slots) // len(pool)) if problems is None else problems
+
+    def place(rows: Any, _: Any) -> jax.Array:
+        problems, slots, positions, placed = rows
+        return placed.at[owners(slots, problems, placed), slots].set(positions, mode="drop")
+
+    def write(rows: Any, _: Any) -> jax.Array:
+        problems, slots, fresh, pool = rows
+        problems = owners(slots, problems, pool)
+        if platform() == "tpu":  # a head at a time: a TPU would turn the whole pool round to write all heads of a slot
+            heads = jnp.arange(pool.shape[1])
+            return pool.at[problems[..., None], heads, slots[..., None]].set(fresh, mode="drop")
+        return pool.at[problems, :, slots].set(fresh, mode="drop")
+
+    placed = constrain(side_by_side("batch", place, (problems, slots, positions, pools.positions)), "batch", None)
     look = read(placed)
 
     def of_layer(number: int) -> Attend:
         def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
-            def write(pool: jax.Array, fresh: jax.Array) -> jax.Array:
-                if platform() == "tpu":  # a head at a time: a TPU would turn the whole pool round to write all heads of a slot
-                    heads = jnp.arange(pool.shape[1])
-                    new = pool.at[problems[..., None], heads, slots[..., None]].set(fresh, mode="drop")
-                else:
-                    new = pool.at[problems, :, slots].set(fresh, mode="drop")
-                return constrain(new, *POOL_AXES)
-
             old = pools.layers[number]
             # Written first and read from there: were it the other way round, the pool would be copied.
-            new = Layer(write(old.keys, keys), write(old.values, values))
+            pairs = zip((keys, values), old, strict=True)
+            written = (side_by_side("batch", write, (problems, slots, fresh, pool)) for fresh, pool in pairs)
+            new = Layer(*(constrain(pool, *POOL_AXES) for pool in written))
             return look(number, query, Layer(keys, values), new), new
 
         return attend_in_layer

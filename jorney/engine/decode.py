@@ -2,6 +2,9 @@
 
 All that lives on the device from call to call is the cache; what a call needs to know of the trees, the host hands to it.
 Axis letters: see `engine.cache`; B tokens of a read, C of a chunk, w texts that follow a read.
+
+Where devices divide the problems, no program sends anything from one part of them to another, but for how many rows are left
+that sample.
 """
 
 from __future__ import annotations
@@ -17,16 +20,17 @@ from jorney.model.architecture import ModelConfig
 from jorney.model.attention import causal_attention
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
+from jorney.sharding import side_by_side
 
 # An array that the host makes and a program reads.
 FromHost = Any
 
 
 class ExtendRows(NamedTuple):
-    """Tokens to be read, each row of them within one problem.
+    """Tokens to be read, each row of them within one problem; M/W rows for the problems of each part.
 
     Attributes:
-      problems: [M] int32, which pool a row belongs to.
+      problems: [M] int32, which pool of its part a row belongs to.
       tokens: [M, B] int32, padded on the right.
       lengths: [M] int32; 0 for a row that only fills the batch.
       starts: [M] int32, where in its text a row begins.
@@ -45,15 +49,15 @@ class ExtendRows(NamedTuple):
 
 
 class PrefillTokens(NamedTuple):
-    """First tokens of texts, packed side by side: M of them, B tokens in all.
+    """First tokens of texts, packed side by side: M/W of them and B tokens for the problems of each part.
 
     Attributes:
-      problems: [B] int32, which pool a token belongs to.
-      tokens: [B] int32, padded on the right.
-      positions: [B] int32, where in its text a token stands.
-      slots: [B] int32, where it is written; A for padding.
-      members: [B] int32, which beginning it is a token of; M for padding.
-      lasts: [M] int32, where the last token of each beginning is.
+      problems: [W, B] int32, which pool of its part a token belongs to.
+      tokens: [W, B] int32, padded on the right.
+      positions: [W, B] int32, where in its text a token stands.
+      slots: [W, B] int32, where it is written; A for padding.
+      members: [W, B] int32, which beginning of its part it is a token of; M/W for padding.
+      lasts: [W, M/W] int32, where the last token of each beginning is.
       keys: [M, w, 2] uint32, as those of `ExtendRows`.
     """
 
@@ -102,7 +106,7 @@ class Chunk(NamedTuple):
       counts: [R] int32, how many of the C a row has.
       watches: [R] int32, to hand to the next chunk.
       steps: [] int32, tokens a row that the program ran for.
-      writes: [] int32, tokens that were written to the cache, counted where they are written.
+      writes: [R] int32, tokens that were written to the cache, counted where they are written.
     """
 
     sampled: Sampled
@@ -136,9 +140,10 @@ def prefill(
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
     """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
     attends, placed = prefill_attends(config, shared, pools, begun.problems, begun.positions, begun.slots, begun.members)
-    hidden, layers = run_layers(config, dtype, params, begun.tokens[None], begun.positions[None], attends)
-    writes = jnp.sum(begun.slots < pools.positions.shape[1])
-    return Pools(layers, placed), _what_follows(config, params, hidden[0, begun.lasts], begun.keys, sampling), writes
+    hidden, layers = run_layers(config, dtype, params, begun.tokens, begun.positions, attends)
+    writes = jnp.sum(begun.slots < pools.positions.shape[1], axis=1)
+    last = _positions_of(hidden, begun.lasts).reshape(-1, hidden.shape[-1])
+    return Pools(layers, placed), _what_follows(config, params, last, begun.keys, sampling), writes
 
 
 def extend(
@@ -154,15 +159,20 @@ def extend(
 
     Returns:
       The pools; of a language model the first token of every text after each row, [M, w], else the head's values at each
-      row's last token, [M, labels]; and how many tokens were written.
+      row's last token, [M, labels]; and how many tokens were written, [M] (of `prefill` [W]).
     """
     positions = rows.starts[:, None] + jnp.arange(rows.tokens.shape[1])
     visible = unpack_bits(rows.visible)
     attends, placed = extend_attends(config, shared, pools, rows.problems, positions, rows.slots, visible)
     hidden, layers = run_layers(config, dtype, params, rows.tokens, positions, attends)
-    writes = jnp.sum(rows.slots < pools.positions.shape[1])
-    last = jnp.take_along_axis(hidden, jnp.maximum(rows.lengths - 1, 0)[:, None, None], axis=1)[:, 0]
+    writes = jnp.sum(rows.slots < pools.positions.shape[1], axis=1)
+    last = _positions_of(hidden, jnp.maximum(rows.lengths - 1, 0)[:, None])[:, 0]
     return Pools(layers, placed), _what_follows(config, params, last, rows.keys, sampling), writes
+
+
+def _positions_of(hidden: jax.Array, places: jax.Array) -> jax.Array:
+    """hidden [B, T, D], places [B, M] -> [B, M, D]."""
+    return side_by_side("batch", lambda rows, _: jnp.take_along_axis(rows[0], rows[1][..., None], axis=1), (hidden, places))
 
 
 def _what_follows(
@@ -202,16 +212,19 @@ def decode_chunk(
       patience: [] int32.
     """
     R, A = rows.tokens.shape[0], pools.positions.shape[1]
-    row = jnp.arange(R)
     keys = jax.random.wrap_key_data(rows.keys)
     empty = Chunk(
         sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),
         watches=rows.watches,
         steps=jnp.zeros((), jnp.int32),
-        writes=jnp.zeros((), jnp.int32),
+        writes=jnp.zeros(R, jnp.int32),
     )
     Carry = tuple[Pools, Chunk, jax.Array, jax.Array, jax.Array]
+
+    def see(rows: tuple[jax.Array, jax.Array], _: Any) -> jax.Array:
+        visible, slots = rows
+        return visible.at[jnp.arange(len(slots)), slots].set(True, mode="drop")
 
     def unfinished(carry: Carry) -> jax.Array:
         _, done, _, active, _ = carry
@@ -222,21 +235,24 @@ def decode_chunk(
         at = done.steps
         slots = jnp.where(active, jax.lax.dynamic_index_in_dim(rows.slots, at, axis=1, keepdims=False), A)
         positions = (rows.positions + at)[:, None]
-        visible = visible.at[row, slots].set(True, mode="drop")
+        visible = side_by_side("batch", see, (visible, slots))
         attends, placed = decode_attends(config, shared, pools, positions, slots, visible)
         hidden, layers = run_layers(config, dtype, params, tokens[:, None], positions, attends)
         counts = rows.counts + done.counts
         sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), sampling)
-        index = row, jnp.where(active, at, chunk)
         watches = jnp.where(breaks[sampled.token], rows.waits, jnp.maximum(done.watches - 1, -1))
         watches = jnp.where(active, watches, done.watches)
         stops = jnp.isin(sampled.token, jnp.array(ends)) | (counts + 1 >= rows.limits) | (watches == 0)
         done = Chunk(
-            sampled=jax.tree.map(lambda so_far, new: so_far.at[index].set(new, mode="drop"), done.sampled, sampled),
+            sampled=jax.tree.map(
+                lambda so_far, new: jax.lax.dynamic_update_index_in_dim(so_far, jnp.where(active, new, 0), at, axis=1),
+                done.sampled,
+                sampled,
+            ),
             counts=done.counts + active,
             watches=watches,
             steps=at + 1,
-            writes=done.writes + jnp.sum(slots < A),
+            writes=done.writes + (slots < A),
         )
         return Pools(layers, placed), done, jnp.where(active, sampled.token, tokens), active & ~stops, visible
 

@@ -50,29 +50,38 @@ class Engine:
         self._breaks = np.zeros(programs.vocab_size, bool) if breaks is None else breaks
         self._shared_length = len(shared)
         self._shared, self._cache = programs.share(shared), programs.empty()
-        self._idle = [Pool(index, self._shape.slots) for index in range(self._shape.problems)][::-1]
+        pools = [Pool(index, self._shape.slots) for index in range(self._shape.problems)]
+        # By the part of the devices that holds them.
+        own = self._shape.of_way
+        self._idle = [pools[start : start + own][::-1] for start in range(0, len(pools), own)]
         # Indexes: how far a text is, its own state says.
         self._rows: list[Text | None] = [None] * self._shape.all_rows
-        self._ready: dict[Pool, deque[Text]] = {pool: deque() for pool in self._idle}
+        self._ready: dict[Pool, deque[Text]] = {pool: deque() for pool in reversed(pools)}
         self._unread: list[Request | Text] = []  # in the order in which they came
         self._done: list[Request] = []
         self._visible = np.zeros((len(self._rows), self._shape.slots), bool)
         self.counts = Counts()
 
     @property
+    def problems(self) -> int:
+        """That can be open at a time."""
+        return self._shape.problems
+
+    @property
     def free(self) -> int:
         """Problems that can be opened."""
-        return len(self._idle)
+        return sum(map(len, self._idle))
 
     def open(self, ids: Sequence[int]) -> Span:
         """A problem, whose texts begin with ids, `shared` among them."""
         assert len(ids) > self._shared_length, "a prompt has an id of its own, at least"
-        return Span(None, self._idle.pop(), self._shared_length, list(ids[self._shared_length :]))
+        pool = max(self._idle, key=len).pop()  # of the part that has least to do
+        return Span(None, pool, self._shared_length, list(ids[self._shared_length :]))
 
     def close(self, span: Span) -> None:
         """Frees the problem that a span is of, with all its spans. Nothing of it is under way."""
         span.pool.clear()
-        self._idle.append(span.pool)
+        self._idle[span.pool.index // self._shape.of_way].append(span.pool)
 
     def sample(
         self,
@@ -185,8 +194,8 @@ class Engine:
         what = arrays(self._shape, batch)
         self._cache, *made = self._programs.read(self._shared, self._cache, what, self._sampling)
         found, writes = jax.device_get(made)
-        self.counts.writes += int(writes)
-        for place, read in enumerate(batch.reads):
+        self.counts.writes += int(np.sum(writes))
+        for place, read in zip(batch.places, batch.reads, strict=True):
             self.counts.read += len(read.ids)
             read.written()
             if not read.complete:
@@ -250,7 +259,7 @@ class Engine:
         self._cache, found = self._programs.decode(self._shared, self._cache, rows, self._breaks, patience, self._sampling)
         chunk = jax.device_get(found)
         self.counts.decoding += time.perf_counter() - start
-        self.counts.writes += int(chunk.writes)
+        self.counts.writes += int(np.sum(chunk.writes))
         self.counts.steps += int(chunk.steps)
         self.counts.places += int(chunk.steps) * len(self._rows)
         for row, text in enumerate(self._rows):

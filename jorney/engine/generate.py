@@ -7,28 +7,22 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
-from jorney import devices, sharding
 from jorney.compiled import Compilations
 from jorney.config import expect, expect_at_least
-from jorney.engine import cache
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
-from jorney.engine.programs import Programs, Work, bucket, fit
+from jorney.engine.memory import Party, Tenant, admit
+from jorney.engine.programs import Programs, Shape, Work, bucket
 from jorney.engine.sampling import CompletionSampling, Sampling
 from jorney.engine.texts import Request, Text
-from jorney.model.architecture import ModelConfig
 from jorney.model.params import LAYERS, Params, flatten, layer_name, nest
 from jorney.policy import Policy
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
-_FOR_THE_CACHE = 0.8  # of the memory that is free; the rest is for what the programs hold while they run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,22 +113,35 @@ class Generator:
         self._params = engine_params(policy, donate)
 
     def engine(
-        self, prompts: Sequence[Sequence[int]], work: Work, sampling: SamplingParams, breaks: np.ndarray | None = None
+        self,
+        prompts: Sequence[Sequence[int]],
+        work: Work,
+        sampling: SamplingParams,
+        breaks: np.ndarray | None = None,
+        beside: Sequence[Party] = (),
     ) -> Engine:
         """An engine for problems that begin with these prompts; what all of them begin with is read once.
 
         Args:
           sampling, breaks: see `Engine`.
+          beside: whose engines will live on the same devices, and are told their shapes where memory is known.
 
         Raises:
-          ValueError: the cache that it may have, or that the devices have memory for, does not hold one problem.
+          ValueError: the cache that it may have does not hold one problem, or the devices have no memory for all; names the
+            parts.
         """
         policy, shared = self.policy, common_start(prompts)
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
-        ways = sharding.ways("batch", policy.mesh)
-        shape = fit(work, longest, length, policy.config.positions, ways, cache_room(policy))
-        programs = Programs(policy.config, self._params, policy.mesh, policy.dtype, policy.ends, shape, self._compilations)
-        return Engine(programs, shared, sampling, policy.tokenizer.decode, breaks)
+        own = Tenant("policy", policy.config, policy.dtype, policy.mesh, work, longest, length)
+        shape, *others = admit([Party(own, self._programs), *beside], policy.memory) or [own.fit(None)]
+        for party, given in zip(beside, others, strict=False):
+            party.settle(given)
+        return Engine(self._programs(shape), shared, sampling, policy.tokenizer.decode, breaks)
+
+    def _programs(self, shape: Shape) -> Programs:
+        policy = self.policy
+        about = (policy.config, self._params, policy.mesh, policy.dtype, policy.ends)
+        return Programs(*about, shape, self._compilations, policy.precision)
 
     def generate(
         self,
@@ -154,6 +161,7 @@ class Generator:
         ids: Sequence[str] | None = None,
         stop: PromptStop | None = None,
         work: Work | None = None,
+        beside: Sequence[Party] = (),
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(index of the prompt, its completions), as they end.
 
@@ -161,6 +169,7 @@ class Generator:
           ids: of the prompts, for the random keys; by default the prompts themselves.
           stop: looked at after every chunk of tokens; ids behind it are dropped.
           work: what the programs are made for; by default for as many prompts as there are.
+          beside: see `engine`.
 
         Raises:
           ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt.
@@ -171,7 +180,7 @@ class Generator:
         if not prompts:
             return
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
-        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.params)
+        engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.params, beside=beside)
         under_way: dict[Request, int] = {}
 
         def ask(index: int) -> None:
@@ -203,19 +212,6 @@ def engine_params(policy: Policy, donate: bool = False) -> Params:
             if donate:
                 leaf.delete()
     return nest(found)
-
-
-def cache_room(policy: Policy) -> int | None:
-    """Tokens that the devices have memory for beside what is on them now; None where they do not tell (CPUs)."""
-    free = devices.free_memory(policy.mesh.local_devices)
-    return None if free is None else tokens_in(free, policy.config, policy.dtype, policy.mesh)
-
-
-def tokens_in(free: float, config: ModelConfig, dtype: Any, mesh: Mesh) -> int:
-    """Tokens that a mesh's devices hold with the part for the cache of so many free bytes each."""
-    of_a_token = cache.nbytes(config, 1, jnp.dtype(dtype).itemsize, mesh.devices.flat[0].platform)
-    of_a_device = of_a_token / sharding.ways("kv_heads", mesh)
-    return int(_FOR_THE_CACHE * free / of_a_device) * sharding.ways("batch", mesh)
 
 
 def work_of(prompts: int, sampling: SamplingConfig) -> Work:

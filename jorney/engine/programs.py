@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jorney import sharding
 from jorney.compiled import Compilations, Program
 from jorney.engine import cache
 from jorney.engine.cache import Pools, Shared
@@ -19,6 +20,7 @@ from jorney.engine.decode import Chunk, DecodeRows, ExtendRows, PrefillTokens, d
 from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
+from jorney.precision import EXACT, products
 
 _BUCKET = 32
 
@@ -40,6 +42,7 @@ class Shape:
       chunk: C, ids a row between two looks of the host.
       texts: w, that may be asked for after one span.
       shared: P, ids that all problems may begin with; 0 for none.
+      ways: W, parts of the devices that have as many of the problems each, those of consecutive numbers.
     """
 
     problems: int
@@ -48,6 +51,15 @@ class Shape:
     chunk: int
     texts: int
     shared: int = 0
+    ways: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.problems % self.ways == 0, f"{self.problems} problems, {self.ways} ways"
+
+    @property
+    def of_way(self) -> int:
+        """N/W."""
+        return self.problems // self.ways
 
     @property
     def all_rows(self) -> int:
@@ -56,13 +68,13 @@ class Shape:
 
     @property
     def extends(self) -> tuple[tuple[int, int], ...]:
-        """(how many, of how many ids) reads are done together, the shortest first: openings, steps, long texts."""
-        return (min(32, max(self.texts, self.problems)), 8), (min(4, self.problems), 32), (1, 128), (1, 512)
+        """(how many of each part, of how many ids) reads are done together, the shortest first: openings, steps, long texts."""
+        return (min(32, max(self.texts, self.of_way)), 8), (min(4, self.of_way), 32), (1, 128), (1, 512)
 
     @property
     def prefills(self) -> tuple[tuple[int, int], ...]:
-        """(how many at most, of how many ids in all) beginnings of texts are read as one sequence, the shortest first."""
-        return (min(8, self.problems), 128), (min(16, self.problems), 512)
+        """(how many at most, of how many ids in all) beginnings are read as one sequence of each part, the shortest first."""
+        return (min(8, self.of_way), 128), (min(16, self.of_way), 512)
 
     def part(self, missing: int, first: bool) -> int:
         """How many of so many missing ids to read in one go.
@@ -102,6 +114,11 @@ class Work:
     cache_tokens: int | None = None
 
 
+def needed(work: Work, prompt: int, positions: int) -> int:
+    """Slots that a problem cannot do with less than; see `fit`."""
+    return -(-min(prompt + work.needed, positions) // 8) * 8
+
+
 def fit(work: Work, prompt: int, shared: int, positions: int, ways: int = 1, room: int | None = None) -> Shape:
     """The shape of work, within the tokens that the cache may hold.
 
@@ -109,25 +126,25 @@ def fit(work: Work, prompt: int, shared: int, positions: int, ways: int = 1, roo
       prompt: ids of the longest prompt, what all share left out.
       shared: P.
       positions: of the model; no text is longer.
-      ways: over how many devices the problems are spread; each has as many as the others.
+      ways: over how many parts of the devices the problems are spread; each has as many as the others.
       room: tokens that the devices have memory for, all together; None where they do not tell.
 
     Raises:
       ValueError: not even one problem a device fits; says what is needed.
     """
-    needed = min(prompt + work.needed, positions)
-    needed, wanted = (-(-count // 8) * 8 for count in (needed, max(needed, prompt + work.wanted)))
+    of_one = needed(work, prompt, positions)
+    wanted = -(-max(min(prompt + work.needed, positions), prompt + work.wanted) // 8) * 8
     problems, slots = -(-work.problems // ways) * ways, bucket(wanted)
     limit = min((limit for limit in (work.cache_tokens, room) if limit is not None), default=None)
     if limit is not None:
-        problems = min(problems, max(0, limit - shared) // needed // ways * ways)
+        problems = min(problems, max(0, limit - shared) // of_one // ways * ways)
         if not problems:
             memory = f"the devices have memory for {limit} cached tokens"
             told = f"cache_tokens = {limit}" if limit == work.cache_tokens else memory
             whose = f"one problem on each of {ways} devices needs" if ways > 1 else "one problem needs"
-            raise ValueError(f"{told}: expected at least {ways * needed + shared}, what {whose}")
+            raise ValueError(f"{told}: expected at least {ways * of_one + shared}, what {whose}")
         slots = min(slots, (limit - shared) // problems // 8 * 8)
-    return Shape(problems, work.rows, slots, work.chunk, work.texts, shared)
+    return Shape(problems, work.rows, slots, work.chunk, work.texts, shared, ways)
 
 
 class Programs:
@@ -137,6 +154,7 @@ class Programs:
       params: the engine's tree (`params.unstack`), on the mesh.
       dtype: of the computation and the cache.
       ends: ids after which a text is over.
+      precision: of matrix products, see `jorney.precision`.
     """
 
     def __init__(
@@ -148,9 +166,14 @@ class Programs:
         ends: tuple[int, ...],
         shape: Shape,
         compilations: Compilations,
+        precision: str = EXACT,
     ) -> None:
+        ways = sharding.ways("batch", mesh)
+        assert shape.ways == ways, f"a shape for {shape.ways} ways, a mesh of {ways}"
         self.shape, self.ends, self.vocab_size = shape, ends, config.vocab_size
+        self._decodes = config.head == "lm"
         self._params, self._mesh, self._compilations = params, mesh, compilations
+        self._products = products(dtype, precision)
         statics = (config, dtype)
         self._share = self._program("share", share, statics)
         self._prefill = self._program("prefill", prefill, statics, donate_argnums=2)
@@ -159,12 +182,34 @@ class Programs:
         self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.slots, dtype))
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
-        return self._compilations.program((name, *statics, self._mesh), name, partial(function, *statics), **options)
+        key = (name, *statics, self._mesh)
+        return self._compilations.program(key, name, partial(function, *statics), self._products, **options)
 
     def empty(self) -> Pools:
         """A cache that holds nothing."""
         with jax.set_mesh(self._mesh):
             return self._empty()
+
+    def ahead(self, reads: Iterable[ExtendRows | PrefillTokens], rows: DecodeRows) -> Iterator[Any]:
+        """All of them, compiled while nothing is there to run them on.
+
+        Args:
+          reads: one of each kind.
+          rows: what decoding is given; a model that gives no tokens does not decode.
+        """
+        sampling, shared = SamplingParams.of(0.0), None
+        with jax.set_mesh(self._mesh):
+            pools = self._empty.made()
+            if self.shape.shared:
+                given = self._params, np.zeros((1, self.shape.shared), np.int32), np.int32(0)
+                yield self._share.ahead(*given)
+                shared = self._share.made(*given)
+            for what in reads:
+                program = self._prefill if isinstance(what, PrefillTokens) else self._extend
+                yield program.ahead(self._params, shared, pools, what, sampling)
+            if self._decodes:
+                breaks = np.zeros(self.vocab_size, bool)
+                yield self._decode.ahead(self._params, shared, pools, rows, breaks, np.int32(0), sampling)
 
     def share(self, ids: Sequence[int]) -> Shared | None:
         """Reads the ids that all problems begin with; None where there are none."""

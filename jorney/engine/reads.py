@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -88,51 +89,72 @@ class Batch:
     """What is read together.
 
     Attributes:
-      count: how many reads the program takes.
-      length: ids that it takes: of each read, or of all of them where they are packed.
+      ways: the reads of each part of the devices, whose problems they are of.
+      count: how many reads of a part the program takes.
+      length: ids that it takes: of each read, or of all of a part where they are packed.
       packed: side by side, by `decode.prefill`; else by `decode.extend`.
     """
 
-    reads: list[Read]
+    ways: Sequence[Sequence[Read]]
     count: int
     length: int
     packed: bool
 
+    @property
+    def reads(self) -> list[Read]:
+        return [read for way in self.ways for read in way]
+
+    @property
+    def places(self) -> list[int]:
+        """Where each of the reads stands among all that the program takes."""
+        return [way * self.count + place for way, own in enumerate(self.ways) for place in range(len(own))]
+
 
 def batches(shape: Shape, reads: Sequence[Read]) -> Iterator[Batch]:
-    """All reads: beginnings of texts packed, the others with those of about their length."""
-    yield from _packed(shape, [read for read in reads if read.first])
-    by_size: dict[tuple[int, int], list[Read]] = {size: [] for size in shape.extends}
+    """All reads: beginnings of texts packed, the others with those of about their length; of every part at the same time."""
+    ways: list[list[Read]] = [[] for _ in range(shape.ways)]
     for read in reads:
-        if not read.first:
-            by_size[next(size for size in shape.extends if len(read.ids) <= size[1])].append(read)
-    for (count, length), members in by_size.items():
-        for start in range(0, len(members), count):
-            yield Batch(members[start : start + count], count, length, packed=False)
+        ways[read.pool.index // shape.of_way].append(read)
+    yield from _packed(shape, [[read for read in own if read.first] for own in ways])
+    shorter = -1
+    for count, length in shape.extends:
+        members = [[read for read in own if not read.first and shorter < len(read.ids) <= length] for own in ways]
+        for together in _in_step([own[start : start + count] for start in range(0, len(own), count)] for own in members):
+            yield Batch(together, count, length, packed=False)
+        shorter = length
 
 
-def _packed(shape: Shape, reads: Sequence[Read]) -> Iterator[Batch]:
+def _in_step(ways: Iterable[Sequence[list[Read]]]) -> Iterator[tuple[list[Read], ...]]:
+    """The first batch of every part, the second, and so on; an empty one where a part has no more."""
+    return itertools.zip_longest(*ways, fillvalue=[])
+
+
+def _packed(shape: Shape, ways: Sequence[Sequence[Read]]) -> Iterator[Batch]:
     """As few of the longest program as hold them all, or a shorter one that holds as much."""
     most, room = shape.prefills[-1]
-    for row in packing.plan([len(read.ids) for read in reads], room):
-        for start in range(0, len(row), most):
-            taken = [reads[index] for index in row[start : start + most]]
-            total = sum(len(read.ids) for read in taken)
-            count, length = next(size for size in shape.prefills if len(taken) <= size[0] and total <= size[1])
-            yield Batch(taken, count, length, packed=True)
+
+    def batches_of(reads: Sequence[Read]) -> Iterator[list[Read]]:
+        for row in packing.plan([len(read.ids) for read in reads], room):
+            for start in range(0, len(row), most):
+                yield [reads[index] for index in row[start : start + most]]
+
+    for together in _in_step([list(batches_of(own)) for own in ways]):
+        taken, total = max(map(len, together)), max(sum(len(read.ids) for read in own) for own in together)
+        count, length = next(size for size in shape.prefills if taken <= size[0] and total <= size[1])
+        yield Batch(together, count, length, packed=True)
 
 
 def arrays(shape: Shape, batch: Batch) -> ExtendRows | PrefillTokens:
     """What a program reads of a batch."""
-    keys = np.zeros((batch.count, shape.texts, 2), np.uint32)
-    for place, read in enumerate(batch.reads):
+    keys = np.zeros((shape.ways * batch.count, shape.texts, 2), np.uint32)
+    for place, read in zip(batch.places, batch.reads, strict=True):
         for child, text in enumerate(read.asked_by.texts if isinstance(read.asked_by, Request) else ()):
             keys[place, child] = text.key
     return (_prefill_tokens if batch.packed else _extend_rows)(shape, batch, keys)
 
 
 def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
-    count, length = batch.count, batch.length
+    count, length = shape.ways * batch.count, batch.length
     found = ExtendRows(
         problems=np.zeros(count, np.int32),
         tokens=np.zeros((count, length), np.int32),
@@ -142,9 +164,9 @@ def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
         visible=np.zeros((count, shape.slots // 8), np.uint8),
         keys=keys,
     )
-    for place, read in enumerate(batch.reads):
+    for place, read in zip(batch.places, batch.reads, strict=True):
         size = len(read.ids)
-        found.problems[place], found.lengths[place], found.starts[place] = read.pool.index, size, read.start
+        found.problems[place], found.lengths[place], found.starts[place] = read.pool.index % shape.of_way, size, read.start
         found.tokens[place, :size], found.slots[place, :size] = read.ids, read.slots
         found.visible[place] = pack_bits(read.visible)
     return found
@@ -153,19 +175,20 @@ def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
 def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillTokens:
     count, length = batch.count, batch.length
     found = PrefillTokens(
-        problems=np.zeros(length, np.int32),
-        tokens=np.zeros(length, np.int32),
-        positions=np.zeros(length, np.int32),
-        slots=np.full(length, shape.slots, np.int32),
-        members=np.full(length, count, np.int32),
-        lasts=np.zeros(count, np.int32),
+        problems=np.zeros((shape.ways, length), np.int32),
+        tokens=np.zeros((shape.ways, length), np.int32),
+        positions=np.zeros((shape.ways, length), np.int32),
+        slots=np.full((shape.ways, length), shape.slots, np.int32),
+        members=np.full((shape.ways, length), count, np.int32),
+        lasts=np.zeros((shape.ways, count), np.int32),
         keys=keys,
     )
-    start = 0
-    for place, read in enumerate(batch.reads):
-        own = slice(start, start + len(read.ids))
-        found.problems[own], found.tokens[own], found.slots[own] = read.pool.index, read.ids, read.slots
-        found.positions[own], found.members[own] = read.start + np.arange(len(read.ids)), place
-        start = own.stop
-        found.lasts[place] = start - 1
+    for way, reads in enumerate(batch.ways):
+        start = 0
+        for place, read in enumerate(reads):
+            own = way, slice(start, start + len(read.ids))
+            found.problems[own], found.tokens[own], found.slots[own] = read.pool.index % shape.of_way, read.ids, read.slots
+            found.positions[own], found.members[own] = read.start + np.arange(len(read.ids)), place
+            start += len(read.ids)
+            found.lasts[way, place] = start - 1
     return found

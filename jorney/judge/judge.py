@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
+from jorney.engine.memory import Party
 
 # A path whose last step is to be rated: the problem, and the texts of the steps down to it, their openings left out.
 StepPath = tuple[Problem, Sequence[str]]
@@ -18,6 +19,19 @@ StepPath = tuple[Problem, Sequence[str]]
 Judge = Callable[[Sequence[StepPath]], Sequence[Rating]]
 # The same of one path, awaited: several are asked for side by side.
 AsyncJudge = Callable[[StepPath], Coroutine[Any, Any, Rating]]
+
+
+@runtime_checkable
+class OnDevices(Protocol):
+    """A judge that runs a model on the devices on which the policy samples."""
+
+    def beside(self, problems: Sequence[Problem], path: int) -> Party:
+        """What it asks of them, to judge paths of so many tokens at most, told before the first of them is sampled."""
+
+
+def beside(judge: Judge, problems: Sequence[Problem], path: int) -> list[Party]:
+    """What a judge asks of the devices on which a policy samples; nothing, where it runs no model there."""
+    return [judge.beside(problems, path)] if isinstance(judge, OnDevices) else []
 
 
 def together(judge: AsyncJudge) -> Judge:

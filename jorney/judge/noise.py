@@ -36,7 +36,8 @@ def noised(judge: Judge, rate: float, seed: int = 0) -> Judge:
 
 
 def _turned(rating: Rating) -> Rating:
-    return Rating(not rating.correct, "", None if rating.score is None else 1.0 - rating.score)
+    verdict = None if rating.correct is None else not rating.correct
+    return Rating(verdict, "", None if rating.score is None else 1.0 - rating.score)
 
 
 def _uniform(seed: int, problem: str, steps: Sequence[str]) -> float:

@@ -19,7 +19,8 @@ from jorney.domain.problem import Problem
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params
-from jorney.engine.programs import Programs, Shape, bucket
+from jorney.engine.memory import Party, Tenant, admit
+from jorney.engine.programs import Programs, Shape, Work, bucket
 from jorney.engine.texts import Request
 from jorney.judge.readouts import AUTO, Layout, choose, classifier, lay_out
 from jorney.judge.threshold import THRESHOLD
@@ -53,7 +54,9 @@ class PrmJudge:
       readout: a key of `readouts.READOUTS`, or "auto" where the model's head says it.
       threshold: of a score, above which a step counts as right.
       rows: paths that are read together, by `score`.
-      problems: whose paths are kept in the cache, for calls.
+      problems: whose paths are kept in the cache, for calls; fewer, where memory is scarce.
+      donate: whether calls may take the model's parameters over, so that they are not held twice; `score` needs them as they
+        were.
 
     Raises:
       ValueError: the model is not of the read-out's kind.
@@ -68,13 +71,16 @@ class PrmJudge:
         problems: int = PROBLEMS_HELD,
         readout: str = AUTO,
         threshold: float = THRESHOLD,
+        donate: bool = False,
     ) -> None:
         self.readout = choose(readout, reward_model)
         self._model, self._format, self._rows = classifier(reward_model, self.readout), step_format, rows
         self._compilations = compilations or Compilations()
-        self._problems, self._threshold = problems, threshold
+        self._problems, self._threshold, self._donate = problems, threshold, donate
+        self._params: Params | None = None  # as engines read them
         self._engine: Engine | None = None
-        self._slots = 0  # of a problem, in the engine
+        self._shape: Shape | None = None  # of the engine
+        self._room: float | None = None  # bytes of a device, for its cache: what it has been given beside a policy
         self._roots: dict[tuple[int, ...], _TrieNode] = {}  # by what their paths begin with, that used last at the end
 
     def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
@@ -91,9 +97,12 @@ class PrmJudge:
         found: dict[int, Request] = {}
         order = sorted(range(len(requests)), key=lambda index: layouts[index].root)
         by_root = [list(own) for _, own in itertools.groupby(order, key=lambda index: layouts[index].root)]
-        for start in range(0, len(by_root), self._problems):
-            members = [index for own in by_root[start : start + self._problems] for index in own]
-            engine = self._engine_for(max(len(layouts[index].readings[-1]) for index in members))
+        while by_root:
+            together = by_root[: self._problems]
+            engine = self._engine_for(max(len(layouts[index].readings[-1]) for own in together for index in own))
+            together = together[: engine.problems]  # fewer, where memory is scarce
+            members = [index for own in together for index in own]
+            by_root = by_root[len(together) :]
             found |= {index: self._ask(engine, layouts[index]) for index in members}
             waiting = {found[index] for index in members if found[index].values is None}
             while waiting:
@@ -115,16 +124,58 @@ class PrmJudge:
             )
         return found
 
+    def beside(self, problems: Sequence[Problem], path: int) -> Party:
+        """What it asks of devices on which a policy samples too; once given, its cache grows no more.
+
+        Args:
+          path: tokens of a path's steps, at most. Where its tokenizer and read-out make more of them, fewer paths are kept.
+        """
+        self._free()
+        self._split()
+        longest = max(len(self._lay_out(problem, ()).root) for problem in problems) + path
+        tenant = self._tenant(longest)
+
+        def settle(shape: Shape) -> None:
+            self._room = tenant.cache(shape)
+            self._make(shape)
+
+        return Party(tenant, self._programs, settle)
+
+    def _tenant(self, longest: int) -> Tenant:
+        model = self._model
+        work = held_work(self._problems, min(longest, model.config.positions))
+        return Tenant("judge", model.config, model.dtype, model.mesh, work, 0)
+
     def _engine_for(self, longest: int) -> Engine:
         """The engine, made anew where a path needs more room than it has."""
-        if self._engine is None or longest > self._slots:
-            shape, model = engine_shape(self._problems, longest), self._model
-            self._slots = shape.slots
-            programs = Programs(
-                model.config, engine_params(model), model.mesh, model.dtype, model.ends, shape, self._compilations
-            )
-            self._engine, self._roots = Engine(programs, (), SamplingParams.of(0.0), model.tokenizer.decode), {}
+        if self._engine is None or self._shape is None or longest > self._shape.slots:
+            self._free()  # first: both may not fit
+            tenant = self._tenant(longest)
+            if self._room is not None:
+                self._make(tenant.fit(self._room))
+            else:
+                self._split()
+                shape, *_ = admit([Party(tenant, self._programs)], self._model.memory) or [tenant.fit(None)]
+                self._make(shape)
+        assert self._engine is not None
         return self._engine
+
+    def _free(self) -> None:
+        self._engine, self._roots = None, {}
+
+    def _split(self) -> Params:
+        if self._params is None:
+            self._params = engine_params(self._model, self._donate)
+        return self._params
+
+    def _programs(self, shape: Shape) -> Programs:
+        model = self._model
+        about = (model.config, self._split(), model.mesh, model.dtype, model.ends)
+        return Programs(*about, shape, self._compilations, model.precision)
+
+    def _make(self, shape: Shape) -> None:
+        self._shape = shape
+        self._engine = Engine(self._programs(shape), (), SamplingParams.of(0.0), self._model.tokenizer.decode)
 
     def _ask(self, engine: Engine, layout: Layout) -> Request:
         """Asks for what of a path is not known; returns the request for where it ends."""
@@ -177,6 +228,7 @@ class PrmJudge:
 
     def _read(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         """[rows, length, classes] probabilities at every token."""
+        assert not (self._donate and self._params), "the parameters were taken over by calls"
         model = self._model
         length = bucket(max(map(len, rows)))
         tokens, segments = np.zeros((self._rows, length), np.int32), np.zeros((self._rows, length), np.int32)
@@ -191,14 +243,14 @@ class PrmJudge:
             return jax.nn.softmax(read_out(config, params, hidden))
 
         key = ("reward", config, dtype, model.mesh)
-        program = self._compilations.program(key, "reward model", probabilities)
+        program = self._compilations.program(key, "reward model", probabilities, model.products)
         with jax.set_mesh(model.mesh):
             return np.asarray(jax.device_get(program(model.params, tokens, segments)))
 
 
-def engine_shape(problems: int, longest: int) -> Shape:
-    """Of the engine that rates the steps of so many problems, paths of so many tokens at most."""
-    return Shape(problems, rows=1, slots=bucket(2 * longest), chunk=1, texts=1)
+def held_work(problems: int, longest: int) -> Work:
+    """What an engine is asked for that rates the steps of so many problems, paths of so many tokens at most."""
+    return Work(problems, rows=1, chunk=1, texts=1, needed=longest, wanted=2 * longest)
 
 
 def solution_score(scores: Sequence[float], how: str = "min") -> float:

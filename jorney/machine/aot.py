@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
-import re
 from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
 from jorney import sharding
+from jorney.compiled import needs_more
 from jorney.machine.hlo import Traffic, collective_traffic
 from jorney.topology import Slice
 
@@ -59,30 +59,33 @@ def make_mesh(machine: Slice, config: sharding.MeshConfig) -> Mesh:
     return sharding.make_mesh(config, list(described.devices))
 
 
-_OVER = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\) exceeds available HBM \(([\d.]+)([KMGT])\)")
-
-
 def compile_for(machine: Slice, lowered: Any, unknown_trips: int = 1) -> Needs:
     """Compiles a lowered program and tells what it needs.
 
     Args:
       unknown_trips: see `hlo.collective_traffic`.
     """
-    # Without the persistent cache: programs for devices that are not here are written to it, and cannot be read again.
+    try:
+        compiled = compile_uncached(lowered)
+    except jax.errors.JaxRuntimeError as error:
+        if (found := needs_more(error)) is None:
+            raise
+        return Needs(False, None, None, None, *found, {})
+    return needs_of(compiled, machine.capacity, unknown_trips)
+
+
+def compile_uncached(lowered: Any) -> Any:
+    """Compiles a lowered program without the persistent cache.
+
+    Programs for devices that are not here are written to it, and cannot be read again.
+    """
     setting = "jax_persistent_cache_min_compile_time_secs"
     before = getattr(jax.config, setting)
     jax.config.update(setting, float("inf"))
     try:
-        compiled = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        found = _OVER.search(str(error))
-        if "RESOURCE_EXHAUSTED" not in str(error) or found is None:
-            raise
-        used, stated = (float(found[at]) * 1024.0 ** "_KMGT".index(found[at + 1]) for at in (1, 3))
-        return Needs(False, None, None, None, int(used), int(stated), {})
+        return lowered.compile()
     finally:
         jax.config.update(setting, before)
-    return needs_of(compiled, machine.capacity, unknown_trips)
 
 
 def needs_of(compiled: Any, capacity: float, unknown_trips: int = 1) -> Needs:

@@ -8,11 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jorney.precision import EXACT, products
 
-def matrix_product(dtype: str, size: int = 2048) -> float:
+
+def matrix_product(dtype: str, precision: str = EXACT, size: int = 2048) -> float:
     """Operations a second of the product of two square matrices on one device."""
     left, right = jax.random.normal(jax.random.key(0), (2, size, size), jnp.dtype(dtype))
-    return 2 * size**3 / _best_seconds(jax.jit(jnp.matmul), left, right)
+    with jax.default_matmul_precision(products(dtype, precision)):
+        return 2 * size**3 / _best_seconds(jax.jit(jnp.matmul), left, right)
 
 
 def memory_bandwidth(megabytes: int = 256) -> float:

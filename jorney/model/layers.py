@@ -91,7 +91,8 @@ def _gated_backward(saved: Any, dy: jax.Array) -> tuple[jax.Array, ...]:
     x, g, u, gate, up, down = saved
     slope = jax.nn.sigmoid(g)
     dhidden = constrain(dy @ used(down, x.dtype).T, "batch", "length", "mlp")
-    # Behind a barrier, for products read them: without it XLA computes them again, transposed, inside each.
+    # Behind a barrier, for products read them: without it XLA computes them again, transposed, inside each. On TPUs too: two
+    # layers of DeepSeekMath-7B's step, compiled for 16 v5e, move 3% more bytes without it (SmolLM2-135M's, for one, 1% fewer).
     hidden, dg, du = jax.lax.optimization_barrier(
         (g * slope * u, dhidden * u * slope * (1 + g * (1 - slope)), dhidden * g * slope)
     )

@@ -38,7 +38,7 @@ def read_rows(source: str) -> Rows:
     if source.startswith(TFDS):
         yield from _tfds(source)
         return
-    if storage.path(source).is_dir():
+    if storage.follow(source).is_dir():
         raise ValueError(f"{source}: a folder: {_EXPECTED}")
     suffix = source.rsplit(".", 1)[-1]
     if suffix == "json" and _is_list(source):
@@ -64,7 +64,7 @@ def digest_rows(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _is_list(source: str) -> bool:
-    where = storage.path(source)
+    where = storage.follow(source)
     if not where.exists():
         return False
     with where.open("rb") as file:
@@ -73,18 +73,19 @@ def _is_list(source: str) -> bool:
 
 def _file(source: str, suffix: str) -> Any:
     """A Parquet or CSV file; `datasets` fetches what lies in a store."""
-    if not storage.path(source).exists():
+    where = storage.follow(source)
+    if not where.exists():
         raise FileNotFoundError(f"{source}: no such file")
     import datasets
 
     try:
-        return datasets.load_dataset(suffix, data_files=os.path.expanduser(source), split="train")
+        return datasets.load_dataset(suffix, data_files=os.fspath(where), split="train")
     except (ValueError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(f"{source}: expected a {suffix} file, {error.__cause__ or error}") from None
 
 
 def _hub(source: str) -> Any:
-    if source.startswith((".", "/", "~")) or storage.path(source).exists():
+    if source.startswith((".", "/", "~")) or storage.path(source).exists() or not storage.is_local(source):
         raise ValueError(f"{source}: {_EXPECTED}")
     import datasets
 

@@ -3,7 +3,8 @@
     text                              every token bears loss
     messages                          a chat; the assistant's turns bear loss
     prompt, completion                texts or messages; the completion bears loss
-    prompt, chosen, rejected          texts or messages; a preference pair (without prompt: their shared beginning)
+    prompt, chosen, rejected          texts or messages; a preference pair (without prompt: their shared beginning); those of
+                                      `jorney pairs` have their tokens beside them, as `sampled`
     prompt, completions, labels       stepwise: a text, steps that follow it, and whether each is right
 
 Beside messages may stand `tools` (a list, or its JSON) and `chat_template_kwargs`, for the chat template.
@@ -69,6 +70,8 @@ def encode_preference(tokenizer: Tokenizer, row: Row, place: str) -> Preference:
     """
     if not holds(row, *PREFERENCE):
         raise ValueError(f"{place}: the columns are {columns(row)}: expected chosen and rejected, with or without prompt")
+    if (tokens := _sampled(tokenizer, row, place)) is not None:
+        return tokens
     chat = _is_chat(row, PREFERENCE, place)
     read: Callable[..., Any] = _messages if chat else filled
     chosen, rejected = (read(row, name, place) for name in PREFERENCE)
@@ -84,6 +87,24 @@ def encode_preference(tokenizer: Tokenizer, row: Row, place: str) -> Preference:
     if not head:
         raise ValueError(f"{place}: field 'prompt': the model has no bos token: expected a text that is not empty")
     return Preference(tuple(head), tuple(first), tuple(second))
+
+
+def preference_row(tokenizer: Tokenizer, pair: Preference) -> Row:
+    """A pair that was sampled as a row of texts, and its tokens: its own tokenizer does not make them again."""
+    ids = {name: list(getattr(pair, name)) for name in ("prompt", *PREFERENCE)}
+    return {**{name: tokenizer.decode(own) for name, own in ids.items()}, "sampled": {"tokenizer": tokenizer.digest, **ids}}
+
+
+def _sampled(tokenizer: Tokenizer, row: Row, place: str) -> Preference | None:
+    """The tokens that `preference_row` wrote, where they are of this tokenizer."""
+    found = row.get("sampled")
+    if not isinstance(found, dict) or found.get("tokenizer") != tokenizer.digest:
+        return None
+    sides: list[Any] = [found.get(name) for name in ("prompt", *PREFERENCE)]
+    for own in sides:
+        if not isinstance(own, list) or not own or not all(isinstance(one, int) and 0 <= one < len(tokenizer) for one in own):
+            raise ValueError(f"{place}: field 'sampled': expected lists of token ids below {len(tokenizer)}, got {shown(own)}")
+    return Preference(*(tuple(own) for own in sides))
 
 
 def read_steps(row: Row, place: str) -> Steps:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-from jorney import __version__, config, distributed, storage
+from jorney import config, distributed, storage
 from jorney.policy import resolve
 from jorney.progress import Progress
+from jorney.run.identity import source_digest
 from jorney.run.parts import Parts
 
 MANIFEST = "manifest.json"
+_KEYS = "0.1.0"  # the version in which keys took the form that they have
 
 
 class Lacking(ValueError):
@@ -73,6 +74,7 @@ class Artifact:
       reads: everything it depends on (JSON values): fields, keys of other artifacts, digests of files.
       work: makes it: called with its folder, which may hold what an interrupted attempt left; returns JSON values.
       detail: a few words on what there is to do.
+      revision: of the work: its author raises it when results change though nothing that is read does.
     """
 
     root: storage.Path
@@ -80,11 +82,12 @@ class Artifact:
     reads: Any
     work: Callable[[storage.Path], Any]
     detail: str = ""
+    revision: int = 0
 
     @functools.cached_property
     def key(self) -> str:
-        """Of the content. Another version of Jorney may give another result."""
-        return config.digest([__version__, self.name, self.reads])
+        """Of everything that decides the result."""
+        return config.digest([_KEYS, self.name, self.reads, *([self.revision] if self.revision else [])])
 
     @property
     def folder(self) -> storage.Path:
@@ -107,6 +110,7 @@ class Artifact:
     def make(self, progress: Progress) -> Done:
         """Makes it, or takes it as it stands when it is complete. Of several processes all call the same."""
         manifest = self.folder / MANIFEST
+        distributed.expect_same(json.loads(config.to_json(self.reads)), f"what {self.name} reads")
         # Asked once, for all: a process that came late would find what the first has written since.
         if distributed.from_main(lambda: self.complete, f"{self.name} begins"):
             progress.say(f"{self.name}: already done")
@@ -120,7 +124,7 @@ class Artifact:
                 if distributed.is_main():
                     storage.write_json(manifest, {"name": self.name, **about, "result": result})
         if distributed.is_main():
-            self._link()
+            storage.link(self.root / self.name, f"stages/{self.folder.name}")
         found = distributed.from_main(lambda: storage.read_json(manifest), f"{self.name} is done")
         return Done(self.folder, self.key, found["result"], found["seconds"])
 
@@ -130,35 +134,7 @@ class Artifact:
             return self.work(self.folder)
         except ValueError:
             empty = self.folder
-            while distributed.is_main() and not any(empty.iterdir()):
+            while distributed.is_main() and empty.exists() and not any(empty.iterdir()):  # in a store there are no empty ones
                 empty.rmdir()
                 empty = empty.parent
             raise
-
-    def _link(self) -> None:
-        """A readable name beside the hashes: a symbolic link, or a file with the path where there are none."""
-        if not storage.is_local(self.root):
-            storage.write_text(self.root / f"{self.name}.path", os.fspath(self.folder) + "\n")
-            return
-        link, target = os.fspath(self.root / self.name), os.path.join("stages", self.folder.name)
-        if os.path.islink(link):
-            if os.readlink(link) == target:
-                return
-            os.unlink(link)
-        elif os.path.lexists(link):  # somebody's own file: the link is a convenience, their file is not ours
-            return
-        os.symlink(target, link)
-
-
-def source_digest(source: str) -> str:
-    """A digest of the file or folder that a run reads: its content where it is small, else names, sizes and times."""
-    where = storage.path(source)
-    if not where.exists():
-        return source
-    files = sorted(path for path in where.iterdir() if not path.is_dir()) if where.is_dir() else [where]
-    total = hashlib.blake2b(digest_size=16)
-    for file in files:
-        stat = file.stat()
-        total.update(f"{file.name}:{stat.length}".encode())
-        total.update(file.read_bytes() if stat.length <= 100_000_000 else str(stat.mtime).encode())
-    return total.hexdigest()

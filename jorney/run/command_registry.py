@@ -31,6 +31,7 @@ COMMANDS = {
     "thoughts diversity": "stages.thoughts.care:DiversityCommand",
     "analyse": "stages.thoughts.analysing:AnalyseCommand",
     "sft": "stages.fine_tuning:SftCommand",
+    "pairs": "stages.pairing:PairsCommand",
     "dpo": "stages.preferences:DpoCommand",
     "prm": "stages.judges.reward_training:PrmCommand",
     "prm train": "stages.judges.reward_training:PrmCommand",
@@ -45,6 +46,7 @@ COMMANDS = {
     "plan": "commands.machines:PlanCommand",
     "bench train": "commands.machines:BenchTrainCommand",
     "bench sample": "commands.machines:BenchSampleCommand",
+    "bench all": "commands.machines:BenchAllCommand",
     "completion": "commands.completion:CompletionCommand",
 }
 
@@ -65,6 +67,7 @@ trees and thoughts
   analyse FILE...       what texts are made of, side by side
 training
   sft                   fine-tuning on thoughts, solutions, chats or texts
+  pairs                 preference pairs of a model's own samples
   dpo                   preferences: given pairs, or pairs of its own samples
   prm                   a process reward model, from rollouts or labels
   prm label             label the steps of solutions, by rollouts
@@ -79,6 +82,7 @@ checkpoints and machines
   export MODEL DIR      a checkpoint into a Hugging Face folder
   plan CONFIG.py        what its programs need of a TPU, compiled for it
   bench train|sample    throughput of a training step, of growing trees
+  bench all             both, and decoding, on all of a machine's hosts
   completion SHELL      completion of commands and options: bash or zsh
 
 jorney COMMAND --help lists a command's options, those that people change first

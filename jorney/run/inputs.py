@@ -148,7 +148,7 @@ def fitting(examples: Input[Example], row_length: int, too_long: str, source: st
 
 def _trees_and_rows(source: str, limit: int | None) -> Iterator[tuple[str, Tree | Row]]:
     """What a source holds, `limit` members at most, each with its place: rows, trees among them, or an expansion's trees."""
-    if (storage.path(source) / "parts").exists():
+    if (storage.follow(source) / "parts").exists():
         yield from ((source, tree) for tree in itertools.islice(read_trees(source), limit))
     else:
         yield from ((place, tree_or_row(row, place)) for place, row in zip(*_read(source, limit), strict=True))

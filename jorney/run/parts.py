@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import json
@@ -15,9 +16,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from jorney import storage
-from jorney.progress import Progress
+from jorney.progress import Progress, Unfinished
 
 ROWS, SECONDS = 128, 60.0  # a part is written when so many rows wait, or so long after the one before
+
+
+_NONE = "no rows"  # the field of a row that stands for a member without any
 
 
 class Member(Protocol):
@@ -36,15 +40,26 @@ class Finished(NamedTuple):
     Attributes:
       rows: all of one member, or of several.
       note: for the bar.
-      members: how many they are of.
+      ids: of the members that they are of, where several are made together: some may have no rows.
     """
 
     rows: Sequence[dict[str, Any]]
     note: str = ""
-    members: int = 1
+    ids: Sequence[str] | None = None
 
 
 Making = Generator[Finished, None, None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Every `count`-th member, from the `index`-th on: the part of one of several programs."""
+
+    index: int = 0
+    count: int = 1
+
+
+ALL = Share()
 
 
 class Numbered(NamedTuple):
@@ -83,6 +98,24 @@ class Parts:
         """Of the rows that are written, and of those that wait; whoever only reads the rows does not ask for them."""
         return {row[self._key] for _, row in self._rows()}
 
+    def fill_share(
+        self, progress: Progress, noun: str, members: Sequence[M], share: Share, make: Callable[[Iterator[M]], Making]
+    ) -> None:
+        """`fill` by one of several programs, each of which makes every n-th member; they know nothing of each other.
+
+        Raises:
+          Unfinished: its share is done, and rows of other shares are not there yet.
+        """
+        own = members[share.index :: share.count]
+        self.fill(progress, noun, own, len(own), make)
+        if share.count == 1:
+            return
+        there = Parts(self._folder, self._key).ids  # read anew: what the others have written since
+        if missing := sum(one.id not in there for one in members):
+            raise Unfinished(
+                f"{noun}: share {share.index} of {share.count} is done; {missing:,} {noun} of other shares are missing"
+            )
+
     def fill(
         self, progress: Progress, noun: str, members: Iterable[M], total: int, make: Callable[[Iterator[M]], Making]
     ) -> None:
@@ -104,9 +137,11 @@ class Parts:
             self,
             contextlib.closing(make(itertools.chain([first], waiting))) as made,
         ):
-            for rows, note, count in made:
-                self.add(*rows)
-                bar(count, note)
+            for rows, note, ids in made:
+                # What has no rows leaves one that says so, or it would be made again, and others would wait for it for ever.
+                missing = set(ids or ()) - {row[self._key] for row in rows}
+                self.add(*rows, *({self._key: one, _NONE: True} for one in sorted(missing)))
+                bar(1 if ids is None else len(ids), note)
 
     def add(self, *rows: dict[str, Any]) -> None:
         """Adds all rows of a member, or of some; their part is written later."""
@@ -121,11 +156,18 @@ class Parts:
         Where several programs made the same members by mistake, each of these counts once.
         """
         owner: dict[str, str] = {}
-        return (row for part, row in self._rows() if owner.setdefault(row[self._key], part) == part)
+        return (row for part, row in self._rows() if owner.setdefault(row[self._key], part) == part and _NONE not in row)
+
+    def of(self, members: Iterable[M]) -> Iterator[dict[str, Any]]:
+        """The rows of the members, in their order: the same however many programs made them."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows():
+            found.setdefault(row[self._key], []).append(row)
+        return (row for member in members for row in found.get(member.id, ()))
 
     def sorted(self) -> Iterator[dict[str, Any]]:
         """A row of each id, by the ids: in the same order however they came to be."""
-        lines = sorted((row[self._key], json.dumps(row, ensure_ascii=False)) for _, row in self._rows())
+        lines = sorted((row[self._key], json.dumps(row, ensure_ascii=False)) for _, row in self._rows() if _NONE not in row)
         for _, own in itertools.groupby(lines, key=lambda line: line[0]):
             yield json.loads(next(own)[1])
 
@@ -175,6 +217,6 @@ def in_groups(
 
     def made(waiting: Iterator[M]) -> Making:
         while group := list(itertools.islice(waiting, size)):
-            yield Finished(*make(group), len(group))
+            yield Finished(*make(group), [one.id for one in group])
 
     return made

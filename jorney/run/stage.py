@@ -13,10 +13,12 @@ from jorney.domain.problem import Problem
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED, resolve
+from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
 from jorney.run.artifact import Artifact, Done, Model
 from jorney.run.command import Command, show, use_jax
+from jorney.run.parts import Share
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
 from jorney.text.step_format import FORMATS
@@ -34,6 +36,7 @@ class StageCommand(Command):
       output: folder for what the stage writes; the same command goes on from what stands there.
       step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
       dtype: of the computation, "float32" or "bfloat16".
+      precision: of products in float32: "dtype", float32 on every platform, or "fast", bfloat16 on TPUs, TF32 on recent GPUs.
       seed: of everything random.
     """
 
@@ -46,12 +49,14 @@ class StageCommand(Command):
     output: str = "runs/stage"
     step_format: str = "abel"
     dtype: str = "float32"
+    precision: str = EXACT
     seed: int = 0
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
         expect_one_of(FORMATS, self, "", "step_format")
         expect_one_of(DTYPES, self, "", "dtype")
+        expect_one_of(PRECISIONS, self, "", "precision")
         limits = [field for field in ("limit", "data_limit") if hasattr(self, field)]
         expect_at_least(1, self, "", *limits, none="None for all")
 
@@ -83,7 +88,8 @@ class StageCommand(Command):
 
     def space(self, progress: Progress) -> Workspace:
         """Where it works."""
-        return Workspace(self.output, self.mesh, self.dtype, self.step_format, self.seed, progress, lines=self.trains)
+        about = (self.output, self.mesh, self.dtype, self.step_format, self.seed, progress)
+        return Workspace(*about, lines=self.trains, precision=self.precision)
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
@@ -107,6 +113,30 @@ class ProblemsCommand(StageCommand):
     def read_problems(self) -> list[Problem]:
         """Those that are asked for."""
         return self.read(self.problems, self.limit)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledCommand(ProblemsCommand):
+    """What stages take that sample for every problem by itself, so that several hosts can share the problems.
+
+    Attributes:
+      shard: "i/n": works on every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
+        on as many hosts; none needs the others, and the last to end completes it.
+    """
+
+    shard: str = "0/1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        index, slash, count = self.shard.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
+
+    @property
+    def share(self) -> Share:
+        """Of the problems."""
+        index, count = map(int, self.shard.split("/"))
+        return Share(index, count)
 
 
 def read_model(place: str) -> Model:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from jax.sharding import Mesh
 
 from jorney import storage
 from jorney.compiled import Compilations
 from jorney.engine.generate import Generator
-from jorney.policy import Policy, load
+from jorney.engine.memory import expect_room
+from jorney.policy import Policy, load, read_architecture
+from jorney.precision import EXACT, decides
 from jorney.progress import Bar, Progress
 from jorney.run.artifact import Artifact, Done, Model
-from jorney.sharding import MeshConfig, make_mesh
+from jorney.sharding import MeshConfig, for_sampling, make_mesh
 from jorney.text.step_format import FORMATS
 from jorney.train.metrics import Record
 
@@ -24,11 +29,12 @@ class Workspace:
     Args:
       output: folder of the run, local or gs://.
       mesh: on which models are trained.
-      sampling_mesh: on which they sample and judge; None for the same.
+      sampling_mesh: on which they sample and judge; None for the same devices, see `sharding.for_sampling`.
       dtype: of the computation; parameters are loaded in float32.
       step_format: a key of `text.step_format.FORMATS`.
       seed: of everything random.
       lines: whether a training says each of its records.
+      precision: of matrix products, see `jorney.precision`.
     """
 
     def __init__(
@@ -41,19 +47,25 @@ class Workspace:
         progress: Progress,
         lines: bool = False,
         sampling_mesh: MeshConfig | None = None,
+        precision: str = EXACT,
     ) -> None:
         self.root, self.progress, self._lines = storage.path(output), progress, lines
         self.mesh = make_mesh(mesh)
-        self.sampling_mesh = make_mesh(sampling_mesh) if sampling_mesh else self.mesh
-        self.dtype, self.seed = dtype, seed
+        self._sampling_mesh = make_mesh(sampling_mesh) if sampling_mesh else None
+        self._memory, self._sampling_memory = mesh.memory, (sampling_mesh or mesh).memory
+        self.dtype, self.precision, self.seed = dtype, precision, seed
         self.format = FORMATS[step_format]
         self.compilations = Compilations(announce=progress.announce)
         self._loaded: tuple[Model, Policy] | None = None
         self._generator: tuple[Model, Generator] | None = None
 
-    def plan(self, name: str, reads: Sequence[Any], work: Callable[[storage.Path], Any], detail: str = "") -> Artifact:
-        """An artifact that depends on `reads`, and, as every one, on the step format, the dtype and the seed."""
-        return Artifact(self.root, name, [*reads, self.format, self.dtype, self.seed], work, detail)
+    def plan(
+        self, name: str, reads: Sequence[Any], work: Callable[[storage.Path], Any], detail: str = "", revision: int = 0
+    ) -> Artifact:
+        """An artifact that depends on `reads`, and, as every one, on the step format, the dtype, its precision and the seed."""
+        precise = decides(self.dtype, self.precision)
+        reads = [*reads, self.format, self.dtype, self.seed, *([precise] if precise else [])]
+        return Artifact(self.root, name, reads, work, detail, revision)
 
     def run(self, artifact: Artifact) -> Done:
         """Makes an artifact, or takes it as it stands where it is complete."""
@@ -76,15 +88,15 @@ class Workspace:
         """The model on the mesh; the one loaded last is kept."""
         if self._loaded is None or self._loaded[0] != model:
             self._loaded = self._generator = None  # two at once may not fit
-            self._loaded = model, load(model.folder, mesh=self.mesh, dtype=self.dtype, param_dtype="float32")
+            expect_room("model", read_architecture(model.folder), "float32", self.mesh, self._memory)
+            self._loaded = model, self._load(model, self.mesh, self._memory, "float32")
         return self._loaded[1]
 
     def generator(self, model: Model) -> Generator:
         """A generator of the model, in the dtype of the computation; the one made last is kept, and no other parameters."""
         if self._generator is None or self._generator[0] != model:
             self._loaded = self._generator = None
-            policy = load(model.folder, mesh=self.sampling_mesh, dtype=self.dtype)
-            self._generator = model, Generator(policy, self.compilations, donate=True)
+            self._generator = model, Generator(self._sampling("policy", model), self.compilations, donate=True)
         return self._generator[1]
 
     def take(self, model: Model) -> Policy:
@@ -95,7 +107,22 @@ class Workspace:
 
     def load_beside(self, model: Model) -> Policy:
         """The model on the sampling mesh, beside the one that samples: a judge beside its policy."""
-        return load(model.folder, mesh=self.sampling_mesh, dtype=self.dtype)
+        return self._sampling("judge", model)
+
+    def load_alone(self, model: Model) -> Policy:
+        """The model on the sampling mesh; whatever was loaded before is let go first."""
+        self._loaded = self._generator = None
+        return self._sampling("judge", model)
+
+    def _sampling(self, name: str, model: Model) -> Policy:
+        config, memory = read_architecture(model.folder), self._sampling_memory
+        mesh = self._sampling_mesh or for_sampling(self.mesh, config.kv_heads)
+        expect_room(name, config, self.dtype, mesh, memory, split=True)
+        return self._load(model, mesh, memory)
+
+    def _load(self, model: Model, mesh: Mesh, memory: float | None, param_dtype: str | None = None) -> Policy:
+        policy = load(model.folder, mesh=mesh, dtype=self.dtype, param_dtype=param_dtype, precision=self.precision)
+        return dataclasses.replace(policy, memory=memory)
 
 
 def training_line(record: Record) -> str:

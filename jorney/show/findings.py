@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from jorney.show.document import Report, Table, TableSpec, entries, section, values
 from jorney.show.formats import MISSING, bare_p, count, decimal, label, mention, number, percent, points, two_digits
@@ -11,16 +12,26 @@ from jorney.show.tables import WRITTEN, comparisons
 
 # What each control is, in the words under its table.
 CONTROLS = {
-    UNTIL: (
-        "the shortcut model is asked again until the number it wrote itself is the target, at the journey model's mean tokens; "
-        "the question names the target, so no oracle is asked"
-    ),
+    UNTIL: "the shortcut model is asked again until its own answer is the one to reach, at the journey model's mean tokens",
     PASS: "the same attempts with an oracle that stops at the first right one: a bound, not a method",
     MATCHED: "a model trained on shortcuts that hold as many tokens as the journeys",
     PLACEBO: ("a model trained on journeys of the same lengths and with as many goings back, whose excursions are right steps"),
 }
 
 # (key, name, lowest and highest healthy value)
+# Whether that takes an oracle, the domain says: Countdown's questions name the target, those of mathematics do not.
+_KNOWN: dict[Any, str] = {
+    False: "; the question names that answer, so no oracle is asked",
+    True: "; the question does not name that answer, so this is an oracle's: a bound, not a method",
+}
+
+
+def _control(report: Report, name: str) -> str:
+    """What a control is, in words."""
+    oracle = entries(report, "controls")[name].get("oracle") if name == UNTIL else None
+    return f"{label(name)}: {CONTROLS[name]}{_KNOWN.get(oracle, '')}."
+
+
 _HEALTH: tuple[tuple[str, str, float, float], ...] = (
     ("share_wrong", "Nodes judged wrong", 0.3, 0.7),
     ("true_equations", "Equations that hold", 0.95, 1.0),
@@ -66,7 +77,7 @@ controls_table = TableSpec(
     "Other explanations, tried",
     {"Control": (label, "name"), **WRITTEN},
     "controls",
-    lambda report: " ".join(f"{label(name)}: {CONTROLS[name]}." for name in entries(report, "controls") if name in CONTROLS),
+    lambda report: " ".join(_control(report, name) for name in entries(report, "controls") if name in CONTROLS),
 )
 
 behaviour_table = TableSpec(
@@ -80,8 +91,8 @@ behaviour_table = TableSpec(
         "True equations": (percent, "true_equations"),
     },
     "behaviour",
-    "First attempt right: problems whose first attempt, up to the first going back or the end, reaches the target. "
-    "Justified backtracks: those from where the target could no longer be reached. Recovery rate: problems answered right, "
+    "First attempt right: problems whose first attempt, up to the first going back or the end, reaches the goal. "
+    "Justified backtracks: those from where the goal could no longer be reached. Recovery rate: problems answered right, "
     f"of those whose first attempt failed. A dash ({MISSING}): there was nothing to count.",
 )
 

@@ -13,9 +13,9 @@ from jorney.tree.tree import ROOT, Node, Tree
 
 _COLUMN, _ROW, _RADIUS = 34, 64, 13  # pixels
 LEGEND = (
-    "Round and green: judged right. Square and red: judged wrong. Diamond and yellow: not judged. A double outline states an "
-    "answer, a dashed one was not expanded. Dashed lines lead to wrong steps, some of which are followed to where they fail. "
-    "Labels are (level, index)."
+    "Round and green: judged right. Square and red: judged wrong. Diamond and yellow: neutral, or not judged. A double outline "
+    "states an answer, a dashed one was not expanded. Dashed lines lead to wrong steps, some of which are followed to where "
+    "they fail. Labels are (level, index)."
 )
 
 
@@ -45,18 +45,19 @@ def draw(tree: Tree) -> str:
 
 
 def verdict(node: Node) -> str:
-    """A node's verdict: "right", "wrong" or "neutral"."""
-    return {1: "right", -1: "wrong"}.get(node.rating or 0, "neutral")
+    """A node's verdict: "right", "wrong", "neutral" or "not judged"."""
+    return {1: "right", -1: "wrong", 0: "neutral", None: "not judged"}[node.rating]
 
 
 def _node(node: Node, label: str, x: float, y: float) -> str:
-    kind = verdict(node)
+    judged = verdict(node)
+    kind = judged if judged in ("right", "wrong") else "neutral"
     dashes = ' stroke-dasharray="3 2"' if node.status == "pruned" else ""
     shapes = _shape(kind, x, y, _RADIUS, f'class="node {kind}"{dashes}')
     if node.leaf:
         shapes += _shape(kind, x, y, _RADIUS - 3, f'class="inner {kind}"')
     words = " ".join(visible(node.text).split()) or "the question"
-    said = f"{words} [{kind}, {node.status}] {visible(node.justification)}".strip()
+    said = f"{words} [{judged}, {node.status}] {visible(node.justification)}".strip()
     caption = f'<text x="{x:g}" y="{y + 3:g}" text-anchor="middle">{label}</text>'
     return f"<g><title>{html.escape(said)}</title>{shapes}{caption}</g>"
 

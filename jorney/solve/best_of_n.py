@@ -7,7 +7,7 @@ from typing import Any
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.judge.judge import Judge
+from jorney.judge.judge import Judge, beside
 from jorney.solve.choice import Solutions
 from jorney.solve.solver import Budget, Sampler, Solver, judged
 
@@ -24,6 +24,8 @@ class BestOfN(Solver):
         generator, step_format = sampler.generator, sampler.step_format
         prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
         with Grader(budget.grading_seconds) as grader:
-            stream = generator.stream(prompts, budget.sampling(sampler.seed), [problem.id for problem in problems])
+            sampling, names = budget.sampling(sampler.seed), [problem.id for problem in problems]
+            together = beside(judge, problems, budget.max_tokens) if problems else []
+            stream = generator.stream(prompts, sampling, names, beside=together)
             for index, completions in stream:
                 yield judged(problems[index], completions, judge, grader, step_format)

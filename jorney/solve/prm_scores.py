@@ -65,16 +65,18 @@ def solution_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[floa
     return macro_f1([all(own) for own, _ in pairs], [min(given) > threshold for _, given in pairs])
 
 
-def processbench_f1(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5) -> float:
+def processbench_f1(
+    labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]], threshold: float = 0.5
+) -> float | None:
     """Harmonic mean of two accuracies: wrong solutions whose first error is found exactly, right ones in which none is found.
 
-    0 where one of the kinds is missing.
+    None where one of the kinds is missing.
     """
     hits: dict[bool, list[bool]] = {True: [], False: []}
     for own, given in _solutions(labels, scores):
         hits[all(own)].append(first_error(own) == first_error([score > threshold for score in given]))
     if not hits[True] or not hits[False]:
-        return 0.0
+        return None
     right, wrong = (sum(found) / len(found) for found in hits.values())
     return 2 * right * wrong / (right + wrong) if right + wrong else 0.0
 

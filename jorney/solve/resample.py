@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jorney.config import expect_at_least
+from jorney.domain.domains import domain_of
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator, SamplingConfig
@@ -103,10 +104,10 @@ def sample_attempts(
 
 
 def resampled_until_target(problems: Sequence[Problem], attempts: Sequence[Attempts], mean_tokens: float) -> Spent:
-    """Attempts are taken until one states the target itself, which the question names: no oracle is asked.
+    """Attempts are taken until one states the known answer itself. Where the question names it, no oracle is asked.
 
-    The last whole attempt's answer stands, right or not. (Of problems whose answer the question does not tell, this would be
-    an oracle on the answer.)
+    The last whole attempt's answer stands, right or not. Of problems whose question does not (`Domain.names_answer`), this is
+    an oracle on the answer: `takes_oracle` tells, and so does the report.
 
     Raises:
       ValueError: no problems, attempts of other problems, or `mean_tokens` below 0.
@@ -114,6 +115,11 @@ def resampled_until_target(problems: Sequence[Problem], attempts: Sequence[Attem
     _check(problems, attempts, mean_tokens)
     accepted = [[given == problem.answer for given in one.answers] for problem, one in zip(problems, attempts, strict=True)]
     return _spend(attempts, accepted, mean_tokens, lambda right, whole: whole > 0 and right[whole - 1])
+
+
+def takes_oracle(problems: Sequence[Problem]) -> bool:
+    """Whether `resampled_until_target` knows what no question tells."""
+    return not all(domain_of(problem).names_answer for problem in problems)
 
 
 def pass_at_n(problems: Sequence[Problem], attempts: Sequence[Attempts], mean_tokens: float) -> Spent:

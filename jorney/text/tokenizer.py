@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import json
 import os
 import tempfile
 import warnings
@@ -34,6 +36,12 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return len(self.backend)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of all tokens and their ids: tokenizers of one digest give the same ids the same texts."""
+        vocabulary = json.dumps(self.backend.get_vocab(), sort_keys=True).encode()
+        return hashlib.blake2b(vocabulary, digest_size=8).hexdigest()
 
     def check_fits(self, vocab_size: int, source: str) -> None:
         """Raises ValueError unless every id has a row in an embedding of `vocab_size`; more rows than tokens are common."""

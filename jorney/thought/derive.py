@@ -8,6 +8,7 @@ differs.
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -57,7 +58,7 @@ class Visit(NamedTuple):
 def shortcuts(tree: Tree, per_tree: int | None = None) -> list[int]:
     """Leaves of a tree's shortcuts: the answer is right and no step was judged wrong. The likeliest first.
 
-    Likelihood is the mean log-probability of the path's tokens.
+    Likelihood is the mean log-probability of the path's tokens; paths without any come last.
     """
     found = [leaf for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-correct" and tree.valid(leaf)]
     return sorted(found, key=lambda leaf: (-_mean_log_prob(tree, leaf), leaf))[:per_tree]
@@ -65,7 +66,7 @@ def shortcuts(tree: Tree, per_tree: int | None = None) -> list[int]:
 
 def _mean_log_prob(tree: Tree, leaf: int) -> float:
     log_probs = [value for step in tree.path(leaf) for value in tree.nodes[step].log_probs]
-    return sum(log_probs) / len(log_probs) if log_probs else 0.0
+    return sum(log_probs) / len(log_probs) if log_probs else -math.inf
 
 
 def walk(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> list[Visit]:

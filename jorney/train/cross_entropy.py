@@ -120,8 +120,8 @@ _sorted_cross_entropy.defvjp(_forward, _backward)
 
 
 def _used(C: int, weights: jax.Array) -> jax.Array:
-    """How many pieces of sorted rows hold any weight."""
-    return -(-jnp.max(jnp.sum(weights > 0, axis=1)) // C)
+    """How many pieces of sorted rows hold any weight; of all replicas, which so go through their loops together."""
+    return -(-sharding.highest(jnp.max(jnp.sum(weights > 0, axis=1))) // C)
 
 
 def _read_pieces(
@@ -141,7 +141,7 @@ def _read_pieces(
         hits = jax.lax.dynamic_update_slice_in_dim(hits, found, piece * C, axis=1)
         if gradients:
             g = (exponentials * (w / sums) - jnp.where(_is_target(t, exponentials), w, 0)).astype(dtype)
-            g = jax.lax.optimization_barrier(g)  # two products read it
+            g = g if sharding.platform() == "tpu" else jax.lax.optimization_barrier(g)  # two products read it
             dhead += jnp.einsum("nv,nd->vd", g, h, preferred_element_type=dhead.dtype)
             dh = (g @ matrix).reshape(B, C, D)
             dh = constrain(dh, "batch", None, None) if split else dh

@@ -13,13 +13,15 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from jorney import distributed, sharding, storage
+from jorney import devices, distributed, sharding, storage
 from jorney.batch.loader import Batches
 from jorney.checkpoint import Checkpoints
 from jorney.compiled import Compilations, Program
 from jorney.config import expect_at_least
+from jorney.engine.memory import Memory, too_much
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
+from jorney.precision import products
 from jorney.train import provenance, stopping
 from jorney.train import state as states
 from jorney.train.metrics import Metrics, Record
@@ -65,6 +67,7 @@ class Training:
       accumulate: micro-batches a step.
       held_out: batches whose loss is measured at every checkpoint.
       best: the parameters returned are those of the checkpoint with the lowest loss on `held_out`, not the last.
+      products: how exact its matrix products are: `precision.products` of the loss's dtype.
     """
 
     model: ModelConfig
@@ -75,6 +78,7 @@ class Training:
     accumulate: int = 1
     held_out: Batches | None = None
     best: bool = False
+    products: str = products(jnp.float32)
 
 
 def train(
@@ -86,6 +90,7 @@ def train(
     compilations: Compilations | None = None,
     on_step: Callable[[int, Record | None], None] = lambda step, record: None,
     donate: bool = False,
+    memory: float | None = None,
 ) -> tuple[Params, list[Record]]:
     """Trains until the batches end. Killed and called again with equal arguments it ends with equal parameters.
 
@@ -96,13 +101,14 @@ def train(
       folder: of the checkpoints, the metrics and training.json; when it holds a checkpoint, training goes on from there.
       on_step: called after each step with the steps done, and its record every `log_every` steps.
       donate: the memory of `params` is taken over; otherwise they are copied and stay usable.
+      memory: bytes of a device that may be used; a step that needs more is refused before the first.
 
     Returns:
       The trained parameters, and the metrics of every step, without those that depend on the machine.
 
     Raises:
-      ValueError: the loss or the gradient is not finite (names the step and where its batch is saved), or `folder` holds a
-        training that was started otherwise.
+      ValueError: the loss or the gradient is not finite (names the step and where its batch is saved), `folder` holds a
+        training that was started otherwise, or a step needs more than `memory`.
       stopping.Stopped: SIGTERM or Ctrl-C; what was learned is saved.
     """
     loop, compilations, batches = loop or LoopConfig(), compilations or Compilations(), training.batches
@@ -120,6 +126,10 @@ def train(
         state, done = _begin(training, params, optimizer, where, checkpoints, donate)
         metrics.resume(done)
         program = _step_program(training, optimizer, where, mesh, compilations)
+        if memory is not None and done < batches.steps:
+            first = put(batches[done], mesh), put({"rate": rates[done]}, mesh)["rate"]
+            _expect_memory(program.ahead(state, *first), memory)
+            del first
         clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds)
         waiting: list[tuple[int, float, Any]] = []
 
@@ -144,7 +154,7 @@ def train(
                 record = look() if saves or step % loop.log_every == 0 else None
                 # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
                 if due and training.held_out is not None:
-                    found = _measure(training.loss_fn, training.held_out, state.params, mesh, compilations)
+                    found = _measure(training, training.held_out, state.params, mesh, compilations)
                     metrics.time({"held_out_loss": found})
                 on_step(step, record)
                 if saves:
@@ -154,7 +164,9 @@ def train(
                 if stops and not last:
                     raise stopping.Stopped(step, stops)
         if training.best and (best := checkpoints.best()) not in (None, batches.steps):
-            state = checkpoints.restore(best, states.placed(state, where))
+            like = states.placed(state, where).params
+            devices.release(state)  # first: two states at once may not fit; and of the best one the parameters alone are read
+            return checkpoints.restore_part(best, {"params": like})["params"], metrics.learned
         return state.params, metrics.learned
 
 
@@ -167,22 +179,36 @@ def _begin(
     donate: bool,
 ) -> tuple[TrainState, int]:
     """The state to go on from, and the steps done."""
-    dtype = jnp.dtype(training.optimizer.master)
-    taken = donate and all(leaf.dtype == dtype for leaf in jax.tree.leaves(params))
+    dtype, latest = jnp.dtype(training.optimizer.master), checkpoints.latest()
+    if latest is not None:
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), params)
+        like = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), shapes), where)
+        if donate:
+            devices.release(params)
+        return checkpoints.restore(latest, like), latest
+    if not donate:  # never the caller's own arrays: the step donates its state
+        copied = jax.jit(
+            lambda tree: states.create(jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), tree), optimizer),
+            out_shardings=where,
+        )
+        return copied(params), 0
+    taken = _cast(params, dtype)
+    state = states.creator(optimizer, where)(taken)
+    devices.release(taken)  # where it lay otherwise, its memory was not taken over
+    return state, 0
 
-    def create(tree: Params) -> TrainState:
-        # Never the caller's own arrays unless they are donated: the step donates its state.
-        return states.create(tree if taken else jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), tree), optimizer)
 
-    latest = checkpoints.latest()
-    if latest is None:
-        state = jax.jit(create, out_shardings=where, donate_argnums=(0,) if taken else ())(params)
-    else:
-        like = states.placed(jax.eval_shape(create, params), where)
-    if donate:
-        for leaf in jax.tree.leaves(params):
-            leaf.delete()
-    return (state, 0) if latest is None else (checkpoints.restore(latest, like), latest)
+def _cast(params: Params, dtype: Any) -> Params:
+    """The parameters in another dtype, each freed as soon as it is cast: one at a time is held twice."""
+
+    def one(leaf: jax.Array) -> jax.Array:
+        if leaf.dtype == dtype:
+            return leaf
+        cast = jax.block_until_ready(jax.jit(lambda x: x.astype(dtype))(leaf))
+        leaf.delete()
+        return cast
+
+    return jax.tree.map(one, params)
 
 
 def _step_program(
@@ -194,9 +220,19 @@ def _step_program(
         ("train step", training.loss_fn, shared, training.accumulate, mesh),
         "train step",
         make_train_step(training.loss_fn, optimizer, training.accumulate),
+        training.products,
         donate_argnums=0,
         out_shardings=(where, None),
     )
+
+
+def _expect_memory(step: Any, limit: float) -> None:
+    """Raises ValueError where a compiled step needs more bytes of a device than there may be used."""
+    plan = step.memory_analysis()
+    given, temporaries = plan.argument_size_in_bytes, plan.temp_size_in_bytes
+    if given + temporaries > limit:
+        parts = {"what a training step is given": given, "its temporaries": temporaries}
+        raise ValueError(too_much(Memory(limit, {}), parts))
 
 
 def _check_finite(step: int, row: Record, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> None:
@@ -214,11 +250,10 @@ def _check_finite(step: int, row: Record, batches: Batches, folder: storage.Path
     )
 
 
-def _measure(loss_fn: LossFn, held_out: Batches, params: Params, mesh: Mesh, compilations: Compilations) -> float:
+def _measure(training: Training, held_out: Batches, params: Params, mesh: Mesh, compilations: Compilations) -> float:
     """The loss on the held-out batches."""
-    program = compilations.program(
-        ("held-out loss", loss_fn, mesh), "held-out loss", lambda params, batch: loss_fn(params, batch)[1]
-    )
+    key, loss_fn = ("held-out loss", training.loss_fn, mesh), training.loss_fn
+    program = compilations.program(key, "held-out loss", lambda params, batch: loss_fn(params, batch)[1], training.products)
     found = jax.device_get([program(params, put(batch, mesh)) for batch in held_out.start_at(0)])
     return float(sum(sums["loss"] for sums in found) / max(1.0, sum(sums["count"] for sums in found)))
 

@@ -32,6 +32,11 @@ def create(params: Params, optimizer: optax.GradientTransformation) -> TrainStat
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
 
 
+def creator(optimizer: optax.GradientTransformation, where: TrainState) -> Any:
+    """`create`, jitted: takes the parameters' memory over, and makes the moments where they belong."""
+    return jax.jit(lambda params: create(params, optimizer), out_shardings=where, donate_argnums=0)
+
+
 def state_shardings(config: ModelConfig, mesh: Mesh, optimizer: optax.GradientTransformation) -> TrainState:
     """Shardings of the whole state: moments lie where their parameters lie, everything else on every device."""
     where = param_shardings(config, mesh)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jorney.model.params import Params
-from jorney.sharding import constrain
+from jorney.sharding import constrain, sum_of_parts
 from jorney.train.optimizer import apply
 from jorney.train.state import TrainState
 
@@ -28,33 +28,37 @@ def make_train_step(
 
     Args:
       loss_fn: returns sums; gradients and metrics are divided by its "count" once, over the whole batch, so that the
-        result does not depend on how the batch is cut.
+        result does not depend on how the batch is cut. Where the mesh has replicas it runs under `jax.vmap`, once for the
+        rows of each.
       accumulate: micro-batches a step; must divide the batch. Their gradients are added in float32.
 
     Returns:
       (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of
       `loss_fn` over "count", with "count" itself and "grad_norm".
     """
+    gradient = jax.grad(loss_fn, has_aux=True)
+
+    def added(batch: Batch, params: Params) -> Any:
+        """The gradients of all rows, and their sums."""
+        if accumulate == 1:
+            return gradient(params, batch)
+        # Row i goes to micro-batch i mod `accumulate`, so that every device's rows stay on it.
+        micro = {
+            name: constrain(
+                jnp.swapaxes(leaf.reshape(-1, accumulate, *leaf.shape[1:]), 0, 1), None, "batch", *(None,) * (leaf.ndim - 1)
+            )
+            for name, leaf in batch.items()
+        }
+
+        def add(total: Any, piece: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, gradient(params, piece)), None
+
+        shapes = jax.eval_shape(gradient, params, jax.tree.map(lambda leaf: leaf[0], micro))
+        return jax.lax.scan(add, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes), micro)[0]
 
     def step(state: TrainState, batch: Batch, rate: Any = 1.0) -> tuple[TrainState, Metrics]:
-        gradient = jax.grad(loss_fn, has_aux=True)
-        if accumulate == 1:
-            grads, sums = gradient(state.params, batch)
-        else:
-            # Row i goes to micro-batch i mod `accumulate`, so that every device's rows stay on it.
-            micro = {
-                name: constrain(
-                    jnp.swapaxes(leaf.reshape(-1, accumulate, *leaf.shape[1:]), 0, 1), None, "batch", *(None,) * (leaf.ndim - 1)
-                )
-                for name, leaf in batch.items()
-            }
-
-            def add(total: Any, piece: Any) -> tuple[Any, None]:
-                return jax.tree.map(jnp.add, total, gradient(state.params, piece)), None
-
-            shapes = jax.eval_shape(gradient, state.params, jax.tree.map(lambda leaf: leaf[0], micro))
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
-            (grads, sums), _ = jax.lax.scan(add, zeros, micro)
+        # Added up in each replica first: what replicas send each other, over the slower network, is sent once a step.
+        grads, sums = sum_of_parts("replica", added, batch, state.params)
         count = jnp.maximum(sums["count"], 1.0)
         grads = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / count, grads)
         metrics = {name: value / count for name, value in sums.items()}

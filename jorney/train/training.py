@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jorney import storage
+import jax
+
+from jorney import devices, storage
 from jorney.batch.loader import Batches, hold_out
 from jorney.compiled import Compilations
 from jorney.policy import Policy
+from jorney.precision import decides
 from jorney.train import loop as loops
 from jorney.train.loop import Training
 from jorney.train.metrics import Record
@@ -73,8 +76,14 @@ def train(
     batches = with_reference(data.batches, config.epochs, "reference")
     held_out = with_reference(data.held_out, 1, "held_out_reference") if data.held_out else None
     start = objective.start(policy, seed)
+    if donate:  # what of the policy is not trained, such as the head that a reward model's own replaces
+        trained = {id(leaf) for leaf in jax.tree.leaves(start.params)}
+        devices.release([leaf for leaf in jax.tree.leaves(policy.params) if id(leaf) not in trained])
     loss_fn = objective.loss(start.config, config, start.dtype)
-    decides = {config.name: config.decides(), "seed": seed, "dtype": str(start.dtype), "data": batches.digest}
-    training = Training(start.config, loss_fn, batches, config.optimizer, decides, config.accumulate, held_out, config.best)
-    params, records = loops.train(training, start.params, start.mesh, folder, config.loop, compilations, on_step, donate)
+    known = {config.name: config.decides(), "seed": seed, "dtype": str(start.dtype), "data": batches.digest}
+    known |= decides(start.dtype, start.precision)
+    more = (config.accumulate, held_out, config.best, start.products)
+    training = Training(start.config, loss_fn, batches, config.optimizer, known, *more)
+    place = (start.params, start.mesh, folder, config.loop, compilations, on_step, donate, start.memory)
+    params, records = loops.train(training, *place)
     return dataclasses.replace(start, params=params, source=str(folder)), records

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ from jorney.engine.sampling import Sampling
 from jorney.engine.spans import Span
 from jorney.engine.texts import Request, Text
 from jorney.judge import exact
-from jorney.judge.judge import Judge
+from jorney.judge.judge import Judge, beside
 from jorney.policy import Policy
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.tree.prune import Candidate, PruneConfig, prune
@@ -138,9 +139,12 @@ def grow(
 
     Args:
       judge: rates every step once; called with the levels that are complete at the time.
+
+    Raises:
+      ValueError: the devices have no memory for the trees and the judge together.
     """
     if problems:
-        yield from Grower(generator, policy, problems, step_format, config, seed).grow(judge)
+        yield from Grower(generator, policy, problems, step_format, config, seed, judge).grow()
 
 
 def work_of(config: ExpandConfig, problems: int, opening: int) -> Work:
@@ -169,14 +173,17 @@ class Grower:
         step_format: StepFormat,
         config: ExpandConfig,
         seed: int,
+        judge: Judge,
     ) -> None:
+        self._judge = judge
         self._policy, self._format, self._config, self._seed = policy, step_format, config, seed
         prompts = [step_format.encode(policy.tokenizer, problem.question) for problem in problems]
         self._asked = list(zip(problems, prompts, strict=True))
         self._under_way: dict[Request, _Growing] = {}
         self._openings = [policy.tokenizer.encode_after(step_format.opens(k).rstrip(" ")) for k in range(config.depth + 2)]
         work = work_of(config, len(problems), max(map(len, self._openings)))
-        self._engine = generator.engine(prompts, work, SamplingParams.of(config.temperature, config.top_p), self._breaks())
+        sampling, together = SamplingParams.of(config.temperature, config.top_p), beside(judge, problems, work.needed)
+        self._engine = generator.engine(prompts, work, sampling, self._breaks(), together)
         self.counts = self._engine.counts
 
     def _breaks(self) -> np.ndarray:
@@ -187,13 +194,13 @@ class Grower:
         found[[index for index, text in enumerate(texts) if "\n" in text]] = True
         return found
 
-    def grow(self, judge: Judge) -> Iterator[Tree]:
+    def grow(self) -> Iterator[Tree]:
         with Grader() as grader:
             for done in self._engine.run(self._asked, self._begin):
                 complete = [tree for request in done if (tree := self._take(request)) is not None]
                 sampled = [_merge(tree, self._policy) for tree in complete]
                 paths = [(tree.problem, one.steps) for tree, own in zip(complete, sampled, strict=True) for one in own]
-                ratings = iter(judge(paths) if paths else ())
+                ratings = iter(self._judge(paths) if paths else ())
                 for tree, own in zip(complete, sampled, strict=True):
                     added = [self._add(tree, one, next(ratings), grader) for one in own]
                     beam, followed = _prune(tree, added, self._config, last=tree.level == self._config.depth)
@@ -258,12 +265,13 @@ class Grower:
                 log_probs=(*(0.0 for _ in opening), *text.log_probs[: len(tokens)]),
                 sibling=sample.sibling,
                 count=sample.count,
-                rating=1 if rating.correct else -1,
+                rating=rating.correct,
                 score=rating.score,
                 justification=rating.justification,
                 status=status,
                 excursion=tree.nodes[sample.parent].excursion,
                 key=tuple(map(int, text.key)),
+                given=len(opening),
             )
         )
         tree.steps.append(step)
@@ -325,5 +333,7 @@ def _prune(tree: _Growing, added: Sequence[int], config: ExpandConfig, last: boo
 
 def _candidate(tree: _Growing, index: int) -> Candidate:
     node = tree.nodes[index]
-    sampled = [value for value in node.log_probs if value != 0.0]
-    return Candidate(index, node.correct, node.score, sum(sampled) / max(1, len(sampled)))
+    sampled = node.log_probs[node.given :]
+    # A step of which nothing was sampled is not a certain one.
+    likelihood = sum(sampled) / len(sampled) if sampled else -math.inf
+    return Candidate(index, node.correct, node.score, likelihood)

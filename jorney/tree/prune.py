@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
       node: index in the tree.
       correct: the judge's verdict.
       score: the judge's score, where it gives one.
-      likelihood: mean log-probability of its tokens.
+      likelihood: mean log-probability of its tokens that were sampled; -inf where none was.
     """
 
     node: int

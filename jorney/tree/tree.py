@@ -1,7 +1,8 @@
 """A reasoning tree: the root is the question, every other node is one step, with what was sampled and what a judge said.
 
 Trees are written as JSON lines, one tree a line (`schema` describes it); `from_json` refuses what `to_json` would not have
-written. Version 2 has `rating` (+1, 0, -1) where version 1 had `correct`, and `key` and `meta`; files of version 1 are read.
+written. Version 3 has `given`, which version 2 did not tell. Version 2 has `rating` (+1, 0, -1) where version 1 had `correct`,
+and `key` and `meta`. Files of versions 1 and 2 are read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from jorney.domain.problem import Problem
 from jorney.text.step_format import FORMATS
 
-VERSION = 2
+VERSION = 3
 ROOT = 0
 STATUSES = ("kept", "pruned", "leaf-correct", "leaf-wrong", "unfinished")
 RATINGS = (1, 0, -1, None)
@@ -28,7 +29,9 @@ class Node:
       parent: index of the parent in its tree, always lower than the node's own; None for the root.
       text: the step as sampled, its opening ("2. ") included; "" for the root.
       tokens: ids of the text; empty where it was not sampled here.
-      log_probs: of each token under the policy's own distribution.
+      log_probs: of each token under the policy's own distribution; 0 of those that were given.
+      given: how many of the tokens, the first ones, were not sampled: the step's opening. None where that is not known (files
+        of version 1 or 2).
       sibling: which of its parent's samples it was, from 0; of equal samples the first.
       count: how many of its parent's samples were this step.
       rating: the judge's verdict, as PRM800K's: 1 right, 0 neutral (neither wrong nor a step forward), -1 wrong; None where
@@ -57,6 +60,7 @@ class Node:
     excursion: bool = False
     key: tuple[int, ...] | None = None
     meta: dict[str, Any] = dataclasses.field(default_factory=dict)
+    given: int | None = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.rating, bool):
@@ -118,6 +122,8 @@ class Tree:
                 raise ValueError(f"{where}: node {index}: rating = {node.rating!r}: expected 1, 0, -1 or null")
             if len(node.tokens) != len(node.log_probs):
                 raise ValueError(f"{where}: node {index}: {len(node.tokens)} tokens, {len(node.log_probs)} log_probs")
+            if node.given is not None and not 0 <= node.given <= len(node.tokens):
+                raise ValueError(f"{where}: node {index}: given = {node.given}: expected 0 to {len(node.tokens)}, its tokens")
             if node.key is not None and (len(node.key) != 2 or not all(0 <= word < 1 << 32 for word in node.key)):
                 raise ValueError(f"{where}: node {index}: key = {node.key!r}: expected two words of 32 bits")
             if node.score is not None and not math.isfinite(node.score):
@@ -178,8 +184,8 @@ def from_json(fields: Mapping[str, Any], place: str = "") -> Tree:
 def _from_json(fields: Mapping[str, Any]) -> Tree:
     where = f"tree {fields.get('id')!r}"
     version = fields.get("version")
-    if version not in (1, VERSION) or isinstance(version, bool):
-        raise ValueError(f"{where}: version = {version!r}: expected {VERSION}, or 1")
+    if version not in (1, 2, VERSION) or isinstance(version, bool):
+        raise ValueError(f"{where}: version = {version!r}: expected {VERSION}, or 1 or 2")
     stated = {name: value for name, value in fields.items() if name != "version"}
     _check_fields(stated, Tree, where)
     nodes = []
@@ -189,6 +195,8 @@ def _from_json(fields: Mapping[str, Any]) -> Tree:
             raise ValueError(f"{where}: node {index}: expected an object")
         if version == 1:
             node = _of_version_1(node, f"{where}: node {index}")
+        if version != VERSION:
+            node = {**node, "given": None if node.get("tokens") else 0}
         _check_fields(node, Node, f"{where}: node {index}")
         if isinstance(node.get("rating"), bool):
             raise ValueError(f"{where}: node {index}: rating = {node['rating']!r}: expected 1, 0, -1 or null")

@@ -12,14 +12,19 @@ import numpy as np
 import pytest
 from letters import Letters, letters_policy, uncached_text, whole_logits
 
+from jorney import sharding
 from jorney.compiled import Compilations
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params, row_keys
 from jorney.engine.programs import Programs, Shape
+from jorney.engine.reads import arrays, batches
 from jorney.engine.texts import Request, Text
+from jorney.machine.hlo import collective_traffic
 from jorney.model import params as parameters
+from jorney.model.params import param_shardings
 from jorney.policy import Policy
+from jorney.sharding import MeshConfig, make_mesh
 
 SHAPE = Shape(problems=2, rows=2, slots=96, chunk=4, texts=3)
 LIMIT = 9
@@ -36,6 +41,12 @@ def make(
 ) -> Engine:
     programs = Programs(policy.config, engine_params(policy), policy.mesh, policy.dtype, policy.ends, shape, COMPILED)
     return Engine(programs, shared, how or SamplingParams.of(1.0), Letters().decode, **more)  # type: ignore[arg-type]
+
+
+def on_mesh(letters: Policy, **sizes: int) -> Policy:
+    """The same model on several devices."""
+    mesh = make_mesh(MeshConfig(**{"data": 1, **sizes}))
+    return dataclasses.replace(letters, mesh=mesh, params=jax.device_put(letters.params, param_shardings(letters.config, mesh)))
 
 
 def ids(text: Text) -> list[int]:
@@ -113,6 +124,72 @@ def test_nothing_depends_on_the_shape(letters, forest, changed) -> None:
     """Nor on a cache that is too small, where texts are dropped and read again."""
     engine = make(letters, dataclasses.replace(SHAPE, **changed))
     assert plain(grow(engine, PROMPTS, seed=0)) == plain(forest)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changed"),
+    [
+        ({"data": 8}, {"slots": 48, "rows": 3}),
+        *(
+            pytest.param(sizes, changed, marks=pytest.mark.slow)
+            for sizes, changed in [
+                ({"data": 8}, {}),
+                ({"data": 2, "tensor": 4}, {}),
+                ({"data": 2, "fsdp": 2, "tensor": 2}, {}),
+                ({"data": 2, "fsdp": 2, "tensor": 2}, {"slots": 48, "rows": 3}),
+            ]
+        ),
+    ],
+)
+def test_nothing_depends_on_the_mesh(letters, forest, sizes, changed) -> None:
+    """Problems are divided over devices, each of which reads and samples those that it holds."""
+    policy = on_mesh(letters, **sizes)
+    ways = sharding.ways("batch", policy.mesh)
+    shape = dataclasses.replace(SHAPE, problems=ways, ways=ways, **changed)
+    assert plain(grow(make(policy, shape), PROMPTS, seed=0)) == plain(forest)
+
+
+class Kept(Compilations):
+    """Remembers what it compiles."""
+
+    def compile(self, name, lowered):
+        self.found = [*getattr(self, "found", []), (name, super().compile(name, lowered))]
+        return self.found[-1][1]
+
+
+def test_devices_that_divide_the_problems_send_each_other_nothing(letters) -> None:
+    """But for whether rows are left that sample: one number a token. And no program is compiled twice for one shape."""
+    policy, kept = on_mesh(letters, data=8), Kept()
+    start = [1, *range(3, 15)]
+    shape = dataclasses.replace(SHAPE, problems=8, ways=8, slots=48, rows=3, shared=32)
+    programs = Programs(policy.config, engine_params(policy), policy.mesh, policy.dtype, policy.ends, shape, kept)
+    engine = Engine(programs, start, SamplingParams.of(1.0), Letters().decode)
+    grow(engine, [[*start, *prompt[1:]] for prompt in PROMPTS], seed=0)
+    names = [name for name, _ in kept.found]
+    assert {"share", "prefill", "extend", "decode"} <= set(names)
+    assert names.count("decode") == names.count("share") == 1
+    assert names.count("prefill") + names.count("extend") <= len(shape.prefills) + len(shape.extends)
+    for name, compiled in kept.found:
+        found = collective_traffic(compiled.as_text())
+        assert sum(one.bytes for one in found.values()) <= (8 * 4 if name == "decode" else 0), (name, found)
+
+
+def test_problems_are_spread_evenly_and_read_at_the_same_time(letters, forest) -> None:
+    """Two problems a part: the first four that are opened lie in four parts, and their prompts are one batch."""
+    shape = dataclasses.replace(SHAPE, problems=8, ways=4)
+    policy = on_mesh(letters, data=4, devices=4)
+    engine = make(policy, shape)
+    roots = [engine.open(prompt) for prompt in PROMPTS]
+    assert [root.pool.index for root in roots] == [0, 2, 4, 6]
+    for root, index in zip(roots, range(4), strict=True):
+        engine.sample(root, row_keys(0, str(index), 3), LIMIT)
+    (batch,) = batches(shape, engine._plan())
+    assert [len(own) for own in batch.ways] == [1, 1, 1, 1]
+    assert (batch.length, batch.places) == (128, [0, 2, 4, 6])
+    what = arrays(shape, batch)
+    assert what.tokens.shape == (4, 128)
+    assert what.problems.max() == 0  # of each part the first
+    assert [own[: len(prompt)].tolist() for own, prompt in zip(what.tokens, PROMPTS, strict=True)] == PROMPTS
 
 
 @pytest.mark.parametrize("seed", range(1, 5))

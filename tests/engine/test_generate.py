@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,8 @@ import pytest
 from letters import LETTERS, lead, letters_policy, uncached, whole_logits
 
 from jorney.compiled import Compilations
-from jorney.engine import cache
-from jorney.engine.generate import Generator, SamplingConfig, cache_room, generate, row_keys
+from jorney.engine import cache, memory
+from jorney.engine.generate import Generator, SamplingConfig, generate, row_keys
 from jorney.engine.programs import bucket
 from jorney.model import params as parameters
 from jorney.policy import Policy
@@ -118,20 +119,29 @@ def test_programs_compile_once_a_shape(letters: Policy) -> None:
     assert sorted(compilations.names[3:]) == ["decode", "empty cache", "prefill"]
 
 
+def _refusal(policy: Policy, sampling: SamplingConfig) -> str:
+    """What is said where memory is short; nothing that was made by then is held."""
+    with pytest.raises(ValueError, match="^memory: ") as refused:
+        generate(policy, PROMPTS, sampling)
+    return str(refused.value)
+
+
 def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that they have little for makes it slow."""
-    of_a_token = cache.nbytes(letters.config, 1, 4)
     sampling = SamplingConfig(w=2, max_tokens=12, rows=12)
     expected = generate(letters, PROMPTS, sampling)
-    monkeypatch.setattr("jorney.devices.free_memory", lambda devices: 100 * of_a_token)
-    assert cache_room(letters) == 80
-    found = generate(letters, PROMPTS, sampling)
+    said = _refusal(dataclasses.replace(letters, memory=1000), sampling)
+    parts = r"the policy's weights [\d,]+, other arrays [\d,]+, the policy's cache [\d,]+, temporaries of programs [\d,]+"
+    found = re.fullmatch(rf"memory: a device has 1,000 bytes: expected at least ([\d,]+) \({parts}\); more devices .*", said)
+    assert found, said
+    least = int(found[1].replace(",", ""))
+    assert _refusal(dataclasses.replace(letters, memory=least - 1), sampling)
+    shapes = []
+    original = memory.admit
+    monkeypatch.setattr("jorney.engine.generate.admit", lambda *given: shapes.append(original(*given)) or shapes[-1])
+    found = generate(dataclasses.replace(letters, memory=least), PROMPTS, sampling)
     assert [[c.tokens for c in row] for row in found] == [[c.tokens for c in row] for row in expected]
-    monkeypatch.setattr("jorney.devices.free_memory", lambda devices: 10 * of_a_token)
-    with pytest.raises(
-        ValueError, match="^the devices have memory for 8 cached tokens: expected at least 40, what one problem"
-    ):
-        generate(letters, PROMPTS, sampling)
+    assert shapes[0][0].problems == 1
 
 
 TIE = 1e-4  # of logits with their random numbers: nearer to each other, rounding may decide

@@ -34,8 +34,8 @@ def test_long_runs_are_filled_well() -> None:
         assert read <= max(8, missing * 4 / 3 + 8)
 
 
-def beginning(length: int) -> Read:
-    span = Span(None, Pool(0, 0), 0, [])
+def beginning(length: int, problem: int = 0) -> Read:
+    span = Span(None, Pool(problem, 0), 0, [])
     return Read(span, [span], [0] * length, 0, np.zeros(0, bool), complete=True, again=False)
 
 
@@ -50,6 +50,19 @@ def test_beginnings_of_texts_are_read_side_by_side() -> None:
     assert packs(75, 54) == [([75, 54], 512)]
     assert packs(300, 200, 20, 512) == [([512], 512), ([300, 200], 512), ([20], 128)]
     assert packs(*[5] * 20) == [([5] * 16, 512), ([5] * 4, 128)]
+
+
+def test_every_part_of_the_devices_reads_its_own_problems() -> None:
+    """As many at a time as fit in each; a part that has nothing left waits, and the longest says how much is read."""
+    shape = dataclasses.replace(SHAPE, problems=64, ways=4)  # 16 problems a part
+    found = list(batches(shape, [beginning(n, problem) for n, problem in ((75, 0), (54, 1), (50, 16), (500, 63), (20, 48))]))
+    lengths = [([[len(read.ids) for read in own] for own in batch.ways], batch.length, batch.places) for batch in found]
+    assert lengths == [
+        ([[75, 54], [50], [], [500]], 512, [0, 1, 16, 48]),
+        ([[], [], [], [20]], 128, [24]),
+    ]
+    assert shape.extends == ((16, 8), (4, 32), (1, 128), (1, 512))
+    assert dataclasses.replace(shape, problems=4).extends[:2] == ((4, 8), (1, 32))
 
 
 WORK = Work(problems=16, rows=4, chunk=8, texts=4, needed=200, wanted=600)
@@ -72,7 +85,7 @@ def test_a_smaller_cache_means_less_at_a_time() -> None:
     assert fitted(16 * 400) == Shape(16, 4, 400, 8, 4)
     assert fitted(5 * 304) == Shape(5, 4, 304, 8, 4)
     assert fitted(1000, shared=128) == Shape(2, 4, 432, 8, 4, 128)
-    assert fitted(5 * 304, ways=4) == Shape(4, 4, 376, 8, 4)
+    assert fitted(5 * 304, ways=4) == Shape(4, 4, 376, 8, 4, ways=4)
     for limit in range(304, 20_000, 111):
         shape = fitted(limit)
         assert shape.tokens <= limit

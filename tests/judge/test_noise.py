@@ -71,3 +71,8 @@ def test_what_is_misjudged_stays_so_at_higher_rates_and_changes_with_the_seed() 
 def test_a_rate_is_a_probability(rate: float) -> None:
     with pytest.raises(ValueError, match="noise = .*expected 0 to 1"):
         noised(exact.judge, rate)
+
+
+def test_what_has_no_verdict_gets_none() -> None:
+    found = noised(lambda requests: [Rating(None, "") for _ in requests], 1.0, 0)(REQUESTS[:3])
+    assert found == [Rating(None, "")] * 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
 
+import jax
 import numpy as np
 import pytest
+from live import live_bytes, watch_dispatches
 
 from jorney.compiled import Compilations
 from jorney.domain.countdown.sets import Countdown, sample_problems
@@ -122,3 +125,49 @@ def test_a_compiled_program_lets_the_model_go(policy, paths) -> None:
     gc.collect()
     assert compilations.names == ["reward model"]
     assert seen() is None
+
+
+@pytest.fixture
+def own(policy):
+    """A reward model whose parameters are nobody else's."""
+    model = as_reward_model(policy, 0)
+    return dataclasses.replace(model, params=jax.tree.map(jax.numpy.copy, model.params))
+
+
+def _bare(paths) -> list:
+    return [(problem, [step.partition(". ")[2] for step in steps]) for problem, steps in paths]
+
+
+def test_one_cache_at_a_time_and_weights_once(own, paths, monkeypatch) -> None:
+    """Where a path needs a larger cache, the old one is gone when it is made; and parameters given away are held once."""
+    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(own.params))
+    gc.collect()
+    others, made = live_bytes() - weights, []
+    judge = PrmJudge(own, ABEL, problems=16, donate=True)
+    watch_dispatches(monkeypatch, lambda name, alive, own: made.append((alive - others, own)) if name == "empty cache" else 0)
+    problem, steps = _bare(paths)[0]
+    judge([(problem, steps)])
+    judge([(problem, [*steps[:2], *["1 + 1 = 2 (left: 2)"] * 20])])
+    assert len(made) == 2
+    assert made[1][1] > 2 * made[0][1] > 1e6  # bytes of the caches
+    for alive, _ in made:
+        assert alive < weights + 0.05 * made[0][1]
+
+
+def test_in_a_small_memory_it_rates_alike(policy, judge, paths) -> None:
+    """Fewer paths in the cache, down to one problem's: what is dropped is read again."""
+    bare = _bare(paths)
+    expected = [rating.score for rating in judge(bare)]
+    for share in (0.5, 0.1, 0.0):
+        small = PrmJudge(as_reward_model(policy, 0), ABEL, problems=4)
+        party = small.beside([problem for problem, _ in bare], 100)
+        tenant = party.tenant
+        party.settle(tenant.fit(tenant.least + share * (tenant.cache(tenant.fit(None)) - tenant.least)))
+        assert [rating.score for rating in small(bare)] == pytest.approx(expected, abs=1e-5)
+        longer = [(bare[0][0], [*bare[0][1][:2], *["1 + 1 = 2 (left: 2)"] * 14])]
+        if share == 0.0:  # a path longer than was promised
+            with pytest.raises(ValueError, match="^the devices have memory for"):
+                small(longer)
+        else:
+            assert 0 < small(longer)[0].score < 1
+            assert tenant.cache(small._shape) <= small._room

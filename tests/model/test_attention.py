@@ -3,10 +3,15 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from programs import equations
 
+from jorney import topology
+from jorney.machine import aot
 from jorney.model.architecture import ModelConfig, RopeScaling
 from jorney.model.attention import Segment, attend, frequencies, rotate, turns
 from jorney.model.blockwise import within
+from jorney.sharding import MeshConfig
 
 
 def _config(head_dim: int = 8, **stated: object) -> ModelConfig:
@@ -106,3 +111,21 @@ def test_bfloat16_keeps_its_dtype() -> None:
     assert [angles.dtype for angles in turned] == [jnp.float32, jnp.float32]
     assert rotate(x, turned).dtype == jnp.bfloat16
     assert jax.eval_shape(lambda: rotate(x, turned)).shape == (1, 3, 4, 4)
+
+
+def test_what_was_tuned_on_cpus_is_for_cpus(mesh1) -> None:
+    """By the mesh, which a program that is compiled ahead of time has from elsewhere."""
+    pytest.importorskip("libtpu")
+    query, keys = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((4, 1, 8, 16), (2, 4, 24, 16)))
+    mask = np.ones((4, 1, 24), bool)
+
+    def left(mesh) -> tuple[int, ...]:
+        """The shape of the scores' left side, and how many barriers there are."""
+        with jax.set_mesh(mesh):
+            traced = jax.jit(lambda q, k: attend(q, [Segment(k, k, mask)])).trace(query, keys)
+        found = [one for one, _ in equations(traced.jaxpr)]
+        scores = next(one for one in found if one.primitive.name == "dot_general")
+        return *scores.invars[0].aval.shape, sum(one.primitive.name == "optimization_barrier" for one in found)
+
+    assert left(mesh1) == (2, 4, 24, 16, 1)  # the keys
+    assert left(aot.make_mesh(topology.find("v5e-1"), MeshConfig())) == (2, 4, 4, 16, 0)  # 2 rows of 2 queries a key head

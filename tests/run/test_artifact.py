@@ -9,9 +9,9 @@ import os
 import pytest
 from memory_store import memory_root
 
-from jorney import storage
+from jorney import config, storage
 from jorney.progress import Progress
-from jorney.run.artifact import MANIFEST, Artifact, Done, source_digest
+from jorney.run.artifact import MANIFEST, Artifact, Done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,26 +155,14 @@ def test_in_a_store_a_file_names_the_newest():
     stages = Made(root)
     for seed in (1, 2):
         done = stages.run("draw", seed, Work())
-    assert storage.path(f"{root}/draw.path").read_text() == f"{done.folder}\n"
+    assert storage.path(f"{root}/draw.path").read_text() == f"stages/draw-{done.key}\n"
+    assert storage.follow(f"{root}/draw/output").read_text() == "call 1"
+    assert storage.follow(f"{root}/draw") == done.folder
 
 
-def test_a_source_is_known_by_its_content(root):
-    storage.write_text(f"{root}/a.jsonl", "one")
-    storage.write_text(f"{root}/folder/x", "one")
-    storage.write_text(f"{root}/folder/y", "two")
-    file, folder = source_digest(f"{root}/a.jsonl"), source_digest(f"{root}/folder")
-    assert source_digest(f"{root}/a.jsonl") == file
-    storage.write_text(f"{root}/a.jsonl", "one")  # written again, unchanged
-    assert source_digest(f"{root}/a.jsonl") == file
-    storage.write_text(f"{root}/a.jsonl", "eno")
-    assert source_digest(f"{root}/a.jsonl") != file
-    storage.write_text(f"{root}/folder/y", "twe")
-    assert source_digest(f"{root}/folder") != folder
-    storage.write_text(f"{root}/folder/y", "two")
-    assert source_digest(f"{root}/folder") == folder
-    storage.path(f"{root}/folder/y").rename(f"{root}/folder/z")
-    assert source_digest(f"{root}/folder") != folder
-
-
-def test_what_is_not_there_is_known_by_its_name():
-    assert source_digest("openai/gsm8k:main@test") == "openai/gsm8k:main@test"
+def test_a_raised_revision_makes_it_again(stages):
+    work = Work()
+    keys = {Artifact(storage.path("x"), "draw", 1, work, revision=revision).key for revision in (0, 1, 2)}
+    assert len(keys) == 3
+    # Keys do not change with the version of the package: what was made before is taken as it stands.
+    assert Artifact(storage.path("x"), "draw", 1, work).key == config.digest(["0.1.0", "draw", 1])

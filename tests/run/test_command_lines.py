@@ -56,7 +56,7 @@ WRONG = [
     ("trees schema x", "'x' is one word too many: expected jorney trees schema [OPTIONS]"),
     ("thoughts scor", "jorney thoughts: 'scor' is no kind of thoughts: did you mean score?"),
     ("thoughts --least 1", "jorney thoughts: one word is missing (expected jorney thoughts tree|"),
-    ("bench", "jorney bench: one word is missing (expected jorney bench train|sample [OPTIONS])"),
+    ("bench", "jorney bench: one word is missing (expected jorney bench train|sample|all [OPTIONS])"),
     ("bench trian", "jorney bench: 'trian' is no kind of bench: did you mean train?"),
     ("prm evl --data x", "jorney prm: 'evl' is no kind of prm: did you mean eval? (expected jorney prm train|label|eval"),
     ("inspect a --model b", "'a' and --model: expected one of the two: jorney inspect MODEL [OPTIONS]"),

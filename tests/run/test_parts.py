@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from memory_store import memory_root
 
 from jorney import storage
-from jorney.progress import Progress
+from jorney.progress import Progress, Unfinished
 from jorney.run import parts as module
-from jorney.run.parts import Parts, in_groups
+from jorney.run.parts import Parts, Share, in_groups
 
 
 @pytest.fixture(params=["local", "gs"])
@@ -90,6 +90,37 @@ def test_whenever_it_is_stopped_every_row_is_made_once_and_in_order(counts, size
     expected = [{"id": one.id, "n": n} for one, count in zip(members, counts, strict=True) for n in range(count)]
     assert list(Parts(folder).rows()) == expected
     assert sorted(made) == sorted(row["id"] for row in expected)  # none was made twice
+
+
+def test_what_has_no_rows_is_not_made_again(folder) -> None:
+    members, asked = [One(name) for name in "abcd"], []
+
+    def make(group):
+        asked.extend(one.id for one in group)
+        return [{"id": one.id} for one in group if one.id in "bd"], ""
+
+    for _ in range(2):
+        Parts(folder).fill(Progress(quiet=True), "members", members, len(members), in_groups(3, make))
+    assert asked == list("abcd")
+    assert Parts(folder).ids == set("abcd")
+    assert [row["id"] for row in Parts(folder).rows()] == ["b", "d"]
+    assert list(Parts(folder).by_id()) == ["b", "d"]
+
+
+def test_a_share_waits_for_no_member_without_rows(folder) -> None:
+    members = [One(name) for name in "abcd"]
+
+    def make(group):
+        return [{"id": one.id} for one in group if one.id in "bd"], ""
+
+    def fill(index: int) -> None:
+        Parts(folder).fill_share(Progress(quiet=True), "members", members, Share(index, 2), in_groups(3, make))
+
+    with pytest.raises(Unfinished, match="share 1 of 2 is done; 2 members of other shares are missing"):
+        fill(1)
+    fill(0)
+    assert list(Parts(folder).of(members)) == [{"id": "b"}, {"id": "d"}]
+    assert list(Parts(folder).of(reversed(members))) == [{"id": "d"}, {"id": "b"}]
 
 
 def test_what_two_programs_made_counts_once(folder) -> None:

@@ -214,3 +214,30 @@ def test_without_tree_and_thoughts_the_sections_are_left_out(report) -> None:
     text = page.html(report_page.document(report, ()))
     for heading in ("Controls", "Behaviour", "A reasoning tree", "A long thought", "Reward model"):
         assert heading not in text
+
+
+def test_what_is_not_judged_is_not_neutral() -> None:
+    ratings = (1, -1, 0, None)
+    nodes = [Node(0, f"1. {rating}", sibling=place, rating=rating) for place, rating in enumerate(ratings)]
+    tree = Tree("t", "?", "9", "abel", (Node(None), *nodes))
+    assert [row[3] for row in exhibits.nodes_table(tree).rows] == ["right", "wrong", "neutral", "not judged"]
+    drawing = tree_drawing.draw(tree)
+    assert drawing.count('class="node neutral"') == 3  # the root, and both
+    assert "1. 0 [neutral, kept]" in drawing
+    assert "1. None [not judged, kept]" in drawing
+
+
+@pytest.mark.parametrize(
+    ("oracle", "words"),
+    [
+        (False, "; the question names that answer, so no oracle is asked."),
+        (True, "; the question does not name that answer, so this is an oracle's: a bound, not a method."),
+        (None, "at the journey model's mean tokens."),
+    ],
+)
+def test_the_report_says_who_asks_an_oracle(full, oracle, words) -> None:
+    if oracle is not None:
+        full["controls"]["resampled_until_target"]["oracle"] = oracle
+    note = findings.controls_table(full).note
+    assert words in note
+    assert ("no oracle is asked" in note) == (oracle is False)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from prompts import TEXTS
 
 from jorney.domain.countdown.sets import make_problem
+from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.solve.resample import (
@@ -17,6 +18,7 @@ from jorney.solve.resample import (
     resampled_until_target,
     sample_attempts,
     summarise_spent,
+    takes_oracle,
     token_budget,
 )
 from jorney.text.step_format import ABEL
@@ -227,3 +229,9 @@ def test_rows_are_a_multiple_of_the_attempts(rows, expected) -> None:
 def test_settings_out_of_range_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"resample.{field} = {value}"):
         ResampleConfig(**{field: value})
+
+
+def test_only_where_the_question_names_the_answer_no_oracle_is_asked() -> None:
+    """ "What is 3 x 4?" does not say 12: to stop there takes whoever knows."""
+    assert not takes_oracle(PROBLEMS)
+    assert takes_oracle([*PROBLEMS, Problem("one", "What is 3 x 4?", "12")])

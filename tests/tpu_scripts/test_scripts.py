@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shlex
 import shutil
 import subprocess
+import sys
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from places import ROOT
+
+import jorney
 
 SCRIPTS = ROOT / "tpu_scripts"
 SETTINGS = {"PROJECT": "my-project", "ZONE": "us-west4-a", "NAME": "trees", "MACHINE": "v5e-16", "SPOT": "1"}
@@ -78,7 +86,7 @@ def test_how_a_machine_is_paid_for() -> None:
 def test_all_hosts_share_a_training() -> None:
     (line,) = dry("run", "sft", "configs/c.py", "--data", "gs://b/a b.jsonl")
     assert line.startswith(f"gcloud compute tpus tpu-vm ssh trees {WHERE} --worker=all ")
-    assert "$HOME/venv/bin/jorney sft configs/c.py --data 'gs://b/a b.jsonl' > ~/logs/sft.log" in remote(line)
+    assert "$HOME/venv/bin/jorney sft configs/c.py --data 'gs://b/a b.jsonl' > $HOME/logs/sft.log" in remote(line)
     assert "TPU_" not in line
 
 
@@ -101,7 +109,7 @@ def test_what_is_started_is_what_was_written(tmp_path) -> None:
     """The remote command line, run here, with a program that writes down its arguments."""
     program = tmp_path / "venv" / "bin" / "jorney"
     program.parent.mkdir(parents=True)
-    program.write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+    program.write_text('#!/bin/sh\nfor word; do echo "[$word]"; done; exit 3\n')
     program.chmod(0o755)
     (tmp_path / "jorney").mkdir()
     words = ["sft", "a b", "it's", "$HOME", 'a "quoted" word', "*", "--flag", "--dry-run"]
@@ -109,6 +117,7 @@ def test_what_is_started_is_what_was_written(tmp_path) -> None:
     subprocess.run(["bash", "-c", remote(line) + "; wait"], env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, check=True)
     assert (tmp_path / "logs" / "sft.log").read_text().splitlines() == [f"[{word}]" for word in words]
     assert (tmp_path / "logs" / "sft.pid").read_text().strip().isdecimal()
+    assert (tmp_path / "logs" / "sft.exit").read_text().strip() == "3"
 
 
 @pytest.mark.parametrize(
@@ -138,9 +147,42 @@ def test_help_says_what_a_script_does_and_takes(name: str) -> None:
     assert max(map(len, found.stdout.splitlines())) <= 132
 
 
-def test_the_guide_names_scripts_and_configurations_that_exist() -> None:
-    import re
+def locked() -> dict[str, str]:
+    """{package: version} of constraints.txt."""
+    text = (SCRIPTS / "constraints.txt").read_text()
+    return dict(re.findall(r"^([\w.-]+)==(\S+) \\\n(?: {4}--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE))
 
+
+def test_the_lock_holds_everything_by_version_and_hash() -> None:
+    text = (SCRIPTS / "constraints.txt").read_text()
+    assert "://" not in text
+    found = locked()
+    assert len(found) == text.count("==") > 100
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    for line in [*project["project"]["dependencies"], *extras["tpu"], *extras["gcs"], *project["build-system"]["requires"]]:
+        needed = Requirement(line)
+        assert needed.specifier.contains(found[canonicalize_name(needed.name)]), line
+    assert {"libtpu", "jaxlib", "gcsfs"} <= found.keys()
+
+
+@pytest.mark.slow
+def test_an_environment_is_installed_by_it(tmp_path) -> None:
+    """By pip, as uv does on a host; minutes, and a gigabyte."""
+    python = shutil.which("python3.12")
+    if python is None or platform.machine() != "x86_64" or sys.platform != "linux":
+        pytest.skip("expected python3.12 on Linux, x86-64")
+    subprocess.run([python, "-m", "venv", tmp_path], check=True)
+    pip = [tmp_path / "bin" / "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--require-hashes", "--requirement", SCRIPTS / "constraints.txt"], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], check=True)
+    found = subprocess.run([tmp_path / "bin" / "jorney", "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == jorney.__version__
+    check = subprocess.run([tmp_path / "bin" / "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.stdout.strip() == "No broken requirements found."
+
+
+def test_the_guide_names_scripts_and_configurations_that_exist() -> None:
     text = (SCRIPTS / "README.md").read_text()
     for name in re.findall(r"tpu_scripts/(\w+\.(?:sh|env))", text):
         assert (SCRIPTS / name).exists(), name

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
+from live import live_bytes
 
 from jorney import sharding
 from jorney.batch.loader import Batches
@@ -285,3 +288,44 @@ def test_where_it_was_stopped_changes_neither_the_best_nor_the_record(tiny, mesh
     jax.tree.map(np.testing.assert_array_equal, found[0], expected[0])
     assert found[1] == expected[1]
     assert [record["step"] for record in found[1] if "held_out_loss" in record] == [4, 8, 9]
+
+
+def test_the_best_parameters_are_read_when_the_last_state_is_gone(tiny, mesh1, tmp_path: pathlib.Path, monkeypatch) -> None:
+    """At a rate at which the last checkpoint is not the best: at most one state lies on the device while it is read."""
+    wild = OptimizerConfig(learning_rate=1.0, schedule="constant")
+    training, seen = _training(tiny, optimizer=wild, held_out=_batches(), best=True), []
+    for reader in (ocp.CheckpointManager, ocp.Checkpointer):
+        restore = reader.restore
+
+        def watched(self, *args, restore=restore, **kwargs):
+            read = restore(self, *args, **kwargs)
+            seen.append(live_bytes() - before)
+            return read
+
+        monkeypatch.setattr(reader, "restore", watched)
+    before = live_bytes()
+    params = parameters.init(tiny, jax.random.key(0))
+    state = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    found, records = train(training, params, mesh1, tmp_path, LoopConfig(save_every=4), donate=True)
+    losses = {record["step"]: record["held_out_loss"] for record in records if "held_out_loss" in record}
+    best = min(losses, key=losses.__getitem__)
+    assert best != max(losses)
+    assert state / 4 < max(seen) <= 1.05 * state
+    with ocp.StandardCheckpointer() as reader:
+        stored = reader.restore(tmp_path / "checkpoints" / str(best) / "state")
+    jax.tree.map(np.testing.assert_array_equal, found, stored["params"])
+
+
+def test_a_step_that_needs_more_than_there_is_is_refused_before_the_first(tiny, mesh1, tmp_path: pathlib.Path) -> None:
+    params, steps = parameters.init(tiny, jax.random.key(0)), []
+
+    def within(memory: float) -> None:
+        train(_training(tiny), params, mesh1, tmp_path, on_step=lambda step, _: steps.append(step), memory=memory)
+
+    with pytest.raises(ValueError, match=r"^memory: a device has 1,000 bytes: expected at least [\d,]+ \(what a") as refused:
+        within(1000)
+    assert steps == []
+    least = int(re.search(r"at least ([\d,]+)", str(refused.value))[1].replace(",", ""))
+    assert least > 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    within(least)
+    assert len(steps) == 9

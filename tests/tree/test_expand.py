@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 
@@ -18,9 +19,9 @@ from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
 from jorney.judge.judge import StepPath
 from jorney.text.step_format import ABEL
-from jorney.tree.expand import ExpandConfig, grow
-from jorney.tree.prune import PruneConfig
-from jorney.tree.tree import Tree
+from jorney.tree.expand import ExpandConfig, _candidate, _Growing, grow
+from jorney.tree.prune import PruneConfig, prune
+from jorney.tree.tree import Node, Tree
 
 CONFIG = ExpandConfig(w=4, depth=4, step_tokens=24, temperature=1.0, prune=PruneConfig(keep=2, explore_wrong=1), rows=32)
 
@@ -146,3 +147,34 @@ def test_a_small_cache_is_slower_and_grows_the_same_trees(generator, policy, pro
     assert [plain(tree) for tree in _grow(generator, policy, problems, small)] == [plain(tree) for tree in trees]
     with pytest.raises(ValueError, match="cache_tokens = 100: expected at least [0-9]+, what one problem needs"):
         _grow(generator, policy, problems, dataclasses.replace(CONFIG, cache_tokens=100))
+
+
+def test_a_step_that_the_model_is_sure_of_is_no_opening(problems) -> None:
+    """Sampled ids may have a log-probability of 0 too: what was given is known by its count."""
+    tree = _Growing(problems[0], None)
+    sure, likely, empty = (0.0, 0.0, 0.0, -0.3), (-0.2, -0.2, -0.2, -0.2), ()
+    for sibling, log_probs in enumerate((likely, sure, empty)):
+        tokens = (1, 2, *(3 for _ in log_probs))
+        tree.nodes.append(Node(0, "1. a", tokens, (0.0, 0.0, *log_probs), sibling, rating=1, status="pruned", given=2))
+    found = [_candidate(tree, index) for index in (1, 2, 3)]
+    assert [one.likelihood for one in found] == [pytest.approx(-0.2), pytest.approx(-0.075), -math.inf]
+    assert prune(found, PruneConfig(keep=1))[0] == [2]
+
+
+def test_openings_are_counted(trees, policy) -> None:
+    for tree in trees:
+        for node in tree.nodes[1:]:
+            assert node.given is not None
+            assert node.log_probs[: node.given] == (0.0,) * node.given
+            opening = policy.tokenizer.decode(node.tokens[: node.given])
+            assert re.fullmatch(r"\n?\d+\.", opening), opening
+            assert opening in node.text
+
+
+def test_a_step_without_a_verdict_has_no_rating(generator, policy, problems) -> None:
+    """An llm judge with `fallback = "unrated"` gives none: the step counts as not wrong, and not as wrong."""
+    config = dataclasses.replace(CONFIG, depth=1)
+    unrated = lambda requests: [Rating(None, "") for _ in requests]  # noqa: E731
+    tree = next(grow(generator, policy, problems[:1], unrated, ABEL, config, 0))
+    assert {node.rating for node in tree.nodes} == {None}
+    assert not any(node.excursion for node in tree.nodes)

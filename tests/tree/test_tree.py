@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -33,7 +34,7 @@ def test_paths_and_children() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.update(version=3), "version = 3: expected 2, or 1"),
+        (lambda f: f.update(version=4), "version = 4: expected 3, or 1 or 2"),
         (lambda f: f.pop("answer"), "the field 'answer' is missing"),
         (lambda f: f.update(more=1), "the field 'more' is unknown"),
         (lambda f: f["nodes"][1].update(parent=5), "node 1: parent = 5: expected an index from 0 to 0"),
@@ -42,6 +43,7 @@ def test_paths_and_children() -> None:
         (lambda f: f["nodes"][1].update(rating=2), "node 1: rating = 2: expected 1, 0, -1 or null"),
         (lambda f: f["nodes"][1].update(rating=True), "node 1: rating = True: expected 1, 0, -1 or null"),
         (lambda f: f["nodes"][1].update(correct=True), "node 1: the field 'correct' is unknown"),
+        (lambda f: f["nodes"][1].update(given=3), "node 1: given = 3: expected 0 to 2, its tokens"),
         (lambda f: f["nodes"][1].update(key=[1]), "node 1: key = (1,): expected two words of 32 bits"),
         (lambda f: f["nodes"][1].update(key=["a", 1]), "node 1: key holds 'a': expected tuple[int, ...] | None"),
         (lambda f: f["nodes"][1].update(score=float("nan")), "node 1: score = nan: expected a number"),
@@ -61,3 +63,16 @@ def test_faults_are_named(change, message) -> None:
     with pytest.raises(ValueError, match="tree 'tree-3': ") as error:
         from_json(fields)
     assert message in str(error.value)
+
+
+def test_files_of_version_2_load_and_do_not_tell_what_was_given() -> None:
+    tree = random_tree(3)
+    fields = json.loads(json.dumps(tree.to_json()))
+    fields["version"] = 2
+    for node in fields["nodes"]:
+        del node["given"]
+    found = from_json(fields)
+    assert [node.given for node in found.nodes] == [None if node.tokens else 0 for node in tree.nodes]
+    assert None in [node.given for node in found.nodes]
+    assert dataclasses.replace(found, nodes=tuple(dataclasses.replace(node, given=0) for node in found.nodes)) == tree
+    assert from_json(json.loads(json.dumps(found.to_json()))) == found

@@ -19,7 +19,7 @@ class CountdownDomain(Domain):
 
     name = NAME
     sets = tuple(SPLITS)
-    exact = oracle = behaves = moves = True
+    exact = oracle = names_answer = behaves = moves = True
 
     def draw(self, split: str, count: int, seed: int, settings: Countdown | None = None) -> list[Problem]:
         return sample_problems(settings or Countdown(), split, count, seed)

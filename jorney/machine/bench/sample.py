@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jorney import devices, sharding
+from jorney import devices, sharding, topology
 from jorney.compiled import Compilations
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_one_of
 from jorney.engine import cache
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
@@ -26,6 +26,7 @@ from jorney.machine.measured import memory_bandwidth
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.policy import EMBEDDED, read_architecture
+from jorney.precision import EXACT, PRECISIONS
 from jorney.train.optimizer import DTYPES
 
 
@@ -43,6 +44,7 @@ class SampleBench:
       temperature, top_p: of sampling.
       cache_tokens: as in `jorney expand`.
       dtype: of weights, computation and cache.
+      precision: of matrix products, "dtype" or "fast" (see `jorney.load`).
       runs: of so many trees; the median counts.
     """
 
@@ -61,14 +63,15 @@ class SampleBench:
     top_p: float = 0.95
     cache_tokens: int | None = None
     dtype: str = "bfloat16"
+    precision: str = EXACT
     runs: int = 3
     mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
 
     def __post_init__(self) -> None:
         counts = ("trees", "prompt", "w", "keep", "depth", "step_tokens", "rows", "problem_rows", "chunk", "runs")
         expect_at_least(1, self, "", *counts)
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
+        expect_one_of(DTYPES, self, "", "dtype")
+        expect_one_of(PRECISIONS, self, "", "precision")
         if not 0 <= self.shared < self.prompt:
             raise ValueError(f"shared = {self.shared}: expected 0 or more, below prompt = {self.prompt}")
 
@@ -85,11 +88,16 @@ class SampleBench:
         return fit(work, self.prompt - self.shared, self.shared, model.positions, sharding.ways("batch", mesh))
 
 
-def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def run(command: SampleBench, say: Callable[[str], None] = lambda line: None, on: Mesh | None = None) -> dict[str, Any]:
     """Measures; returns figures by name.
 
+    Args:
+      on: a mesh in place of the command's.
+
     Returns:
-      tokens_per_second_per_chip (sampled), nodes_per_second, step_seconds (a decode step of all rows), occupancy;
+      tokens_per_second_per_chip (sampled), at_most (the same of decode steps that do nothing but read weights and cache, once,
+      at the bandwidth that the vendor states or, where none is known, that is measured here), nodes_per_second, step_seconds (a
+      decode step of all rows), occupancy;
       writes_per_token (to the cache, a token that was given or sampled); compilations, compile_seconds; of a device, in GB:
       step_gb (what a decode step has to read: weights and cache), cache_gb, memory_gb; bandwidth (GB/s, measured here) and
       of_bandwidth: the share of it that decode steps reach.
@@ -100,12 +108,12 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     model = read_architecture(command.model)
     if command.prompt + command.depth * command.step_tokens > model.positions:
         raise ValueError(f"prompt + depth x step_tokens: expected at most the model's {model.positions} positions")
-    mesh, dtype = sharding.make_mesh(command.mesh), jnp.dtype(command.dtype)
+    mesh, dtype = on or sharding.make_mesh(command.mesh), jnp.dtype(command.dtype)
     shape = command.shape(model, mesh)
     compilations = Compilations()
     with jax.set_mesh(mesh):
         params = jax.jit(lambda key: parameters.unstack(parameters.init(model, key, dtype), model.layers))(jax.random.key(0))
-    programs = Programs(model, params, mesh, dtype, (-1,), shape, compilations)
+    programs = Programs(model, params, mesh, dtype, (-1,), shape, compilations, command.precision)
     say(f"{parameters.count(model):,} parameters; {shape.problems} problems x {shape.rows} rows, {shape.slots} slots each")
     seconds, counts, nodes = [], Counts(), 0
     for number in range(command.runs + 1):
@@ -116,11 +124,13 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None) ->
     whole, step = (statistics.median(values) for values in zip(*seconds, strict=True))
     found = mesh.devices.flatten().tolist()
     itemsize, parts = dtype.itemsize, len(found)
-    cached = cache.nbytes(model, shape.tokens, itemsize) / parts
+    cached = cache.nbytes(model, shape.tokens, itemsize, found[0].platform) / parts
     read = parameters.count(model) * itemsize / max(1, mesh.shape["tensor"]) + cached
-    bandwidth = memory_bandwidth()
+    bandwidth, generation = memory_bandwidth(), topology.of_kind(found[0].device_kind)
+    stated = generation.bandwidth / generation.devices if generation else bandwidth
     return {
         "tokens_per_second_per_chip": counts.sampled / whole / devices.chips(found),
+        "at_most": shape.all_rows * stated / read / devices.chips(found),
         "nodes_per_second": nodes / whole,
         "step_seconds": step,
         "occupancy": counts.occupancy,

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jorney import devices, sharding, topology
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_one_of
 from jorney.machine.aot import needs_of
 from jorney.machine.bench.published import of_device
 from jorney.machine.measured import matrix_product
@@ -26,6 +26,7 @@ from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.transformer import REMAT_POLICIES
 from jorney.policy import EMBEDDED, read_architecture
+from jorney.precision import EXACT, PRECISIONS, products
 from jorney.train import state as states
 from jorney.train.loop import put
 from jorney.train.objective import StepShape, TrainingConfig, objective_of, objectives
@@ -46,6 +47,7 @@ class TrainBench:
       head_chunk: tokens of a device whose logits are held at a time.
       accumulate, remat: as in training.
       dtype: of the computation; `optimizer` has those of parameters and moments.
+      precision: of matrix products, "dtype" or "fast" (see `jorney.load`).
       steps: between two looks at the clock.
       runs: of so many steps; their median counts.
     """
@@ -60,6 +62,7 @@ class TrainBench:
     accumulate: int = 1
     remat: str = "none"
     dtype: str = "bfloat16"
+    precision: str = EXACT
     steps: int = 3
     runs: int = 5
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
@@ -67,9 +70,10 @@ class TrainBench:
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "rows", "length", "prompt", "completion", "head_chunk", "accumulate", "steps", "runs")
-        for name, allowed in (("objective", tuple(objectives())), ("dtype", DTYPES), ("remat", tuple(REMAT_POLICIES))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
+        expect_one_of(objectives(), self, "", "objective")
+        expect_one_of(DTYPES, self, "", "dtype")
+        expect_one_of(PRECISIONS, self, "", "precision")
+        expect_one_of(REMAT_POLICIES, self, "", "remat")
         if self.rows % self.accumulate:
             raise ValueError(f"rows = {self.rows}: expected a multiple of accumulate = {self.accumulate}")
 
@@ -87,7 +91,8 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     """Measures; returns figures by name.
 
     Returns:
-      step_seconds, tokens_per_second_per_chip; mfu_full and mfu_causal, of the vendor's figure for the chip or, where none is
+      step_seconds, tokens_per_second_per_chip, at_most (the rate that the plan's bounds allow, on chips that are not in its
+      table the rate of the operations alone); mfu_full and mfu_causal, of the vendor's figure for the chip or, where none is
       known, of the product of two matrices measured here ("peak" tells which); compile_seconds; of a device, in GB:
       arguments_gb and temporaries_gb as XLA plans them, memory_gb as it was. On a TPU also what `jorney plan` prints, and what
       others have published for such a chip.
@@ -100,17 +105,18 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     if command.rows // command.accumulate % sharding.ways("batch", mesh):
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
     shape = objective_of(config).shape(model, config, jnp.dtype(command.dtype))
-    with jax.set_mesh(mesh):
+    with jax.set_mesh(mesh), jax.default_matmul_precision(products(command.dtype, command.precision)):
         step, state, batch, compiled_in = _prepare(config, shape, mesh)
         say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
         seconds = _measure(command, step, state, batch)
     found = mesh.devices.flatten().tolist()
     chips, stated = devices.chips(found), devices.peak(found[0])
-    peak = stated or matrix_product(command.dtype)
+    peak = stated or matrix_product(command.dtype, command.precision)
     plan = step.memory_analysis()
     return {
         "step_seconds": seconds,
         "tokens_per_second_per_chip": shape.tokens / seconds / chips,
+        "at_most": shape.tokens / (shape.flops("causal") / peak),
         **{f"mfu_{name}": shape.flops(name) / seconds / chips / peak for name in flops.CONVENTIONS},
         "peak": f"{peak / 1e12:.3g} TFLOP/s, {'stated for' if stated else 'measured on'} {found[0].device_kind}",
         "compile_seconds": compiled_in,
@@ -121,17 +127,20 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
     }
 
 
-def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chips: int) -> dict[str, str]:
-    """The lines of the plan, and published rates, where the chip is in the table of machines."""
+def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chips: int) -> dict[str, Any]:
+    """The plan's bound and its lines, and published rates, where the chip is in the table of machines."""
     kind = mesh.devices.flat[0].device_kind
     generation = topology.of_kind(kind)
     if generation is None:
         return {}
     machine = topology.Slice(kind, generation, chips)
-    program = training_step(command.objective, model, command.training, jnp.dtype(command.dtype), machine, mesh)
-    facts = report.facts(planned(program, machine, needs_of(step, machine.capacity, program.trips)))
+    program = training_step(
+        command.objective, model, command.training, jnp.dtype(command.dtype), machine, mesh, command.precision
+    )
+    made = planned(program, machine, needs_of(step, machine.capacity, program.trips))
     rates = {f"published, {one.system}": one.describe() for one in of_device(kind)}
-    return {**{f"plan: {name}": figure for name, figure in facts}, **rates}
+    lines = {f"plan: {name}": figure for name, figure in report.facts(made)}
+    return {"at_most": made.tokens_per_second_per_chip, **lines, **rates}
 
 
 def _prepare(config: TrainingConfig, shape: StepShape, mesh: Mesh) -> tuple[Any, Any, Any, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,30 +14,19 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.engine import cache
-from jorney.engine.decode import DecodeRows, decode_chunk, extend, prefill, share
+from jorney.engine.decode import decode_chunk, extend, prefill, share
 from jorney.engine.drawing import SamplingParams
+from jorney.engine.memory import decoding, readings, token_bytes, weight_bytes
 from jorney.engine.programs import Shape
 from jorney.engine.reads import Batch, arrays
 from jorney.machine.plan.planned import AotProgram, Planned, compile_program
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.precision import EXACT, products
 from jorney.topology import Slice
 
 _ENDS = (0,)  # ids that end a text; which they are changes nothing
-
-
-def weight_bytes(model: ModelConfig, dtype: Any, mesh: Mesh) -> float:
-    """Of a model's parameters on one device, as the engine holds them."""
-    return jnp.dtype(dtype).itemsize * sum(
-        math.prod(parameters.full_shape(model, row)) / math.prod(sharding.ways(axis, mesh) for axis in row.axes)
-        for row in parameters.table(model).values()
-    )
-
-
-def token_bytes(model: ModelConfig, dtype: Any, mesh: Mesh) -> float:
-    """Of a cached token's keys and values on one device that holds it."""
-    return cache.nbytes(model, 1, jnp.dtype(dtype).itemsize, "tpu") / sharding.ways("kv_heads", mesh)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +37,7 @@ class PlannedEngine:
     shape: Shape
     dtype: Any
     mesh: Mesh
+    precision: str = EXACT
 
     def programs(self, label: str, machine: Slice, beside: float = 0.0) -> list[AotProgram]:
         """All of them.
@@ -67,11 +56,11 @@ class PlannedEngine:
             return AotProgram(f"{label} {name}", make, steps, work, tokens, steps, resident, beside)
 
         found = [program(f"share {shape.shared}", shape.shared, 0, self._share)] if shape.shared else []
-        for packed, sizes in ((True, shape.prefills), (False, shape.extends)):
-            for count, length in sizes:
-                batch = Batch([], count, length, packed)
-                name, tokens = (f"prefill {length}", length) if packed else (f"extend {count}x{length}", count * length)
-                found.append(program(name, tokens, count, partial(self._read, batch)))
+        for batch in readings(shape):
+            reads = shape.ways * batch.count
+            tokens = shape.ways * batch.length * (1 if batch.packed else batch.count)
+            name = f"prefill {tokens}" if batch.packed else f"extend {reads}x{batch.length}"
+            found.append(program(name, tokens, reads, partial(self._read, batch)))
         if model.head == "lm":
             tokens = shape.all_rows * shape.chunk
             found.append(program(f"decode {shape.all_rows}x{shape.chunk}", tokens, tokens, self._decode, shape.chunk))
@@ -119,18 +108,14 @@ class PlannedEngine:
         return self._lower(function, self._params(), self._shared(), self._pools(), what, self._sampling(), donate=2)
 
     def _decode(self) -> Any:
-        R, C, A = self.shape.all_rows, self.shape.chunk, self.shape.slots
-        of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields}
-        more = {"active": np.zeros(R, bool), "keys": np.zeros((R, 2), np.uint32), "slots": np.zeros((R, C), np.int32)}
-        rows = DecodeRows(**{**of_rows, **more, "visible": np.zeros((R, A // 8), np.uint8)})
-        given = self._given((rows, np.zeros(self.model.vocab_size, bool), np.int32(0)))
-        held = self._params(), self._shared(), self._pools()
-        return self._lower(decode_chunk, *held, *given, self._sampling(), statics=(_ENDS, C), donate=2)
+        given = self._given((decoding(self.shape), np.zeros(self.model.vocab_size, bool), np.int32(0)))
+        held, statics = (self._params(), self._shared(), self._pools()), (_ENDS, self.shape.chunk)
+        return self._lower(decode_chunk, *held, *given, self._sampling(), statics=statics, donate=2)
 
     def _lower(self, function: Any, *arguments: Any, statics: tuple[Any, ...] = (), donate: int | None = None) -> Any:
         program = jax.jit(partial(function, self.model, self.dtype, *statics), donate_argnums=donate)
-        with jax.set_mesh(self.mesh):
-            return program.trace(*arguments).lower(lowering_platforms=("tpu",))
+        with jax.set_mesh(self.mesh), jax.default_matmul_precision(products(self.dtype, self.precision)):
+            return program.trace(*arguments).lower(lowering_platforms=(self.mesh.devices.flat[0].platform,))
 
     def _array(self, shape: tuple[int, ...], dtype: Any, *axes: str | None) -> Any:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding.named(self.mesh, *axes))

@@ -90,11 +90,12 @@ def make(
     Raises:
       ValueError: mesh, rows or lengths do not suit machine and model; names the field.
     """
-    planner = Planner(command, machine, prompt)
+    planner = Planner(command, machine, prompt, weigh=True, say=say)
     programs = planner.programs()
     planned = []
     for number, program in enumerate(programs, start=1):
-        say(f"compiling {program.name}, {number} of {len(programs)}")
+        if program.needs is None:
+            say(f"compiling {program.name}, {number} of {len(programs)}")
         planned.append(compile_program(program, planner.machine))
     rooms = {}
     for label, engine in planner.engines.items():

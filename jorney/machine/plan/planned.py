@@ -23,6 +23,7 @@ class AotProgram:
       passes: how often a run goes through its arguments' memory at least.
       resident: {name: bytes of a chip}, of the arguments, for the report.
       beside: bytes of a device that something else holds while the program runs.
+      needs: what it needs, where it was compiled already.
     """
 
     name: str
@@ -33,6 +34,7 @@ class AotProgram:
     passes: int
     resident: dict[str, float]
     beside: float = 0.0
+    needs: aot.Needs | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Planned:
 
 def compile_program(program: AotProgram, machine: Slice) -> Planned:
     """Compiles a program for a machine; the bounds of one that does not fit are of its operations alone."""
-    return planned(program, machine, aot.compile_for(machine, program.lower(), program.trips))
+    return planned(program, machine, program.needs or aot.compile_for(machine, program.lower(), program.trips))
 
 
 def planned(program: AotProgram, machine: Slice, needs: aot.Needs) -> Planned:

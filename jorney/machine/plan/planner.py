@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Protocol
 
 import jax.numpy as jnp
@@ -11,12 +12,13 @@ from jax.sharding import Mesh
 from jorney import sharding
 from jorney.engine import generate
 from jorney.engine.generate import SamplingConfig
-from jorney.engine.programs import Shape, Work, fit
+from jorney.engine.memory import Memory, Tenant, beside, share_out
+from jorney.engine.programs import Shape, Work
 from jorney.judge import rollouts
-from jorney.judge.reward_model import PROBLEMS_HELD, engine_shape
+from jorney.judge.reward_model import PROBLEMS_HELD, held_work
 from jorney.judge.rollouts import RolloutConfig
 from jorney.machine import aot
-from jorney.machine.plan.engine_programs import PlannedEngine, token_bytes, weight_bytes
+from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.training_step import training_step
 from jorney.model.architecture import ModelConfig
@@ -35,6 +37,7 @@ class Configuration(Protocol):
     Attributes:
       model: a preset, a folder or a hub id.
       dtype: of the computation.
+      precision: of matrix products, see `jorney.precision`.
       all_hosts: whether all hosts run its programs together. Else each runs them by itself, on its part of the machine.
     """
 
@@ -43,6 +46,9 @@ class Configuration(Protocol):
 
     @property
     def dtype(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
 
     @property
     def all_hosts(self) -> bool: ...
@@ -56,17 +62,29 @@ class Planner:
 
     Args:
       prompt: tokens of the longest prompt.
+      weigh: whether programs of engines are compiled, so that caches leave them what they need, as in a run; else a share of
+        the memory is left for them.
+      say: told what is being compiled.
 
     Attributes:
-      machine: that the programs are for: the whole, or one host's part.
+      machine: that the programs are for: the whole, or one host's part; of its memory, what the configuration may use.
       engines: {label: engine}.
     """
 
-    def __init__(self, command: Configuration, machine: Slice, prompt: int) -> None:
-        self.command, self.prompt = command, prompt
+    def __init__(
+        self,
+        command: Configuration,
+        machine: Slice,
+        prompt: int,
+        weigh: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.command, self.prompt, self._weigh, self._say = command, prompt, weigh, say
         self.model, self.dtype = read_architecture(command.model), jnp.dtype(command.dtype)
         self.engines: dict[str, PlannedEngine] = {}
-        self.machine = machine if command.all_hosts else machine.of_one_host
+        self._weighed: dict[PlannedEngine, list[aot.Needs]] = {}
+        own = machine if command.all_hosts else machine.of_one_host
+        self.machine = own.with_memory(min((own.capacity, *_stated(command))))
 
     def programs(self) -> list[AotProgram]:
         """In the order in which they first run.
@@ -80,6 +98,10 @@ class Planner:
         """A mesh of the machine's chips."""
         return aot.make_mesh(self.machine, config)
 
+    def sampling_mesh(self, config: sharding.MeshConfig) -> Mesh:
+        """The same for sampling, where no mesh is stated for it."""
+        return sharding.for_sampling(self.mesh(config), self.model.kv_heads)
+
     def judge(self, name: str) -> ModelConfig:
         """A reward model; one with a language model's head is read out at two labels, as `judge.readouts.classifier` does."""
         found = read_architecture(name)
@@ -88,40 +110,70 @@ class Planner:
     def step(self, name: str, config: TrainingConfig, mesh: Mesh) -> AotProgram:
         """A training's step."""
         objective_of(config).check(self.model, config)
-        return training_step(f"{name} step", self.model, config, self.dtype, self.machine, mesh)
+        return training_step(f"{name} step", self.model, config, self.dtype, self.machine, mesh, self.command.precision)
 
     def trees(self, config: expand.ExpandConfig, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
         """The engine that grows trees, and their judge's; None judges on the host."""
-        work = expand.work_of(config, _MANY, _OPENING)
-        return self._judged("trees", work, judge, config.depth * config.step_tokens, mesh)
+        return self._judged("trees", expand.work_of(config, _MANY, _OPENING), judge, mesh)
 
     def completions(self, label: str, config: SamplingConfig, mesh: Mesh, judge: ModelConfig | None = None) -> list[AotProgram]:
         """The engine that samples whole solutions, and their judge's, where there is one."""
-        return self._judged(label, generate.work_of(_MANY, config), judge, config.max_tokens, mesh)
+        return self._judged(label, generate.work_of(_MANY, config), judge, mesh)
 
     def rollouts(self, config: RolloutConfig, mesh: Mesh) -> list[AotProgram]:
         """The engines that sample solutions, and completions of their steps."""
         longest = config.max_tokens
         work = rollouts.work_of(config, _MANY, longest, config.solutions * longest)
         solutions = self.completions("solutions", config.sampling(config.solutions, 0), mesh)
-        return [*solutions, *self._fitted("rollouts", work, mesh)]
+        return [*solutions, *self._judged("rollouts", work, None, mesh)]
 
-    def _judged(self, label: str, work: Work, judge: ModelConfig | None, path: int, mesh: Mesh) -> list[AotProgram]:
-        """An engine, and that of a reward model beside it, which reads paths of so many tokens; None judges on the host."""
-        beside, judging = 0.0, []
+    def _judged(self, label: str, work: Work, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
+        """An engine, and that of a reward model beside it, which reads its paths; None judges on the host.
+
+        In the shapes that they would take on the machine (`engine.memory`).
+        """
+        tenants = [Tenant("policy", self.model, self.dtype, mesh, work, self.prompt)]
         if judge:
-            shape = engine_shape(PROBLEMS_HELD, min(judge.positions, self.prompt + path))
-            beside = weight_bytes(judge, self.dtype, mesh) + shape.tokens * token_bytes(judge, self.dtype, mesh)
-            judging = self._engine("judge", judge, shape, mesh, weight_bytes(self.model, self.dtype, mesh))
-        return [*self._fitted(label, work, mesh, beside), *judging]
+            asked = held_work(PROBLEMS_HELD, min(judge.positions, self.prompt + work.needed))
+            tenants.append(Tenant("judge", judge, self.dtype, mesh, asked, 0))
+        labels = {"policy": label, "judge": "judge"}
+        memory = Memory(self.machine.capacity, {f"the {one.name}'s weights": one.weights for one in tenants})
 
-    def _fitted(self, label: str, work: Work, mesh: Mesh, beside: float = 0.0) -> list[AotProgram]:
-        """An engine in the shape that it would take on the machine."""
-        free = self.machine.capacity - weight_bytes(self.model, self.dtype, mesh) - beside
-        room = max(0, generate.tokens_in(free, self.model, self.dtype, mesh))
-        shape = fit(work, self.prompt, 0, self.model.positions, sharding.ways("batch", mesh), room)
-        return self._engine(label, self.model, shape, mesh, beside)
+        def temporaries(tenant: Tenant, shape: Shape) -> float:
+            return self._temporaries(labels[tenant.name], tenant, shape) if self._weigh else 0.0
 
-    def _engine(self, label: str, model: ModelConfig, shape: Shape, mesh: Mesh, beside: float) -> list[AotProgram]:
-        self.engines[label] = PlannedEngine(model, shape, self.dtype, mesh)
-        return self.engines[label].programs(label, self.machine, beside)
+        shapes = share_out(tenants, memory, temporaries)
+        held = [tenant.weights + tenant.cache(shape) for tenant, shape in zip(tenants, shapes, strict=True)]
+        found = []
+        for tenant, shape, own in zip(tenants, shapes, held, strict=True):
+            engine = self.engines[labels[tenant.name]] = PlannedEngine(
+                tenant.config, shape, self.dtype, mesh, self.command.precision
+            )
+            programs = engine.programs(labels[tenant.name], self.machine, sum(held) - own)
+            if engine in self._weighed:
+                pairs = zip(programs, self._weighed[engine], strict=True)
+                programs = [dataclasses.replace(one, needs=needs) for one, needs in pairs]
+            found += programs
+        return found
+
+    def _temporaries(self, label: str, tenant: Tenant, shape: Shape) -> float:
+        """Bytes of a device that the hungriest of an engine's programs holds while it runs."""
+        engine = PlannedEngine(tenant.config, shape, self.dtype, tenant.mesh, self.command.precision)
+        if engine not in self._weighed:
+            self._weighed[engine] = []
+            for one in engine.programs(label, self.machine):
+                self._say(f"compiling {one.name}")
+                self._weighed[engine].append(aot.compile_for(self.machine, one.lower(), one.trips))
+        held = tenant.weights + tenant.cache(shape)
+        return max(
+            one.needed_bytes - held
+            if one.temp_bytes is None or one.argument_bytes is None
+            else beside(one.argument_bytes, one.temp_bytes, held)
+            for one in self._weighed[engine]
+        )
+
+
+def _stated(command: Configuration) -> list[float]:
+    """The bytes of a device that a configuration's meshes may use, where it states them."""
+    fields = vars(command).values()
+    return [value.memory for value in fields if isinstance(value, sharding.MeshConfig) and value.memory is not None]

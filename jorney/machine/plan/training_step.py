@@ -13,6 +13,7 @@ from jorney.machine.plan.planned import AotProgram
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.precision import EXACT, products
 from jorney.topology import Slice
 from jorney.train import state as states
 from jorney.train.objective import StepShape, TrainingConfig, objective_of
@@ -20,7 +21,9 @@ from jorney.train.optimizer import make_optimizer
 from jorney.train.step import make_train_step
 
 
-def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: Any, machine: Slice, mesh: Mesh) -> AotProgram:
+def training_step(
+    name: str, model: ModelConfig, config: TrainingConfig, dtype: Any, machine: Slice, mesh: Mesh, precision: str = EXACT
+) -> AotProgram:
     """The step of `train.loop`. Raises ValueError where the rows do not divide over the machine, or a length is not stated."""
     objective = objective_of(config)
     step = objective.shape(model, config, dtype)
@@ -37,7 +40,7 @@ def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: 
     sizes = {kind: jnp.dtype(getattr(config.optimizer, kind)).itemsize for kind in ("master", "moments")}
     return AotProgram(
         name,
-        lambda: _lower(step, config, mesh),
+        lambda: _lower(step, config, mesh, products(dtype, precision)),
         trips,
         {convention: step.flops(convention) for convention in flops.CONVENTIONS},
         step.tokens,
@@ -46,7 +49,7 @@ def training_step(name: str, model: ModelConfig, config: TrainingConfig, dtype: 
     )
 
 
-def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh) -> Any:
+def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh, exact: str) -> Any:
     optimizer = make_optimizer(config.optimizer)
     where = states.state_shardings(step.model, mesh, optimizer)
     params = parameters.abstract(step.model, jnp.dtype(config.optimizer.master))
@@ -56,5 +59,5 @@ def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh) -> Any:
     run = make_train_step(step.loss_fn, optimizer, config.accumulate)
     program = jax.jit(run, donate_argnums=0, out_shardings=(where, None))
     rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
-    with jax.set_mesh(mesh):
+    with jax.set_mesh(mesh), jax.default_matmul_precision(exact):
         return program.trace(state, batch, rate).lower(lowering_platforms=("tpu",))

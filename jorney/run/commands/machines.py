@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from typing import Any, ClassVar
 
-from jorney import config, devices
-from jorney.machine.bench import sample, train
+from jorney import config, devices, storage
+from jorney.distributed import DistributedConfig, initialize, is_main
+from jorney.machine.bench import machine, sample, train
+from jorney.machine.bench.machine import MachineBench, of_hosts
 from jorney.machine.bench.sample import SampleBench
 from jorney.machine.bench.train import TrainBench
 from jorney.machine.plan import plan
@@ -51,6 +54,46 @@ class BenchTrainCommand(TrainBench, Command):
         devices.keep_freed_memory()
         progress = Progress()
         show(train.run(self, progress.say), progress, "{:28} {}", ",.4g")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchAllCommand(MachineBench, Command):
+    """A machine's throughput at training, decoding and growing trees, as one JSON object.
+
+    Attributes:
+      output: a file, local or gs://, that gets the object; "" prints it.
+      model: of all three, in place of theirs; "" leaves them as they are.
+      distributed: how the processes of several hosts find each other.
+    """
+
+    command: ClassVar[str] = "bench all"
+    common = (
+        *("output", "model", "train.rows", "train.length", "train.remat", "train.mesh.fsdp", "decode.rows", "trees.rows"),
+        *("trees.trees", "trees.mesh.tensor", "distributed.coordinator"),
+    )
+
+    output: str = ""
+    model: str = ""
+    distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
+
+    @classmethod
+    def default(cls) -> BenchAllCommand:
+        return cls(**vars(of_hosts()))
+
+    def execute(self) -> None:
+        use_jax()
+        devices.keep_freed_memory()
+        initialize(self.distributed)
+        progress = Progress(quiet=not is_main())
+        parts = {name: getattr(self, name) for name in ("train", "decode", "trees")}
+        if self.model:
+            parts = {name: dataclasses.replace(part, model=self.model) for name, part in parts.items()}
+        found = machine.run(MachineBench(**parts), progress.say)
+        if is_main() and self.output:
+            storage.write_json(self.output, found)
+            progress.say(f"{self.output}: written")
+        elif is_main():
+            print(json.dumps(found, indent=2))
 
 
 @dataclasses.dataclass(frozen=True)

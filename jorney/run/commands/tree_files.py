@@ -217,7 +217,7 @@ def _shown(value: Any) -> str:
 
 def _trees(source: str, progress: Progress) -> Iterator[Tree]:
     """The trees of a .jsonl file, or of the folder that `jorney expand` wrote, one after another."""
-    where = storage.path(source)
+    where = storage.follow(source)
     if source.endswith(".jsonl"):
         files = [source]
     elif (where / "parts").exists():
@@ -241,7 +241,7 @@ def _rows(source: str) -> tuple[Iterator[tuple[str, Row]], int]:
 
 
 def _lines(file: str) -> int:
-    where = storage.path(file)
+    where = storage.follow(file)
     if not where.exists():
         raise FileNotFoundError(f"{file}: no such file")
     with where.open("rb") as opened:

@@ -22,6 +22,7 @@ from jorney.judge.rollouts import RolloutConfig
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED, resolve
+from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
 from jorney.run.artifact import Artifact, Done, Lacking, Model
@@ -36,7 +37,7 @@ from jorney.run.stages.judges.kinds import JudgedBy, prm_judge
 from jorney.run.stages.judges.labelling import plan_rollouts
 from jorney.run.stages.judges.reward_training import plan_prm, sampled
 from jorney.run.stages.lessons import Lesson, plan_phase1, plan_phase2
-from jorney.run.stages.preferences import plan_pairs
+from jorney.run.stages.pairing import OWN, plan_pairs, sampled_pairs
 from jorney.run.stages.resampling import plan_resampling
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
@@ -100,6 +101,7 @@ class RunConfig(Command):
       model: what `jorney.load` takes.
       step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
       dtype: of the computation, "float32" or "bfloat16"; master weights are float32.
+      precision: of products in float32: "dtype", float32 on every platform, or "fast", bfloat16 on TPUs, TF32 on recent GPUs.
       seed: of everything random.
       until: the last part that runs: "sft_phase1", "phase2" (trees, thoughts and the models trained on them) or "dpo" (all).
       judge: of the steps in trees: "verifier" (exact, Countdown), "prm" (trained on rollouts of phase 1) or "llm" (a language
@@ -126,6 +128,7 @@ class RunConfig(Command):
     model: str = EMBEDDED
     step_format: str = "abel"
     dtype: str = "float32"
+    precision: str = EXACT
     seed: int = 0
     until: str = "dpo"
     judge: str = "verifier"
@@ -151,13 +154,15 @@ class RunConfig(Command):
     def __post_init__(self) -> None:
         for name, allowed in (("step_format", FORMATS), ("dtype", DTYPES), ("until", UNTIL), ("judge", TREE_JUDGES)):
             expect_one_of(allowed, self, "", name)
+        expect_one_of(PRECISIONS, self, "", "precision")
         if self.expand.step_format != self.step_format:
             raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
         if not 0 < self.share <= 0.5:
             raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
         expect_at_least(1, self, "", "long_tokens")
         if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
-            raise ValueError("judge = 'verifier': expected 'prm' or 'llm', since only Countdown's steps can be verified")
+            only = f"only steps of {domains.verifiable()} can be verified"
+            raise ValueError(f"judge = 'verifier': expected 'prm' or 'llm': {only}")
 
     def long(self) -> EvaluateConfig:
         """How models that were trained on journeys are evaluated."""
@@ -204,6 +209,7 @@ class Run:
             config.seed,
             progress,
             sampling_mesh=config.sampling_mesh,
+            precision=config.precision,
         )
         self._stages: dict[str, Artifact] = {}
         self._done: dict[str, Done] = {}
@@ -314,7 +320,7 @@ class Run:
         tenth = max(1, round(config.share * len(problems)))
         few, held_out = problems[:tenth], problems[tenth : 2 * tenth]
         rollouts = self._add(plan_rollouts(space, phase1, few, config.rollouts))
-        prm = self._add(plan_prm(space, phase1, sampled(rollouts), rollouts.key, held_out, config.rollouts, config.prm))
+        prm = self._add(plan_prm(space, phase1, sampled(rollouts, few), rollouts.key, held_out, config.rollouts, config.prm))
 
         grown = (space, phase1, problems, config.expand)
         if config.judge == "llm":
@@ -344,9 +350,7 @@ class Run:
 
         if config.until == "dpo":
             pairs = self._add(plan_pairs(space, journey, few, config.long(), config.dpo))
-            dpo = self._add(
-                plan_training(space, "dpo", journey, preferences.sampled(pairs), pairs.key, config.dpo, preferences.OWN)
-            ).model
+            dpo = self._add(plan_training(space, "dpo", journey, sampled_pairs(pairs, few), pairs.key, config.dpo, OWN)).model
             self._add(plan_evaluation(space, "evaluate_dpo", dpo, test, config.long()))
 
 

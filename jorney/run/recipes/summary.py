@@ -15,6 +15,7 @@ from jorney.run.stages.expansion import read_trees
 from jorney.show import Sample, SampleOutput
 from jorney.show.names import BASE, DPO, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.behaviour import behaviour
+from jorney.solve.resample import takes_oracle
 from jorney.solve.statistics import mcnemar
 from jorney.thought.derive import shortcuts
 from jorney.thought.thought import Thought
@@ -62,6 +63,7 @@ def make_report(
         made["left_out"] = dict(left_out)
     if "resampling" in done:
         made["controls"] = {control: done["resampling"].result[control] for control in RESAMPLED}
+        made["controls"][UNTIL] = {**made["controls"][UNTIL], "oracle": takes_oracle(test)}
         made["controls"] |= {control: done[f"evaluate_{control}"].result for control in CONTROLS}
         correct |= storage.read_json(done["resampling"].folder / "correct.json")
     made["comparisons"] = [compare(a, b, correct) for a, b in COMPARISONS if a in correct and b in correct]

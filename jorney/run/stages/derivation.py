@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -77,7 +78,8 @@ def plan_thoughts(
             storage.write_jsonl(folder / f"{name}.jsonl", (thought.to_json() for thought in thoughts))
         return {name: describe(thoughts) for name, thoughts in found.items()}
 
-    return space.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees")
+    # 1: keywords are counted as whole words.
+    return space.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees", revision=1)
 
 
 def read_thoughts(file: storage.PathLike) -> list[Thought]:
@@ -86,6 +88,7 @@ def read_thoughts(file: storage.PathLike) -> list[Thought]:
 
 
 KEYWORDS = ("Wait", "Alternatively", "Therefore", "Let me compute", "Consider", "if", "possible", "Go back")
+_WHOLE = {keyword: re.compile(rf"\b{re.escape(keyword)}\b") for keyword in KEYWORDS}  # "if" is no part of "different"
 
 
 def describe(thoughts: Sequence[Thought]) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def describe(thoughts: Sequence[Thought]) -> dict[str, Any]:
     count = len(thoughts)
     words: Counter[str] = Counter()
     for thought, keyword in itertools.product(thoughts, KEYWORDS):
-        words[keyword] += thought.text.count(keyword)
+        words[keyword] += len(_WHOLE[keyword].findall(thought.text))
     return {
         "count": count,
         "mean_lines": sum(len(thought.text.splitlines()) for thought in thoughts) / max(1, count),

@@ -12,32 +12,37 @@ from jorney.domain.problem import Problem
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run.artifact import Artifact, Done, Model
-from jorney.run.parts import Finished, Making, Parts
-from jorney.run.stage import ProblemsCommand
+from jorney.run.parts import ALL, Finished, Making, Parts, Share
+from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, summarise
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateCommand(ProblemsCommand):
+class EvaluateCommand(SampledCommand):
     """A model's accuracy on problems: one completion each, graded."""
 
     command: ClassVar[str] = "evaluate"
     split: ClassVar[str] = "test"
-    common = ("model", "problems", "limit", "output", "evaluate.max-tokens", "evaluate.temperature", "evaluate.rows", "seed")
+    common = (
+        *("model", "problems", "limit", "output", "evaluate.max-tokens", "evaluate.temperature", "evaluate.rows"),
+        *("shard", "seed"),
+    )
 
     output: str = "runs/evaluate"
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
-        return [plan_evaluation(space, self.command, model, self.read_problems(), self.evaluate)]
+        return [plan_evaluation(space, self.command, model, self.read_problems(), self.evaluate, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return planner.completions("evaluate", self.evaluate.sampling(0), planner.mesh(self.mesh))
+        return planner.completions("evaluate", self.evaluate.sampling(0), planner.sampling_mesh(self.mesh))
 
 
-def plan_evaluation(space: Workspace, name: str, model: Model, problems: Sequence[Problem], config: EvaluateConfig) -> Artifact:
+def plan_evaluation(
+    space: Workspace, name: str, model: Model, problems: Sequence[Problem], config: EvaluateConfig, share: Share = ALL
+) -> Artifact:
     """Grades one completion of every problem."""
 
     def work(folder: storage.Path) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def plan_evaluation(space: Workspace, name: str, model: Model, problems: Sequenc
                 right, count = right + one.correct, count + 1
                 yield Finished([dataclasses.asdict(one)], f"{right / count:.1%} right")
 
-        Parts(folder / "parts").fill(space.progress, "problems", problems, len(problems), grade)
+        Parts(folder / "parts").fill_share(space.progress, "problems", problems, share, grade)
         return summarise(read_graded(folder, problems), config)
 
     # The problems whole: a file may keep its ids and change its questions.

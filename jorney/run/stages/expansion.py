@@ -15,10 +15,10 @@ from jorney.judge import exact
 from jorney.judge.judge import Judge
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.progress import Unfinished
-from jorney.run.artifact import Artifact, Model, source_digest
-from jorney.run.parts import Finished, Making, Parts
-from jorney.run.stage import ProblemsCommand
+from jorney.run.artifact import Artifact, Model
+from jorney.run.identity import source_digest
+from jorney.run.parts import ALL, Finished, Making, Parts, Share
+from jorney.run.stage import SampledCommand
 from jorney.run.stages.judges.kinds import JudgedBy
 from jorney.run.workspace import Workspace
 from jorney.thought.derive import shortcuts
@@ -27,13 +27,8 @@ from jorney.tree.tree import ROOT, Tree, from_json
 
 
 @dataclasses.dataclass(frozen=True)
-class ExpandCommand(JudgedBy, ProblemsCommand):
-    """Reasoning trees of problems, judged and pruned.
-
-    Attributes:
-      shard: "i/n": grows every n-th problem, from the i-th (from 0). Programs that differ in this alone share their output,
-        on as many hosts; none needs the others, and the last to end completes it.
-    """
+class ExpandCommand(JudgedBy, SampledCommand):
+    """Reasoning trees of problems, judged and pruned."""
 
     command: ClassVar[str] = "expand"
     common = (
@@ -43,23 +38,15 @@ class ExpandCommand(JudgedBy, ProblemsCommand):
 
     output: str = "runs/expand"
     limit: int | None = 100
-    shard: str = "0/1"
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        index, slash, count = self.shard.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            raise ValueError(f"shard = {self.shard!r}: expected i/n with i from 0 to n - 1, as 0/4")
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         problems = self.read_problems()
-        first, count = map(int, self.shard.split("/"))
         made = self.made(space, problems)
-        return [made.grown(plan_trees(space, model, problems, self.expand, made.judge, made.key, (first, count)))]
+        return [made.grown(plan_trees(space, model, problems, self.expand, made.judge, made.key, self.share))]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return planner.trees(self.expand, self.planned(planner), planner.mesh(self.mesh))
+        return planner.trees(self.expand, self.planned(planner), planner.sampling_mesh(self.mesh))
 
 
 def plan_trees(
@@ -69,18 +56,14 @@ def plan_trees(
     config: ExpandConfig,
     judge: Callable[[], Judge] = lambda: exact.judge,
     judge_key: str = "verifier",
-    shard: tuple[int, int] = (0, 1),
+    share: Share = ALL,
 ) -> Artifact:
     """Reasoning trees for every problem, in parts; a tree that is written is not grown again.
 
     Args:
       judge: makes the judge, when it is needed.
       judge_key: what the judge is known by.
-      shard: (i, n): this program grows every n-th problem, from the i-th; others, on the same folder, the rest. The artifact is
-        complete when the last of them is.
-
-    Raises (when it runs):
-      Unfinished: trees of other shares are not there yet.
+      share: of the problems; other programs, on the same folder, grow the rest, and the last of them completes the artifact.
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
@@ -91,20 +74,17 @@ def plan_trees(
                 solved += bool(shortcuts(tree, 1))
                 yield Finished([tree.to_json()], f"{solved / count:.0%} solved")
 
-        own = problems[shard[0] :: shard[1]]
-        Parts(folder / "parts").fill(space.progress, "trees", own, len(own), grown)
-        there = Parts(folder / "parts").ids
-        if missing := sum(problem.id not in there for problem in problems):
-            raise Unfinished(f"trees: share {shard[0]} of {shard[1]} is done; {missing:,} trees of other shares are missing")
+        Parts(folder / "parts").fill_share(space.progress, "trees", problems, share, grown)
         return health(list(read_trees(folder)))
 
     reads = [model.key, digest(problems), judge_key, config.decides()]
-    return space.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}")
+    # 1: a step's likelihood counts all that was sampled, certain ids too.
+    return space.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", revision=1)
 
 
 def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
     """The trees of a stage's folder, or of a .jsonl file."""
-    where = storage.path(folder)
+    where = storage.follow(folder)
     if os.fspath(where).endswith(".jsonl"):
         for number, row in storage.read_jsonl(os.fspath(where)):
             yield from_json(row, f"{where}: line {number}")
@@ -116,7 +96,7 @@ def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
 
 def trees_key(trees: str) -> str:
     """What a file or folder of trees is known by. Raises FileNotFoundError where there is none."""
-    where = storage.path(trees)
+    where = storage.follow(trees)
     if not where.exists():
         raise FileNotFoundError(f"{trees}: no such file or folder: expected trees that `jorney expand` wrote")
     parts = where / "parts"

@@ -11,7 +11,8 @@ from jorney import storage
 from jorney.config import expect_one_of
 from jorney.domain import domains
 from jorney.judge.llm import Account, Asker, Llm, LlmConfig
-from jorney.run.artifact import Artifact, Model, source_digest
+from jorney.run.artifact import Artifact, Model
+from jorney.run.identity import source_digest
 from jorney.run.parts import Finished, Making, Parts
 from jorney.run.stage import StageCommand
 from jorney.run.stages.derivation import THOUGHTS, describe, read_thoughts
@@ -90,7 +91,7 @@ def read_drafts(thoughts: storage.PathLike, trees: storage.PathLike, kinds: Sequ
     Raises:
       FileNotFoundError, ValueError: name the file, the line and what was expected.
     """
-    where = storage.path(thoughts)
+    where = storage.follow(thoughts)
     files = [where] if where.name.endswith(".jsonl") else [where / f"{name}.jsonl" for name in THOUGHTS]
     if not where.exists() or not any(file.exists() for file in files):
         raise FileNotFoundError(f"{thoughts}: expected the folder that `jorney derive` wrote, or one of its .jsonl files")

@@ -15,8 +15,8 @@ from jorney.judge.threshold import THRESHOLD
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run.artifact import Artifact, Model
-from jorney.run.parts import Finished, Making, Parts
-from jorney.run.stage import ProblemsCommand
+from jorney.run.parts import ALL, Finished, Making, Parts, Share
+from jorney.run.stage import SampledCommand
 from jorney.run.stages.expansion import plan_trees, read_trees
 from jorney.run.stages.judges.kinds import JudgedBy, judge_kind
 from jorney.run.workspace import Workspace
@@ -27,7 +27,7 @@ from jorney.solve.solver import Sampler
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchCommand(JudgedBy, ProblemsCommand):
+class SearchCommand(JudgedBy, SampledCommand):
     """A model's accuracy when it searches: the best of N solutions, or a beam of steps (Tree of Thoughts' BFS).
 
     The judge "verifier" is an oracle: it knows whether the target can still be reached.
@@ -40,7 +40,7 @@ class SearchCommand(JudgedBy, ProblemsCommand):
     split: ClassVar[str] = "test"
     common = (
         *("model", "problems", "limit", "judge", "output", "search.method", "search.n", "search.keep", "search.width"),
-        *("search.max-tokens", "search.step-tokens", "search.temperature", "search.rows", "search.aggregate", "seed"),
+        *("search.max-tokens", "search.step-tokens", "search.temperature", "search.rows", "shard", "seed"),
     )
 
     output: str = "runs/search"
@@ -52,11 +52,11 @@ class SearchCommand(JudgedBy, ProblemsCommand):
         usual = THRESHOLD if judge_kind(self.judge).scores and self.threshold is None else self.threshold
         made = dataclasses.replace(self, threshold=usual).made(space, problems)
         about = judge_kind(self.judge).told(problems)
-        first, last = plan_search(space, model, problems, self.search, made.judge, made.key, about)
+        first, last = plan_search(space, model, problems, self.search, made.judge, made.key, about, self.share)
         return [made.grown(first), last]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        mesh, judge = planner.mesh(self.mesh), self.planned(planner)
+        mesh, judge = planner.sampling_mesh(self.mesh), self.planned(planner)
         if grows := self.search.solver.expand(self.search, self.step_format):
             return planner.trees(grows, judge, mesh)
         return planner.completions("solutions", self.search.sampling(self.seed), mesh, judge)
@@ -70,6 +70,7 @@ def plan_search(
     judge: Callable[[], Judge],
     judge_key: str,
     told: str = "",
+    share: Share = ALL,
 ) -> list[Artifact]:
     """A search for every problem's answer; the last one's result is what it found.
 
@@ -84,9 +85,9 @@ def plan_search(
     solver = config.solver
     if isinstance(solver, Beam):
         planted = [tree for problem in problems for tree in solver.planted(problem, config)]
-        trees = plan_trees(space, model, planted, solver.expand(config, space.format.name), judge, judge_key)
+        trees = plan_trees(space, model, planted, solver.expand(config, space.format.name), judge, judge_key, share)
         return [trees, _plan_choice(space, trees, problems, config, solver, about)]
-    solutions = _plan_solutions(space, model, problems, config, judge, judge_key)
+    solutions = _plan_solutions(space, model, problems, config, judge, judge_key, share)
     return [solutions, _plan_selections(space, solutions, problems, config, about)]
 
 
@@ -135,6 +136,7 @@ def _plan_solutions(
     config: SearchConfig,
     judge: Callable[[], Judge],
     judge_key: str,
+    share: Share,
 ) -> Artifact:
     """Solutions of every problem, judged step by step and graded, in parts."""
 
@@ -145,7 +147,7 @@ def _plan_solutions(
                 right, total = right + sum(one.correct), total + len(one.correct)
                 yield Finished([one.to_json()], f"{right / max(1, total):.1%} of the solutions right")
 
-        Parts(folder / "parts").fill(space.progress, "problems", problems, len(problems), solve)
+        Parts(folder / "parts").fill_share(space.progress, "problems", problems, share, solve)
         found = _read(folder, problems)
         flags = [flag for one in found for flag in one.correct]
         return {"problems": len(found), "right": sum(flags) / max(1, len(flags))}

@@ -157,6 +157,7 @@ def with_reference(
         ("reference", model, dtype, chunk, policy.mesh),
         "reference log-probs",
         lambda params, batch: preference_log_probs(model, params, batch, dtype, "none", chunk),
+        policy.products,
         out_shardings=sharding.named(policy.mesh, None),  # every process reads all of them
     )
     found = []

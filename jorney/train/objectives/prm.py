@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
 
+from jorney import sharding
 from jorney.batch.branches import branch
 from jorney.batch.loader import Batches
-from jorney.batch.packing import Example
+from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
+from jorney.compiled import Compilations
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params, init, param_shardings
+from jorney.model.params import Params, init, param_shardings, table
 from jorney.model.transformer import branched_hidden_states, hidden_states, read_out
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
+from jorney.train.loop import put
 from jorney.train.metrics import Record
 from jorney.train.objective import PackedConfig, PackedObjective
 from jorney.train.step import Batch, LossFn
@@ -73,11 +79,18 @@ def reward_model(policy: ModelConfig) -> ModelConfig:
 def as_reward_model(policy: Policy, seed: int) -> Policy:
     """The policy as a `reward_model`, its head fresh."""
     config = reward_model(policy.config)
-    places, dtype = param_shardings(config, policy.mesh), policy.params["embedding"].dtype
-    # Jitted for the head alone: the rest of a fresh model is never made, and would not fit beside a large policy.
-    head = jax.jit(lambda key: init(config, key, dtype)["score"], out_shardings=places["score"])
-    trunk = {name: leaf for name, leaf in policy.params.items() if name in places}
-    return dataclasses.replace(policy, config=config, params={**trunk, "score": head(jax.random.key(seed))}, generation={})
+    head = fresh_head(config, policy.mesh, policy.params["embedding"].dtype)(jax.random.key(seed))
+    trunk = {name: leaf for name, leaf in policy.params.items() if name in {path[0] for path in table(config)}}
+    return dataclasses.replace(policy, config=config, params={**trunk, "score": head}, generation={})
+
+
+def fresh_head(config: ModelConfig, mesh: Mesh, dtype: Any) -> Any:
+    """Jitted: a random key -> a reward model's head, on a mesh.
+
+    For the head alone: the rest of a fresh model is never made, and would not fit beside a large policy.
+    """
+    place = param_shardings(config, mesh)["score"]
+    return jax.jit(lambda key: init(config, key, dtype)["score"], out_shardings=place)
 
 
 def encode_steps(
@@ -108,6 +121,39 @@ def labelled_example(
     ids, ends = encode_steps(tokenizer, step_format, question, steps, goes_on=False)
     known = tuple((end, label) for end, label in zip(ends, labels, strict=True) if label is not None)
     return Example((*ids, tokenizer.eos), prompt=len(step_format.encode(tokenizer, question)), labels=known)
+
+
+def score_steps(
+    policy: Policy, examples: Sequence[Example], config: PrmConfig, compilations: Compilations | None = None
+) -> list[list[float]]:
+    """How sure a reward model is of each labelled step of each example: the probability of "right".
+
+    Whole rows are read, on the policy's mesh; of several processes each calls it and gets all of them.
+    """
+    config.expect_split(policy.mesh)
+    compilations, model, dtype = compilations or Compilations(), policy.config, policy.dtype
+
+    def read(params: Params, batch: Batch) -> jax.Array:
+        hidden = hidden_states(model, params, batch["tokens"], batch["segment_ids"], batch["positions"], dtype, config.remat)
+        return jax.nn.softmax(read_out(model, params, hidden))[..., 1]
+
+    everywhere = sharding.named(policy.mesh, None, None)
+    program = compilations.program(
+        ("step scores", model, dtype, policy.mesh), "step scores", read, policy.products, out_shardings=everywhere
+    )
+    # A step's number in place of its label says which step a position of a row is the end of.
+    number = itertools.count()
+    numbered = [dataclasses.replace(one, labels=tuple((end, float(next(number))) for end, _ in one.labels)) for one in examples]
+    rows = pack(numbered, config.row_length, config.rows)
+    found = np.zeros(next(number), np.float32)
+    with jax.set_mesh(policy.mesh):
+        for start in range(0, len(rows), config.rows):
+            batch = {name: value[start : start + config.rows] for name, value in rows.arrays.items()}
+            which = batch.pop("labels")
+            scores = jax.device_get(program(policy.params, put(batch, policy.mesh)))
+            found[which[which >= 0].astype(int)] = scores[which >= 0]
+    ends = itertools.accumulate((len(one.labels) for one in examples), initial=0)
+    return [found[start:stop].tolist() for start, stop in itertools.pairwise(ends)]
 
 
 class Prm(PackedObjective[PrmConfig]):

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 
 import configurations
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -14,10 +15,14 @@ from jorney.machine import aot
 from jorney.machine.plan.plan import make
 from jorney.machine.plan.planned import Planned, compile_program
 from jorney.machine.plan.training_step import training_step
+from jorney.model import params as parameters
 from jorney.model.presets import PRESETS
 from jorney.sharding import MeshConfig
+from jorney.train import state as states
 from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.prm import fresh_head, reward_model
 from jorney.train.objectives.sft import SftConfig
+from jorney.train.optimizer import make_optimizer
 
 pytestmark = pytest.mark.slow
 GB = 1e9
@@ -67,6 +72,32 @@ def test_dpo_needs_no_more_than_sft() -> None:
     assert dpo.program.tokens == sft.program.tokens
     assert dpo.needed_bytes <= 1.004 * sft.needed_bytes
     assert dpo.needs.peak_bytes <= 1.004 * sft.needs.peak_bytes
+
+
+def test_a_reward_models_training_fits_sixteen_chips() -> None:
+    """Its step, as the configuration has it; and before it, nothing of what the state is made of is there twice."""
+    pytest.importorskip("libtpu")
+    command, machine = configurations.made("deepseekmath_7b_prm_v5e_16"), configurations.machine("deepseekmath_7b_prm_v5e_16")
+    plan = make(command, machine)
+    assert plan.fits
+    assert [one.program.name for one in plan.programs] == ["prm step"]
+    assert plan.programs[0].needed_bytes <= 12.0 * GB
+    model, mesh = reward_model(PRESETS["deepseekmath-7b"]), aot.make_mesh(machine, command.mesh)
+    optimizer = make_optimizer(command.prm.optimizer)
+    where = states.state_shardings(model, mesh, optimizer)
+    params = states.placed(parameters.abstract(model, jnp.float32), where.params)
+    one = 4 * parameters.count(model) / machine.devices
+    with jax.set_mesh(mesh):
+        key = jax.eval_shape(jax.random.key, 0)
+        head, state = (
+            program.trace(given).lower(lowering_platforms=("tpu",)).compile().memory_analysis()
+            for program, given in ((fresh_head(model, mesh, jnp.float32), key), (states.creator(optimizer, where), params))
+        )
+    # Nothing of the trunk is made with the head; the state takes the parameters' place and adds two moments.
+    assert head.output_size_in_bytes + head.temp_size_in_bytes < 0.01 * one
+    assert state.argument_size_in_bytes == pytest.approx(one, rel=0.01)
+    beside = state.output_size_in_bytes + state.temp_size_in_bytes - state.alias_size_in_bytes
+    assert state.argument_size_in_bytes + beside == pytest.approx(3 * one, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["deepseekmath_7b_expand_v5e_8", "deepseekmath_7b_expand_v5p_8"])

@@ -9,11 +9,12 @@ import pytest
 
 from jorney import topology
 from jorney.engine import cache
+from jorney.engine.memory import token_bytes, weight_bytes
 from jorney.engine.programs import Shape
 from jorney.machine import aot
 from jorney.machine.aot import Needs
 from jorney.machine.hlo import Traffic
-from jorney.machine.plan.engine_programs import PlannedEngine, token_bytes, weight_bytes
+from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import AotProgram, compile_program, planned
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops

@@ -66,7 +66,7 @@ def test_trees_of_version_1_are_valid(tmp_path, capsys) -> None:
             lambda lines: [*lines[:4], lines[4].replace('"rating"', '"grade"', 1)],
             "line 5: tree 'tree-4': node 0: the field 'grade'",
         ),
-        (lambda lines: [*lines[:4], lines[4].replace('"version": 2', '"version": 9')], "line 5: tree 'tree-4': version = 9"),
+        (lambda lines: [*lines[:4], lines[4].replace('"version": 3', '"version": 9')], "line 5: tree 'tree-4': version = 9"),
         (lambda lines: [], "holds no trees: expected at least one"),
     ],
 )
@@ -199,7 +199,7 @@ def test_the_schema_describes_what_is_written(capsys) -> None:
     node = told["properties"]["nodes"]["items"]
     assert set(tree) == set(told["properties"])
     assert {name for one in tree["nodes"] for name in one} | {"meta"} == set(node["properties"])
-    assert told["properties"]["version"] == {"const": 2}
+    assert told["properties"]["version"] == {"const": 3}
     assert (told["required"], node["required"]) == (["version", "id", "question", "answer", "step_format", "nodes"], ["parent"])
     assert node["properties"]["rating"]["enum"] == [1, 0, -1, None]
     assert all(field["description"] for field in node["properties"].values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -10,11 +11,15 @@ import pytest
 
 import jorney
 from jorney import cli, storage
+from jorney.distributed import DistributedConfig
 from jorney.domain.countdown.sets import Countdown, sample_problems
+from jorney.progress import Progress
 from jorney.run import inputs
 from jorney.run.parts import Parts
+from jorney.run.stage import read_model
+from jorney.run.stages.judges.reward_training import PrmCommand
 from jorney.text.step_format import ABEL
-from jorney.train.objectives.prm import as_reward_model
+from jorney.train.objectives.prm import PrmConfig, as_reward_model
 from jorney.tree.tree import Node, Tree
 
 ROLLOUTS = [
@@ -41,6 +46,10 @@ def run(folder: pathlib.Path, capsys, *arguments: str, code: int = 0) -> str:
     capsys.readouterr()
     assert cli.main([*arguments, "--output", str(folder / "out")]) == code
     return capsys.readouterr().err
+
+
+def rows_of(file: pathlib.Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def stage(folder: pathlib.Path, name: str) -> pathlib.Path:
@@ -98,6 +107,33 @@ def test_label_then_train(tree, problems, tmp_path, capsys) -> None:
     assert labelled.stat().st_mtime_ns == before
     run(tmp_path, capsys, "prm", "train", "--data", str(labelled), *PRM, *ROLLOUTS)
     assert storage.read_json(tmp_path / "out" / "summary.json")["examples"] == 4
+    # Measured on labelled steps: the same four solutions, whose steps are nine right ones or wrong ones.
+    run(tmp_path, capsys, "prm", "--data", str(labelled), *PRM[:4], "--held-out-data", str(labelled))
+    found = storage.read_json(tmp_path / "out" / "summary.json")
+    assert found["held_out_solutions"] == 4
+    assert found["held_out_right"] == sum(all(label > 0.5 for label in one["labels"]) for one in rows_of(labelled)) / 4
+
+
+def test_what_several_processes_train_is_not_measured(problems, tmp_path) -> None:
+    """Sampling, which measuring takes, is no work that they share."""
+    shared = DistributedConfig(coordinator="auto")
+    labels = [1.0, 0.0, 1.0]
+    rows = [{"question": p.question, "steps": ABEL.split(p.solution), "labels": labels} for p in problems[:2]]
+    data = write(tmp_path / "labels.jsonl", rows)
+    prm = PrmConfig(batch_rows=8, row_length=128)
+    command = PrmCommand(data=data, output=str(tmp_path / "out"), prm=prm, distributed=shared)
+    assert command.all_hosts
+    assert not dataclasses.replace(command, data="").all_hosts
+    space = command.space(Progress(quiet=True))
+    (artifact,) = command.plan(space, read_model(command.model))
+    assert artifact.detail.endswith("labels.jsonl, not measured")
+    found = space.run(artifact).result
+    assert found["examples"] == 2
+    assert not {"f1_step", "held_out_solutions", "threshold"} & set(found)
+    with pytest.raises(
+        ValueError, match=r"^distributed.coordinator: expected data \(and held_out_data, or nothing is measured\)"
+    ):
+        dataclasses.replace(command, data="").plan(space, read_model(command.model))
 
 
 def test_eval(policy, problems, tmp_path, capsys) -> None:
@@ -152,7 +188,7 @@ def test_eval(policy, problems, tmp_path, capsys) -> None:
         (["label", "--data", "DATA"], [{"question": "q", "answer": "1", "steps": []}], "DATA: line 1: field 'steps'"),
         (["label", "--data", "DATA"], [{"question": "q", "steps": ["a"]}], "DATA: line 1: the field 'answer' is missing"),
         (["train", "--data", "DATA", "--neutral", "no"], [{}], "neutral = 'no': expected one of positive, negative, ignored"),
-        (["label", "--data", "DATA"], [{"nodes": []}], "DATA: line 1: tree None: version = None: expected 2, or 1"),
+        (["label", "--data", "DATA"], [{"nodes": []}], "DATA: line 1: tree None: version = None: expected 3, or 1 or 2"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(tmp_path, capsys, arguments, rows, error) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 import random
@@ -57,6 +58,54 @@ def test_shares_together_are_the_whole(tmp_path, capsys) -> None:
     assert cli.main(expand(tmp_path / "shared", "0/2")) == 0
     assert plain(tmp_path / "shared") == plain(tmp_path / "whole")
     assert (tmp_path / "shared" / "trees" / "manifest.json").exists()
+
+
+COMMANDS = {
+    "evaluate": ["evaluate", "--limit", "5", "--evaluate.max-tokens", "24"],
+    "best of n": ["search", "--limit", "5", "--search.method", "best-of-n", "--search.n", "2", "--search.max-tokens", "24"],
+    "beam": [*("search", "--limit", "5", "--search.method", "beam", "--search.keep", "1", "--search.width", "2"),
+             *("--search.step-tokens", "16", "--search.depth", "2")],
+    "prm label": [*("prm", "label", "--limit", "5", "--rollouts.solutions", "2", "--rollouts.completions", "2"),
+                  *("--rollouts.max-tokens", "64")],
+    "pairs": ["pairs", "--limit", "5", "--dpo.samples", "4", "--evaluate.max-tokens", "64"],
+}  # fmt: skip
+
+
+def files(output: pathlib.Path) -> dict[str, str]:
+    """What the stages wrote, without their parts, by file; scores and log-probabilities rounded."""
+
+    def rounded(value: object) -> object:
+        if isinstance(value, float):
+            return round(value, 4)
+        if isinstance(value, dict):
+            return {name: rounded(one) for name, one in value.items() if name not in ("seconds", "log_probs")}
+        return list(map(rounded, value)) if isinstance(value, list) else value
+
+    found = {}
+    for file in sorted((output / "stages").rglob("*.json*")):
+        if file.parent.name != "parts":
+            lines = file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
+            found[str(file.relative_to(output))] = [rounded(json.loads(line)) for line in lines]
+    return found
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_every_command_that_samples_takes_shares(kind, tmp_path, capsys) -> None:
+    """Whoever ends last completes it, and nobody can tell how many they were."""
+
+    def run(output: str, *more: str) -> int:
+        return cli.main([*COMMANDS[kind], "--output", str(tmp_path / output), *more])
+
+    assert run("whole") == 0
+    capsys.readouterr()
+    assert run("shared", "--shard", "1/3") == 0
+    assert "share 1 of 3 is done; 3 " in capsys.readouterr().err
+    assert run("shared", "--shard", "0/3") == 0
+    assert not any((tmp_path / "shared").glob("stages/*/manifest.json"))
+    assert run("shared", "--shard", "2/3") == 0
+    assert files(tmp_path / "shared") == files(tmp_path / "whole")
+    # A host that came late: nothing is left to do.
+    assert run("shared", "--shard", "1/2") == 0
 
 
 @pytest.mark.parametrize("shard", ["1", "2/2", "-1/2", "a/b", "0/0"])

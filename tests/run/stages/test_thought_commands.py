@@ -14,12 +14,13 @@ from stub_endpoint import Act, Stub
 from jorney import cli, storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.domain.domains import state
+from jorney.run.stages.derivation import describe
 from jorney.run.stages.thoughts import score
 from jorney.run.stages.thoughts.talking import AskingCommand
 from jorney.thought.care.quality import measure
 from jorney.thought.derive import DeriveConfig, shortcuts, walk
 from jorney.thought.refine import RefineConfig, compose
-from jorney.thought.thought import from_json
+from jorney.thought.thought import Piece, Thought, from_json
 
 TREES = [countdown_tree(problem, 0) for problem in sample_problems(Countdown(), "trees", 60, 0)]
 THOUGHTS = [
@@ -275,3 +276,11 @@ def test_help(command, capsys) -> None:
     assert "--seed" in capsys.readouterr().out
     assert cli.main(["thoughts", "--help"]) == 0
     assert "propose-critique" in capsys.readouterr().out
+
+
+def test_keywords_are_whole_words() -> None:
+    def of(text: str) -> Thought:
+        return Thought("t", "q", "9", "journey", 1, (Piece(text, "step", 1),))
+
+    told = describe([of("If it is different or impossible, Waiting, Considered. Wait, see if that is possible. Wait: if")])
+    assert told["keywords"] == {"Wait": 2, "if": 2, "possible": 1}

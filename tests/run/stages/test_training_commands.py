@@ -15,8 +15,12 @@ from jorney import cli, storage
 from jorney.batch.solutions import encode_solutions
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.policy import resolve
+from jorney.progress import Progress
 from jorney.rows.labels import Reading
 from jorney.run import inputs
+from jorney.run.artifact import Model
+from jorney.run.workspace import Workspace
+from jorney.sharding import MeshConfig
 from jorney.text.step_format import ABEL
 
 SFT = ["--sft.batch-rows", "8", "--sft.row-length", "64", "--sft.head-chunk", "64"]
@@ -168,3 +172,11 @@ def test_labelled_steps_are_read(tmp_path) -> None:
     (one,) = inputs.read_labelled(write(tmp_path, rows), None, Reading(ABEL))
     assert (one.question, one.steps, one.labels) == ("q", ("1. a", "2. b"), (1.0, 0.0))
     assert json.dumps(one.labels) == "[1.0, 0.0]"
+
+
+def test_what_samples_is_not_split_as_what_trains(tmp_path) -> None:
+    """Under fsdp every weight would be gathered for every token."""
+    space = Workspace(str(tmp_path), MeshConfig(data=1, fsdp=4, devices=4), "float32", "abel", 0, Progress(quiet=True))
+    generator = space.generator(Model.at("embedded"))
+    assert dict(generator.policy.mesh.shape) == {"data": 1, "fsdp": 1, "context": 1, "tensor": 4}
+    assert dict(space.load(Model.at("embedded")).mesh.shape) == {"data": 1, "fsdp": 4, "context": 1, "tensor": 1}

@@ -128,4 +128,4 @@ def test_a_tree_is_not_grown_again(space, policy, monkeypatch) -> None:
     assert [tree.id for tree in read_trees(done.folder)] == sorted(problem.id for problem in problems)
     parts = [part.read_text().splitlines() for part in (done.folder / "parts").iterdir()]
     assert sorted(map(len, parts)) == [1, 4]
-    assert json.loads(parts[0][0])["version"] == 2
+    assert json.loads(parts[0][0])["version"] == 3

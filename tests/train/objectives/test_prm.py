@@ -7,6 +7,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from live import live_bytes, watch_dispatches
 
 import jorney
 from jorney.batch.packing import Example, pack
@@ -18,7 +19,7 @@ from jorney.model.transformer import hidden_states, read_out
 from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.text.step_format import ABEL
 from jorney.train import training
-from jorney.train.objectives.prm import PrmConfig, as_reward_model, encode_steps, labelled_example, prm_loss
+from jorney.train.objectives.prm import PrmConfig, as_reward_model, encode_steps, labelled_example, prm_loss, score_steps
 from jorney.train.optimizer import OptimizerConfig
 
 STEPS = ["1. 3 * 4 = 12 (left: 5, 9, 12)", "2. 9 - 5 = 4\nsince 4 + 5 is 9 (left: 4, 12)", "3. 12 + 4 = 16 (left: 16)\n#### 16"]
@@ -105,6 +106,21 @@ def test_saved_and_loaded_it_scores_alike(trained, mesh1, tmp_path) -> None:
     np.testing.assert_allclose(PrmJudge(again, ABEL).score(path)[0], PrmJudge(model, ABEL).score(path)[0], atol=1e-6)
 
 
+def test_scores_of_whole_rows_are_the_judge_s(trained) -> None:
+    """On any mesh: what several processes share is read so."""
+    model, _ = trained
+    problems = sample_problems(Countdown(), "test", 5, 0)
+    paths = [(problem, ABEL.split(problem.solution)) for problem in problems]
+    expected = PrmJudge(model, ABEL).score(paths)
+    made = [labelled_example(model.tokenizer, ABEL, p.question, steps, [0.5] * len(steps)) for p, steps in paths]
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    spread = dataclasses.replace(model, mesh=mesh, params=jax.device_put(model.params, param_shardings(model.config, mesh)))
+    for one in (model, spread):
+        found = score_steps(one, made, PrmConfig(batch_rows=4, row_length=128))
+        assert [len(own) for own in found] == [len(own) for own in expected]
+        np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), atol=1e-5)
+
+
 @pytest.mark.parametrize(("field", "value"), [("epochs", 0), ("batch_rows", 0), ("remat", "some"), ("accumulate", 3)])
 def test_settings_out_of_range_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"prm.{field} = |accumulate = 3"):
@@ -130,3 +146,24 @@ def test_what_cannot_be_trained_on_is_named(policy) -> None:
         training.prepare(policy, [Example((5, 6, 2))], PrmConfig(batch_rows=1, row_length=32), 0)
     with pytest.raises(ValueError, match="prm.row_length = 2048: expected at most the model's 1024 positions"):
         training.prepare(policy, [Example((5, 6, 2), labels=((1, 1.0),))], PrmConfig(batch_rows=1, row_length=2048), 0)
+
+
+def test_a_training_begins_without_what_its_model_does_not_have(policy, tiny, mesh1, tmp_path, monkeypatch) -> None:
+    """The language model's head, and the policy whose place the state takes: one state lies on the device, and a batch."""
+    config = dataclasses.replace(tiny, vocab_size=policy.config.vocab_size)
+    tokens = tuple(range(3, 40))
+    examples = [Example(tokens, labels=((9, 1.0), (20, 0.0)))] * 8
+    prm = PrmConfig(batch_rows=8, row_length=64)
+    seen: dict[str, int] = {}
+    before = live_bytes()
+    params = parameters.init(config, jax.random.key(0))
+    own = dataclasses.replace(policy, config=config, params=params)
+    head = params["head"].nbytes
+    del params
+
+    watch_dispatches(monkeypatch, lambda name, alive, _: seen.setdefault(name, alive - before))
+    trained, _ = training.train(own, training.prepare(own, examples, prm, 0), prm, 0, tmp_path, donate=True)
+    state = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(trained.params))
+    assert head > 0.2 * state / 3
+    batch = 8 * 64 * 5 * 4  # tokens, positions, ends, labels and weights
+    assert seen["train step"] <= state + batch + 0.05 * head

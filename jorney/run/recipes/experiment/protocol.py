@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
-from jorney.config import digest, expect_at_least, expect_one_of
+from jorney.config import digest, expect_at_least, expect_one_of, to_json
 from jorney.domain.countdown.sets import Countdown
+from jorney.precision import decides
 from jorney.run.recipes.journey import RunConfig
 
 SETS = ("tuning", "final")
@@ -92,7 +94,12 @@ class Protocol:
 
     def decides(self) -> dict[str, Any]:
         """What the measurements depend on, for the record of who opened the test set."""
-        return {name: getattr(self, name) for name in ("run", "seeds", "doses", "abroad", "small", "margin")}
+        names = ("run", "seeds", "doses", "abroad", "small", "margin")
+        found: dict[str, Any] = json.loads(to_json({name: getattr(self, name) for name in names}))
+        for run in (found["run"], *(dose["run"] for dose in found["doses"])):
+            given = {"precision": run.pop("precision")}
+            run |= decides(run["dtype"], **given)  # protocols of before there was the field are the same protocols
+        return found
 
     def digest(self) -> str:
         return digest(self.decides())

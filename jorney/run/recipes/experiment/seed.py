@@ -47,7 +47,8 @@ class Seed:
 
     def __init__(self, run: RunConfig, output: str, seed: int, problems: str, progress: Progress) -> None:
         self.run, self.number, self.set = run, seed, problems
-        self.space = Workspace(output, run.mesh, run.dtype, run.step_format, seed, progress, sampling_mesh=run.sampling_mesh)
+        about = (output, run.mesh, run.dtype, run.step_format, seed, progress)
+        self.space = Workspace(*about, sampling_mesh=run.sampling_mesh, precision=run.precision)
         count = run.problems.test_count
         assert count is not None
         self._done: dict[str, Done] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from jorney.config import digest
+from jorney.domain import domains
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.judge import exact
@@ -121,9 +122,8 @@ class Verifier(JudgeKind):
 
     def check(self, problems: Sequence[Problem]) -> None:
         if not exact.verifiable(problems):
-            raise ValueError(
-                "judge = 'verifier': expected a reward model's folder, since only Countdown's steps can be verified"
-            )
+            only = f"only steps of {domains.verifiable()} can be verified"
+            raise ValueError(f"judge = 'verifier': expected a reward model's folder: {only}")
 
     def make(self, space: Workspace, asked: JudgedBy) -> MadeJudge:
         judge: Callable[[], Judge] = lambda: exact.judge  # noqa: E731
@@ -190,10 +190,16 @@ def judge_kind(name: str) -> JudgeKind:
     return JUDGES.get(name) or RewardModel()
 
 
-def prm_judge(space: Workspace, model: Model, readout: str = AUTO, threshold: float | None = None) -> PrmJudge:
-    """A reward model as a judge of trees; without a threshold by the one of its folder."""
-    limit = threshold_of(model.folder, threshold)
-    return PrmJudge(space.load_beside(model), space.format, space.compilations, readout=readout, threshold=limit)
+def prm_judge(
+    space: Workspace, model: Model, readout: str = AUTO, threshold: float | None = None, alone: bool = False
+) -> PrmJudge:
+    """A reward model as a judge of trees; without a threshold by the one of its folder.
+
+    Args:
+      alone: the model that sampled is let go first.
+    """
+    limit, policy = threshold_of(model.folder, threshold), space.load_alone(model) if alone else space.load_beside(model)
+    return PrmJudge(policy, space.format, space.compilations, readout=readout, threshold=limit, donate=True)
 
 
 def with_account(artifact: Artifact, space: Workspace, llm: Llm, judge: LlmJudge | None = None) -> Artifact:

@@ -18,8 +18,8 @@ from jorney.machine.plan.planner import Planner
 from jorney.rows.labels import Reading
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
-from jorney.run.parts import Parts, in_groups
-from jorney.run.stage import ProblemsCommand
+from jorney.run.parts import ALL, Parts, Share, in_groups
+from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.text.step_format import StepFormat
 
@@ -28,7 +28,7 @@ Solutions = Sequence[tuple[Problem, tuple[tuple[str, ...], ...]]]  # of each pro
 
 
 @dataclasses.dataclass(frozen=True)
-class PrmLabelCommand(ProblemsCommand):
+class PrmLabelCommand(SampledCommand):
     """Labels for the steps of solutions, from completions of the model: sampled solutions of problems, or given ones.
 
     Attributes:
@@ -40,7 +40,7 @@ class PrmLabelCommand(ProblemsCommand):
     command: ClassVar[str] = "prm label"
     common = (
         *("model", "problems", "limit", "data", "output", "rollouts.solutions", "rollouts.completions", "rollouts.max-tokens"),
-        *("rollouts.temperature", "rollouts.rows", "seed"),
+        *("rollouts.temperature", "rollouts.rows", "shard", "seed"),
     )
 
     output: str = "runs/labels"
@@ -50,16 +50,21 @@ class PrmLabelCommand(ProblemsCommand):
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if not self.data:
-            return [plan_rollouts(space, model, self.read_problems(), self.rollouts)]
+            return [plan_rollouts(space, model, self.read_problems(), self.rollouts, share=self.share)]
         given = inputs.read_solutions(self.data, self.data_limit, Reading(space.format))
-        return [plan_rollouts(space, model, [problem for problem, _ in given], self.rollouts, given)]
+        return [plan_rollouts(space, model, [problem for problem, _ in given], self.rollouts, given, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return planner.rollouts(self.rollouts, planner.mesh(self.mesh))
+        return planner.rollouts(self.rollouts, planner.sampling_mesh(self.mesh))
 
 
 def plan_rollouts(
-    space: Workspace, model: Model, problems: Sequence[Problem], config: RolloutConfig, given: Solutions | None = None
+    space: Workspace,
+    model: Model,
+    problems: Sequence[Problem],
+    config: RolloutConfig,
+    given: Solutions | None = None,
+    share: Share = ALL,
 ) -> Artifact:
     """Solutions of the model with labels from its own completions, in parts.
 
@@ -79,8 +84,8 @@ def plan_rollouts(
         return [dataclasses.asdict(one) for one in made], f"{len(made)} solutions"
 
     def work(folder: storage.Path) -> dict[str, Any]:
-        Parts(folder / "parts").fill(space.progress, "problems", problems, len(problems), in_groups(PART, label))
-        found = read_labelled(folder)
+        Parts(folder / "parts").fill_share(space.progress, "problems", problems, share, in_groups(PART, label))
+        found = read_labelled(folder, problems)
         storage.write_jsonl(folder / "labels.jsonl", map(dataclasses.asdict, found))
         labels = [value for one in found for value in one.labels if value is not None]
         return {
@@ -96,9 +101,9 @@ def plan_rollouts(
     return space.plan("rollouts", reads, work, detail)
 
 
-def read_labelled(folder: storage.Path) -> list[Labelled]:
-    """The labelled solutions of `plan_rollouts`."""
-    rows = Parts(folder / "parts").rows()
+def read_labelled(folder: storage.Path, problems: Sequence[Problem]) -> list[Labelled]:
+    """The labelled solutions of `plan_rollouts`, in the problems' order."""
+    rows = Parts(folder / "parts").of(problems)
     return [Labelled(row["id"], row["question"], tuple(row["steps"]), tuple(row["labels"])) for row in rows]
 
 

@@ -123,7 +123,7 @@ def _scores(
     space: Workspace, judge: Model, readout: str, solutions: Sequence[Labelled], folder: storage.Path
 ) -> list[list[float]]:
     """The scores of all solutions; those that are written are not made again."""
-    asked = functools.cache(lambda: prm_judge(space, judge, readout))
+    asked = functools.cache(lambda: prm_judge(space, judge, readout, alone=True))
 
     def score(group: Sequence[Numbered]) -> tuple[list[dict[str, Any]], str]:
         made = asked().score([(Problem(one.id, one.question, ""), one.steps) for _, one in group])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
+from jorney.domain import domains
 from jorney.judge import exact
 from jorney.judge.llm import Account
 from jorney.run.artifact import Artifact, Model
@@ -56,9 +57,8 @@ class JudgeCommand(JudgedBy):
             if tree.id in seen:
                 raise ValueError(f"{self.trees}: the tree {tree.id!r} is there twice: expected an id of its own for each")
             if self.judge == VERIFIER and not exact.verifiable([tree.problem]):
-                raise ValueError(
-                    f"{self.trees}: the tree {tree.id!r}: judge = 'verifier': only Countdown's steps can be verified"
-                )
+                only = f"only steps of {domains.verifiable()} can be verified"
+                raise ValueError(f"{self.trees}: the tree {tree.id!r}: judge = 'verifier': {only}")
             if len(tree.nodes) == 1:
                 raise ValueError(f"{self.trees}: the tree {tree.id!r} has no steps: expected at least one")
             seen.add(tree.id)

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from jorney import distributed, storage
 from jorney.batch.packing import Example
@@ -24,20 +24,21 @@ from jorney.rows.problems import read_problems
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Lacking, Model
 from jorney.run.stage import ProblemsCommand
-from jorney.run.stages.fine_tuning import plan_training
+from jorney.run.stages.fine_tuning import TrainCommand, plan_training
 from jorney.run.stages.judges.kinds import prm_judge
 from jorney.run.stages.judges.labelling import plan_rollouts, read_labelled, verified
 from jorney.run.workspace import Workspace
 from jorney.solve.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.objective import objective_of
-from jorney.train.objectives.prm import PrmConfig
+from jorney.train.objectives.prm import PrmConfig, score_steps
 
+HeldOut = Sequence[Problem] | Sequence[Labelled]
 ENOUGH = 20  # right steps, and wrong ones, by which a threshold is chosen
 
 
 @dataclasses.dataclass(frozen=True)
-class PrmCommand(ProblemsCommand):
+class PrmCommand(TrainCommand, ProblemsCommand):
     """A process reward model from rollouts of a policy, or from labelled steps.
 
     Attributes:
@@ -46,12 +47,13 @@ class PrmCommand(ProblemsCommand):
         file or of the folder that `jorney expand` wrote, whose siblings share what comes before them.
       data_limit: how many of those rows; None takes all.
       neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
-      held_out: problems on which the reward model is measured; for "countdown" others than `problems`.
+      held_out: problems on which the reward model is measured; for "countdown" others than `problems`. Not where several
+        processes train it (`distributed.coordinator`): there `jorney prm eval` measures it.
       held_out_limit: how many of those.
+      held_out_data: labelled steps, of the forms of `data`, on which it is measured in place of samples of `held_out`.
     """
 
     command: ClassVar[str] = "prm"
-    trains: ClassVar[bool] = True
     common = (
         *("model", "problems", "limit", "data", "held-out", "output", "prm.optimizer.learning-rate", "prm.epochs"),
         *("prm.batch-rows", "prm.row-length", "rollouts.completions", "rollouts.max-tokens", "neutral", "seed"),
@@ -63,30 +65,49 @@ class PrmCommand(ProblemsCommand):
     neutral: str = "positive"
     held_out: str = domains.DEFAULT
     held_out_limit: int | None = 100
+    held_out_data: str = ""
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
 
+    @property
+    def all_hosts(self) -> bool:  # type: ignore[override]
+        return bool(self.data)
+
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
-        if domain := domains.drawing(self.held_out):
-            held_out = domain.draw("tuning", self.held_out_limit or 100, self.seed)
-        else:
-            held_out = read_problems(self.held_out, self.held_out_limit)
+        if self.distributed.coordinator and not self.data:
+            raise ValueError(
+                "distributed.coordinator: expected data (and held_out_data, or nothing is measured), steps that `jorney prm "
+                "label` labelled before: training is shared by processes, sampling is not"
+            )
+        how = Reading(space.format, self.neutral)
+        held_out = self._read_held_out(how)
         if self.data:
-            rows = inputs.read_labelled(self.data, self.data_limit, Reading(space.format, self.neutral))
+            rows = inputs.read_labelled(self.data, self.data_limit, how)
             key = digest(rows)
             return [plan_prm(space, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
-        labelled = plan_rollouts(space, model, self.read_problems(), self.rollouts)
-        return [labelled, plan_prm(space, model, sampled(labelled), labelled.key, held_out, self.rollouts, self.prm)]
+        problems = self.read_problems()
+        labelled = plan_rollouts(space, model, problems, self.rollouts)
+        learned = sampled(labelled, problems)
+        return [labelled, plan_prm(space, model, learned, labelled.key, held_out, self.rollouts, self.prm)]
+
+    def _read_held_out(self, how: Reading) -> HeldOut | None:
+        """What the reward model is measured on; nothing where several processes would have to sample it."""
+        if self.held_out_data:
+            return inputs.read_labelled(self.held_out_data, self.held_out_limit, how)
+        if self.distributed.coordinator:
+            return None
+        if domain := domains.drawing(self.held_out):
+            return domain.draw("tuning", self.held_out_limit or 100, self.seed)
+        return read_problems(self.held_out, self.held_out_limit)
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        mesh = planner.mesh(self.mesh)
-        sampled = [] if self.data else planner.rollouts(self.rollouts, mesh)
-        return [*sampled, planner.step("prm", self.prm, mesh)]
+        sampled = [] if self.data else planner.rollouts(self.rollouts, planner.sampling_mesh(self.mesh))
+        return [*sampled, planner.step("prm", self.prm, planner.mesh(self.mesh))]
 
 
-def sampled(rollouts: Artifact) -> Callable[[], list[Labelled]]:
+def sampled(rollouts: Artifact, problems: Sequence[Problem]) -> Callable[[], list[Labelled]]:
     """The labelled solutions of an artifact, once they are there."""
-    return lambda: read_labelled(rollouts.folder)
+    return lambda: read_labelled(rollouts.folder, problems)
 
 
 def plan_prm(
@@ -94,18 +115,19 @@ def plan_prm(
     model: Model,
     labelled: Callable[[], Sequence[Labelled]],
     labelled_key: str,
-    held_out: Sequence[Problem],
+    held_out: HeldOut | None,
     sampling: RolloutConfig,
     config: PrmConfig,
     trained_on: str = "the rollouts",
 ) -> Artifact:
-    """A process reward model from a policy and labelled solutions, measured on held-out problems.
+    """A process reward model from a policy and labelled solutions, measured on held-out problems, or on other labelled ones.
 
-    Held-out solutions are sampled from the policy. Their labels are the exact judge's for Countdown, else from rollouts. The
+    Of problems solutions are sampled from the policy; their labels are the exact judge's for Countdown, else from rollouts. The
     F1s are those at 0.5; the threshold at which macro-F1 over steps is highest is kept in the model's folder, for `prm_judge`:
     a score is the chance that some completion succeeds, and may be low of most steps that are right.
 
     Args:
+      held_out: None measures nothing.
       labelled: `sampled`, or `run.inputs.read_labelled`.
       labelled_key: all that they depend on.
       trained_on: what they are, in words.
@@ -118,19 +140,66 @@ def plan_prm(
         return [objective_of(config).encode(tokenizer, space.format, vars(row), row.id) for row in rows]
 
     def measure(folder: storage.Path) -> dict[str, Any]:
-        found = _measure(space, model, Model(os.fspath(folder / "model"), ""), held_out, sampling)
+        if held_out is None:
+            return {}
+        reward_model = Model(os.fspath(folder / "model"), "")
+        given = [one for one in held_out if isinstance(one, Labelled)]
+        if given:
+            found = _figures(*_scored(space, reward_model, given, config))
+        else:
+            found = _measure(space, model, reward_model, cast(Sequence[Problem], held_out), sampling)
         if "threshold" in found and distributed.is_main():
             write_threshold(folder / "model", found["threshold"])
         return found
 
-    detail = f"trained on {trained_on}, measured on {len(held_out):,} held-out problems"
+    what = "solutions" if any(isinstance(one, Labelled) for one in held_out or ()) else "problems"
+    measured = "not measured" if held_out is None else f"measured on {len(held_out):,} held-out {what}"
     by = [digest(held_out), sampling.decides()]
-    return plan_training(space, "prm", model, examples, labelled_key, config, detail, measure, by)
+    return plan_training(
+        space, "prm", model, examples, labelled_key, config, f"trained on {trained_on}, {measured}", measure, by
+    )
 
 
 def _measure(
     space: Workspace, model: Model, reward_model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
 ) -> dict[str, Any]:
+    pairs, labels = _held_out(space, model, held_out, sampling)
+    if not pairs:  # the trained model is there all the same
+        warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
+        return {"held_out_solutions": 0}
+    return _figures(labels, prm_judge(space, reward_model, alone=True).score(pairs))
+
+
+def _scored(
+    space: Workspace, reward_model: Model, solutions: Sequence[Labelled], config: PrmConfig
+) -> tuple[list[list[bool]], list[list[float]]]:
+    """Labels and scores of the labelled steps: read whole on the mesh of the training, whatever processes share it."""
+    policy = space.take(reward_model)
+    examples = [objective_of(config).encode(policy.tokenizer, space.format, vars(one), one.id) for one in solutions]
+    found = score_steps(policy, examples, config, space.compilations)
+    labels = [[value > 0.5 for value in one.labels if value is not None] for one in solutions]
+    kept = [(own, given) for own, given in zip(labels, found, strict=True) if own]
+    return [own for own, _ in kept], [given for _, given in kept]
+
+
+def _figures(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """How well the scores tell right steps, and the threshold that does it best."""
+    right = sum(label for own in labels for label in own)
+    told = min(right, sum(map(len, labels)) - right) >= ENOUGH and len({score for own in scores for score in own}) > 1
+    return {
+        "f1_step": step_f1(labels, scores),
+        "f1_solution": solution_f1(labels, scores),
+        "processbench_f1": processbench_f1(labels, scores),
+        "threshold": best_threshold(labels, scores) if told else THRESHOLD,
+        "held_out_solutions": len(labels),
+        "held_out_right": sum(all(own) for own in labels) / len(labels),
+    }
+
+
+def _held_out(
+    space: Workspace, model: Model, held_out: Sequence[Problem], sampling: RolloutConfig
+) -> tuple[list[tuple[Problem, tuple[str, ...]]], list[list[bool]]]:
+    """Solutions that the policy samples, and whether each of their steps is right."""
     generator = space.generator(model)
     if exact.verifiable(held_out):
         solutions = rollouts.sample_solutions(generator, held_out, space.format, sampling, space.seed)
@@ -141,17 +210,4 @@ def _measure(
         rows = rollouts.label(generator, generator.policy, held_out, space.format, sampling, space.seed)
         pairs = [(by_id[row.id], row.steps) for row in rows]
         labels = [[value is not None and value > 0.5 for value in row.labels] for row in rows]
-    if not pairs:  # the trained model is there all the same
-        warnings.warn("prm: no held-out sample holds a whole step: the reward model is not measured", stacklevel=2)
-        return {"held_out_solutions": 0}
-    scores = prm_judge(space, reward_model).score(pairs)
-    right = sum(label for own in labels for label in own)
-    told = min(right, sum(map(len, labels)) - right) >= ENOUGH and len({score for own in scores for score in own}) > 1
-    return {
-        "f1_step": step_f1(labels, scores),
-        "f1_solution": solution_f1(labels, scores),
-        "processbench_f1": processbench_f1(labels, scores),
-        "threshold": best_threshold(labels, scores) if told else THRESHOLD,
-        "held_out_solutions": len(pairs),
-        "held_out_right": sum(all(own) for own in labels) / len(labels),
-    }
+    return pairs, labels

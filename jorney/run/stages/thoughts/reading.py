@@ -10,7 +10,7 @@ from typing import Any
 from jorney import storage
 from jorney.config import digest
 from jorney.rows.sources import TFDS, read_rows
-from jorney.run.artifact import source_digest
+from jorney.run.identity import source_digest
 
 JOURNEYS = "runs/derive/thoughts/journey.jsonl"  # what `jorney derive` writes by default
 THOUGHTS = "thoughts.jsonl"
@@ -29,7 +29,7 @@ def rows_of(source: str) -> Iterator[tuple[str, Row]]:
 
 
 def _files(source: str) -> list[str]:
-    if source.startswith(TFDS) or not (where := storage.path(source)).is_dir():
+    if source.startswith(TFDS) or not (where := storage.follow(source)).is_dir():
         return [source]
     folder = next((one for one in (where / "parts", where / "evaluate" / "parts") if one.exists()), None)
     if folder is None:
@@ -41,8 +41,8 @@ def count_rows(source: str) -> int:
     """How many rows there are, at least one; a file of JSON lines is not parsed for it."""
     total = 0
     for file in _files(source):
-        if file.endswith(".jsonl") and storage.path(file).exists():
-            with storage.path(file).open("rb") as lines:
+        if file.endswith(".jsonl") and (where := storage.follow(file)).exists():
+            with where.open("rb") as lines:
                 total += sum(1 for line in lines if line.strip())
         else:
             total += sum(1 for _ in read_rows(file))

@@ -66,3 +66,17 @@ def test_the_experiments_small_model_is_the_one_that_make_trains() -> None:
     for group in {dose.group for dose in protocol.doses}:
         own = [dose for dose in protocol.doses if dose.group == group]
         assert sum((dose.run, dose.thoughts, dose.phase1) == (protocol.run, None, True) for dose in own) == 1
+
+
+def test_a_precision_that_decides_nothing_is_no_other_protocol() -> None:
+    """Those that were written down before there was the field keep their digests."""
+
+    def of(**changes: str) -> Protocol:
+        run = dataclasses.replace(PROTOCOL.run, **changes)
+        return dataclasses.replace(PROTOCOL, run=run, doses=(Dose("K", "1", run),))
+
+    assert not any("precision" in one for one in (of().decides()["run"], of().decides()["doses"][0]["run"]))
+    assert of(dtype="bfloat16", precision="fast").digest() == of(dtype="bfloat16").digest()
+    fast = of(precision="fast")
+    assert fast.decides()["run"]["precision"] == fast.decides()["doses"][0]["run"]["precision"] == "fast"
+    assert fast.digest() != of().digest()

@@ -1,0 +1,94 @@
+"""`jorney sft` in two processes, each with a copy of the model of its own: one stage, and what one process makes."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from places import CACHE, ROOT
+from safetensors.numpy import load_file
+
+import jorney
+
+EMBEDDED = pathlib.Path(jorney.__file__).parent / "embedded"
+SMALL = [
+    "--limit",
+    "60",
+    "--sft.batch-rows",
+    "4",
+    "--sft.row-length",
+    "128",
+    "--sft.head-chunk",
+    "128",
+    "--mesh.data",
+    "1",
+    "--mesh.fsdp",
+    "4",
+]
+
+
+def start(output: pathlib.Path, devices: int, *more: str) -> subprocess.Popen[str]:
+    settings = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+    command = [sys.executable, "-m", "jorney", "sft", "--output", str(output), *SMALL, *more]
+    environment = {**os.environ, **settings, "JAX_COMPILATION_CACHE_DIR": CACHE, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def together(output: pathlib.Path, models: list[pathlib.Path]) -> list[tuple[int, str, str]]:
+    """A process for each model; exit codes and what they said."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    meet = ["--distributed.coordinator", f"localhost:{port}", "--distributed.processes", str(len(models))]
+    children = [
+        start(output, 2, *meet, "--distributed.process", str(index), "--model", str(model))
+        for index, model in enumerate(models)
+    ]
+    try:
+        said = [child.communicate(timeout=300) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    return [(child.returncode, *texts) for child, texts in zip(children, said, strict=True)]
+
+
+@pytest.fixture
+def copies(tmp_path) -> list[pathlib.Path]:
+    """The same model in two places, at two times."""
+    places = [tmp_path / "one", tmp_path / "two"]
+    for hours, place in enumerate(places):
+        shutil.copytree(EMBEDDED, place)
+        for file in place.iterdir():
+            os.utime(file, (3600 * hours, 3600 * hours))
+    return places
+
+
+def test_two_copies_of_a_model_are_one_stage(copies, tmp_path) -> None:
+    found = together(tmp_path / "both", copies)
+    assert [code for code, *_ in found] == [0, 0], found
+    alone = start(tmp_path / "alone", 4, "--model", str(copies[0]))
+    alone.communicate(timeout=300)
+    assert alone.returncode == 0
+    (both,), (one,) = ([*(tmp_path / name / "stages").iterdir()] for name in ("both", "alone"))
+    assert both.name == one.name
+    expected = load_file(one / "model" / "model.safetensors")
+    for name, value in load_file(both / "model" / "model.safetensors").items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+
+
+def test_hosts_with_different_models_are_told_so(copies, tmp_path) -> None:
+    """Before the first step, in one line, in both."""
+    file = copies[1] / "config.json"
+    file.write_text(file.read_text() + "\n")
+    for code, _, error in together(tmp_path / "both", copies):
+        (line,) = [line for line in error.splitlines() if line.startswith("jorney: ")]
+        assert code == 2
+        assert f"what sft reads differs: process 1 on {socket.gethostname()}: [0] is " in line
+        assert "expected the same command, model and data in all 2 processes" in line
+    assert not (tmp_path / "both" / "stages").exists()
