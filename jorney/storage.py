@@ -76,8 +76,11 @@ def follow(where: PathLike) -> epath.Path:
     So what was written to a store is read by the names that it has on a disk, and so is a copy of it on a disk.
     """
     found = path(where)
-    if found.exists():
-        return found
+    return found if found.exists() else _linked(found)
+
+
+def _linked(found: epath.Path) -> epath.Path:
+    """What a path means that is no file or folder; the path itself where no name leads on."""
     rest: list[str] = []
     for name in (found, *found.parents):
         if not name.name or os.fspath(name).rpartition("/")[0].endswith(("/", ":")):  # a disk's root; a store's bucket
@@ -137,7 +140,11 @@ def write_json(where: PathLike, value: Any) -> None:
 def read_json(where: PathLike) -> Any:
     """Raises ValueError naming the file when it is not JSON."""
     try:
-        return json.loads(follow(where).read_text())
+        try:
+            text = path(where).read_text()
+        except FileNotFoundError:
+            text = _linked(path(where)).read_text()
+        return json.loads(text)
     except FileNotFoundError:
         raise FileNotFoundError(f"{where}: no such file") from None
     except json.JSONDecodeError as error:
@@ -158,8 +165,8 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
       FileNotFoundError: names the path.
       ValueError: names the file and the line that is not a JSON object.
     """
-    source = follow(where)
-    if not source.exists():
+    source = path(where)
+    if not source.exists() and not (source := _linked(source)).exists():
         raise FileNotFoundError(f"{where}: no such file")
     with source.open("rb") as file:
         for number, line in enumerate(file, start=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +34,11 @@ class RowArrays(abc.ABC):
 
     def __getitem__(self, row: int) -> dict[str, np.ndarray]:
         return {name: value[row] for name, value in self.arrays.items()}
+
+    def groups(self, size: int) -> Iterator[dict[str, np.ndarray]]:
+        """The arrays of so many rows at a time, in their order."""
+        for start in range(0, len(self), size):
+            yield {name: value[start : start + size] for name, value in self.arrays.items()}
 
     @property
     def padding(self) -> float:

@@ -46,8 +46,9 @@ def drawing(source: str) -> Domain | None:
 
 
 def verifiable() -> str:
-    """Whose steps can be verified, in words: "countdown problems"."""
-    return f"{' and '.join(name for name, domain in DOMAINS.items() if domain.exact)} problems"
+    """Whose steps can be verified, in words: "only steps of countdown problems can be verified"."""
+    exact = " and ".join(name for name, domain in DOMAINS.items() if domain.exact)
+    return f"only steps of {exact} problems can be verified"
 
 
 def state(problem: Problem, steps: Sequence[str]) -> str:

@@ -110,7 +110,8 @@ class Artifact:
     def make(self, progress: Progress) -> Done:
         """Makes it, or takes it as it stands when it is complete. Of several processes all call the same."""
         manifest = self.folder / MANIFEST
-        distributed.expect_same(json.loads(config.to_json(self.reads)), f"what {self.name} reads")
+        reads = json.loads(config.to_json(self.reads))
+        distributed.expect_same(reads, f"what {self.name} reads")
         # Asked once, for all: a process that came late would find what the first has written since.
         if distributed.from_main(lambda: self.complete, f"{self.name} begins"):
             progress.say(f"{self.name}: already done")
@@ -119,7 +120,7 @@ class Artifact:
             with progress.stage(self.name, self.detail):
                 start = time.perf_counter()
                 result = self._attempt()
-                about = {"reads": json.loads(config.to_json(self.reads)), "seconds": time.perf_counter() - start}
+                about = {"reads": reads, "seconds": time.perf_counter() - start}
                 distributed.barrier(f"{self.name} ends")  # before the manifest says that all have written
                 if distributed.is_main():
                     storage.write_json(manifest, {"name": self.name, **about, "result": result})

@@ -141,5 +141,6 @@ class SampledCommand(ProblemsCommand):
 
 def read_model(place: str) -> Model:
     """The model of a folder or a hub id, if it is one."""
-    config_json.read(resolve(place))  # so that a folder without a model is refused before anything runs
-    return Model.at(place)
+    folder = resolve(place)  # once: the hub may be asked
+    config_json.read(folder)  # so that a folder without a model is refused before anything runs
+    return Model.at(folder)

@@ -27,7 +27,7 @@ import pod as pods
 import run_guides
 from pod import Pod
 
-pytestmark = pytest.mark.slow  # `make chain` runs them, and so does CI
+pytestmark = pytest.mark.slow  # `make chain` runs them
 
 GUIDE = "tpu_scripts/README.md"
 _TRAIN = "--dtype float32 --{0}.accumulate 1 --{0}.remat none --{0}.optimizer.learning-rate {1} --{0}.loop.save-every 20"

@@ -146,9 +146,7 @@ class Planner:
         held = [tenant.weights + tenant.cache(shape) for tenant, shape in zip(tenants, shapes, strict=True)]
         found = []
         for tenant, shape, own in zip(tenants, shapes, held, strict=True):
-            engine = self.engines[labels[tenant.name]] = PlannedEngine(
-                tenant.config, shape, self.dtype, mesh, self.command.precision
-            )
+            engine = self.engines[labels[tenant.name]] = self._engine(tenant, shape)
             programs = engine.programs(labels[tenant.name], self.machine, sum(held) - own)
             if engine in self._weighed:
                 pairs = zip(programs, self._weighed[engine], strict=True)
@@ -156,9 +154,12 @@ class Planner:
             found += programs
         return found
 
+    def _engine(self, tenant: Tenant, shape: Shape) -> PlannedEngine:
+        return PlannedEngine(tenant.config, shape, self.dtype, tenant.mesh, self.command.precision)
+
     def _temporaries(self, label: str, tenant: Tenant, shape: Shape) -> float:
         """Bytes of a device that the hungriest of an engine's programs holds while it runs."""
-        engine = PlannedEngine(tenant.config, shape, self.dtype, tenant.mesh, self.command.precision)
+        engine = self._engine(tenant, shape)
         if engine not in self._weighed:
             self._weighed[engine] = []
             for one in engine.programs(label, self.machine):

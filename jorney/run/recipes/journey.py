@@ -152,17 +152,16 @@ class RunConfig(Command):
     sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("step_format", FORMATS), ("dtype", DTYPES), ("until", UNTIL), ("judge", TREE_JUDGES)):
+        kinds = {"step_format": FORMATS, "dtype": DTYPES, "precision": PRECISIONS, "until": UNTIL, "judge": TREE_JUDGES}
+        for name, allowed in kinds.items():
             expect_one_of(allowed, self, "", name)
-        expect_one_of(PRECISIONS, self, "", "precision")
         if self.expand.step_format != self.step_format:
             raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
         if not 0 < self.share <= 0.5:
             raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
         expect_at_least(1, self, "", "long_tokens")
         if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
-            only = f"only steps of {domains.verifiable()} can be verified"
-            raise ValueError(f"judge = 'verifier': expected 'prm' or 'llm': {only}")
+            raise ValueError(f"judge = 'verifier': expected 'prm' or 'llm': {domains.verifiable()}")
 
     def long(self) -> EvaluateConfig:
         """How models that were trained on journeys are evaluated."""

@@ -162,8 +162,7 @@ def with_reference(
     )
     found = []
     with jax.set_mesh(policy.mesh):
-        for start in range(0, len(rows), config.batch_pairs):
-            batch = {name: value[start : start + config.batch_pairs] for name, value in rows.arrays.items()}
+        for batch in rows.groups(config.batch_pairs):
             found.append(jax.device_get(program(policy.params, put(batch, policy.mesh))))
     chosen, rejected = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return dataclasses.replace(rows, reference_chosen=chosen, reference_rejected=rejected)

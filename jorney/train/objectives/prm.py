@@ -147,8 +147,7 @@ def score_steps(
     rows = pack(numbered, config.row_length, config.rows)
     found = np.zeros(next(number), np.float32)
     with jax.set_mesh(policy.mesh):
-        for start in range(0, len(rows), config.rows):
-            batch = {name: value[start : start + config.rows] for name, value in rows.arrays.items()}
+        for batch in rows.groups(config.rows):
             which = batch.pop("labels")
             scores = jax.device_get(program(policy.params, put(batch, policy.mesh)))
             found[which[which >= 0].astype(int)] = scores[which >= 0]

@@ -122,8 +122,7 @@ class Verifier(JudgeKind):
 
     def check(self, problems: Sequence[Problem]) -> None:
         if not exact.verifiable(problems):
-            only = f"only steps of {domains.verifiable()} can be verified"
-            raise ValueError(f"judge = 'verifier': expected a reward model's folder: {only}")
+            raise ValueError(f"judge = 'verifier': expected a reward model's folder: {domains.verifiable()}")
 
     def make(self, space: Workspace, asked: JudgedBy) -> MadeJudge:
         judge: Callable[[], Judge] = lambda: exact.judge  # noqa: E731

@@ -57,8 +57,7 @@ class JudgeCommand(JudgedBy):
             if tree.id in seen:
                 raise ValueError(f"{self.trees}: the tree {tree.id!r} is there twice: expected an id of its own for each")
             if self.judge == VERIFIER and not exact.verifiable([tree.problem]):
-                only = f"only steps of {domains.verifiable()} can be verified"
-                raise ValueError(f"{self.trees}: the tree {tree.id!r}: judge = 'verifier': {only}")
+                raise ValueError(f"{self.trees}: the tree {tree.id!r}: judge = 'verifier': {domains.verifiable()}")
             if len(tree.nodes) == 1:
                 raise ValueError(f"{self.trees}: the tree {tree.id!r} has no steps: expected at least one")
             seen.add(tree.id)

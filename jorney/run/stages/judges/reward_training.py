@@ -28,6 +28,7 @@ from jorney.run.stages.fine_tuning import TrainCommand, plan_training
 from jorney.run.stages.judges.kinds import prm_judge
 from jorney.run.stages.judges.labelling import plan_rollouts, read_labelled, verified
 from jorney.run.workspace import Workspace
+from jorney.solve.prm_report import scored
 from jorney.solve.prm_scores import best_threshold, processbench_f1, solution_f1, step_f1
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.objective import objective_of
@@ -48,7 +49,7 @@ class PrmCommand(TrainCommand, ProblemsCommand):
       data_limit: how many of those rows; None takes all.
       neutral: what PRM800K's neutral steps count as: "positive", "negative" or "ignored".
       held_out: problems on which the reward model is measured; for "countdown" others than `problems`. Not where several
-        processes train it (`distributed.coordinator`): there `jorney prm eval` measures it.
+        processes train it (`distributed.coordinator`): there `held_out_data` or `jorney prm eval` does.
       held_out_limit: how many of those.
       held_out_data: labelled steps, of the forms of `data`, on which it is measured in place of samples of `held_out`.
     """
@@ -139,20 +140,21 @@ def plan_prm(
             raise Lacking("prm: no sampled solution came to its end: expected more problems, samples or rollouts.max_tokens")
         return [objective_of(config).encode(tokenizer, space.format, vars(row), row.id) for row in rows]
 
+    given = [one for one in held_out or () if isinstance(one, Labelled)]
+
     def measure(folder: storage.Path) -> dict[str, Any]:
         if held_out is None:
             return {}
         reward_model = Model(os.fspath(folder / "model"), "")
-        given = [one for one in held_out if isinstance(one, Labelled)]
         if given:
-            found = _figures(*_scored(space, reward_model, given, config))
+            found = _scored(space, reward_model, given, config)
         else:
             found = _measure(space, model, reward_model, cast(Sequence[Problem], held_out), sampling)
         if "threshold" in found and distributed.is_main():
             write_threshold(folder / "model", found["threshold"])
         return found
 
-    what = "solutions" if any(isinstance(one, Labelled) for one in held_out or ()) else "problems"
+    what = "solutions" if given else "problems"
     measured = "not measured" if held_out is None else f"measured on {len(held_out):,} held-out {what}"
     by = [digest(held_out), sampling.decides()]
     return plan_training(
@@ -170,16 +172,14 @@ def _measure(
     return _figures(labels, prm_judge(space, reward_model, alone=True).score(pairs))
 
 
-def _scored(
-    space: Workspace, reward_model: Model, solutions: Sequence[Labelled], config: PrmConfig
-) -> tuple[list[list[bool]], list[list[float]]]:
-    """Labels and scores of the labelled steps: read whole on the mesh of the training, whatever processes share it."""
+def _scored(space: Workspace, reward_model: Model, solutions: Sequence[Labelled], config: PrmConfig) -> dict[str, Any]:
+    """The figures on labelled steps: read whole on the mesh of the training, whatever processes share it."""
     policy = space.take(reward_model)
     examples = [objective_of(config).encode(policy.tokenizer, space.format, vars(one), one.id) for one in solutions]
-    found = score_steps(policy, examples, config, space.compilations)
-    labels = [[value > 0.5 for value in one.labels if value is not None] for one in solutions]
-    kept = [(own, given) for own, given in zip(labels, found, strict=True) if own]
-    return [own for own, _ in kept], [given for _, given in kept]
+    scores = score_steps(policy, examples, config, space.compilations)  # of the steps that have a label
+    known = (dataclasses.replace(one, labels=tuple(own for own in one.labels if own is not None)) for one in solutions)
+    found = scored(list(known), scores)
+    return _figures(found.labels, found.scores)
 
 
 def _figures(labels: Sequence[Sequence[bool]], scores: Sequence[Sequence[float]]) -> dict[str, Any]:
