@@ -220,9 +220,14 @@ def _in_parts(axis: str, function: Callable[[Any, Any], Any], rows: Any, whole: 
         _apart.reset(before)
 
 
+def in_parts() -> bool:
+    """Whether what is being traced runs once for each part of the devices (`sum_of_parts`, `side_by_side`)."""
+    return bool(_apart.get())
+
+
 def highest(x: jax.Array) -> jax.Array:
     """The largest x of all parts, where a function runs once for each; elsewhere x itself."""
-    return jax.lax.pmax(x, _PARTS) if _apart.get() else x
+    return jax.lax.pmax(x, _PARTS) if in_parts() else x
 
 
 def platform() -> str | None:

@@ -17,7 +17,7 @@ from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Turns, branched_attention, causal_attention, preference_attention, rotate, turns
 from jorney.model.layers import gated_mlp, linear, rms_norm
-from jorney.sharding import constrain
+from jorney.sharding import constrain, in_parts
 
 # A layer's attention. Given its queries [B, T, N, H] and its fresh keys and values [B, T, K, H] it returns what they read,
 # [B, T, N, H], and whatever the caller wants back from the layer (its updated cache).
@@ -121,6 +121,9 @@ class Transformer(nn.Module):
         """
         config = self.config
         embedding, final_norm = _table_params(self, config, (), ("embedding", "final_norm"))
+        if in_parts():
+            # All that a device looks up, told beforehand: else the vectors of a replica's rows go by way of the other replicas.
+            tokens = constrain(tokens, "replica", "length")
         x = jnp.take(embedding, tokens, axis=0).astype(self.dtype)
         if callable(attends):
             # Every device looks up its part of the vectors for all rows, then they change places: so the gradient of the
