@@ -41,7 +41,7 @@ def test_bytes_by_hand(tenants, tiny) -> None:
 
 def test_with_room_for_all_everyone_has_what_it_wants(tenants) -> None:
     shapes = share_out(tenants, Memory(1e9, {"weights": 5e8}), lambda tenant, shape: 0)
-    assert shapes == [Shape(16, 4, 768, 8, 4), Shape(16, 1, 256, 1, 1)]
+    assert shapes == [Shape(16, 4, 768, 8, 4, ways=4), Shape(16, 1, 256, 1, 1, ways=4)]
 
 
 def test_what_programs_need_is_taken_from_the_caches(tenants) -> None:
