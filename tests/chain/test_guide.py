@@ -30,19 +30,19 @@ from pod import Pod
 pytestmark = pytest.mark.slow  # `make chain` runs them
 
 GUIDE = "tpu_scripts/README.md"
-_TRAIN = "--dtype float32 --{0}.accumulate 1 --{0}.remat none --{0}.optimizer.learning-rate {1} --{0}.loop.save-every 20"
+_TRAIN = "--dtype float32 --{0}.accumulate 1 --{0}.remat none --{0}.optimizer.learning-rate {1} --{0}.loop.save-every 5"
 _SFT = f"{_TRAIN.format('sft', '1e-3')} --sft.head-chunk 128"
 _SFT_CONFIG = "tpu_scripts/run.sh sft configs/deepseekmath_7b_sft_v5e_16.py"
 # The beginning of a command -> what makes it quick. The longest beginning counts.
 SMALL = {
     "tpu_scripts/alone.sh convert": "",
-    f"{_SFT_CONFIG} --model $BUCKET/base": f"{_SFT} --limit 900 --sft.batch-rows 8 --sft.row-length 128",
+    f"{_SFT_CONFIG} --model $BUCKET/base": f"{_SFT} --limit 600 --sft.batch-rows 8 --sft.row-length 128 --sft.loop.log-every 1",
     "tpu_scripts/generate.sh prm label": (
-        "--dtype float32 --limit 12 --rollouts.solutions 4 --rollouts.completions 2 --rollouts.max-tokens 64 --rollouts.rows 32"
+        "--dtype float32 --limit 12 --rollouts.solutions 4 --rollouts.completions 2 --rollouts.max-tokens 48 --rollouts.rows 32"
     ),
     "tpu_scripts/run.sh prm": f"{_TRAIN.format('prm', '1e-3')} --prm.batch-rows 4 --prm.row-length 128 --prm.epochs 4",
     "tpu_scripts/generate.sh expand": (  # so little a reward model is not sure of anything
-        "--dtype float32 --expand.w 4 --expand.depth 4 --expand.step-tokens 32 --expand.rows 32 --expand.prune.keep 4 "
+        "--dtype float32 --expand.w 4 --expand.depth 3 --expand.step-tokens 32 --expand.rows 32 --expand.prune.keep 4 "
         "--threshold 0.05"
     ),
     "jorney derive": "",
@@ -120,7 +120,7 @@ def _taken_away(pod: Pod, objects: object_store.Objects, command: str) -> None:
     pod.kill("sft")
     pod.shell("tpu_scripts/delete.sh && tpu_scripts/create.sh && tpu_scripts/setup.sh")
     pod.start(command)
-    assert _first_step(pod) > 20
+    assert _first_step(pod) > 5
 
 
 def _goes_on_with_one_host(pod: Pod, objects: object_store.Objects, command: str) -> None:
@@ -149,7 +149,7 @@ def result(pod: Pod, name: str) -> dict[str, Any]:
 
 
 def test_every_step_of_the_guide_has_its_result(guide) -> None:
-    assert result(guide, "phase1")["examples"] == 900
+    assert result(guide, "phase1")["examples"] == 600
     assert result(guide, "labels")["solutions"] > 10
     assert result(guide, "prm")["held_out_solutions"] == result(guide, "held_out")["solutions"] > 10
     assert result(guide, "trees")["count"] == 16
