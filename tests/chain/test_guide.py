@@ -37,7 +37,8 @@ _SFT_CONFIG = "tpu_scripts/run.sh sft configs/deepseekmath_7b_sft_v5e_16.py"
 SMALL = {
     "tpu_scripts/alone.sh convert": "",
     f"{_SFT_CONFIG} --model $BUCKET/base": (
-        f"{_SFT} --limit 480 --sft.batch-rows 8 --sft.row-length 128 --sft.loop.save-every 5 --sft.loop.log-every 1"
+        f"{_SFT} --sft.epochs 12 --sft.optimizer.learning-rate 2e-3 --sft.batch-rows 8 --sft.row-length 128 "
+        "--sft.loop.save-every 5 --sft.loop.log-every 1"
     ),
     "tpu_scripts/generate.sh prm label": (
         "--dtype float32 --limit 10 --rollouts.solutions 4 --rollouts.completions 2 --rollouts.max-tokens 48 --rollouts.rows 32"
@@ -161,7 +162,7 @@ def test_every_step_of_the_guide_has_its_result(read) -> None:
     def result(stage: str) -> dict[str, Any]:
         return read(f"{stage}/summary.json")
 
-    assert result("phase1")["examples"] == 480
+    assert result("phase1")["examples"] == 40
     assert result("labels")["solutions"] > 10
     assert result("prm")["held_out_solutions"] == result("held_out")["solutions"] > 10
     assert result("trees")["count"] == 16
