@@ -96,9 +96,9 @@ class Pod:
 
 def name_of(command: str) -> str:
     """What the hosts call a command that a script starts: logs/NAME.log."""
-    found = re.search(r"(?:run|generate|alone)\.sh (\w+)|(bench)\.sh", command)
+    found = re.search(r"(?:run|generate|alone)\.sh (prm label|\w+)|(bench)\.sh", command)
     assert found is not None, command
-    return found[1] or found[2]
+    return found[2] or found[1].replace(" ", "-")
 
 
 def _checkout(folder: pathlib.Path) -> None:

@@ -50,8 +50,7 @@ SMALL = {
     ),
     "jorney derive": "",
     f"{_SFT_CONFIG} --model $BUCKET/phase1/sft": (
-        f"{_SFT} --sft.batch-rows 4 --sft.row-length 256 --too-long drop --sft.epochs 6 --sft.loop.save-every 2 "
-        "--sft.loop.log-every 1"
+        f"{_SFT} --sft.batch-rows 4 --sft.row-length 256 --sft.epochs 6 --sft.loop.save-every 2 --sft.loop.log-every 1"
     ),
     "tpu_scripts/generate.sh pairs": "--dtype float32 --dpo.samples 6 --evaluate.max-tokens 96 --evaluate.rows 24",
     "tpu_scripts/run.sh dpo": (
@@ -80,7 +79,9 @@ def guide(tmp_path_factory) -> Iterator[tuple[Pod, object_store.Objects]]:
             if text.startswith(SKIPPED):
                 continue
             begin = time.monotonic()
-            if text.startswith(f"{_SFT_CONFIG} --model $BUCKET/base"):
+            if "alone.sh convert" in text:
+                _cut_off(pod, objects, small(text))
+            elif text.startswith(f"{_SFT_CONFIG} --model $BUCKET/base"):
                 _taken_away(pod, objects, small(text))
             elif text.startswith(f"{_SFT_CONFIG} --model $BUCKET/phase1"):
                 _goes_on_with_one_host(pod, objects, small(text))
@@ -126,6 +127,20 @@ def _taken_away(pod: Pod, objects: object_store.Objects, command: str) -> None:
     assert _first_step(pod) > 5
 
 
+def _cut_off(pod: Pod, objects: object_store.Objects, command: str) -> None:
+    """A conversion is cut off while it writes; the same command makes it, and again it does nothing."""
+    pod.shell(command)
+    deadline = time.monotonic() + pods.ENDS
+    while not any("/weights" in name for name in list(objects.stored)):
+        assert time.monotonic() < deadline, pod.log(0, "convert")
+        time.sleep(0.01)
+    pod.kill("convert", [0])
+    pod.start(command, [0])
+    assert "written" in pod.log(0, "convert")
+    pod.start(command, [0])
+    assert "already done" in pod.log(0, "convert")
+
+
 def _goes_on_with_one_host(pod: Pod, objects: object_store.Objects, command: str) -> None:
     """A training that two hosts began ends on one."""
     pod.shell(command)
@@ -138,7 +153,9 @@ def _goes_on_with_one_host(pod: Pod, objects: object_store.Objects, command: str
 def _loses_a_host(pod: Pod, command: str) -> None:
     """One of two hosts dies; the other ends its share, and then does what is missing."""
     pod.shell(command)
+    deadline = time.monotonic() + pods.ENDS
     while "trees" not in pod.log(1, "expand"):
+        assert time.monotonic() < deadline, pod.log(1, "expand")
         time.sleep(0.1)
     pod.kill("expand", [1])
     pod.wait("expand", [0])
@@ -182,6 +199,8 @@ def test_what_is_brought_home_is_what_was_made(laptop) -> None:
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(results / "model")
     assert tokenizer.encode("1. 3 * 4", add_special_tokens=False) == made.tokenizer.encode("1. 3 * 4")
+    base = jorney.load()
+    assert not np.allclose(jorney.logits(made, np.arange(1, 9)[None]), jorney.logits(base, np.arange(1, 9)[None]), atol=0.1)
     config = transformers.AutoConfig.from_pretrained(results / "model")
     assert (config.hidden_size, config.num_hidden_layers) == (made.config.embed, made.config.layers)
     torch = pytest.importorskip("torch")
