@@ -13,10 +13,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jorney.config import expect_at_least, expect_one_of
+from jorney.config import expect_number, expect_one_of
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.judge.llm import Account, Asker, Llm
+from jorney.judge.llm.endpoint import MOST_TRIES
 
 SCOPES = ("step", "path")
 FALLBACKS = {"wrong": False, "unrated": None}
@@ -56,7 +57,7 @@ class LlmJudgeConfig:
     reference: bool = False
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "llm_judge", "tries")
+        expect_number(self, "llm_judge", "tries", least=1, most=MOST_TRIES)
         expect_one_of(SCOPES, self, "llm_judge", "scope")
         expect_one_of(FALLBACKS, self, "llm_judge", "fallback")
 

@@ -148,6 +148,7 @@ def test_it_judges_levels_of_trees_at_an_endpoint(tmp_path) -> None:
         ({"scope": "tree"}, "llm_judge.scope = 'tree': expected one of step, path"),
         ({"fallback": "right"}, "llm_judge.fallback = 'right': expected one of wrong, unrated"),
         ({"tries": 0}, "llm_judge.tries = 0: expected 1 or more"),
+        ({"tries": 10**9}, "llm_judge.tries = 1000000000: expected 1 or more, 100 at most"),
     ],
 )
 def test_fields(fields: dict[str, Any], message: str) -> None:

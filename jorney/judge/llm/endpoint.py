@@ -7,11 +7,13 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from jorney.config import expect, expect_at_least, expect_one_of
+from jorney.config import expect_number, expect_one_of
 from jorney.judge.llm.replies import Account
 
 OPENAI = "https://api.openai.com/v1"
 LIMITS = ("max_tokens", "max_completion_tokens")
+MOST_TRIES = 100  # of one question, each of them paid for: what is not in the form by then never will be
+_DAY = 86_400.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,7 @@ class LlmConfig:
       limit_field: what the endpoint calls that: "max_tokens", or "max_completion_tokens" (OpenAI's models that reason).
       concurrency: calls under way at a time.
       timeout: seconds until an answer must be there as a whole.
+      max_bytes: of an answer as it is sent; one that is longer is not read to its end.
       attempts: of a call that fails as it may (429, 5xx, time-outs, half answers), before it has failed for good.
       backoff, max_wait: seconds before the second attempt, doubled each time, and at most; so long a Retry-After is obeyed.
       give_up: chats in a row that fail for good before all ends; two, while none was answered yet.
@@ -45,6 +48,7 @@ class LlmConfig:
     limit_field: str = "max_tokens"
     concurrency: int = 8
     timeout: float = 120.0
+    max_bytes: int = 16 * 2**20
     attempts: int = 8
     backoff: float = 1.0
     max_wait: float = 60.0
@@ -57,10 +61,15 @@ class LlmConfig:
     cache: str = "runs/llm"
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "llm", "max_tokens", "concurrency", "attempts", "give_up")
-        expect(lambda seconds: seconds > 0, "above 0", self, "llm", "timeout", "backoff", "max_wait")
-        amounts = ("temperature", "max_calls", "max_cost", "price_input", "price_cached", "price_output")
-        expect(lambda amount: amount is None or amount >= 0, "0 or more", self, "llm", *amounts)
+        expect_number(self, "llm", "max_tokens", least=1, most=10_000_000)  # more than any model holds
+        expect_number(self, "llm", "concurrency", least=1, most=4096)  # each call has a connection of its own
+        expect_number(self, "llm", "attempts", "give_up", least=1, most=10_000)
+        expect_number(self, "llm", "max_bytes", least=1024, most=2**30)
+        expect_number(self, "llm", "timeout", "backoff", "max_wait", most=_DAY)
+        expect_number(self, "llm", "price_input", "price_output", least=0)
+        expect_number(self, "llm", "temperature", "max_calls", "max_cost", "price_cached", least=0, none="None")
+        expect_number(self, "llm", "top_p", most=1, none="None")
+        expect_number(self, "llm", "seed", least=-(2**63), most=2**63 - 1, none="None")
         expect_one_of(LIMITS, self, "llm", "limit_field")
         if self.max_cost is not None and not (self.price_input or self.price_output):
             raise ValueError(f"llm.max_cost = {self.max_cost}: expected llm.price_input and llm.price_output with it")

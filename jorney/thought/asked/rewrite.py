@@ -14,9 +14,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jorney.config import expect_at_least
+from jorney.config import expect_number
 from jorney.domain.answers import final_answer
 from jorney.judge.llm import Account, Asker
+from jorney.judge.llm.endpoint import MOST_TRIES
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import Visit
 from jorney.thought.origins import unfounded
@@ -64,7 +65,7 @@ class RewriteConfig:
     tries: int = 3
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "rewrite", "tries")
+        expect_number(self, "rewrite", "tries", least=1, most=MOST_TRIES)
 
 
 class Rewritten(NamedTuple):

@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import email.utils
 import json
+import math
 import pathlib
 import socket
 import threading
@@ -264,6 +265,27 @@ def test_a_refusal_to_speak_and_an_unmetered_answer_are_answers(make) -> None:
     [
         ({"concurrency": 0}, "llm.concurrency = 0: expected 1 or more"),
         ({"timeout": 0}, "llm.timeout = 0: expected above 0"),
+        ({"concurrency": 10**9}, "llm.concurrency = 1000000000: expected 1 or more, 4096 at most"),
+        ({"max_tokens": 10**12}, "llm.max_tokens = 1000000000000: expected 1 or more, 10000000 at most"),
+        ({"max_tokens": 0.5}, "llm.max_tokens = 0.5: expected 1 or more"),
+        ({"attempts": 10**9}, "llm.attempts = 1000000000: expected 1 or more"),
+        ({"give_up": math.inf}, "llm.give_up = inf: expected 1 or more"),
+        ({"max_bytes": 0}, "llm.max_bytes = 0: expected 1024 or more"),
+        ({"timeout": math.nan}, "llm.timeout = nan: expected above 0, 86400.0 at most"),
+        ({"timeout": math.inf}, "llm.timeout = inf: expected above 0"),
+        ({"backoff": -1.0}, "llm.backoff = -1.0: expected above 0"),
+        ({"max_wait": 1e9}, "llm.max_wait = 1000000000.0: expected above 0"),
+        ({"price_output": math.nan}, "llm.price_output = nan: expected 0 or more"),
+        ({"price_cached": math.inf}, "llm.price_cached = inf: expected 0 or more, or None"),
+        ({"price_input": None}, "llm.price_input = None: expected 0 or more"),
+        ({"max_cost": math.nan}, "llm.max_cost = nan: expected 0 or more, or None"),
+        ({"max_calls": 2.5}, "llm.max_calls = 2.5: expected a whole number"),
+        ({"temperature": math.nan}, "llm.temperature = nan: expected 0 or more, or None"),
+        ({"temperature": math.inf}, "llm.temperature = inf: expected 0 or more, or None"),
+        ({"temperature": -1.0}, "llm.temperature = -1.0: expected 0 or more, or None"),
+        ({"top_p": 0.0}, "llm.top_p = 0.0: expected above 0, 1 at most, or None"),
+        ({"top_p": 2.0}, "llm.top_p = 2.0: expected above 0, 1 at most, or None"),
+        ({"seed": 10**30}, "llm.seed = 10+: expected "),
         ({"max_cost": 1.0}, "expected llm.price_input and llm.price_output with it"),
         ({"price_input": -1}, "llm.price_input = -1: expected 0 or more"),
         ({"limit_field": "tokens"}, "llm.limit_field = 'tokens': expected one of max_tokens, max_completion_tokens"),
