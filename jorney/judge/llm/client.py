@@ -14,9 +14,11 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from jorney.judge.llm.calls import Calls, Chat, Spending
 from jorney.judge.llm.endpoint import LlmConfig
+from jorney.judge.llm.errors import Refused
 from jorney.judge.llm.replies import Cache, Reply
 
 if TYPE_CHECKING:
@@ -146,7 +148,28 @@ class Llm:
 
 
 def _client(config: LlmConfig) -> AsyncOpenAI:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    # It retries nothing by itself: what is retried is counted.
-    return AsyncOpenAI(base_url=config.endpoint(), api_key=config.key(), max_retries=0, timeout=config.timeout)
+    class Bounded(DefaultAsyncHttpxClient):
+        """Reads answers, those that tell of errors too, no further than `max_bytes`, however they are sent or packed."""
+
+        async def send(self, request: Any, **options: Any) -> Any:
+            response, content = await super().send(request, **{**options, "stream": True}), bytearray()
+            async with contextlib.aclosing(response):
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > config.max_bytes:
+                        raise Refused(f"the answer is longer than llm.max_bytes = {config.max_bytes:,}")
+            packed = ("content-encoding", "content-length", "transfer-encoding")
+            headers = [(name, value) for name, value in response.headers.multi_items() if name not in packed]
+            return type(response)(response.status_code, headers=headers, content=bytes(content), request=response.request)
+
+    parts = urlsplit(config.endpoint())
+    return AsyncOpenAI(
+        base_url=parts._replace(query="").geturl(),
+        default_query=dict(parse_qsl(parts.query)),
+        api_key=config.key(),
+        max_retries=0,  # what is tried again is counted
+        timeout=config.timeout,
+        http_client=Bounded(timeout=config.timeout),
+    )

@@ -8,11 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jorney.config import expect_number, expect_one_of
+from jorney.judge.llm.redaction import redact, secrets_of
 from jorney.judge.llm.replies import Account
 
 OPENAI = "https://api.openai.com/v1"
 LIMITS = ("max_tokens", "max_completion_tokens")
 MOST_TRIES = 100  # of one question, each of them paid for: what is not in the form by then never will be
+NO_KEY = "none"  # what is sent where there is none
 _DAY = 86_400.0
 
 
@@ -71,6 +73,8 @@ class LlmConfig:
         expect_number(self, "llm", "top_p", most=1, none="None")
         expect_number(self, "llm", "seed", least=-(2**63), most=2**63 - 1, none="None")
         expect_one_of(LIMITS, self, "llm", "limit_field")
+        if not self.key_variable.isidentifier():  # a key, most often: it is not shown
+            raise ValueError("llm.key_variable: expected the name of an environment variable that holds the key")
         if self.max_cost is not None and not (self.price_input or self.price_output):
             raise ValueError(f"llm.max_cost = {self.max_cost}: expected llm.price_input and llm.price_output with it")
 
@@ -85,17 +89,33 @@ class LlmConfig:
         return (prompt + account.completion_tokens * self.price_output) / 1e6
 
     def endpoint(self) -> str:
-        """Its address."""
-        return self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
+        """Its address. Raises ValueError, which does not show it, where it is none: it may hold a key."""
+        address = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
+        try:
+            parts = urlsplit(address)
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+                return address
+        except ValueError:  # of a port that is no number
+            pass
+        name = "llm.base_url" if self.base_url else "OPENAI_BASE_URL"
+        raise ValueError(f"{name}: expected an address such as http://127.0.0.1:8000/v1, with http or https and a host")
 
     def shown(self) -> str:
-        """The address without a name and password in it."""
+        """The address without what may be a secret in it: name, password and query."""
         parts = urlsplit(self.endpoint())
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+        return str(self.clean(bare.geturl()))
 
     def key(self) -> str:
-        """The key, from the environment; it is never written anywhere."""
-        key = os.environ.get(self.key_variable, "")
+        """The key, from the environment; it is never written anywhere. Raises ValueError where it is missing or is none."""
+        named = f"the environment variable {self.key_variable if self.key_variable.isupper() else 'of llm.key_variable'}"
+        key = os.environ.get(self.key_variable, "").strip()
         if not key and urlsplit(self.endpoint()).hostname == urlsplit(OPENAI).hostname:
-            raise ValueError(f"{OPENAI}: expected a key in the environment variable {self.key_variable}")
-        return key or "none"
+            raise ValueError(f"{OPENAI}: expected a key in {named}")
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(f"{named}: expected a key of ASCII characters that can be printed")
+        return key or NO_KEY
+
+    def clean(self, value: Any) -> Any:
+        """A text, or JSON values, fit to leave for a log, a file or a message: without the key and the address's secrets."""
+        return redact(value, secrets_of(self.key(), self.endpoint()))

@@ -10,6 +10,8 @@ from typing import Any
 
 from jorney import storage
 
+_MOST_TOKENS = 10**9  # of one answer: an endpoint that tells of more has not counted
+
 
 @dataclasses.dataclass(frozen=True)
 class Account:
@@ -111,4 +113,4 @@ def read_reply(body: Any) -> Reply:
 
 def _count(usage: Any, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

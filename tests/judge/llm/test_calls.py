@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import email.utils
+import gzip
 import json
 import math
 import pathlib
@@ -99,6 +100,36 @@ def test_a_passing_fault_is_tried_again(make, fault: Act) -> None:
         assert len(stub.asked) == 3
         keys = [headers["Idempotency-Key"] for headers in stub.headers]
         assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        Act("body", "9" * 2**21),
+        Act("body", json.dumps({"choices": [{"message": {"content": "x" * 2**21}}]})),
+        Act("status", "no " * 2**20, 500),
+        Act("endless", "[" * 2**16),
+        Act("endless", " " * 2**16, 400),
+        Act("body", gzip.compress(b" " * 2**23), headers=(("Content-Encoding", "gzip"),)),
+    ],
+    ids=["number", "text", "error", "endless", "endless error", "packed"],
+)
+def test_no_answer_is_read_without_end(make, act: Act) -> None:
+    with Stub(first(act)) as stub:
+        llm = make(stub, concurrency=1, max_bytes=2**20, timeout=20.0, give_up=2)
+        start = time.monotonic()
+        assert llm([chat("a"), chat("b")]) == [None, "re: b"]
+        assert (len(stub.asked), llm.spent.retries) == (2, 0)  # it would be as long again
+        assert time.monotonic() - start < 10
+    with Stub(lambda number, body: act) as stub, pytest.raises(ConnectionError, match="longer than llm.max_bytes = 1,048,576"):
+        make(stub, concurrency=1, max_bytes=2**20)([chat("c"), chat("d")])
+
+
+def test_a_stream_that_drips_ends_with_the_time_for_an_answer(make) -> None:
+    with Stub(lambda number, body: Act("endless", " ") if number == 0 else echo(number, body)) as stub:
+        llm = make(stub, concurrency=1, timeout=0.5)
+        assert llm([chat("a")]) == ["re: a"]
+        assert llm.spent.retries == 1
 
 
 def test_a_wait_that_the_endpoint_asks_for_holds_for_all(make) -> None:

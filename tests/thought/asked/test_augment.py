@@ -124,7 +124,9 @@ def test_the_solution_as_it_stands() -> None:
     assert Passage(1, ("x",)) == read_passages("[1]\nx")[0]
 
 
-@pytest.mark.parametrize("field", [{"passes": ()}, {"passes": ("funny",)}, {"kept_words": 2.0}, {"retries": -1}, {"retries": 10**9}])
+@pytest.mark.parametrize(
+    "field", [{"passes": ()}, {"passes": ("funny",)}, {"kept_words": 2.0}, {"retries": -1}, {"retries": 10**9}]
+)
 def test_wrong_augmentation_settings(field) -> None:
     with pytest.raises(ValueError, match="augment."):
         AugmentConfig(**field)
