@@ -20,6 +20,7 @@ from jorney.judge.llm.calls import Calls, Chat, Spending
 from jorney.judge.llm.endpoint import LlmConfig
 from jorney.judge.llm.errors import Refused
 from jorney.judge.llm.replies import Cache, Reply
+from jorney.judge.llm.unread import Unread
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -41,6 +42,7 @@ class Llm:
 
     Attributes:
       spent: what this object has paid for, and more.
+      unread: what could be read of the answers in `each`; whoever reads them counts them there.
     """
 
     def __init__(self, config: LlmConfig) -> None:
@@ -49,6 +51,7 @@ class Llm:
         config.key()  # a key that is missing is told before anything is done
         self.config = config
         self.spent = Spending()
+        self.unread = Unread(config)
         self._cache = Cache(config.cache)
 
     def __call__(self, chats: Sequence[Chat]) -> list[str | None]:

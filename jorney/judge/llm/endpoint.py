@@ -34,6 +34,8 @@ class LlmConfig:
       max_bytes: of an answer as it is sent; one that is longer is not read to its end.
       attempts: of a call that fails as it may (429, 5xx, time-outs, half answers), before it has failed for good.
       backoff, max_wait: seconds before the second attempt, doubled each time, and at most; so long a Retry-After is obeyed.
+      max_unread: share of a run's answers that may be in another form than was asked for, before all ends.
+      unread_after: answers from which on that is looked at; at a run's end it is, however few there were.
       give_up: chats in a row that fail for good before all ends; two, while none was answered yet.
       max_calls, max_cost: of one run, stored answers not counted; what is under way when the cost is reached is still paid.
       price_input, price_cached, price_output: of a million tokens, in any currency; None takes `price_input` for cached ones.
@@ -54,6 +56,8 @@ class LlmConfig:
     attempts: int = 8
     backoff: float = 1.0
     max_wait: float = 60.0
+    max_unread: float = 0.5
+    unread_after: int = 20
     give_up: int = 8
     max_calls: int | None = None
     max_cost: float | None = None
@@ -65,8 +69,9 @@ class LlmConfig:
     def __post_init__(self) -> None:
         expect_number(self, "llm", "max_tokens", least=1, most=10_000_000)  # more than any model holds
         expect_number(self, "llm", "concurrency", least=1, most=4096)  # each call has a connection of its own
-        expect_number(self, "llm", "attempts", "give_up", least=1, most=10_000)
+        expect_number(self, "llm", "attempts", "unread_after", "give_up", least=1, most=10_000)
         expect_number(self, "llm", "max_bytes", least=1024, most=2**30)
+        expect_number(self, "llm", "max_unread", least=0, most=1)
         expect_number(self, "llm", "timeout", "backoff", "max_wait", most=_DAY)
         expect_number(self, "llm", "price_input", "price_output", least=0)
         expect_number(self, "llm", "temperature", "max_calls", "max_cost", "price_cached", least=0, none="None")

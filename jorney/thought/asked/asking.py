@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.judge.llm import Ask, Chat
+from jorney.judge.llm import Account, Ask, Chat
+from jorney.judge.llm.objects import spoken
+from jorney.judge.llm.quoting import unmarked
+from jorney.judge.llm.unread import unreadable
 from jorney.thought.thought import Thought
 
 # What becomes of a problem. Only thoughts that are "kept" are training data.
@@ -36,6 +39,7 @@ class Made:
       calls: replies that were asked for.
       unreadable: of those, how many were not in the form asked for.
       failed: of those, how many never came.
+      unread: one that was not in the form, and what was expected.
     """
 
     id: str
@@ -45,6 +49,12 @@ class Made:
     calls: int = 0
     unreadable: int = 0
     failed: int = 0
+    unread: str = ""
+
+    @property
+    def account(self) -> Account:
+        """Of the replies that came."""
+        return Account(calls=self.calls - self.failed, parse_failures=self.unreadable, unread=self.unread)
 
 
 class Unreadable(ValueError):
@@ -81,7 +91,7 @@ class Talk:
           Ended: the call failed, or no reply could be read.
         """
         # One user's message: some chat templates know no system's.
-        chat = [{"role": "user", "content": prompt}]
+        chat = [{"role": "user", "content": unmarked(prompt)}]
         error = ""
         for _ in range(self.retries + 1):
             reply = yield chat
@@ -89,13 +99,19 @@ class Talk:
             if reply is None:
                 self.made.failed += 1
                 raise Ended("failed call", "a call failed for good")
+            said = spoken(reply).strip()
             try:
-                return parse(reply.strip(), **known)
-            except Unreadable as unreadable:
+                return parse(said, **known)
+            except Unreadable as wrong:
+                error = str(wrong)
                 self.made.unreadable += 1
-                error = str(unreadable)
+                self.made.unread = unreadable(reply, error).unread
                 again = f"This could not be read: {error}. Reply again, in the form that was asked for and with nothing else."
-                chat = [*chat, {"role": "assistant", "content": reply.strip() or "-"}, {"role": "user", "content": again}]
+                chat = [
+                    *chat,
+                    {"role": "assistant", "content": said or reply.strip() or "-"},
+                    {"role": "user", "content": again},
+                ]
         raise Ended("unreadable", error)
 
 
