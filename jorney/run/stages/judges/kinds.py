@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from jorney import storage
 from jorney.config import digest
 from jorney.domain import domains
 from jorney.domain.domains import domain_of
@@ -26,6 +27,7 @@ from jorney.run.stages.judges.rating import Rater, by_judge, by_llm
 from jorney.run.workspace import Workspace
 
 VERIFIER = "verifier"
+_UNREAD = "unread.json"  # in the folder of an artifact that failed by answers that could not be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +224,8 @@ def with_account(artifact: Artifact, space: Workspace, llm: Llm, judge: LlmJudge
 def with_unread(artifact: Artifact, space: Workspace, unread: Unread) -> Artifact:
     """The artifact, at whose end it is said what could not be read, and which fails where that is too much.
 
-    Looked at are the answers of all runs together, where the result has an account of them, or else those of this run.
+    Looked at are the answers of all runs together, where the result has an account of them, or else those of this run. What
+    failed by them is kept: the next run, which finds all rows and asks nothing, fails as well.
     """
 
     def work(folder: Any) -> Any:
@@ -231,8 +234,14 @@ def with_unread(artifact: Artifact, space: Workspace, unread: Unread) -> Artifac
         finally:
             if said := told(unread.account):
                 space.progress.say(f"  {said}")
-        names = [field.name for field in dataclasses.fields(Account)]
-        unread.check(Account(**{name: result[name] for name in names}) if "parse_failures" in result else unread.account)
+        names, file = [field.name for field in dataclasses.fields(Account)], folder / _UNREAD
+        total = Account(**storage.read_json(file)) if file.exists() else Account()
+        total += Account(**{name: result[name] for name in names}) if "parse_failures" in result else unread.account
+        try:
+            unread.check(total)
+        except ValueError:
+            storage.write_json(file, dataclasses.asdict(total))
+            raise
         return result
 
     return dataclasses.replace(artifact, work=work)
