@@ -69,5 +69,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if stated.strip().replace(".", "", 1).isdigit():
             return float(stated)
         return max(0.0, email.utils.parsedate_to_datetime(stated).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):  # of dates beyond all calendars, too
         return None

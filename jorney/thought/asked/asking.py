@@ -40,6 +40,7 @@ class Made:
       unreadable: of those, how many were not in the form asked for.
       failed: of those, how many never came.
       unread: one that was not in the form, and what was expected.
+      unfaithful: of the unreadable, how many were in the form but had changed what they were to keep.
     """
 
     id: str
@@ -50,15 +51,21 @@ class Made:
     unreadable: int = 0
     failed: int = 0
     unread: str = ""
+    unfaithful: int = 0
 
     @property
     def account(self) -> Account:
         """Of the replies that came."""
-        return Account(calls=self.calls - self.failed, parse_failures=self.unreadable, unread=self.unread)
+        unread, unfaithful = self.unreadable - self.unfaithful, self.unfaithful
+        return Account(self.calls - self.failed, parse_failures=unread, check_failures=unfaithful, unread=self.unread)
 
 
 class Unreadable(ValueError):
     """A reply is not in the form that was asked for; says what was expected, in words for the model."""
+
+
+class Unfaithful(Unreadable):
+    """A reply is in the form, but has changed what it was to keep; says what, in words for the model."""
 
 
 class Ended(Exception):
@@ -105,7 +112,10 @@ class Talk:
             except Unreadable as wrong:
                 error = str(wrong)
                 self.made.unreadable += 1
-                self.made.unread = unreadable(reply, error).unread
+                if isinstance(wrong, Unfaithful):
+                    self.made.unfaithful += 1
+                else:
+                    self.made.unread = unreadable(reply, error).unread
                 again = f"This could not be read: {error}. Reply again, in the form that was asked for and with nothing else."
                 chat = [
                     *chat,

@@ -20,7 +20,7 @@ from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.judge.llm.endpoint import MOST_TRIES
 from jorney.text.step_format import StepFormat
-from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, hold
+from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unfaithful, Unreadable, hold
 from jorney.thought.asked.builder import ThoughtBuilder, one_line
 from jorney.thought.asked.human import segments
 from jorney.thought.care.arithmetic import equations, quantities
@@ -97,9 +97,9 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
     def checked(reply: str, recaps: bool) -> list[Passage]:
         found = read_passages(reply)
         if not recaps and any(section.recap for section in found):
-            raise Unreadable("expected no recaps: they were not asked for")
+            raise Unfaithful("expected no recaps: they were not asked for")
         if error := unfaithful(problem, steps, found, config.kept_words):
-            raise Unreadable(error)
+            raise Unfaithful(error)
         return found
 
     def passes(talk: Talk) -> Talking[Thought]:

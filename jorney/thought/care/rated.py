@@ -35,7 +35,7 @@ Known answer: {answer}
 Thought, to the end of this message:
 {text}
 """
-_RATING = r"\W*(consistency|completeness|relevance|redundancy)\W*[:=]\W*(\d+(?:\.\d+)?)(?:\s*/\s*10)?\W*"
+_RATING = r"\W*(consistency|completeness|relevance|redundancy)\W*[:=][^\w-]*(\d+(?:\.\d+)?)(?:\s*/\s*10)?\W*"
 
 
 def rated_by(
