@@ -48,7 +48,8 @@ class Llm:
     def __init__(self, config: LlmConfig) -> None:
         if not config.model:
             raise ValueError("llm.model = '': expected the name that the endpoint knows its model by")
-        config.key()  # a key that is missing is told before anything is done
+        config.endpoint()  # what is wrong with the address or the key is told before anything is done
+        config.key()
         self.config = config
         self.spent = Spending()
         self.unread = Unread(config)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jorney.config import expect_number, expect_one_of
-from jorney.judge.llm.redaction import redact, secrets_of
+from jorney.judge.llm.redaction import redact, secrets_of, without_secrets
 from jorney.judge.llm.replies import Account
 
 OPENAI = "https://api.openai.com/v1"
@@ -106,10 +106,8 @@ class LlmConfig:
         raise ValueError(f"{name}: expected an address such as http://127.0.0.1:8000/v1, with http or https and a host")
 
     def shown(self) -> str:
-        """The address without what may be a secret in it: name, password and query."""
-        parts = urlsplit(self.endpoint())
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-        return str(self.clean(bare.geturl()))
+        """The address without what may be a secret in it."""
+        return str(self.clean(without_secrets(self.endpoint())))
 
     def key(self) -> str:
         """The key, from the environment; it is never written anywhere. Raises ValueError where it is missing or is none."""

@@ -31,6 +31,17 @@ def redact(value: Any, secrets: tuple[str, ...]) -> Any:
     return value
 
 
+def without_secrets(address: str) -> str:
+    """An http address without what may be a secret in it: name, password and query. Other texts are as they were."""
+    if not re.match("https?://", address, re.IGNORECASE):
+        return address
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that belong to no address
+        return HIDDEN
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 @functools.lru_cache(maxsize=16)
 def secrets_of(key: str, address: str) -> tuple[str, ...]:
     """The forms of a key, and of the name, the password and the keys in an address; longest first."""

@@ -12,7 +12,7 @@ import pytest
 from stub_endpoint import Act, Stub, chat, echo
 
 from jorney.judge.llm import LlmConfig
-from jorney.judge.llm.redaction import redact, secrets_of
+from jorney.judge.llm.redaction import redact, secrets_of, without_secrets
 
 KEY = "sk-secret-1234567890"
 ODD = "k+y/with=signs&more%20"
@@ -47,6 +47,22 @@ def _b64(text: str) -> str:
 def test_every_form_of_a_secret_is_hidden(key: str, address: str, text: str, expected: str) -> None:
     assert redact(text, secrets_of(key, address)) == expected
     assert redact({text: [text, 1, None]}, secrets_of(key, address)) == {expected: [expected, 1, None]}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"https://{KEY}@host:8000/v1?key={KEY}#{KEY}", "https://host:8000/v1"),
+        (f"HTTP://user:{KEY}@host/v1", "http://host/v1"),
+        (f"http://a@b:{KEY}@host/v1", "http://host/v1"),
+        (f"http://[{KEY}/v1", "***"),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("gs://bucket/a@b?c", "gs://bucket/a@b?c"),
+        ("cosine", "cosine"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_secret(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
 
 
 @pytest.mark.parametrize("length", range(8, len(KEY) + 1))
