@@ -94,7 +94,8 @@ class DialogueConfig:
     concurrent: int = 64
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "dialogue", "max_turns", "concurrent")
+        expect_number(self, "dialogue", "max_turns", least=1, most=10_000)
+        expect_at_least(1, self, "dialogue", "concurrent")
         expect_at_least(0, self, "dialogue", "max_backtracks")
         expect_number(self, "dialogue", "retries", least=0, most=MOST_TRIES)
 

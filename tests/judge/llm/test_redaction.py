@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from stub_endpoint import Act, Stub, chat, echo
 
-from jorney.judge.llm import LlmConfig
+from jorney.judge.llm import Llm, LlmConfig
 from jorney.judge.llm.redaction import redact, secrets_of, without_secrets
 
 KEY = "sk-secret-1234567890"
@@ -127,6 +127,8 @@ def test_an_address_that_is_none_is_refused_and_not_shown(address: str, monkeypa
     monkeypatch.setenv("OPENAI_BASE_URL", address)
     with pytest.raises(ValueError, match="^OPENAI_BASE_URL: expected an address such as"):
         LlmConfig("m").shown()
+    with pytest.raises(ValueError, match="^OPENAI_BASE_URL: expected an address such as"):
+        Llm(LlmConfig("m"))  # before anything is done
 
 
 def test_a_key_that_cannot_be_one_is_refused_and_not_shown(make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.config import expect_one_of
+from jorney.config import expect_number, expect_one_of
 from jorney.judge.llm.unread import Unread
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Numbered, Parts, in_groups, numbered
@@ -44,6 +44,7 @@ class ScoreCommand(AskingCommand):
     def __post_init__(self) -> None:
         super().__post_init__()
         expect_one_of(("measured", "model"), self, "", "by")
+        expect_number(self, "", "least", least=0)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if self.by == "measured":
