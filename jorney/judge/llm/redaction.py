@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import itertools
 import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
@@ -48,7 +49,8 @@ def secrets_of(key: str, address: str) -> tuple[str, ...]:
     parts = urlsplit(address)
     name, password = unquote(parts.username or ""), unquote(parts.password or "")
     queried = [value for field, value in parse_qsl(parts.query) if "version" not in field.lower()]
-    plain = {secret for secret in (key, name, password, *queried) if len(secret) >= _LEAST}
+    # A name with a password is a word, as likely as not, that texts hold; alone it is a key.
+    plain = {secret for secret in (key, password or name, *queried) if len(secret) >= _LEAST}
     headers = {f"{name}:{password}", *(f"{secret}:" for secret in plain), *(f":{secret}" for secret in plain)} - {":"}
     forms = {form for secret in plain for form in (secret, quote(secret, safe=""), quote_plus(secret))}
     forms |= {form for text in plain | headers for form in _base64(text)}
@@ -75,6 +77,4 @@ def _hide(text: str, secrets: tuple[str, ...]) -> str:
 
 def _shared(one: str, other: str) -> int:
     """How many characters two texts begin with alike."""
-    return next(
-        (at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there), min(len(one), len(other))
-    )
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -40,6 +40,7 @@ def _b64(text: str) -> str:
         ("none", "http://h/v1?api_key=q-9876543210&api-version=2024-02-01", "q-9876543210, 2024-02-01", "***, 2024-02-01"),
         # For endpoints that need no key people write words: texts keep them.
         ("EMPTY", "http://h/v1", "the set is EMPTY", "the set is EMPTY"),
+        ("none", "http://student:pw-98765@h/v1", "the student, pw-98765", "the student, ***"),
         ("none", "http://1:2@h/v1", "none, the ratio 1:2", "none, the ratio 1:2"),
         ("none", "http://h/v1", "half a pair: \ud800", "half a pair: ?"),
     ],
