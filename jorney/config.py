@@ -7,6 +7,8 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
+import numbers
 import os
 import re
 import runpy
@@ -93,24 +95,58 @@ def expect_one_of(allowed: Collection[str], config: Any, name: str, *fields: str
     expect(lambda value: value in allowed, f"one of {', '.join(allowed)}", config, name, *fields)
 
 
-def expect_at_least(least: int, config: Any, name: str, *fields: str, none: str = "") -> None:
-    """Raises ValueError, as `expect` does, where a field is less.
+def expect_number(
+    config: Any,
+    name: str,
+    *fields: str,
+    least: float | None = None,
+    above: float = 0,
+    most: float | None = None,
+    none: str = "",
+) -> None:
+    """Raises ValueError, as `expect` does, where a field is no finite number of a range; one of whole numbers takes no others.
 
     Args:
+      least, above, most: the range: from the least, or else above a number, and no more than the most, where there is one.
       none: where a field may be None, how that is told: "None for all".
     """
-    expected = f"{least} or more, or {none}" if none else f"{least} or more"
-    expect(lambda value: (bool(none) and value is None) or value >= least, expected, config, name, *fields)
+    if least is None:
+        expected = f"a number above {above}" if most is None else f"above {above}, {most} at most"
+    else:
+        expected = f"{least} or more" if most is None else f"{least} or more, {most} at most"
+    expected += f", or {none}" if none else ""
+    whole = {field.name for field in dataclasses.fields(config) if str(field.type).split(" | ")[0] == "int"}
+
+    def holds(value: Any) -> bool:
+        if value is None:
+            return bool(none)
+        if not _finite(value):
+            return False
+        return (value > above if least is None else value >= least) and (most is None or value <= most)
+
+    for field in fields:
+        expect(holds, expected, config, name, field)
+        if field in whole:
+            expect(lambda value: value is None or isinstance(value, numbers.Integral), "a whole number", config, name, field)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value not in (math.inf, -math.inf)
+
+
+def expect_at_least(least: int, config: Any, name: str, *fields: str, none: str = "") -> None:
+    """Raises ValueError, as `expect_number` does, where a field is less."""
+    expect_number(config, name, *fields, least=least, none=none)
 
 
 def expect_above(least: int, config: Any, name: str, *fields: str) -> None:
-    """Raises ValueError, as `expect` does, where a field is not a number above the least."""
-    expect(lambda value: value > least, f"a number above {least}", config, name, *fields)
+    """Raises ValueError, as `expect_number` does, where a field is not a number above the least."""
+    expect_number(config, name, *fields, above=least)
 
 
 def expect_share(config: Any, name: str, *fields: str) -> None:
-    """Raises ValueError, as `expect` does, where a field is not above 0, and 1 at most."""
-    expect(lambda value: 0 < value <= 1, "above 0, 1 at most", config, name, *fields)
+    """Raises ValueError, as `expect_number` does, where a field is not above 0, and 1 at most."""
+    expect_number(config, name, *fields, most=1)
 
 
 def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:

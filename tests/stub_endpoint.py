@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,12 +20,13 @@ class Act:
 
     Attributes:
       kind: "answer", "status", "half" (less than Content-Length says), "truncated" (half a JSON text, whole by its length),
-        "body" (any text as the whole body), "hang" (nothing at all, until the stub ends), or "reset" (of the connection).
+        "body" (any text as the whole body), "endless" (the text again and again), "hang" (nothing at all, until the stub ends),
+        or "reset" (of the connection).
       text: of the answer, or the body.
     """
 
     kind: str = "answer"
-    text: str = "yes"
+    text: str | bytes = "yes"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     finish: str = "stop"
@@ -50,7 +52,7 @@ class Stub:
 
     Attributes:
       answered: how often each Idempotency-Key was answered in full.
-      asked: bodies of all requests.
+      asked, headers, paths: bodies of all requests, and what they were sent with.
       most: requests under way at a time.
       gate: requests wait until it is set.
     """
@@ -60,6 +62,7 @@ class Stub:
         self.answered: Counter[str] = Counter()
         self.asked: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
+        self.paths: list[str] = []
         self.most = self._now = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -107,6 +110,7 @@ class Stub:
             number = len(self.asked)
             self.asked.append(body)
             self.headers.append(handler.headers)
+            self.paths.append(handler.path)
             self._now += 1
             self.most = max(self.most, self._now)
         try:
@@ -124,18 +128,21 @@ class Stub:
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             handler.connection.close()
             return
-        message = {"role": "assistant", "content": act.text}
+        text = act.text if isinstance(act.text, bytes) else act.text.encode()
+        message = {"role": "assistant", "content": text.decode("utf-8", "replace")}
         choice = {"index": 0, "message": message, "finish_reason": act.finish}
         whole = json.dumps({"object": "chat.completion", "choices": [choice], "usage": act.usage}).encode()
-        sent = {"truncated": whole[: len(whole) // 2], "body": act.text.encode(), "status": act.text.encode()}.get(
-            act.kind, whole
-        )
+        sent = {"truncated": whole[: len(whole) // 2], "body": text, "status": text}.get(act.kind, whole)
         handler.send_response(act.status)
         handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(sent)))
+        if act.kind != "endless":
+            handler.send_header("Content-Length", str(len(sent)))
         for name, value in act.headers:
             handler.send_header(name, value)
         handler.end_headers()
+        while act.kind == "endless" and not self._dead.is_set():
+            handler.wfile.write(text)
+            time.sleep(0.01)
         handler.wfile.write(sent[: len(sent) // 2] if act.kind == "half" else sent)
         if act.kind == "answer":
             with self._lock:

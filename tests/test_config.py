@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import os
 import re
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -309,6 +311,30 @@ class Checked:
         ),
         ({"share": 0}, lambda made: config.expect_above(0, made, "x", "share"), "x.share = 0: expected a number above 0"),
         ({"share": 1.5}, lambda made: config.expect_share(made, "x", "share"), "x.share = 1.5: expected above 0, 1 at most"),
+        (
+            {"share": math.inf},
+            lambda made: config.expect_above(0, made, "x", "share"),
+            "x.share = inf: expected a number above 0",
+        ),
+        (
+            {"share": math.nan},
+            lambda made: config.expect_share(made, "x", "share"),
+            "x.share = nan: expected above 0, 1 at most",
+        ),
+        ({"share": "1"}, lambda made: config.expect_share(made, "x", "share"), "x.share = '1': expected above 0, 1 at most"),
+        ({"share": None}, lambda made: config.expect_share(made, "x", "share"), "x.share = None: expected above 0, 1 at most"),
+        ({"count": 1.5}, lambda made: config.expect_at_least(1, made, "", "count"), "count = 1.5: expected a whole number"),
+        ({"count": True}, lambda made: config.expect_at_least(1, made, "", "count"), "count = True: expected 1 or more"),
+        (
+            {"count": 10**9},
+            lambda made: config.expect_number(made, "", "count", least=1, most=64),
+            "count = 1000000000: expected 1 or more, 64 at most",
+        ),
+        (
+            {"share": -math.inf},
+            lambda made: config.expect_number(made, "", "share", least=0, none="None for the endpoint's"),
+            "share = -inf: expected 0 or more, or None for the endpoint's",
+        ),
         ({"kind": "c"}, lambda made: config.expect_one_of(("a", "b"), made, "", "kind"), "kind = 'c': expected one of a, b"),
     ],
 )
@@ -320,3 +346,9 @@ def test_a_field_that_does_not_hold_is_named_with_what_was_expected(changes, che
 
 def test_a_field_may_be_none_where_that_is_told():
     config.expect_at_least(1, Checked(count=None), "x", "count", none="None for all")
+
+
+def test_numbers_of_any_size_and_kind_are_read_by_their_value():
+    config.expect_at_least(1, Checked(count=10**400), "x", "count")
+    config.expect_share(Checked(share=1), "x", "share")
+    config.expect_number(Checked(share=np.float32(0.5)), "x", "share", least=0, most=0.5)

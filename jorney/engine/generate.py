@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jorney.compiled import Compilations
-from jorney.config import expect, expect_at_least
+from jorney.config import expect, expect_at_least, expect_number
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.memory import Party, Tenant, admit
@@ -54,8 +54,9 @@ class SamplingConfig(CompletionSampling):
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
         self.expect_sampling()
-        expect(lambda k: k >= 0, "0 (off) or more", self, "", "top_k")
-        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "", "min_p")
+        expect_number(self, "", "top_k", least=0)
+        expect_number(self, "", "min_p", least=0, most=1)
+        expect_at_least(1, self, "", "cache_tokens", none="None for what the work needs")
         expect(lambda w: w <= self.rows, f"no more than rows = {self.rows}", self, "", "w")
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jorney.config import expect, expect_share
+from jorney.config import expect, expect_number, expect_share
 
 # How much is done at a time: no result depends on it.
 _BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
@@ -31,7 +31,7 @@ class Sampling:
         """
         if samples:
             expect(lambda heat: heat > 0, f"above 0, or all {samples} are the same", self, name, "temperature")
-        expect(lambda heat: heat >= 0, "0 (greedy) or more", self, name, "temperature")
+        expect_number(self, name, "temperature", least=0)
         expect_share(self, name, "top_p")
 
     def decides(self) -> dict[str, Any]:

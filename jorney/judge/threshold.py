@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from jorney import storage
 
 THRESHOLD = 0.5  # where a folder states none
@@ -21,7 +23,7 @@ def threshold_of(folder: storage.PathLike, given: float | None = None) -> float:
         return THRESHOLD
     stated = storage.read_json(file)
     found = stated.get("threshold") if isinstance(stated, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         raise ValueError(f"{file}: threshold = {found!r}: expected a number")
     return float(found)
 

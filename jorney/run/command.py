@@ -79,5 +79,5 @@ def use_jax() -> None:
 def show(values: dict[str, Any], progress: Progress, line: str = "  {}: {}", number: str = ".4g") -> None:
     """A line for each number or word; `line` is filled with the name and the text, `number` formats floats."""
     for name, value in values.items():
-        if not isinstance(value, list | dict):
+        if value != "" and not isinstance(value, list | dict):
             progress.say(line.format(name, format(value, number) if isinstance(value, float) else value))

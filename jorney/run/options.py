@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jorney import config
+from jorney.judge.llm.redaction import without_secrets
 
 HELP = ("-h", "--help")
 
@@ -213,6 +214,7 @@ def _described(option: Option, width: int) -> Iterator[str]:
     before, dot, last = option.name.rpartition(".")
     head = f"  --{option.name} " + (f"--{before}{dot}no-{last}" if option.kind is bool else option.value)
     default = " ".join(map(str, option.default)) if isinstance(option.default, tuple) else str(option.default)
+    default = without_secrets(default)
     about = f"{option.about.rstrip('.')} (default: {default})" if default else option.about
     lines = textwrap.wrap(about.strip(), width - 26) or [""]
     yield f"{head:25} {lines.pop(0)}" if len(head) < 26 else head

@@ -182,6 +182,12 @@ def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tin
     [
         ({"w": 0}, "w = 0: expected 1 or more"),
         ({"w": 65}, "w = 65: expected no more than rows = 64"),
+        ({"temperature": float("inf")}, "temperature = inf: expected 0 or more"),
+        ({"temperature": float("nan")}, "temperature = nan: expected 0 or more"),
+        ({"top_p": float("nan")}, "top_p = nan: expected above 0, 1 at most"),
+        ({"top_k": 1.5}, "top_k = 1.5: expected a whole number"),
+        ({"min_p": float("nan")}, "min_p = nan: expected 0 or more, 1 at most"),
+        ({"cache_tokens": 0}, "cache_tokens = 0: expected 1 or more, or None for what the work needs"),
         ({"temperature": -1.0}, "temperature = -1.0"),
         ({"top_p": 0.0}, "top_p = 0.0"),
         ({"max_tokens": 0}, "max_tokens = 0"),

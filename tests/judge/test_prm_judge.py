@@ -77,7 +77,7 @@ def test_a_folder_states_the_threshold(tmp_path) -> None:
     assert not any(tmp_path.iterdir())
     write_threshold(tmp_path, 0.2)
     assert threshold_of(tmp_path) == 0.2
-    for wrong in ('{"threshold": "0.2"}', '{"threshold": true}', "{}", "[]"):
+    for wrong in ('{"threshold": "0.2"}', '{"threshold": true}', "{}", "[]", '{"threshold": NaN}', '{"threshold": Infinity}'):
         (tmp_path / "judge.json").write_text(wrong)
         with pytest.raises(ValueError, match=r"judge.json: threshold = .*: expected a number"):
             threshold_of(tmp_path)

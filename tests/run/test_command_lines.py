@@ -183,3 +183,15 @@ def _completed(words: str, tmp_path: pathlib.Path, capsys) -> set[str]:
 )
 def test_a_shell_completes_commands_and_options(words: str, expected: set[str], tmp_path, capsys) -> None:
     assert _completed(words, tmp_path, capsys) == expected
+
+
+def test_help_shows_no_key_of_a_files_address(capsys, tmp_path) -> None:
+    file = tmp_path / "judged.py"
+    file.write_text(
+        "from jorney.judge.llm import LlmConfig\nfrom jorney.run.stages.judges.rerating import JudgeCommand\n"
+        "def config():\n    return JudgeCommand(llm=LlmConfig('m', 'https://user:sk-secret@127.0.0.1:1/v1?key=q-secret'))\n"
+    )
+    assert cli.main(["judge", str(file), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "https://127.0.0.1:1/v1" in said
+    assert "secret" not in said

@@ -158,10 +158,10 @@ class Calls:
                     **{name: value for name, value in sent.items() if value is not None},
                     extra_headers={"Idempotency-Key": key},
                 )
-                body: dict[str, Any] = raw.http_response.json()
+                body: dict[str, Any] = config.clean(raw.http_response.json())
             read_reply(body)
         except TimeoutError:
             raise Passing(f"no answer within {config.timeout:g} s") from None
         except (openai.OpenAIError, ValueError, RecursionError) as error:  # of what is no JSON, too
-            raise fault(error, config.shown(), config.key()) from None
+            raise fault(error, config) from None
         return body

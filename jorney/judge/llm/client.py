@@ -14,10 +14,13 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from jorney.judge.llm.calls import Calls, Chat, Spending
 from jorney.judge.llm.endpoint import LlmConfig
+from jorney.judge.llm.errors import Refused
 from jorney.judge.llm.replies import Cache, Reply
+from jorney.judge.llm.unread import Unread
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -39,14 +42,17 @@ class Llm:
 
     Attributes:
       spent: what this object has paid for, and more.
+      unread: what could be read of the answers in `each`; whoever reads them counts them there.
     """
 
     def __init__(self, config: LlmConfig) -> None:
         if not config.model:
             raise ValueError("llm.model = '': expected the name that the endpoint knows its model by")
-        config.key()  # a key that is missing is told before anything is done
+        config.endpoint()  # what is wrong with the address or the key is told before anything is done
+        config.key()
         self.config = config
         self.spent = Spending()
+        self.unread = Unread(config)
         self._cache = Cache(config.cache)
 
     def __call__(self, chats: Sequence[Chat]) -> list[str | None]:
@@ -146,7 +152,28 @@ class Llm:
 
 
 def _client(config: LlmConfig) -> AsyncOpenAI:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    # It retries nothing by itself: what is retried is counted.
-    return AsyncOpenAI(base_url=config.endpoint(), api_key=config.key(), max_retries=0, timeout=config.timeout)
+    class Bounded(DefaultAsyncHttpxClient):
+        """Reads answers, those that tell of errors too, no further than `max_bytes`, however they are sent or packed."""
+
+        async def send(self, request: Any, **options: Any) -> Any:
+            response, content = await super().send(request, **{**options, "stream": True}), bytearray()
+            async with contextlib.aclosing(response):
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > config.max_bytes:
+                        raise Refused(f"the answer is longer than llm.max_bytes = {config.max_bytes:,}")
+            packed = ("content-encoding", "content-length", "transfer-encoding")
+            headers = [(name, value) for name, value in response.headers.multi_items() if name not in packed]
+            return type(response)(response.status_code, headers=headers, content=bytes(content), request=response.request)
+
+    parts = urlsplit(config.endpoint())
+    return AsyncOpenAI(
+        base_url=parts._replace(query="").geturl(),
+        default_query=dict(parse_qsl(parts.query)),
+        api_key=config.key(),
+        max_retries=0,  # what is tried again is counted
+        timeout=config.timeout,
+        http_client=Bounded(timeout=config.timeout),
+    )

@@ -6,6 +6,8 @@ import email.utils
 import time
 from collections.abc import Mapping
 
+from jorney.judge.llm.endpoint import LlmConfig
+
 AGAIN = (408, 409, 425, 429)  # and all from 500 on
 SETTINGS = (401, 402, 403, 404, 405)  # they hold for every chat
 
@@ -26,35 +28,35 @@ class Refused(Exception):
     """This chat will get no answer."""
 
 
-def fault(error: Exception, endpoint: str, key: str) -> Exception:
+def fault(error: Exception, config: LlmConfig) -> Exception:
     """What to raise for an error of the openai client.
 
     Args:
-      endpoint: to name it.
-      key: to leave it out of messages.
+      config: of the endpoint, to name it, and to leave its secrets out of messages.
 
     Returns:
       Passing, Refused, or a ValueError where no chat could be answered.
     """
     import openai
 
-    message = _told(error, key)
+    if isinstance(error.__cause__, Refused):  # of the client that reads answers, as an error of the connection
+        return error.__cause__
+    message = _told(error, config)
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         if status in SETTINGS or error.code == "insufficient_quota":
-            return ValueError(f"{endpoint}: {message}: expected a key, a model and a base URL that the endpoint accepts")
+            return ValueError(f"{config.shown()}: {message}: expected a key, a model and a base URL that the endpoint accepts")
         if status in AGAIN or status >= 500:
             return Passing(message, retry_after(error.response.headers))
         return Refused(message)
     if isinstance(error, openai.APITimeoutError):
         return Passing("no answer in time")
     cause = error.__cause__  # the client's own words are "Connection error."
-    return Passing(f"{type(cause).__name__}: {_told(cause, key)}" if cause is not None else message)
+    return Passing(f"{type(cause).__name__}: {_told(cause, config)}" if cause is not None else message)
 
 
-def _told(error: BaseException, key: str) -> str:
-    text = " ".join(str(error).split())[:400]
-    return text if key == "none" else text.replace(key, "***")
+def _told(error: BaseException, config: LlmConfig) -> str:
+    return str(config.clean(" ".join(str(error).split())))[:400]  # cut last: a key that is cut is hard to know
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -67,5 +69,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if stated.strip().replace(".", "", 1).isdigit():
             return float(stated)
         return max(0.0, email.utils.parsedate_to_datetime(stated).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):  # of dates beyond all calendars, too
         return None

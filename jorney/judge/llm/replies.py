@@ -10,6 +10,8 @@ from typing import Any
 
 from jorney import storage
 
+_MOST_TOKENS = 10**9  # of one answer: an endpoint that tells of more has not counted
+
 
 @dataclasses.dataclass(frozen=True)
 class Account:
@@ -22,6 +24,7 @@ class Account:
       fallbacks: what had to be done without the model in the end.
       cut: answers that the limit of tokens ended.
       unmetered: answers whose tokens the endpoint did not tell.
+      unread: one of the answers that could not be read, and why.
       prompt_tokens: cached ones included.
       cached_tokens: of them, those that the endpoint had in a cache of its own.
       completion_tokens: thoughts that are not shown included.
@@ -37,9 +40,12 @@ class Account:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    unread: str = dataclasses.field(default="", compare=False)
 
     def __add__(self, other: Account) -> Account:
-        return Account(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
+        counts = {name: mine[name] + others[name] for name in mine if name != "unread"}
+        return Account(**counts, unread=self.unread or other.unread)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,4 +117,4 @@ def read_reply(body: Any) -> Reply:
 
 def _count(usage: Any, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

@@ -166,6 +166,8 @@ def by_llm(llm: Llm, config: RewriteConfig) -> Refiner:
     """A language model; thoughts are asked for side by side."""
 
     async def one(ask: Asker, draft: Draft) -> Rewritten:
-        return await rewrite(ask, llm.config.model, draft.tree, draft.visits, draft.thought, config)
+        rewritten = await rewrite(ask, llm.config.model, draft.tree, draft.visits, draft.thought, config)
+        llm.unread.add(rewritten.account)
+        return rewritten
 
     return lambda drafts: llm.each(one, drafts)

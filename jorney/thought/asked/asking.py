@@ -14,7 +14,10 @@ from typing import Any, TypeVar
 
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.judge.llm import Ask, Chat
+from jorney.judge.llm import Account, Ask, Chat
+from jorney.judge.llm.objects import spoken
+from jorney.judge.llm.quoting import unmarked
+from jorney.judge.llm.unread import unreadable
 from jorney.thought.thought import Thought
 
 # What becomes of a problem. Only thoughts that are "kept" are training data.
@@ -36,6 +39,8 @@ class Made:
       calls: replies that were asked for.
       unreadable: of those, how many were not in the form asked for.
       failed: of those, how many never came.
+      unread: one that was not in the form, and what was expected.
+      unfaithful: of the unreadable, how many were in the form but had changed what they were to keep.
     """
 
     id: str
@@ -45,10 +50,22 @@ class Made:
     calls: int = 0
     unreadable: int = 0
     failed: int = 0
+    unread: str = ""
+    unfaithful: int = 0
+
+    @property
+    def account(self) -> Account:
+        """Of the replies that came."""
+        unread, unfaithful = self.unreadable - self.unfaithful, self.unfaithful
+        return Account(self.calls - self.failed, parse_failures=unread, check_failures=unfaithful, unread=self.unread)
 
 
 class Unreadable(ValueError):
     """A reply is not in the form that was asked for; says what was expected, in words for the model."""
+
+
+class Unfaithful(Unreadable):
+    """A reply is in the form, but has changed what it was to keep; says what, in words for the model."""
 
 
 class Ended(Exception):
@@ -81,7 +98,7 @@ class Talk:
           Ended: the call failed, or no reply could be read.
         """
         # One user's message: some chat templates know no system's.
-        chat = [{"role": "user", "content": prompt}]
+        chat = [{"role": "user", "content": unmarked(prompt)}]
         error = ""
         for _ in range(self.retries + 1):
             reply = yield chat
@@ -89,13 +106,22 @@ class Talk:
             if reply is None:
                 self.made.failed += 1
                 raise Ended("failed call", "a call failed for good")
+            said = spoken(reply).strip()
             try:
-                return parse(reply.strip(), **known)
-            except Unreadable as unreadable:
+                return parse(said, **known)
+            except Unreadable as wrong:
+                error = str(wrong)
                 self.made.unreadable += 1
-                error = str(unreadable)
+                if isinstance(wrong, Unfaithful):
+                    self.made.unfaithful += 1
+                else:
+                    self.made.unread = unreadable(reply, error).unread
                 again = f"This could not be read: {error}. Reply again, in the form that was asked for and with nothing else."
-                chat = [*chat, {"role": "assistant", "content": reply.strip() or "-"}, {"role": "user", "content": again}]
+                chat = [
+                    *chat,
+                    {"role": "assistant", "content": said or reply.strip() or "-"},
+                    {"role": "user", "content": again},
+                ]
         raise Ended("unreadable", error)
 
 

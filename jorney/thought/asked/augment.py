@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from jorney.config import expect, expect_at_least
+from jorney.config import expect_at_least, expect_number
 from jorney.domain.answers import final_answer
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
+from jorney.judge.llm.endpoint import MOST_TRIES
 from jorney.text.step_format import StepFormat
-from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, hold
+from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unfaithful, Unreadable, hold
 from jorney.thought.asked.builder import ThoughtBuilder, one_line
 from jorney.thought.asked.human import segments
 from jorney.thought.care.arithmetic import equations, quantities
@@ -67,9 +68,9 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         if not self.passes or not set(self.passes) <= set(_TASKS):
             raise ValueError(f"augment.passes = {', '.join(self.passes) or 'none'}: expected some of {', '.join(_TASKS)}")
-        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "augment", "kept_words")
+        expect_number(self, "augment", "kept_words", least=0, most=1)
         expect_at_least(1, self, "augment", "concurrent")
-        expect_at_least(0, self, "augment", "retries")
+        expect_number(self, "augment", "retries", least=0, most=MOST_TRIES)
 
 
 class Passage(NamedTuple):
@@ -96,9 +97,9 @@ def augment(problem: Problem, step_format: StepFormat, config: AugmentConfig, wr
     def checked(reply: str, recaps: bool) -> list[Passage]:
         found = read_passages(reply)
         if not recaps and any(section.recap for section in found):
-            raise Unreadable("expected no recaps: they were not asked for")
+            raise Unfaithful("expected no recaps: they were not asked for")
         if error := unfaithful(problem, steps, found, config.kept_words):
-            raise Unreadable(error)
+            raise Unfaithful(error)
         return found
 
     def passes(talk: Talk) -> Talking[Thought]:

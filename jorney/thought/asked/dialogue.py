@@ -16,8 +16,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_number
 from jorney.domain.problem import Problem
+from jorney.judge.llm.endpoint import MOST_TRIES
 from jorney.text.step_format import StepFormat
 from jorney.thought.asked.asking import Ended, Made, Talk, Talking, Unreadable, hold
 from jorney.thought.asked.builder import ThoughtBuilder, one_line, split_final
@@ -93,8 +94,10 @@ class DialogueConfig:
     concurrent: int = 64
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "dialogue", "max_turns", "concurrent")
-        expect_at_least(0, self, "dialogue", "max_backtracks", "retries")
+        expect_number(self, "dialogue", "max_turns", least=1, most=10_000)
+        expect_at_least(1, self, "dialogue", "concurrent")
+        expect_at_least(0, self, "dialogue", "max_backtracks")
+        expect_number(self, "dialogue", "retries", least=0, most=MOST_TRIES)
 
 
 class Action(NamedTuple):

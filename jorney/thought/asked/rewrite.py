@@ -14,9 +14,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jorney.config import expect_at_least
+from jorney.config import expect_number
 from jorney.domain.answers import final_answer
 from jorney.judge.llm import Account, Asker
+from jorney.judge.llm.endpoint import MOST_TRIES
+from jorney.judge.llm.objects import spoken
+from jorney.judge.llm.unread import unreadable
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import Visit
 from jorney.thought.origins import unfounded
@@ -64,7 +67,7 @@ class RewriteConfig:
     tries: int = 3
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "rewrite", "tries")
+        expect_number(self, "rewrite", "tries", least=1, most=MOST_TRIES)
 
 
 class Rewritten(NamedTuple):
@@ -91,17 +94,18 @@ async def rewrite(
         if reply.text is None:
             wrong = reply.error
             break
-        found = _THOUGHT.findall(reply.text)
+        text = spoken(reply.text)
+        found = _THOUGHT.findall(text)
         if len(found) != 1:
             wrong = "expected one text between <thought> and </thought>"
-            account += Account(parse_failures=1)
+            account += unreadable(reply.text, wrong)
         elif problem := fault(tree, visits, found[0]):
             wrong = problem
             account += Account(check_failures=1)
         else:
             made = dataclasses.replace(offline, pieces=locate(tree, visits, found[0]), refiner=model, note="")
             return Rewritten(made, account)
-        said = {"role": "assistant", "content": reply.text}
+        said = {"role": "assistant", "content": text or reply.text}
         chat = [*first, said, {"role": "user", "content": AGAIN.format(wrong=wrong)}]
     return Rewritten(dataclasses.replace(offline, note=f"{model}: {wrong}"[:500]), account + Account(fallbacks=1))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import email.utils
+import gzip
 import json
+import math
 import pathlib
 import socket
 import threading
@@ -98,6 +100,36 @@ def test_a_passing_fault_is_tried_again(make, fault: Act) -> None:
         assert len(stub.asked) == 3
         keys = [headers["Idempotency-Key"] for headers in stub.headers]
         assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        Act("body", "9" * 2**21),
+        Act("body", json.dumps({"choices": [{"message": {"content": "x" * 2**21}}]})),
+        Act("status", "no " * 2**20, 500),
+        Act("endless", "[" * 2**16),
+        Act("endless", " " * 2**16, 400),
+        Act("body", gzip.compress(b" " * 2**23), headers=(("Content-Encoding", "gzip"),)),
+    ],
+    ids=["number", "text", "error", "endless", "endless error", "packed"],
+)
+def test_no_answer_is_read_without_end(make, act: Act) -> None:
+    with Stub(first(act)) as stub:
+        llm = make(stub, concurrency=1, max_bytes=2**20, timeout=20.0, give_up=2)
+        start = time.monotonic()
+        assert llm([chat("a"), chat("b")]) == [None, "re: b"]
+        assert (len(stub.asked), llm.spent.retries) == (2, 0)  # it would be as long again
+        assert time.monotonic() - start < 10
+    with Stub(lambda number, body: act) as stub, pytest.raises(ConnectionError, match="longer than llm.max_bytes = 1,048,576"):
+        make(stub, concurrency=1, max_bytes=2**20)([chat("c"), chat("d")])
+
+
+def test_a_stream_that_drips_ends_with_the_time_for_an_answer(make) -> None:
+    with Stub(lambda number, body: Act("endless", " ") if number == 0 else echo(number, body)) as stub:
+        llm = make(stub, concurrency=1, timeout=0.5)
+        assert llm([chat("a")]) == ["re: a"]
+        assert llm.spent.retries == 1
 
 
 def test_a_wait_that_the_endpoint_asks_for_holds_for_all(make) -> None:
@@ -264,6 +296,27 @@ def test_a_refusal_to_speak_and_an_unmetered_answer_are_answers(make) -> None:
     [
         ({"concurrency": 0}, "llm.concurrency = 0: expected 1 or more"),
         ({"timeout": 0}, "llm.timeout = 0: expected above 0"),
+        ({"concurrency": 10**9}, "llm.concurrency = 1000000000: expected 1 or more, 4096 at most"),
+        ({"max_tokens": 10**12}, "llm.max_tokens = 1000000000000: expected 1 or more, 10000000 at most"),
+        ({"max_tokens": 0.5}, "llm.max_tokens = 0.5: expected 1 or more"),
+        ({"attempts": 10**9}, "llm.attempts = 1000000000: expected 1 or more"),
+        ({"give_up": math.inf}, "llm.give_up = inf: expected 1 or more"),
+        ({"max_bytes": 0}, "llm.max_bytes = 0: expected 1024 or more"),
+        ({"timeout": math.nan}, "llm.timeout = nan: expected above 0, 86400.0 at most"),
+        ({"timeout": math.inf}, "llm.timeout = inf: expected above 0"),
+        ({"backoff": -1.0}, "llm.backoff = -1.0: expected above 0"),
+        ({"max_wait": 1e9}, "llm.max_wait = 1000000000.0: expected above 0"),
+        ({"price_output": math.nan}, "llm.price_output = nan: expected 0 or more"),
+        ({"price_cached": math.inf}, "llm.price_cached = inf: expected 0 or more, or None"),
+        ({"price_input": None}, "llm.price_input = None: expected 0 or more"),
+        ({"max_cost": math.nan}, "llm.max_cost = nan: expected 0 or more, or None"),
+        ({"max_calls": 2.5}, "llm.max_calls = 2.5: expected a whole number"),
+        ({"temperature": math.nan}, "llm.temperature = nan: expected 0 or more, or None"),
+        ({"temperature": math.inf}, "llm.temperature = inf: expected 0 or more, or None"),
+        ({"temperature": -1.0}, "llm.temperature = -1.0: expected 0 or more, or None"),
+        ({"top_p": 0.0}, "llm.top_p = 0.0: expected above 0, 1 at most, or None"),
+        ({"top_p": 2.0}, "llm.top_p = 2.0: expected above 0, 1 at most, or None"),
+        ({"seed": 10**30}, "llm.seed = 10+: expected "),
         ({"max_cost": 1.0}, "expected llm.price_input and llm.price_output with it"),
         ({"price_input": -1}, "llm.price_input = -1: expected 0 or more"),
         ({"limit_field": "tokens"}, "llm.limit_field = 'tokens': expected one of max_tokens, max_completion_tokens"),

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jorney.judge.llm import LlmConfig
 from jorney.judge.llm.replies import Account, Cache, Reply, read_reply
 
 
@@ -30,6 +31,14 @@ def test_any_json_is_a_reply_or_is_refused(body: Any) -> None:
         reply = read_reply(body)
         assert reply.text == (body["choices"][0]["message"].get("content") or "")
         assert reply.account.calls == 1
+
+
+def test_counts_that_cannot_be_are_no_counts() -> None:
+    for count in (10**400, -1, True, 1.5, "7", None):
+        body = {"choices": [{"message": {"content": ""}}], "usage": {"prompt_tokens": count, "completion_tokens": 3}}
+        account = read_reply(body).account
+        assert (account.prompt_tokens, account.completion_tokens, account.unmetered) == (0, 3, 1)
+        assert LlmConfig("m", price_input=1.0).cost(account) == 0.0
 
 
 counts = st.integers(0, 10**6)

@@ -100,7 +100,7 @@ def test_judge_and_refiner_at_a_real_server(model, server, tmp_path, capsys) -> 
     url, log = server
     storage.write_jsonl(tmp_path / "trees.jsonl", (followed_tree(number, alike=False).to_json() for number in range(TREES)))
     shared = ["--llm.model", model, "--llm.base-url", url, "--llm.cache", str(tmp_path / "cache"), "--llm.timeout", "600"]
-    shared += ["--llm.concurrency", "2", "--llm.price-input", "1", "--llm.price-output", "2"]
+    shared += ["--llm.concurrency", "2", "--llm.price-input", "1", "--llm.price-output", "2", "--llm.max-unread", "1"]
 
     judge = ["judge", "--trees", str(tmp_path / "trees.jsonl"), "--judge", "llm", "--output", str(tmp_path / "judge"), *shared]
     judge += ["--llm-judge.tries", str(TRIES), "--llm.max-tokens", "24"]

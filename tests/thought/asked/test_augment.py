@@ -8,6 +8,7 @@ import re
 import pytest
 
 from jorney.domain.problem import Problem
+from jorney.judge.llm import Account
 from jorney.text.step_format import ABEL
 from jorney.thought.asked.asking import Unreadable, advance
 from jorney.thought.asked.augment import AugmentConfig, Passage, augment, read_passages, unfaithful
@@ -106,6 +107,8 @@ def test_a_refused_pass_leaves_the_text_as_it_was() -> None:
     replies = [FINER, "no", RECAP.replace("440 * 4", "440 * 5"), STUDENT, STUDENT]
     made, prompts = _run(replies, AugmentConfig(retries=1))
     assert (made.status, made.unreadable) == ("kept", 4)  # a recap was not asked for in the tone of a student
+    assert made.account == Account(calls=5, parse_failures=1, check_failures=3)  # three are in the form
+    assert made.unread.startswith("'no' (expected the mark [1]")
     assert made.thought is not None
     assert made.thought.refiner == "m: finer"
     assert "[4] has a false equation" not in prompts[2]
@@ -124,7 +127,9 @@ def test_the_solution_as_it_stands() -> None:
     assert Passage(1, ("x",)) == read_passages("[1]\nx")[0]
 
 
-@pytest.mark.parametrize("field", [{"passes": ()}, {"passes": ("funny",)}, {"kept_words": 2.0}, {"retries": -1}])
+@pytest.mark.parametrize(
+    "field", [{"passes": ()}, {"passes": ("funny",)}, {"kept_words": 2.0}, {"retries": -1}, {"retries": 10**9}]
+)
 def test_wrong_augmentation_settings(field) -> None:
     with pytest.raises(ValueError, match="augment."):
         AugmentConfig(**field)

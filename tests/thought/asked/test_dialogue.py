@@ -126,6 +126,8 @@ def test_dialogues_are_bounded() -> None:
         list(advance([propose_critique(PROBLEM, ABEL, state, config, "m")], lambda chats: ["", ""], 4))
     with pytest.raises(ValueError, match="dialogue.max_turns = 0: expected 1 or more"):
         DialogueConfig(max_turns=0)
+    with pytest.raises(ValueError, match="dialogue.retries = 1000000000: expected 0 or more, 100 at most"):
+        DialogueConfig(retries=10**9)
 
 
 @pytest.mark.parametrize(

@@ -198,5 +198,7 @@ def test_where_the_answer_has_no_line_of_its_own_the_prompt_states_one() -> None
 
 
 def test_fields() -> None:
+    with pytest.raises(ValueError, match="rewrite.tries = 1000000000: expected 1 or more, 100 at most"):
+        RewriteConfig(tries=10**9)
     with pytest.raises(ValueError, match="rewrite.tries = 0: expected 1 or more"):
         RewriteConfig(0)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from jorney.config import digest
+from jorney import storage
+from jorney.config import digest, expect
 from jorney.domain import domains
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.judge import exact
 from jorney.judge.judge import Judge
-from jorney.judge.llm import Llm, LlmConfig
-from jorney.judge.llm_judge import LlmJudge, LlmJudgeConfig
+from jorney.judge.llm import Account, Llm, LlmConfig
+from jorney.judge.llm.unread import Unread, told
+from jorney.judge.llm_judge import PROTOCOL, LlmJudge, LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.threshold import THRESHOLD, threshold_of
@@ -25,6 +28,7 @@ from jorney.run.stages.judges.rating import Rater, by_judge, by_llm
 from jorney.run.workspace import Workspace
 
 VERIFIER = "verifier"
+_UNREAD = "unread.json"  # in the folder of an artifact that failed by answers that could not be read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,7 @@ class JudgedBy(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect(lambda limit: limit is None or math.isfinite(limit), "a finite number, or None", self, "", "threshold")
         if self.threshold is not None and not judge_kind(self.judge).scores:
             raise ValueError(
                 f"threshold = {self.threshold}: expected none with judge = {self.judge!r}, which gives verdicts and no scores"
@@ -142,9 +147,9 @@ class LanguageModel(JudgeKind):
         judge = LlmJudge(Llm(asked.llm), asked.llm_judge)
         return MadeJudge(
             lambda: judge,
-            digest([asked.llm.decides(), asked.llm_judge]),
+            digest([asked.llm.decides(), asked.llm_judge, PROTOCOL]),
             by_llm(judge.llm, asked.llm_judge),
-            {"llm": asked.llm.decides(), "asked": dataclasses.asdict(asked.llm_judge)},
+            {"llm": asked.llm.decides(), "asked": dataclasses.asdict(asked.llm_judge), "protocol": PROTOCOL},
             lambda artifact: with_account(artifact, space, judge.llm, judge),
             lambda artifact: with_account(artifact, space, judge.llm),
         )
@@ -202,7 +207,7 @@ def prm_judge(
 
 
 def with_account(artifact: Artifact, space: Workspace, llm: Llm, judge: LlmJudge | None = None) -> Artifact:
-    """The artifact, at whose end (by an error, too) it is said what this run has paid for.
+    """The artifact, at whose end (by an error, too) it is said what this run has paid for, and what could not be read.
 
     Args:
       judge: whose account the result gets as well, where the artifact keeps none of its own.
@@ -214,5 +219,31 @@ def with_account(artifact: Artifact, space: Workspace, llm: Llm, judge: LlmJudge
         finally:
             space.progress.say(f"  {llm.config.model}: {llm.summary()}")
         return result if judge is None else {**result, **dataclasses.asdict(judge.account)}
+
+    return with_unread(dataclasses.replace(artifact, work=work), space, llm.unread)
+
+
+def with_unread(artifact: Artifact, space: Workspace, unread: Unread) -> Artifact:
+    """The artifact, at whose end it is said what could not be read, and which fails where that is too much.
+
+    Looked at are the answers of all runs together, where the result has an account of them, or else those of this run. What
+    failed by them is kept: the next run, which finds all rows and asks nothing, fails as well.
+    """
+
+    def work(folder: Any) -> Any:
+        try:
+            result = artifact.work(folder)
+        finally:
+            if said := told(unread.account):
+                space.progress.say(f"  {said}")
+        names, file = [field.name for field in dataclasses.fields(Account)], folder / _UNREAD
+        total = Account(**storage.read_json(file)) if file.exists() else Account()
+        total += Account(**{name: result[name] for name in names}) if "parse_failures" in result else unread.account
+        try:
+            unread.check(total)
+        except ValueError:
+            storage.write_json(file, dataclasses.asdict(total))
+            raise
+        return result
 
     return dataclasses.replace(artifact, work=work)

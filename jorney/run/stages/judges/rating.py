@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jorney.domain.domain import Rating
 from jorney.judge.judge import Judge
 from jorney.judge.llm import Account, Asker, Llm
-from jorney.judge.llm_judge import LlmJudgeConfig, judge
+from jorney.judge.llm_judge import Judged, LlmJudgeConfig, judge
 from jorney.tree.rerate import request
 from jorney.tree.tree import Tree
 
@@ -47,11 +47,16 @@ def by_judge(make: Callable[[], Judge]) -> Rater:
 def by_llm(llm: Llm, config: LlmJudgeConfig) -> Rater:
     """Ratings of a language model; the nodes of a tree, and trees, are asked for side by side."""
 
+    async def one(ask: Asker, tree: Tree, node: int) -> Judged:
+        judged = await judge(ask, *request(tree, node), config)
+        llm.unread.add(judged.account)
+        return judged
+
     async def rate(ask: Asker, tree: Tree) -> Rated:
         whole = config.scope == "path"
         parents = {node.parent for node in tree.nodes}
         ends = [node for node in range(1, len(tree.nodes)) if not whole or node not in parents]
-        judged = await asyncio.gather(*(judge(ask, *request(tree, end), config) for end in ends))
+        judged = await asyncio.gather(*(one(ask, tree, end) for end in ends))
         found: dict[int, Rating] = {}
         for end, (ratings, _) in zip(ends, judged, strict=True):
             # What several paths share has its rating from the first of them.

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.config import expect_one_of
+from jorney.config import expect_number, expect_one_of
+from jorney.judge.llm.unread import Unread
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Numbered, Parts, in_groups, numbered
+from jorney.run.stages.judges.kinds import with_unread
 from jorney.run.stages.thoughts.reading import JOURNEYS, THOUGHTS, Row, count_rows, key_of, rows_of, write_rows
 from jorney.run.stages.thoughts.talking import AskingCommand
 from jorney.run.workspace import Workspace
@@ -42,12 +44,15 @@ class ScoreCommand(AskingCommand):
     def __post_init__(self) -> None:
         super().__post_init__()
         expect_one_of(("measured", "model"), self, "", "by")
+        expect_number(self, "", "least", least=0)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if self.by == "measured":
             return [plan_scores(space, self.thoughts, lambda: measure_all, self.by, self.least)]
         ask, key, paid = self.asked(space, model)
-        return [paid(plan_scores(space, self.thoughts, lambda: rated_by(ask()), key, self.least))]
+        unread = Unread(self.llm)
+        scores = plan_scores(space, self.thoughts, lambda: rated_by(ask(), count=unread.add), key, self.least)
+        return [with_unread(paid(scores), space, unread)]
 
 
 def plan_scores(space: Workspace, source: str, scorer: Callable[[], Scorer], scorer_key: Any, least: float) -> Artifact:

@@ -15,12 +15,12 @@ from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
-from jorney.judge.llm import Llm, LlmConfig
-from jorney.judge.llm.client import Ask
+from jorney.judge.llm import Account, Ask, Llm, LlmConfig
+from jorney.judge.llm.unread import Unread
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Parts
 from jorney.run.stage import ProblemsCommand, StageCommand
-from jorney.run.stages.judges.kinds import same, with_account
+from jorney.run.stages.judges.kinds import same, with_account, with_unread
 from jorney.run.stages.thoughts.reading import THOUGHTS
 from jorney.run.workspace import Workspace
 from jorney.text.tokenizer import load_tokenizer
@@ -40,7 +40,7 @@ class AskingCommand(StageCommand):
     Attributes:
       model: a chat model: its tokenizer has a chat template. It speaks all parts.
       replies: how its replies are drawn.
-      llm: an endpoint that speaks in the model's place; none where `llm.model` is "".
+      llm: an endpoint that speaks in the model's place; none where `llm.model` is "". `llm.max_unread` holds for both.
     """
 
     replies: SamplingConfig = dataclasses.field(default_factory=lambda: SamplingConfig(max_tokens=512, rows=32))
@@ -72,8 +72,9 @@ class AskingCommand(StageCommand):
     ) -> list[Artifact]:
         """The stage that makes thoughts of problems by asking."""
         ask, key, paid = self.asked(space, model)
-        name = self.command.split()[-1]
-        return [paid(plan_constructed(space, name, problems, talk, ask, [*key, config], config.concurrent))]
+        name, reads, unread = self.command.split()[-1], [*key, config], Unread(self.llm)
+        made = plan_constructed(space, name, problems, talk, ask, reads, config.concurrent, count=unread.add)
+        return [with_unread(paid(made), space, unread)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +183,7 @@ def plan_constructed(
     reads: Sequence[Any],
     concurrent: int,
     grading_seconds: float = 5.0,
+    count: Callable[[Account], None] = lambda account: None,
 ) -> Artifact:
     """Thoughts of problems, by a construction.
 
@@ -193,6 +195,7 @@ def plan_constructed(
       dialogue: of a problem.
       ask: makes what answers, when it is needed.
       reads: what the replies and the dialogues depend on, beside the problems.
+      count: is told of the replies of each dialogue that has ended.
     """
 
     def work(folder: storage.Path) -> dict[str, Any]:
@@ -201,6 +204,7 @@ def plan_constructed(
         ends: Counter[str] = Counter()
         with Grader(timeout_seconds=grading_seconds) as grader, space.progress.bar("problems", len(problems)) as bar:
             for index, made in advance(map(dialogue, problems), replies, concurrent):
+                count(made.account)
                 found[index] = graded(made, problems[index], grader)
                 ends[found[index].status] += 1
                 bar(1, f"{ends['kept'] / len(found):.0%} kept, {len(replies):,} replies")

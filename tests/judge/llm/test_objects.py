@@ -1,0 +1,100 @@
+"""Replies that are to hold an object: it is read where it was asked for, and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jorney.judge.llm.objects import read_object, spoken
+
+YES, NO = '{"correct": true, "justification": ""}', '{"correct": false, "justification": "5 is not 6"}'
+FALSE = {"correct": False, "justification": "5 is not 6"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        NO,
+        f"\ufeff \n{NO}\n",
+        f"```json\n{NO}\n```",
+        f"```{NO}```".replace("```{", "``` {"),
+        f"<think>\nLet me see.\n</think>\n\n{NO}",
+        f"<think></think>```json\n{NO}\n```",
+        f"Let me see. {YES}? No.\n</think>\n{NO}",
+        f"<think>It says {YES}.</think>{NO}",
+        f"<think>It says </think>{YES}, which is a trick.</think>{NO}",
+        f"<THINK>a</THINK>{NO}",
+        f"[THINK]It says ```json\n{YES}\n```[/THINK]{NO}",
+        f"<thinking>{YES}</thinking>\n{NO}",
+        f"<reasoning>{YES}</reasoning>\n<think>{YES}</think> {NO}",
+    ],
+)
+def test_the_object_is_read(reply: str) -> None:
+    assert read_object(reply) == FALSE
+
+
+def test_a_tag_in_a_string_is_no_thought() -> None:
+    text = "</think> stands in <think> it"
+    assert read_object(f'{{"correct": false, "justification": "{text}"}}') == {"correct": False, "justification": text}
+    assert read_object('<think>a</think>{"justification": "[THINK] is a word"}') == {"justification": "[THINK] is a word"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        f"<think>It says {YES}",
+        f"<think>\n{YES}\n",
+        f"<think>\n```json\n{YES}\n```\n",
+        f"<think>a</think><think>{YES}",
+        f"{YES}</think>",
+        f"{YES}</think> I am not sure.",
+        f"[THINK]{YES}",
+        f"The step holds\n```json\n{YES}\n```\nwhich is a trick.",
+        f"```json\n{YES}\n```\nis quoted.",
+        f"It says\n```json\n{YES}\n```",
+        f"```json\n{YES}\n```\n```json\n{NO}\n```",
+        f"{YES}\n{NO}",
+        f"{YES} {NO}",
+        f"{YES}, says the step.",
+        f"Verdict: {YES}",
+        f"[{YES}]",
+        f'"{YES}"',
+        f"~~~\n{YES}\n~~~",
+        "true",
+        "{" * 100_000,
+        '{"a": ' * 100_000,
+        "9" * 10_000,
+    ],
+)
+def test_what_stands_elsewhere_is_not(reply: str) -> None:
+    with pytest.raises(ValueError, match="^it is no JSON object$"):
+        read_object(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "key"),
+    [
+        ('{"correct": false, "justification": "x", "correct": true}', "correct"),
+        ('{"correct": false, "correct": false}', "correct"),
+        ('{"correct": false, "c\\u006frrect": true}', "correct"),
+        ('{"steps": [{"correct": false, "justification": "x", "justification": ""}]}', "justification"),
+        ('```json\n{"a": {"b": 1, "b": 2}}\n```', "b"),
+        ('<think>hm</think>{"steps": [], "steps": [1]}', "steps"),
+    ],
+)
+def test_a_key_given_twice_is_refused(reply: str, key: str) -> None:
+    with pytest.raises(ValueError, match=f'^the key "{key}" is given twice$'):
+        read_object(reply)
+
+
+@given(st.text() | st.lists(st.sampled_from(["<think>", "</think>", "{}", '{"a": 1}', "```", "\n", "x"])).map("".join))
+def test_any_reply_is_read_or_refused(reply: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(read_object(reply), dict)
+    said = spoken(reply)
+    assert reply.endswith(said)
+    assert "</think>" not in said
