@@ -12,7 +12,7 @@ help:
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take minutes as well"
 	@echo "make chain      the guide for TPUs, on simulated hosts and a simulated bucket"
-	@echo "make check      lint, types and tests, as CI does"
+	@echo "make check      lint, types, tests and chain, as CI does"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,7 +51,7 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test chain
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,6 +21,6 @@ def config() -> PairsCommand:
         problems="train.jsonl",
         dtype="bfloat16",
         mesh=MeshConfig(data=1, tensor=-1),
-        evaluate=EvaluateConfig(max_tokens=2048, rows=20),
+        evaluate=EvaluateConfig(max_tokens=1536, rows=20),
         dpo=DpoConfig(samples=20, pairs=5),
     )

@@ -79,15 +79,18 @@ def follow(where: PathLike) -> epath.Path:
     return found if found.exists() else _linked(found)
 
 
-def _linked(found: epath.Path) -> epath.Path:
-    """What a path means that is no file or folder; the path itself where no name leads on."""
+def _linked(found: epath.Path, names: int = 40) -> epath.Path:
+    """What a path means that is no file or folder; the path itself where no name leads on. Raises ValueError for a circle."""
+    if not names:
+        raise ValueError(f"{found}: its names lead in a circle: expected NAME{_LINK} files that end at a folder")
     rest: list[str] = []
     for name in (found, *found.parents):
         if not name.name or os.fspath(name).rpartition("/")[0].endswith(("/", ":")):  # a disk's root; a store's bucket
             break
         if (file := name.parent / f"{name.name}{_LINK}").exists():
             target = file.read_text().strip()  # of a version before, a whole path
-            return follow((name.parent / target if is_local(target) else path(target)).joinpath(*rest))
+            meant = (name.parent / target if is_local(target) else path(target)).joinpath(*rest)
+            return meant if meant.exists() else _linked(meant, names - 1)
         rest.insert(0, name.name)
     return found
 
@@ -98,12 +101,18 @@ def open_whole(where: PathLike) -> Iterator[BinaryIO]:
     target = path(where)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not is_local(target):
+        from fsspec.spec import AbstractBufferedFile
+
+        file = target.open("wb")
         try:
-            with target.open("wb") as file:
-                yield file
+            yield file
         except BaseException:
-            target.unlink(missing_ok=True)  # a store keeps what was sent before the fault
+            # A store takes an object when its file is closed, and not before: so it never is, and the old object stays.
+            file.discard()
+            if isinstance(file, AbstractBufferedFile):
+                file.closed = True  # else it is closed as garbage
             raise
+        file.close()
         return
     handle, temporary = tempfile.mkstemp(dir=os.fspath(target.parent), prefix=f".{target.name}.")
     try:

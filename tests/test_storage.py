@@ -6,11 +6,15 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 
+import object_store
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_store import memory_root
+from places import ROOT
 
 from jorney import storage
 
@@ -177,6 +181,40 @@ def test_a_whole_path_is_followed_too():
     storage.write_text(f"{root}/stages/sft-1/a", "one")
     storage.write_text(f"{root}/sft.path", f"{root}/stages/sft-1\n")
     assert storage.follow(f"{root}/sft/a").read_text() == "one"
+
+
+def test_names_that_lead_in_a_circle_are_refused(root):
+    for name, target in (("a", "b"), ("b", "a"), ("self", "self")):
+        storage.write_text(f"{root}/{name}.path", target)
+    for name in ("a", "self"):
+        with pytest.raises(ValueError, match=f"{name}/model: its names lead in a circle: expected NAME.path files that end"):
+            storage.follow(f"{root}/{name}/model")
+
+
+FAILS = """
+import gc
+from jorney import storage
+try:
+    with storage.open_whole("gs://bucket/rows.jsonl") as file:
+        file.write(b"x" * {size})
+        raise RuntimeError("midway")
+except RuntimeError:
+    del file
+    gc.collect()
+"""
+
+
+@pytest.mark.parametrize("size", [7, 20 * 2**20])  # in one request, in several
+def test_a_write_to_a_store_that_fails_changes_nothing(size):
+    """Not for a moment: an object is replaced when its file is closed, so that a kill changes nothing, either."""
+    with object_store.serve() as (environment, objects):
+        seen = [objects.put("bucket/rows.jsonl", b"the old content", {})]
+        put = objects.put
+        objects.put = lambda *given: seen.append(put(*given))  # type: ignore[method-assign]
+        program = [sys.executable, "-c", FAILS.format(size=size)]
+        subprocess.run(program, env={**os.environ, **environment, "PYTHONPATH": str(ROOT)}, check=True)
+        assert [stored.data for stored in seen] == [b"the old content"]
+        assert list(objects.stored) == ["bucket/rows.jsonl"]
 
 
 def test_somebody_s_own_folder_is_no_link(tmp_path):

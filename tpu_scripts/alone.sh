@@ -7,4 +7,4 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ((${#POSITIONAL[@]})) || fail "expected a command: tpu_scripts/alone.sh evaluate [OPTIONS]"
-start 0 "${POSITIONAL[0]}" "$ISOLATED\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}")"
+start 0 "$(name_of "${POSITIONAL[@]}")" "$ISOLATED\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}")"

@@ -15,7 +15,8 @@ follow() {
   local name=${1%/} rest="" target
   while [[ $name == gs://*/* ]]; do
     if target=$(gcloud storage cat "$name.path" 2> /dev/null); then
-      echo "${name%/*}/$target$rest"
+      [[ $target == gs://* ]] || target="${name%/*}/$target"
+      echo "$target$rest"
       return
     fi
     rest="/${name##*/}$rest"
@@ -30,5 +31,7 @@ run mkdir -p "${POSITIONAL[1]}/logs"
 run gcloud storage rsync --recursive "$folder" "${POSITIONAL[1]}"
 for ((host = 0; host < HOSTS; host++)); do
   run mkdir -p "${POSITIONAL[1]}/logs/host$host"
-  run gcloud compute tpus tpu-vm scp --recurse "$NAME:logs/*" "${POSITIONAL[1]}/logs/host$host" "${WHERE[@]}" --worker="$host"
+  run gcloud compute tpus tpu-vm scp --recurse "$NAME:logs/*" "${POSITIONAL[1]}/logs/host$host" "${WHERE[@]}" --worker="$host" ||
+    UNREACHED+=" $host"
 done
+all_reached

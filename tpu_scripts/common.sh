@@ -16,7 +16,7 @@ while (($#)); do
       POSITIONAL+=("$@")
       break
       ;;
-    --*)
+    -*)
       # What comes after the first word belongs to the command that is to be run.
       if ((${#POSITIONAL[@]})); then
         POSITIONAL+=("$@")
@@ -33,6 +33,11 @@ done
 fail() {
   echo "$(basename "$0"): $*" >&2
   exit 2
+}
+
+# For scripts that take no words: one that is misspelt, as `dry-run`, must not be taken for none.
+no_words() {
+  ((${#POSITIONAL[@]} == 0)) || fail "${POSITIONAL[0]}: one word too many: expected --dry-run, --help or nothing"
 }
 
 for setting in PROJECT ZONE NAME MACHINE; do
@@ -87,10 +92,24 @@ on() {
   run gcloud compute tpus tpu-vm ssh "$NAME" "${WHERE[@]}" --worker="$1" --command="$2"
 }
 
+# name_of WORDS: what the hosts call a command: "sft", and of a group with a word of its own, "prm-label".
+name_of() {
+  if [[ $1 =~ ^(prm|bench|trees|thoughts)$ && ${2:-} =~ ^[a-z]+$ ]]; then echo "$1-$2"; else echo "$1"; fi
+}
+
 # start WORKER NAME COMMAND: starts a command line on one host, or on "all", that goes on when the connection ends. What it says
-# is in logs/NAME.log, its process in logs/NAME.pid, and when it has ended its exit code in logs/NAME.exit.
+# is in logs/NAME.log, its process in logs/NAME.pid, and when it has ended its exit code in logs/NAME.exit. What runs already is
+# left alone: a second one would want the same chips.
 start() {
   local log="\$HOME/logs/$2"
+  local runs="grep -qsa jorney /proc/\$(cat $log.pid 2> /dev/null || echo none)/cmdline"
   local goes_on="trap '' HUP; $3 > $log.log 2>&1 < /dev/null & echo \$! > $log.pid; wait \$!; echo \$? > $log.exit"
-  on "$1" "mkdir -p ~/logs && cd ~/jorney && rm -f $log.exit && { ($goes_on) > /dev/null 2>&1 & }"
+  local begin="mkdir -p ~/logs && cd ~/jorney && rm -f $log.exit && { ($goes_on) > /dev/null 2>&1 & }"
+  on "$1" "if $runs; then echo \"\$(hostname): $2 runs already\"; else $begin; fi"
+}
+
+# HOSTS that a loop could not reach: named once all others have been asked.
+UNREACHED=""
+all_reached() {
+  [[ -z $UNREACHED ]] || fail "not reached: host$UNREACHED: the others were; run it again"
 }

@@ -7,6 +7,7 @@
 # MACHINE; heeds SPOT, RESERVATION, SERVICE_ACCOUNT, VALID_FOR, RUNTIME (see example.env).
 # shellcheck source=tpu_scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+no_words
 
 state() {
   gcloud compute tpus queued-resources describe "$NAME" "${WHERE[@]}" --format='value(state.state)' 2>/dev/null || true
@@ -35,7 +36,10 @@ if ((DRY_RUN)); then
   run gcloud compute tpus queued-resources describe "$NAME" "${WHERE[@]}" '--format=value(state.state)'
   exit 0
 fi
+unknown=0
 while found=$(state) && [[ $found != ACTIVE ]]; do
+  [[ -n $found ]] && unknown=0 || unknown=$((unknown + 1))
+  ((unknown < 10)) || fail "$NAME: nothing is told of it: gcloud compute tpus queued-resources describe $NAME ${WHERE[*]} says why"
   case "$found" in
     FAILED | SUSPENDED) fail "$NAME: $found: gcloud compute tpus queued-resources describe $NAME ${WHERE[*]} says why" ;;
   esac

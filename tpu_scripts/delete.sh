@@ -4,6 +4,7 @@
 # usage: tpu_scripts/delete.sh [--dry-run]
 # shellcheck source=tpu_scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+no_words
 
 if ! ((DRY_RUN)) && ! gcloud compute tpus queued-resources describe "$NAME" "${WHERE[@]}" > /dev/null 2>&1; then
   echo "$NAME: there is none"

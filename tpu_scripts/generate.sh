@@ -10,6 +10,11 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ((${#POSITIONAL[@]})) || fail "expected a command: tpu_scripts/generate.sh expand CONFIG.py [OPTIONS]"
-for host in ${HOSTS_ONLY:-$(seq 0 $((HOSTS - 1)))}; do
-  start "$host" "${POSITIONAL[0]}" "$ISOLATED\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}") --shard $host/$HOSTS"
+log=$(name_of "${POSITIONAL[@]}")
+for host in ${HOSTS_ONLY:-}; do
+  [[ $host =~ ^[0-9]+$ && $host -lt $HOSTS ]] || fail "HOSTS_ONLY: $host: expected hosts of 0 to $((HOSTS - 1))"
 done
+for host in ${HOSTS_ONLY:-$(seq 0 $((HOSTS - 1)))}; do
+  start "$host" "$log" "$ISOLATED\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}") --shard $host/$HOSTS" || UNREACHED+=" $host"
+done
+all_reached

@@ -9,4 +9,4 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ((${#POSITIONAL[@]})) || fail "expected a command: tpu_scripts/run.sh sft CONFIG.py [OPTIONS]"
-start all "${POSITIONAL[0]}" "\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}")"
+start all "$(name_of "${POSITIONAL[@]}")" "\$HOME/venv/bin/jorney $(quoted "${POSITIONAL[@]}")"

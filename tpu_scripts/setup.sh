@@ -3,16 +3,27 @@
 #
 # usage: tpu_scripts/setup.sh [--dry-run]
 #
-# What git knows travels, uncommitted changes with it. Run it again after a change, or after a spot machine came back.
+# What git knows travels, uncommitted changes with it, and new files that git does not ignore, up to a megabyte each. Run it
+# again after a change, or after a spot machine came back.
 # shellcheck source=tpu_scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+no_words
 
 archive=${TMPDIR:-/tmp}/jorney-$NAME.tar.gz
 cd "$REPOSITORY"
 if ((DRY_RUN)); then
   echo "git ls-files -z ... | $(quoted tar --create --gzip --file "$archive" --null --files-from=-)"
 else
-  git ls-files --cached --others --exclude-standard --deduplicate -z | while IFS= read -r -d '' file; do
+  {
+    git ls-files --cached --deduplicate -z
+    git ls-files --others --exclude-standard -z | while IFS= read -r -d '' file; do
+      if (($(wc -c < "$file") > 1000000)); then # a result or a model that was brought here
+        echo "setup.sh: $file: stays here: git does not know it, and it is large" >&2
+      else
+        printf '%s\0' "$file"
+      fi
+    done
+  } | while IFS= read -r -d '' file; do
     [[ ! -e $file ]] || printf '%s\0' "$file"
   done | tar --create --gzip --file "$archive" --null --files-from=-
 fi

@@ -6,4 +6,4 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ((${#POSITIONAL[@]})) || fail "expected a command's name: tpu_scripts/stop.sh sft"
-on all "kill -TERM \$(cat ~/logs/${POSITIONAL[0]}.pid) || echo 'does not run'"
+on all "kill -TERM \$(cat ~/logs/$(name_of "${POSITIONAL[@]}").pid) || echo 'does not run'"

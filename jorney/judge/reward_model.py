@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.compiled import Compilations
+from jorney.compiled import Compilations, Program, needs_more
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params
-from jorney.engine.memory import Party, Tenant, admit
+from jorney.engine.memory import Party, Tenant, admit, measured, too_much, weight_bytes
 from jorney.engine.programs import Programs, Shape, Work, bucket
 from jorney.engine.texts import Request
 from jorney.judge.readouts import AUTO, Layout, choose, classifier, lay_out
@@ -53,7 +53,7 @@ class PrmJudge:
     Args:
       readout: a key of `readouts.READOUTS`, or "auto" where the model's head says it.
       threshold: of a score, above which a step counts as right.
-      rows: paths that are read together, by `score`.
+      rows: paths that are read together, by `score`; fewer, where memory is scarce.
       problems: whose paths are kept in the cache, for calls; fewer, where memory is scarce.
       donate: whether calls may take the model's parameters over, so that they are not held twice; `score` needs them as they
         were.
@@ -81,6 +81,7 @@ class PrmJudge:
         self._engine: Engine | None = None
         self._shape: Shape | None = None  # of the engine
         self._room: float | None = None  # bytes of a device, for its cache: what it has been given beside a policy
+        self._fitting: dict[int, int] = {}  # rows that are read together, by their length
         self._roots: dict[tuple[int, ...], _TrieNode] = {}  # by what their paths begin with, that used last at the end
 
     def __call__(self, requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
@@ -196,7 +197,7 @@ class PrmJudge:
         """The probability that each step is right, for every step of each path, steps given with their openings.
 
         Raises:
-          ValueError: a path is longer than the model's positions; names its problem.
+          ValueError: a path is longer than the model's positions; names its problem. Or there is no room to read one path.
         """
         found = self.probabilities(paths)
         return [own[:, list(self.readout.good)].sum(axis=-1).tolist() for own in found]
@@ -218,23 +219,57 @@ class PrmJudge:
         ]
         texts.sort(key=lambda text: len(text[2]))
         found = [np.zeros((len(one.readings), self._model.config.labels), np.float32) for one in layouts]
-        for start in range(0, len(texts), self._rows):
-            members = texts[start : start + self._rows]
-            read = self._read([ids for _, _, ids in members])
+        while texts:
+            rows = self._rows_of(bucket(len(texts[: self._rows][-1][2])))
+            members, texts = texts[:rows], texts[rows:]
+            read = self._read([ids for _, _, ids in members], rows)
             for row, (index, places, _) in enumerate(members):
                 for place, end in places:
                     found[index][place] = read[row, end]
         return found
 
-    def _read(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """[rows, length, classes] probabilities at every token."""
-        assert not (self._donate and self._params), "the parameters were taken over by calls"
-        model = self._model
-        length = bucket(max(map(len, rows)))
-        tokens, segments = np.zeros((self._rows, length), np.int32), np.zeros((self._rows, length), np.int32)
-        for row, ids in enumerate(rows):
-            tokens[row, : len(ids)], segments[row, : len(ids)] = ids, 1
+    def _rows_of(self, length: int) -> int:
+        """How many rows of this length are read together: what the devices have room for.
 
+        Raises:
+          ValueError: for none; names all that is there.
+        """
+        model = self._model
+        if length not in self._fitting:
+            weights = {"the reward model's weights": weight_bytes(model.config, model.dtype, model.mesh)}
+            memory, rows = measured(weights, model.mesh, model.memory), self._rows
+            while memory and (needed := self._temporaries(rows, length)) > memory.free:
+                if rows == 1:
+                    raise ValueError(too_much(memory, {f"temporaries for a path of {length:,} tokens": needed}))
+                rows = max(1, min(rows // 2, int(rows * max(0, memory.free) / needed)))
+            self._fitting[length] = rows
+        return self._fitting[length]
+
+    def _temporaries(self, rows: int, length: int) -> float:
+        """Bytes of a device that reading holds beside the weights."""
+        text = jax.ShapeDtypeStruct((rows, length), jnp.int32)
+        try:
+            with jax.set_mesh(self._model.mesh):
+                plan = self._reader().ahead(self._model.params, text, text).memory_analysis()
+        except jax.errors.JaxRuntimeError as error:
+            if (found := needs_more(error)) is None:
+                raise
+            return found[0] - weight_bytes(self._model.config, self._model.dtype, self._model.mesh)
+        return plan.temp_size_in_bytes + plan.output_size_in_bytes
+
+    def _read(self, texts: Sequence[Sequence[int]], rows: int) -> np.ndarray:
+        """[rows, length, classes] probabilities at every token; of texts that are fewer than the rows, these come first."""
+        assert not (self._donate and self._params), "the parameters were taken over by calls"
+        length = bucket(max(map(len, texts)))
+        tokens, segments = np.zeros((rows, length), np.int32), np.zeros((rows, length), np.int32)
+        for row, ids in enumerate(texts):
+            tokens[row, : len(ids)], segments[row, : len(ids)] = ids, 1
+        with jax.set_mesh(self._model.mesh):
+            return np.asarray(jax.device_get(self._reader()(self._model.params, tokens, segments)))
+
+    def _reader(self) -> Program:
+        """(parameters, tokens, segments [B, T]) -> [B, T, classes] probabilities at every token."""
+        model = self._model
         config, dtype = model.config, model.dtype  # programs outlive the model: they must not hold on to its parameters
 
         def probabilities(params: Params, tokens: jax.Array, segments: jax.Array) -> jax.Array:
@@ -243,9 +278,7 @@ class PrmJudge:
             return jax.nn.softmax(read_out(config, params, hidden))
 
         key = ("reward", config, dtype, model.mesh)
-        program = self._compilations.program(key, "reward model", probabilities, model.products)
-        with jax.set_mesh(model.mesh):
-            return np.asarray(jax.device_get(program(model.params, tokens, segments)))
+        return self._compilations.program(key, "reward model", probabilities, model.products)
 
 
 def held_work(problems: int, longest: int) -> Work:

@@ -150,6 +150,20 @@ def split(default: Any, words: Sequence[str], usage: str, strict: bool = True) -
     return found
 
 
+def of_either(default: Any, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words of this configuration, places among them; and the options that it does not know, with the value of each."""
+    known = {option.name for option in options(default)}
+    found = split(default, words, "", strict=False)
+    own, others = [*found.places, *(word for word in words if word in HELP)], list[str]()
+    into = own
+    for word in found.options:
+        if word.startswith("--"):
+            name = re.sub(r"(^|\.)no-", r"\1", word.removeprefix("--").replace("_", "-").partition("=")[0])
+            into = own if name in known else others
+        into.append(word)
+    return own, others
+
+
 def _is(word: str, kind: type) -> bool:
     try:
         kind(word)

@@ -66,7 +66,7 @@ class StageCommand(Command):
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         """The programs that it runs on a machine, in the order in which they first run."""
-        raise ValueError(f"{self.command}: runs no program on the machine")
+        raise ValueError(f"{self.command}: expected a training, or a stage that samples: nothing else is planned")
 
     def execute(self) -> None:
         use_jax()

@@ -18,7 +18,6 @@ CONTROLS = {
     PLACEBO: ("a model trained on journeys of the same lengths and with as many goings back, whose excursions are right steps"),
 }
 
-# (key, name, lowest and highest healthy value)
 # Whether that takes an oracle, the domain says: Countdown's questions name the target, those of mathematics do not.
 _KNOWN: dict[Any, str] = {
     False: "; the question names that answer, so no oracle is asked",

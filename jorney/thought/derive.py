@@ -58,14 +58,16 @@ class Visit(NamedTuple):
 def shortcuts(tree: Tree, per_tree: int | None = None) -> list[int]:
     """Leaves of a tree's shortcuts: the answer is right and no step was judged wrong. The likeliest first.
 
-    Likelihood is the mean log-probability of the path's tokens; paths without any come last.
+    Likelihood is the mean log-probability of the path's sampled tokens; paths without any come last.
     """
     found = [leaf for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-correct" and tree.valid(leaf)]
     return sorted(found, key=lambda leaf: (-_mean_log_prob(tree, leaf), leaf))[:per_tree]
 
 
 def _mean_log_prob(tree: Tree, leaf: int) -> float:
-    log_probs = [value for step in tree.path(leaf) for value in tree.nodes[step].log_probs]
+    # Ids that were given, as a step's opening, have none.
+    nodes = [tree.nodes[step] for step in tree.path(leaf)]
+    log_probs = [value for node in nodes for value in node.log_probs[node.given or 0 :]]
     return sum(log_probs) / len(log_probs) if log_probs else -math.inf
 
 

@@ -96,9 +96,9 @@ class Pod:
 
 def name_of(command: str) -> str:
     """What the hosts call a command that a script starts: logs/NAME.log."""
-    found = re.search(r"(?:run|generate|alone)\.sh (\w+)|(bench)\.sh", command)
+    found = re.search(r"(?:run|generate|alone)\.sh (prm label|\w+)|(bench)\.sh", command)
     assert found is not None, command
-    return found[1] or found[2]
+    return found[2] or found[1].replace(" ", "-")
 
 
 def _checkout(folder: pathlib.Path) -> None:
@@ -131,19 +131,18 @@ def _hub(folder: pathlib.Path) -> None:
 
 
 def problems(folder: pathlib.Path) -> None:
-    """The guide's files of problems, on the laptop: so easy that a model of few steps solves some."""
+    """The guide's files of problems, on the laptop.
+
+    Phase 1 learns the very problems of the trees: so few steps make a model that solves some of them, on any machine.
+    """
     import dataclasses
 
     from jorney.domain.countdown.sets import Countdown, sample_problems
 
-    for name, split, count in (
-        ("phase1", "train", 1000),
-        ("train", "trees", 16),
-        ("held_out", "tuning", 12),
-        ("test", "test", 8),
-    ):
-        rows = [dataclasses.asdict(one) for one in sample_problems(Countdown(count=3), split, count, 0)]
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known, unknown = (sample_problems(Countdown(count=3), split, count, 0) for split, count in (("train", 40), ("test", 8)))
+    for name, own in (("phase1", known), ("train", known[:16]), ("held_out", known[-12:]), ("test", unknown)):
+        rows = [json.dumps(dataclasses.asdict(one)) + "\n" for one in own]
+        (folder / f"{name}.jsonl").write_text("".join(rows))
 
 
 @contextlib.contextmanager

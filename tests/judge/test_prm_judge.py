@@ -39,6 +39,20 @@ def test_alone_beside_others_and_as_a_prefix(judge, paths) -> None:
         np.testing.assert_allclose(judge.score([(problem, steps[:2])])[0], own[:2], atol=1e-5)
 
 
+def test_fewer_paths_are_read_together_where_memory_is_scarce(policy, paths) -> None:
+    model = as_reward_model(policy, 0)
+    expected = PrmJudge(model, ABEL, rows=64).score(paths)
+    gc.collect()
+    before, beside = live_bytes(), {rows: PrmJudge(model, ABEL)._temporaries(rows, 64) for rows in (64, 8, 1)}
+    for room, most in ((beside[64], 64), (beside[8], 8), (beside[1], 1)):
+        asked = PrmJudge(dataclasses.replace(model, memory=before + room + 10_000), ABEL, rows=64)
+        assert asked.score(paths) == [pytest.approx(own, abs=1e-5) for own in expected]
+        assert max(asked._fitting.values()) == most
+    asked = PrmJudge(dataclasses.replace(model, memory=before + beside[1] / 2), ABEL, rows=64)
+    with pytest.raises(ValueError, match="^memory: a device has .* temporaries for a path of .* tokens .*would help$"):
+        asked.score(paths)
+
+
 def test_as_a_judge_of_trees_it_rates_the_last_step(judge, paths) -> None:
     bare = [(problem, [step.partition(". ")[2] for step in steps]) for problem, steps in paths]
     for rating, own in zip(judge(bare), judge.score(paths), strict=True):

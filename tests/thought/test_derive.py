@@ -88,7 +88,7 @@ def test_shortcuts_are_valid_and_ordered(tree) -> None:
         assert all(tree.nodes[step].correct is not False for step in tree.path(leaf))
     means = []
     for leaf in found:
-        values = [value for step in tree.path(leaf) for value in tree.nodes[step].log_probs]
+        values = [value for step in tree.path(leaf) for value in tree.nodes[step].log_probs[tree.nodes[step].given or 0 :]]
         means.append(sum(values) / len(values))
     assert means == sorted(means, reverse=True)
     assert shortcuts(tree, per_tree=1) == found[:1]
@@ -100,6 +100,14 @@ def _tree(*nodes: Node) -> Tree:
 
 def _node(parent: int, sibling: int, correct: bool = True, status: str = "kept", **more: object) -> Node:
     return Node(parent, f"{parent}.{sibling}", (1,), (-1.0,), sibling, 1, correct, status=status, **more)
+
+
+def test_ids_that_were_given_do_not_make_a_shortcut_likelier() -> None:
+    """Both begin with three given ids; the sampled ones of the first have -1.0 each, nine of the second -0.8."""
+    end = {"status": "leaf-correct", "given": 3}
+    first = Node(0, "a", (1,) * 6, (0.0,) * 3 + (-1.0,) * 3, 0, 1, True, **end)
+    second = Node(0, "b", (1,) * 12, (0.0,) * 3 + (-0.8,) * 9, 1, 1, True, **end)
+    assert shortcuts(_tree(first, second)) == [2, 1]
 
 
 def test_order_of_sampling_decides() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import platform
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
+import time
 import tomllib
 
 import pytest
@@ -105,6 +108,16 @@ def test_hosts_that_sample_know_nothing_of_each_other() -> None:
     assert len(dry("generate", "expand", HOSTS_ONLY="2 3")) == 2
 
 
+def test_a_command_of_two_words_has_a_name_of_its_own() -> None:
+    for words in (("prm", "label", "configs/c.py"), ("prm", "label", "--limit", "3")):
+        assert "> $HOME/logs/prm-label.log" in remote(dry("generate", *words)[0])
+    assert "> $HOME/logs/prm.log" in remote(dry("run", "prm", "configs/c.py")[0])
+    assert "> $HOME/logs/convert.log" in remote(dry("alone", "convert", "embedded", "gs://b/base")[0])
+    assert "~/logs/prm-label.log" in remote(dry("logs", "prm", "label")[1])
+    assert remote(dry("logs", "prm", "label", "2")[0]) == "tail -n 100 -F ~/logs/prm-label.log"
+    assert "~/logs/prm-label.pid" in remote(dry("stop", "prm", "label")[0])
+
+
 def test_what_is_started_is_what_was_written(tmp_path) -> None:
     """The remote command line, run here, with a program that writes down its arguments."""
     program = tmp_path / "venv" / "bin" / "jorney"
@@ -120,9 +133,95 @@ def test_what_is_started_is_what_was_written(tmp_path) -> None:
     assert (tmp_path / "logs" / "sft.exit").read_text().strip() == "3"
 
 
+def test_what_runs_already_is_left_alone(tmp_path) -> None:
+    """Started twice, a command runs once; its files are those of the first. Once it has ended it is started again."""
+    program = tmp_path / "venv" / "bin" / "jorney"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$$ begins"; while [ ! -e $HOME/end ]; do sleep 0.05; done; exit 4\n')
+    program.chmod(0o755)
+    (tmp_path / "jorney").mkdir()
+    line = remote(dry("run", "sft", "configs/c.py")[0])
+
+    def start(more: str = "") -> str:
+        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+        return subprocess.run(["bash", "-c", line + more], env=environment, check=True, capture_output=True, text=True).stdout
+
+    def until(there: bool, name: str) -> None:
+        deadline = time.monotonic() + 20
+        while (tmp_path / "logs" / name).exists() != there or (there and not (tmp_path / "logs" / name).read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    assert start() == ""
+    until(True, "sft.log")
+    first = (tmp_path / "logs" / "sft.log").read_text()
+    assert start() == f"{platform.node()}: sft runs already\n"
+    (tmp_path / "end").touch()
+    until(True, "sft.exit")
+    assert (tmp_path / "logs" / "sft.exit").read_text() == "4\n"
+    assert (tmp_path / "logs" / "sft.log").read_text() == first
+    assert start("; wait") == ""
+    until(True, "sft.exit")
+    assert (tmp_path / "logs" / "sft.log").read_text() != first
+
+
+def stub(folder: pathlib.Path, body: str) -> dict[str, str]:
+    """Settings with a gcloud that is this shell script."""
+    (folder / "gcloud").write_text(f"#!/bin/bash\n{body}\n")
+    (folder / "gcloud").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_a_host_that_is_not_reached_stops_no_other(tmp_path) -> None:
+    settings = stub(tmp_path, 'for word; do case $word in --worker=1) exit 255;; --worker=*) echo "at $word";; esac; done')
+    for name, words in (("generate", ("expand",)), ("logs", ("expand",)), ("collect", ("gs://b/t", str(tmp_path / "here")))):
+        found = script(name, *words, **settings)
+        assert found.returncode == 2
+        assert [line for line in found.stdout.splitlines() if line.startswith("at ")] == [f"at --worker={n}" for n in (0, 2, 3)]
+        assert found.stderr.endswith(f"{name}.sh: not reached: host 1: the others were; run it again\n")
+
+
+@pytest.mark.parametrize("name", ["create", "setup", "delete"])
+@pytest.mark.parametrize("word", ["dry-run", "-dry-run", "dryrun", "--dryrun", "-n"])
+def test_a_misspelt_dry_run_does_nothing(tmp_path, name: str, word: str) -> None:
+    found = script(name, word, **stub(tmp_path, f"touch {tmp_path}/called"))
+    assert found.returncode == 2
+    assert word in found.stderr
+    assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "folder"), [("stages/sft-1", "gs://b/phase2/stages/sft-1"), ("gs://c/run/sft-1", "gs://c/run/sft-1")]
+)
+def test_names_are_followed_to_what_is_brought_home(tmp_path, target: str, folder: str) -> None:
+    body = f'[[ $2 == cat && $3 == gs://b/phase2/sft.path ]] && echo {target} && exit; [[ $2 == cat ]] && exit 1; echo "$@"'
+    found = script("collect", "gs://b/phase2/sft/model", str(tmp_path / "here"), **stub(tmp_path, body), MACHINE="v5e-8")
+    assert found.stdout.splitlines()[0] == f"storage rsync --recursive {folder}/model {tmp_path}/here"
+
+
+def test_large_new_files_stay_here(tmp_path) -> None:
+    """Results that were brought home are not sent to every host; small new files, a configuration say, travel."""
+    copy = tmp_path / "jorney"
+    shutil.copytree(SCRIPTS, copy / "tpu_scripts")
+    (copy / "known.bin").write_bytes(bytes(2_000_000))
+    subprocess.run("git init -q && git add -A", cwd=copy, shell=True, check=True)
+    (copy / "results").mkdir()
+    (copy / "results" / "model.safetensors").write_bytes(bytes(2_000_000))
+    (copy / "mine.py").write_text("x = 1\n")
+    environment = {**SETTINGS, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **stub(tmp_path, "exit 0")}
+    command = [copy / "tpu_scripts" / "setup.sh"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    with tarfile.open(tmp_path / "jorney-trees.tar.gz") as archive:
+        names = archive.getnames()
+    assert {"known.bin", "mine.py", "tpu_scripts/setup.sh"} <= set(names)
+    assert "results/model.safetensors" not in names
+    assert found.stderr == "setup.sh: results/model.safetensors: stays here: git does not know it, and it is large\n"
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "settings", "message"),
     [
+        ("generate", ("expand",), {"HOSTS_ONLY": "2 7"}, "HOSTS_ONLY: 7: expected hosts of 0 to 3"),
         ("create", (), {"PROJECT": ""}, "create.sh: PROJECT is not set: copy tpu_scripts/example.env"),
         ("create", (), {"MACHINE": "h100-8"}, "MACHINE = h100-8: expected one of v4, v5e, v5p, v6e"),
         ("create", (), {"MACHINE": "7x-8"}, "TPU 7x is let through Google Kubernetes Engine only"),

@@ -116,9 +116,11 @@ class Planner:
         """The engine that grows trees, and their judge's; None judges on the host."""
         return self._judged("trees", expand.work_of(config, _MANY, _OPENING), judge, mesh)
 
-    def completions(self, label: str, config: SamplingConfig, mesh: Mesh, judge: ModelConfig | None = None) -> list[AotProgram]:
-        """The engine that samples whole solutions, and their judge's, where there is one."""
-        return self._judged(label, generate.work_of(_MANY, config), judge, mesh)
+    def completions(
+        self, label: str, config: SamplingConfig, mesh: Mesh, judge: ModelConfig | None = None, prompts: int = _MANY
+    ) -> list[AotProgram]:
+        """The engine that samples whole solutions of so many prompts at a time, and their judge's, where there is one."""
+        return self._judged(label, generate.work_of(prompts, config), judge, mesh)
 
     def rollouts(self, config: RolloutConfig, mesh: Mesh) -> list[AotProgram]:
         """The engines that sample solutions, and completions of their steps."""

@@ -18,6 +18,7 @@ from jorney.run.command import Command, use_jax
 from jorney.sharding import MeshConfig
 
 DTYPES = ("float32", "bfloat16", "float16")
+_NOTED = ".jorney-conversion.json"  # in the folder that is written: what was asked for, and whether it is complete
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,17 +44,31 @@ class ConvertCommand(Command):
             raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
 
     def execute(self) -> None:
-        """Raises FileNotFoundError or ValueError for what is wrong with the source; nothing is written then."""
+        """The same command goes on where one was cut off, and does nothing where one has ended.
+
+        Raises:
+          FileNotFoundError, ValueError: for what is wrong with the source, or the folder; nothing is written then.
+        """
         use_jax()
         progress, where = Progress(), storage.path(self.output)
+        noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
         if where.exists() and (not where.is_dir() or any(where.iterdir())):
-            raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
+            before = storage.read_json(noted) if noted.exists() else {}
+            if before != {**asked, "complete": before.get("complete")}:
+                raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
+            if before["complete"]:
+                progress.say(f"{self.output}: already done")
+                return
         folder = resolve(self.source)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
         policy = load(self.source, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
+        if where.exists():
+            where.rmtree()  # what one that was cut off has left
+        storage.write_json(noted, {**asked, "complete": False})
         self.write(policy, dtype, progress)
         write_threshold(self.output, threshold)  # of a reward model
+        storage.write_json(noted, {**asked, "complete": True})
         progress.say(f"{self.output}: written")
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:

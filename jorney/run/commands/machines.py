@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jorney import config, devices, storage
@@ -16,6 +17,7 @@ from jorney.machine.bench.train import TrainBench
 from jorney.machine.plan import plan
 from jorney.machine.plan.plan import PlanConfig
 from jorney.progress import Progress
+from jorney.run import options
 from jorney.run.command import Command, show, use_jax
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import StageCommand
@@ -25,17 +27,30 @@ from jorney.run.stage import StageCommand
 class PlanCommand(PlanConfig, Command):
     """What a configuration's programs need of a TPU machine: they are compiled for it, without one.
 
+    The configuration's own options may stand beside these, as its command takes them: what is planned is what that would run.
+
     Attributes:
       configuration: the file that holds it.
+      changes: those options.
     """
 
     command: ClassVar[str] = "plan"
     places: ClassVar[dict[str, str]] = {"configuration": "CONFIG.py"}
 
     configuration: str = ""
+    changes: tuple[str, ...] = ()
+
+    @classmethod
+    def main(cls, words: Sequence[str]) -> None:
+        own, others = options.of_either(cls.default(), words)
+        if chosen := options.read(cls.default(), own, cls.usage(), cls.places, cls.common, cls.__doc__):
+            dataclasses.replace(chosen, changes=(*chosen.changes, *others)).execute()
 
     def execute(self) -> None:
         made: Any = config.read(self.configuration, (StageCommand, RunConfig))
+        if self.changes:
+            usage = made.usage() if isinstance(made, StageCommand) else "jorney run CONFIG.py [OPTIONS]"
+            made = options.read(made, self.changes, usage, {}, (), None)
         import jax
 
         jax.config.update("jax_platforms", "cpu")  # a TPU that is here has no part in it, and may be in use

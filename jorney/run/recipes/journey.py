@@ -28,7 +28,7 @@ from jorney.rows.problems import read_problems, write_problems
 from jorney.run.artifact import Artifact, Done, Lacking, Model
 from jorney.run.command import Command, use_jax
 from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
-from jorney.run.stages import preferences
+from jorney.run.stages import pairing
 from jorney.run.stages.derivation import plan_thoughts
 from jorney.run.stages.evaluation import accuracy_line, plan_evaluation
 from jorney.run.stages.expansion import plan_trees
@@ -186,7 +186,7 @@ class RunConfig(Command):
         found.append(planner.step("phase2", self.phase2, mesh))
         found += planner.completions("journeys", self.long().sampling(0), sampling)
         if self.until == "dpo":
-            found += planner.completions("pairs", preferences.samples(self.dpo, self.long(), self.seed), sampling)
+            found += pairing.sampling_programs(planner, pairing.samples(self.dpo, self.long(), self.seed), sampling)
             found.append(planner.step("dpo", self.dpo, mesh))
         return found
 

@@ -79,7 +79,7 @@ def plan_thoughts(
         return {name: describe(thoughts) for name, thoughts in found.items()}
 
     # 1: keywords are counted as whole words.
-    return space.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees", revision=1)
+    return space.plan("thoughts", [trees_key, derive, refine], work, "shortcuts and journeys from the same trees", revision=2)
 
 
 def read_thoughts(file: storage.PathLike) -> list[Thought]:

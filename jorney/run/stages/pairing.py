@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from jax.sharding import Mesh
+
 from jorney import storage
 from jorney.batch.pairs import Preference, choose_pairs
 from jorney.config import digest
@@ -52,12 +54,22 @@ class PairsCommand(SampledCommand):
         return [plan_pairs(space, model, self.read_problems(), self.evaluate, self.dpo, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return planner.completions("pairs", samples(self.dpo, self.evaluate, self.seed), planner.sampling_mesh(self.mesh))
+        return sampling_programs(planner, samples(self.dpo, self.evaluate, self.seed), planner.sampling_mesh(self.mesh))
 
 
 def samples(config: DpoConfig, limits: EvaluateConfig, seed: int) -> SamplingConfig:
     """How the samples are drawn of which pairs are made."""
     return SamplingConfig.of(config, limits, config.samples, seed)
+
+
+def sampling_programs(planner: Planner, sampling: SamplingConfig, mesh: Mesh) -> list[AotProgram]:
+    """The programs that draw them."""
+    return planner.completions("pairs", sampling, mesh, prompts=_together(sampling))
+
+
+def _together(sampling: SamplingConfig) -> int:
+    """How many problems are sampled for at a time."""
+    return max(1, sampling.rows // sampling.w)
 
 
 def plan_pairs(
@@ -89,8 +101,7 @@ def plan_pairs(
                 return made, f"{sum(len(row['pairs']) for row in made)} pairs"
 
             parts = Parts(folder / "parts")
-            size = max(1, sampling.rows // config.samples)
-            parts.fill_share(space.progress, "problems", problems, share, in_groups(size, make))
+            parts.fill_share(space.progress, "problems", problems, share, in_groups(_together(sampling), make))
         found = list(parts.of(problems))
         storage.write_jsonl(folder / "pairs.jsonl", _texts(load_tokenizer(model.folder), found))
         return {

@@ -11,7 +11,7 @@ from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
 from jorney.run.stage import ProblemsCommand
 from jorney.run.stages.fine_tuning import TrainCommand, plan_training
-from jorney.run.stages.pairing import OWN, plan_pairs, sampled_pairs, samples
+from jorney.run.stages.pairing import OWN, plan_pairs, sampled_pairs, samples, sampling_programs
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.train.objectives.dpo import DpoConfig
@@ -59,5 +59,5 @@ class DpoCommand(TrainCommand, ProblemsCommand):
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         drawn = samples(self.dpo, self.evaluate, self.seed)
-        own = [] if self.data else planner.completions("pairs", drawn, planner.sampling_mesh(self.mesh))
+        own = [] if self.data else sampling_programs(planner, drawn, planner.sampling_mesh(self.mesh))
         return [*own, planner.step("dpo", self.dpo, planner.mesh(self.mesh))]

@@ -55,6 +55,12 @@ def test_its_programs_are_made_for_its_machine(name: str, monkeypatch) -> None:
         assert program.flops["causal"] > 0
 
 
+@pytest.mark.parametrize("name", [name for name in FOR_TPU if "_dpo_" in name])
+def test_the_guides_pairs_fit_its_preference_training(name: str) -> None:
+    """Whatever `jorney pairs` samples by its configuration, `jorney dpo` takes by any of its own."""
+    assert made("deepseekmath_7b_pairs_v5e_16").evaluate.max_tokens <= made(name).dpo.completion_length
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOR_TPU)
 def test_it_fits_and_needs_what_it_says(name: str) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from configurations import CONFIGS
 
 from jorney import cli, topology
 from jorney.engine.programs import Shape
@@ -134,12 +135,41 @@ def test_json_speaks_of_the_program_that_needs_most() -> None:
     assert found["step_seconds_bound"] == 12.5
 
 
+def test_options_of_the_configuration_are_planned(monkeypatch) -> None:
+    """Beside the plan's own, in any order."""
+    planned = []
+    monkeypatch.setattr(plan, "run", lambda command, how, say: planned.append((command, how)) or "")
+    file = str(CONFIGS["deepseekmath_7b_sft_v5e_16"])
+    words = ["--sft.batch-rows", "32", file, "--topology", "v5e-8", "--sft.optimizer.learning-rate=1e-4", "--no-excursion-loss"]
+    assert cli.main(["plan", *words, "--contexts", "64", "128"]) == 0
+    ((command, how),) = planned
+    assert (command.sft.batch_rows, command.sft.optimizer.learning_rate, command.excursion_loss) == (32, 1e-4, False)
+    assert (how.topology, how.contexts) == ("v5e-8", (64, 128))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--sft.batch-row", "3"],
+            "unknown option --sft.batch-row: did you mean --sft.batch-rows? (jorney sft --help lists all)",
+        ),
+        (["--sft.batch-rows", "many"], "--sft.batch-rows"),
+        (["--judge", "model"], "unknown option --judge"),
+    ],
+)
+def test_options_that_the_configuration_lacks_are_named(words: list[str], message: str, capsys) -> None:
+    assert cli.main(["plan", str(CONFIGS["deepseekmath_7b_sft_v5e_16"]), *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
 def test_a_configuration_that_runs_nothing_is_refused(tmp_path, capsys) -> None:
     file = tmp_path / "walk.py"
     file.write_text("from jorney.run.stages.derivation import DeriveCommand\n\ndef config():\n    return DeriveCommand()\n")
     pytest.importorskip("libtpu")
     assert cli.main(["plan", str(file), "--model", "tiny"]) == 2
-    assert capsys.readouterr().err == "jorney: derive: runs no program on the machine\n"
+    assert capsys.readouterr().err == "jorney: derive: expected a training, or a stage that samples: nothing else is planned\n"
 
 
 def test_a_whole_pipeline() -> None:
