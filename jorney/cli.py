@@ -12,22 +12,31 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney import __version__
+from jorney import __version__, roll_call
 from jorney.progress import Unfinished
 from jorney.run import command_registry
 from jorney.train.stopping import Stopped
 
+_NEWS = 2.0  # seconds: a collective fails at once where a process has died, and the news of it comes a moment later
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 or 143 when told to stop."""
+    """Runs a command. Returns 0; 2 for input that is wrong, after one line that says so; 130 or 143 when told to stop.
+
+    1 where another process has failed or died that this one trained with.
+    """
     try:
         try:
-            return _main(list(sys.argv[1:] if arguments is None else arguments))
+            code = _main(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()  # now, for a pipe that is closed is an error of its own (120) once Python shuts down
     except BrokenPipeError:  # the reader, `head` say, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush finds no broken pipe
         return 141  # as a program that SIGPIPE ended
+    if code not in (0, 143) and roll_call.others():
+        sys.stderr.flush()
+        os._exit(code)  # else jax waits for the others as Python shuts down, and they may be waiting for this one
+    return code
 
 
 def _main(arguments: list[str]) -> int:
@@ -38,7 +47,7 @@ def _main(arguments: list[str]) -> int:
         print(__version__)
         return 0
     try:
-        with warnings.catch_warnings(), _interrupts_are_heard():
+        with warnings.catch_warnings(), _interrupts_are_heard(), _others_are_told():
             warnings.showwarning = _show_warning
             command_registry.run(arguments)
     except BrokenPipeError:
@@ -52,6 +61,9 @@ def _main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\njorney: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    except _Lost as lost:
+        print(f"jorney: {lost}; the same command on all hosts goes on from what is saved", file=sys.stderr)
+        return 1
     except ImportError as error:
         if "gcsfs" not in str(error):
             raise
@@ -63,6 +75,26 @@ def _main(arguments: list[str]) -> int:
         print(f"jorney: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+class _Lost(Exception):
+    """Another process has gone, and this one with it."""
+
+
+@contextlib.contextmanager
+def _others_are_told() -> Iterator[None]:
+    """Tells the processes that train with this one how it ends; where another has gone before, that is why this one fails."""
+    try:
+        yield
+    except (Stopped, Unfinished):
+        roll_call.leave()
+        raise
+    except BaseException as error:
+        if not _is_about_input(error) and (who := roll_call.gone(_NEWS)):
+            raise _Lost(who) from None
+        roll_call.leave(" ".join(str(error).split())[:1000] or type(error).__name__)
+        raise
+    roll_call.leave()
 
 
 @contextlib.contextmanager

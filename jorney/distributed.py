@@ -16,6 +16,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jorney import roll_call
+from jorney.config import expect_at_least
+
 BARRIER_SECONDS = 600
 
 
@@ -27,13 +30,16 @@ class DistributedConfig:
       coordinator: "" for a process alone; "auto" where the surroundings tell (a TPU pod, Slurm, Open MPI, Kubernetes); else
         HOST:PORT of process 0.
       processes, process: how many there are, and which of them this is, from 0; with HOST:PORT only.
+      timeout: seconds within which all of them have come.
     """
 
     coordinator: str = ""
     processes: int | None = None
     process: int | None = None
+    timeout: int = 120
 
     def __post_init__(self) -> None:
+        expect_at_least(1, self, "distributed", "timeout")
         stated = self.processes is not None or self.process is not None
         if self.coordinator in ("", "auto"):
             if stated:
@@ -50,14 +56,41 @@ class DistributedConfig:
             )
 
 
-def initialize(config: DistributedConfig) -> None:
-    """Joins the other processes. Called before anything asks jax for its devices; a process alone does nothing."""
+def initialize(config: DistributedConfig, command: Any = None) -> None:
+    """Joins the other processes. Called before anything asks jax for its devices; a process alone does nothing.
+
+    Args:
+      command: JSON values in which no two processes may differ.
+
+    Raises:
+      ValueError, OSError: as `roll_call.call` does.
+    """
     if not config.coordinator:
         return
-    if config.coordinator == "auto":
-        jax.distributed.initialize()
-    else:
-        jax.distributed.initialize(config.coordinator, config.processes, config.process)
+    address, processes, process, local = config.coordinator, config.processes, config.process, None
+    if address == "auto":
+        address, processes, process, local = _surroundings(config.timeout)
+    assert processes is not None
+    assert process is not None
+    if processes > 1:
+        roll_call.join(address, processes, process, command, config.timeout)
+    jax.distributed.initialize(address, processes, process, local, initialization_timeout=config.timeout)
+
+
+def _surroundings(seconds: int) -> tuple[str, int, int, Any]:
+    """Coordinator, processes, process and its devices, by what jax knows of pods, Slurm, Open MPI and Kubernetes.
+
+    jax finds them within its own `initialize`, where nothing can be told in a line any more.
+    """
+    from jax._src.clusters import ClusterEnv
+
+    address, processes, process, local = ClusterEnv.auto_detect_unset_distributed_params(None, None, None, None, None, seconds)
+    if address is None or processes is None or process is None:
+        raise ValueError(
+            "distributed.coordinator = 'auto': nothing here tells of other processes (a TPU pod, Slurm, Open MPI, Kubernetes): "
+            "expected '' for a process alone, or HOST:PORT with distributed.processes and distributed.process"
+        )
+    return address, processes, process, local
 
 
 def is_main() -> bool:
@@ -110,22 +143,15 @@ def expect_same(value: Any, what: str) -> None:
     import socket
 
     first = from_main(lambda: value, what)
-    found = "" if value == first else f"process {jax.process_index()} on {socket.gethostname()}: {_difference(value, first)}"
+    found = (
+        ""
+        if value == first
+        else f"process {jax.process_index()} on {socket.gethostname()}: {roll_call.difference(value, first)}"
+    )
     told = [one for one in _from_all(found) if one]
     if told:
         everywhere = f"all {jax.process_count()} processes"
         raise ValueError(f"{what} differs: {'; '.join(told)}: expected the same command, model and data in {everywhere}")
-
-
-def _difference(own: Any, first: Any, place: str = "") -> str:
-    """Where two JSON values differ first, in words."""
-    if isinstance(own, dict) and isinstance(first, dict) and own.keys() == first.keys():
-        key = next(key for key in own if own[key] != first[key])
-        return _difference(own[key], first[key], f"{place}.{key}" if place else key)
-    if isinstance(own, list) and isinstance(first, list) and len(own) == len(first):
-        index = next(index for index in range(len(own)) if own[index] != first[index])
-        return _difference(own[index], first[index], f"{place}[{index}]")
-    return f"{place or 'it'} is {own!r:.80}, and {first!r:.80} in process 0"
 
 
 def _from_all(text: str) -> list[str]:

@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -40,22 +42,34 @@ def start(output: pathlib.Path, devices: int, *more: str) -> subprocess.Popen[st
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def together(output: pathlib.Path, models: list[pathlib.Path]) -> list[tuple[int, str, str]]:
-    """A process for each model; exit codes and what they said."""
+Ended = list[tuple[int, str, str]]
+
+
+def begin(output: pathlib.Path, *options: Sequence[str]) -> list[subprocess.Popen[str]]:
+    """A process for each of the options."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    meet = ["--distributed.coordinator", f"localhost:{port}", "--distributed.processes", str(len(models))]
-    children = [
-        start(output, 2, *meet, "--distributed.process", str(index), "--model", str(model))
-        for index, model in enumerate(models)
-    ]
+    meet = ["--distributed.coordinator", f"localhost:{port}", "--distributed.processes", str(len(options))]
+    return [start(output, 2, *meet, "--distributed.process", str(index), *more) for index, more in enumerate(options)]
+
+
+def end(children: list[subprocess.Popen[str]], seconds: float = 300) -> Ended:
+    """Exit codes and what they said."""
     try:
-        said = [child.communicate(timeout=300) for child in children]
+        said = [child.communicate(timeout=seconds) for child in children]
     finally:
         for child in children:
             child.kill()
     return [(child.returncode, *texts) for child, texts in zip(children, said, strict=True)]
+
+
+def together(output: pathlib.Path, models: list[pathlib.Path]) -> Ended:
+    return end(begin(output, *(["--model", str(model)] for model in models)))
+
+
+def of_jorney(error: str) -> list[str]:
+    return [line for line in error.splitlines() if line.startswith("jorney: ")]
 
 
 @pytest.fixture
@@ -87,8 +101,37 @@ def test_hosts_with_different_models_are_told_so(copies, tmp_path) -> None:
     file = copies[1] / "config.json"
     file.write_text(file.read_text() + "\n")
     for code, _, error in together(tmp_path / "both", copies):
-        (line,) = [line for line in error.splitlines() if line.startswith("jorney: ")]
+        (line,) = of_jorney(error)
         assert code == 2
         assert f"what sft reads differs: process 1 on {socket.gethostname()}: [0] is " in line
         assert "expected the same command, model and data in all 2 processes" in line
     assert not (tmp_path / "both" / "stages").exists()
+
+
+def test_hosts_with_different_options_are_told_so(tmp_path) -> None:
+    """Before anything is read."""
+    for code, _, error in end(begin(tmp_path / "both", ["--sft.loop.save-every", "3"], ["--sft.loop.save-every", "4"]), 60):
+        (line,) = of_jorney(error)
+        assert code == 2
+        assert f"process 1 on {socket.gethostname()}: sft.loop.save_every is 4, and 3 in process 0: expected the same" in line
+        assert "Traceback" not in error
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("dies", [0, 1])
+def test_a_process_that_dies_ends_the_other_at_once(tmp_path, dies: int) -> None:
+    """In one line, long before jax misses it."""
+    children = begin(tmp_path / "both", *[["--sft.epochs", "1000", "--sft.loop.save-every", "5"]] * 2)
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "both").glob("stages/*/training/checkpoints/*")):
+        assert time.monotonic() < deadline, end(children, 1)
+        time.sleep(0.2)
+    children[dies].kill()
+    begun = time.monotonic()
+    code, _, error = end(children, 60)[1 - dies]
+    assert time.monotonic() - begun < 30
+    assert code == 1
+    assert "has died: look at its log" in of_jorney(error)[-1]
+    assert f"process {dies} " in of_jorney(error)[-1]
+    assert "Check failure stack trace" not in error
+    assert "Traceback" not in error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from jorney import devices, distributed, storage
 from jorney.batch.packing import TOO_LONG
-from jorney.config import expect_one_of
+from jorney.config import expect_one_of, to_json
 from jorney.distributed import DistributedConfig
 from jorney.domain import domains
 from jorney.machine.plan.planned import AotProgram
@@ -36,13 +37,20 @@ class TrainCommand(StageCommand):
     """
 
     trains: ClassVar[bool] = True
+    # What hosts may each have a copy of, under its own name: its content is compared when it is read.
+    own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "held_out_data", "output")
 
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
 
     def execute(self) -> None:
         devices.keep_freed_memory()
-        distributed.initialize(self.distributed)
+        distributed.initialize(self.distributed, self.common_fields())
         super().execute()
+
+    def common_fields(self) -> dict[str, Any]:
+        """The fields in which no two processes may differ, as JSON values, and the command's name."""
+        fields = json.loads(to_json(self))
+        return {"command": self.command, **{name: value for name, value in fields.items() if name not in self.own}}
 
 
 @dataclasses.dataclass(frozen=True)
