@@ -6,18 +6,21 @@ changes. It is complete when its manifest exists, which is written last; until t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jorney import config, distributed, storage
 from jorney.policy import resolve
 from jorney.progress import Progress
+from jorney.run import integrity
 from jorney.run.identity import source_digest
+from jorney.run.lock import Lock
 from jorney.run.parts import Parts
 
 MANIFEST = "manifest.json"
@@ -42,9 +45,29 @@ class Model:
 
     @classmethod
     def at(cls, source: str) -> Model:
-        """The model at a folder or a hub id, or the embedded one."""
+        """The model at a folder or a hub id, or the embedded one.
+
+        Raises:
+          ValueError: a stage made it, and a file of it is not what it was; names it.
+        """
         folder = resolve(source)
+        where = storage.path(folder)
+        if (where.parent / MANIFEST).exists():
+            noted = {name: of for name, of in _noted(where.parent).items() if name.startswith(f"{where.name}/")}
+            for name, why in integrity.damaged(where.parent, noted, deep=False).items():
+                raise ValueError(
+                    f"{where.parent / name} {why} since it was written: run the command again that made it, which makes it anew"
+                )
         return cls(folder, source_digest(folder))
+
+
+def _noted(folder: storage.Path) -> dict[str, list[Any]]:
+    """The digests that a stage's manifest has; none where it is of an earlier version, or was edited."""
+    with contextlib.suppress(ValueError):
+        manifest = storage.read_json(folder / MANIFEST)
+        if not integrity.broken(manifest):
+            return manifest.get("files", {})
+    return {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +98,8 @@ class Artifact:
       work: makes it: called with its folder, which may hold what an interrupted attempt left; returns JSON values.
       detail: a few words on what there is to do.
       revision: of the work: its author raises it when results change though nothing that is read does.
+      shared: programs that know nothing of each other make it together, each a share.
+      verify: where it is complete, its large files are read again, too, and held against their digests.
     """
 
     root: storage.Path
@@ -83,6 +108,8 @@ class Artifact:
     work: Callable[[storage.Path], Any]
     detail: str = ""
     revision: int = 0
+    shared: bool = False
+    verify: bool = False
 
     @functools.cached_property
     def key(self) -> str:
@@ -108,34 +135,66 @@ class Artifact:
         return Model(os.fspath(self.folder / "model"), self.key)
 
     def make(self, progress: Progress) -> Done:
-        """Makes it, or takes it as it stands when it is complete. Of several processes all call the same."""
+        """Makes it, or takes it as it stands when it is complete and undamaged. Of several processes all call the same.
+
+        Raises:
+          ValueError: another program makes it at this moment; or as its work does.
+        """
         manifest = self.folder / MANIFEST
         reads = json.loads(config.to_json(self.reads))
         distributed.expect_same(reads, f"what {self.name} reads")
         # Asked once, for all: a process that came late would find what the first has written since.
-        if distributed.from_main(lambda: self.complete, f"{self.name} begins"):
+        if distributed.from_main(lambda: self._intact(progress), f"{self.name} begins"):
             progress.say(f"{self.name}: already done")
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with progress.stage(self.name, self.detail):
+            with self._alone(), progress.stage(self.name, self.detail):
                 start = time.perf_counter()
-                result = self._attempt()
+                result = self.work(self.folder)
                 about = {"reads": reads, "seconds": time.perf_counter() - start}
                 distributed.barrier(f"{self.name} ends")  # before the manifest says that all have written
                 if distributed.is_main():
-                    storage.write_json(manifest, {"name": self.name, **about, "result": result})
+                    files = integrity.digests(self.folder)
+                    storage.write_json(manifest, integrity.seal({"name": self.name, **about, "result": result, "files": files}))
         if distributed.is_main():
             storage.link(self.root / self.name, f"stages/{self.folder.name}")
         found = distributed.from_main(lambda: storage.read_json(manifest), f"{self.name} is done")
         return Done(self.folder, self.key, found["result"], found["seconds"])
 
-    def _attempt(self) -> Any:
-        """Does the work; input that it refuses before it wrote anything leaves no folder behind."""
+    def _intact(self, progress: Progress) -> bool:
+        """Whether it is complete. What was damaged since is named, and removed, so that it is made again."""
+        manifest = self.folder / MANIFEST
+        if not self.complete:
+            return False
         try:
-            return self.work(self.folder)
+            noted = storage.read_json(manifest)
         except ValueError:
+            noted = None
+        wrong = integrity.damaged(self.folder, noted.get("files", {}), self.verify) if not integrity.broken(noted) else {}
+        if not wrong and not integrity.broken(noted):
+            return True
+        for name, why in (wrong or {MANIFEST: "has changed"}).items():
+            progress.say(f"{self.name}: {self.folder / name} {why}: it is made again")
+            integrity.remove(self.folder, name)
+        manifest.unlink(missing_ok=True)
+        return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other program makes it meanwhile; input that is refused before anything is written leaves no folder behind."""
+        lock: list[Lock] = []
+        try:
+            if not self.shared:
+                distributed.from_main(lambda: lock.append(Lock(self.folder)), f"{self.name} is locked")
+            yield
+        except ValueError:
+            for one in lock:
+                one.release()
             empty = self.folder
             while distributed.is_main() and empty.exists() and not any(empty.iterdir()):  # in a store there are no empty ones
                 empty.rmdir()
                 empty = empty.parent
             raise
+        finally:
+            for one in lock:
+                one.release()

@@ -24,21 +24,21 @@ def source_digest(source: str) -> str:
     if not where.exists():
         return source
     total = hashlib.blake2b(digest_size=16)
-    for name, file in sorted(_files(where)):
+    for name, file in sorted(files_of(where)):
         size = file.stat().length
         total.update(f"{name}:{size}".encode())
         total.update(file.read_bytes() if size <= LARGE else file_digest(file).encode())
     return total.hexdigest()
 
 
-def _files(where: storage.Path, prefix: str = "") -> Iterator[tuple[str, storage.Path]]:
-    """(name within it, file) of all files of a folder, or of the one file."""
+def files_of(where: storage.Path, prefix: str = "") -> Iterator[tuple[str, storage.Path]]:
+    """(name within it, file) of all files of a folder but hidden ones, or of the one file."""
     if not where.is_dir():
         yield prefix or where.name, where
         return
     for one in where.iterdir():
         if not one.name.startswith("."):
-            yield from _files(one, f"{prefix}/{one.name}" if prefix else one.name)
+            yield from files_of(one, f"{prefix}/{one.name}" if prefix else one.name)
 
 
 def file_digest(file: storage.Path) -> str:
@@ -47,7 +47,7 @@ def file_digest(file: storage.Path) -> str:
     Of a file of the hub's cache it is the hash that the hub gave it, of an object in a store the hash that the store keeps; any
     other file is read once, and its hash kept beside it for as long as size, inode and time of change stay the same.
     """
-    return _given_by_the_hub(file) or _given_by_the_store(file) or _kept(file)
+    return _given_by_the_hub(file) or given_by_the_store(file) or kept_digest(file)
 
 
 def _given_by_the_hub(file: storage.Path) -> str | None:
@@ -58,7 +58,7 @@ def _given_by_the_hub(file: storage.Path) -> str | None:
     return name if os.path.basename(folder) == "blobs" and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name) else None
 
 
-def _given_by_the_store(file: storage.Path) -> str | None:
+def given_by_the_store(file: storage.Path) -> str | None:
     """The hash that an object store keeps of an object's content, where it tells one."""
     if storage.is_local(file):
         return None
@@ -69,10 +69,10 @@ def _given_by_the_store(file: storage.Path) -> str | None:
     return next((f"{field} {about[field]}" for field in ("md5Hash", "crc32c", "ETag", "etag") if about.get(field)), None)
 
 
-def _kept(file: storage.Path) -> str:
+def kept_digest(file: storage.Path) -> str:
     """The hash that is kept beside the file, or one that is computed now and kept, if the folder can be written to."""
     if not storage.is_local(file):
-        return _hash(file)
+        return read_digest(file)
     about = os.stat(os.fspath(file))
     signature = [about.st_size, about.st_ino, about.st_ctime_ns]
     notes = file.parent / _KEPT
@@ -82,13 +82,14 @@ def _kept(file: storage.Path) -> str:
     known = kept.get(file.name) if isinstance(kept, dict) else None
     if isinstance(known, list) and known[:-1] == signature:
         return str(known[-1])
-    found = _hash(file)
+    found = read_digest(file)
     with contextlib.suppress(OSError):  # a folder of somebody else: it is read again next time
         storage.write_json(notes, {**(kept if isinstance(kept, dict) else {}), file.name: [*signature, found]})
     return found
 
 
-def _hash(file: storage.Path) -> str:
+def read_digest(file: storage.Path) -> str:
+    """A hash of the content, which is read."""
     import xxhash
 
     total = xxhash.xxh3_128()

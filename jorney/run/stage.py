@@ -38,6 +38,7 @@ class StageCommand(Command):
       dtype: of the computation, "float32" or "bfloat16".
       precision: of products in float32: "dtype", float32 on every platform, or "fast", bfloat16 on TPUs, TF32 on recent GPUs.
       seed: of everything random.
+      verify: where a stage is done already, its large files are read again and held against their digests, too.
     """
 
     file: ClassVar[str] = "[CONFIG.py]"
@@ -51,6 +52,7 @@ class StageCommand(Command):
     dtype: str = "float32"
     precision: str = EXACT
     seed: int = 0
+    verify: bool = False
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
@@ -89,7 +91,12 @@ class StageCommand(Command):
     def space(self, progress: Progress) -> Workspace:
         """Where it works."""
         about = (self.output, self.mesh, self.dtype, self.step_format, self.seed, progress)
-        return Workspace(*about, lines=self.trains, precision=self.precision)
+        return Workspace(*about, lines=self.trains, precision=self.precision, shared=self.shared, verify=self.verify)
+
+    @property
+    def shared(self) -> bool:
+        """Other programs do other shares of it."""
+        return False
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
@@ -137,6 +144,10 @@ class SampledCommand(ProblemsCommand):
         """Of the problems."""
         index, count = map(int, self.shard.split("/"))
         return Share(index, count)
+
+    @property
+    def shared(self) -> bool:
+        return self.share.count > 1
 
 
 def read_model(place: str) -> Model:

@@ -28,8 +28,8 @@ def small_is_large(monkeypatch) -> list[str]:
     """Every file counts as large; gives the files that were read for their hash."""
     read: list[str] = []
     monkeypatch.setattr(identity, "LARGE", 0)
-    own = identity._hash
-    monkeypatch.setattr(identity, "_hash", lambda file: read.append(file.name) or own(file))
+    own = identity.read_digest
+    monkeypatch.setattr(identity, "read_digest", lambda file: read.append(file.name) or own(file))
     return read
 
 

@@ -78,7 +78,9 @@ def files(output: pathlib.Path) -> dict[str, str]:
         if isinstance(value, float):
             return round(value, 4)
         if isinstance(value, dict):
-            return {name: rounded(one) for name, one in value.items() if name not in ("seconds", "log_probs")}
+            return {
+                name: rounded(one) for name, one in value.items() if name not in ("seconds", "log_probs", "files", "digest")
+            }
         return list(map(rounded, value)) if isinstance(value, list) else value
 
     found = {}

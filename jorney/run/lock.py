@@ -1,0 +1,125 @@
+"""A folder that one program at a time fills."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import pathlib
+import socket
+import threading
+import time
+import uuid
+from typing import Any
+
+from jorney import storage
+
+_FILE = ".lock.json"
+_BEAT, _STALE = 20.0, 120.0  # seconds between signs of life, and without one until a lock counts for nothing
+_SETTLE = 0.05  # seconds in which another that takes a stale lock at the same moment would show
+
+
+class Lock:
+    """Of a folder, local or gs://, from here to `release`.
+
+    A program that was killed leaves its lock behind. On the same machine it is known by its process; from another one, by the
+    time that has passed since its last sign of life.
+
+    Raises:
+      ValueError: another program has it; names its host, process and start.
+    """
+
+    def __init__(self, folder: storage.Path) -> None:
+        self._file = folder / _FILE
+        started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        self._own = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "token": uuid.uuid4().hex}
+        self._own |= {"system": _system(), "born": _born(os.getpid())}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._take(folder)
+        self._ended = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._beating.start()
+
+    def _take(self, folder: storage.Path) -> None:
+        other = self._read()
+        if other is None and storage.is_local(self._file):
+            try:
+                os.close(os.open(os.fspath(self._file), os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                other = self._read()
+        if other is not None and not _is_stale(other):
+            raise ValueError(_refusal(folder, other))
+        self._write()
+        time.sleep(_SETTLE)
+        now = self._read()
+        if now is not None and now.get("token") != self._own["token"]:
+            raise ValueError(_refusal(folder, now))
+
+    def release(self) -> None:
+        """Another may have it now."""
+        self._ended.set()
+        self._beating.join()
+        with contextlib.suppress(OSError):
+            if self._is_own():
+                self._file.unlink()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_BEAT):
+            with contextlib.suppress(OSError):
+                if self._is_own():
+                    self._write()
+
+    def _is_own(self) -> bool:
+        return (self._read() or {}).get("token") == self._own["token"]
+
+    def _write(self) -> None:
+        storage.write_json(self._file, {**self._own, "seen": time.time()})
+
+    def _read(self) -> dict[str, Any] | None:
+        """What the file says; {} where it says nothing that can be read: somebody is about to write it."""
+        if not self._file.exists():
+            return None
+        try:
+            found = storage.read_json(self._file)
+        except (ValueError, OSError):
+            found = {}
+        return found if isinstance(found, dict) else {}
+
+
+def _is_stale(other: dict[str, Any]) -> bool:
+    """Whether the program that took a lock is no more."""
+    if other.get("system") == _system() and isinstance(other.get("pid"), int):
+        return _born(other["pid"]) != other.get("born")
+    seen = other.get("seen")
+    return not isinstance(seen, int | float) or time.time() - seen > _STALE
+
+
+def _refusal(folder: storage.Path, other: dict[str, Any]) -> str:
+    who = f"process {other.get('pid')} on {other.get('host')}, begun at {other.get('started')},"
+    late = "" if other.get("system") == _system() else f"; one that was killed there is missed after {_STALE:.0f} s"
+    return f"{folder}: {who} writes there: expected one program at a time; stop it, or wait until it has ended{late}"
+
+
+def _system() -> str:
+    """The machine since it was started, and the numbering of its processes: within it, a process is known by its number."""
+    found = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        found.append(pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        found.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(found)
+
+
+def _born(pid: int) -> str | None:
+    """When a process began, in the system's clock; None where there is none. Numbers are used again."""
+    with contextlib.suppress(OSError):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    if os.path.exists("/proc/self/stat"):
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "running"
