@@ -1,4 +1,4 @@
-"""The tables of tpu_scripts/README.md: what DeepSeekMath-7B needs of TPUs, compiled here. Takes the better part of an hour.
+"""The tables of tpu_scripts/README.md: what DeepSeekMath-7B needs of TPUs, compiled here. Takes the better part of two hours.
 
 python tools/plan_table.py                                prints them
 python tools/plan_table.py --write tpu_scripts/README.md  writes them where the file has their place
@@ -135,18 +135,17 @@ def _of_guide(name: str, machine: str) -> StageCommand:
     return dataclasses.replace(found, judge="deepseekmath-7b") if name == "expand" else found  # a reward model beside it
 
 
-TABLES = {"steps": steps, "rooms": rooms, "configs": configs}
-ALSO = {"guide": guide}  # by --only: no document has its place yet
+TABLES = {"steps": steps, "rooms": rooms, "configs": configs, "guide": guide}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=[*TABLES, *ALSO])
+    parser.add_argument("--only", choices=TABLES)
     parser.add_argument("--write", help="a file with the tables' places")
     options = parser.parse_args()
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     for name in [options.only] if options.only else TABLES:
-        rows = list({**TABLES, **ALSO}[name](say))
+        rows = list(TABLES[name](say))
         print(*rows, sep="\n", flush=True)
         if options.write:
             file = pathlib.Path(options.write)
