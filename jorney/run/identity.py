@@ -1,4 +1,8 @@
-"""What files and folders are known by: their content, however large, wherever they lie, on every host the same."""
+"""What files and folders are known by: their content, however large, on every host the same.
+
+A large file is known by the hash that the hub or the store keeps of it, where there is one, and else by one of our own: a copy
+in another kind of place is another source.
+"""
 
 from __future__ import annotations
 

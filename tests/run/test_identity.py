@@ -6,9 +6,13 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
+import object_store
 import pytest
 from memory_store import memory_root
+from places import ROOT
 
 import jorney
 from jorney import storage
@@ -113,3 +117,29 @@ def test_a_file_of_the_hub_is_known_by_its_blob(tmp_path, small_is_large):
     (snapshot / "model.safetensors").symlink_to(f"../../blobs/{blob}")
     assert identity.file_digest(storage.path(snapshot / "model.safetensors")) == blob
     assert small_is_large == []
+
+
+READS = """
+from jorney.run import identity
+identity.LARGE = 3
+reads = []
+own = identity.read_digest
+identity.read_digest = lambda file: reads.append(file) or own(file)
+print(identity.source_digest("gs://bucket/model"), len(reads))
+"""
+
+
+def test_a_large_object_of_a_store_is_known_by_the_stores_hash():
+    """Nothing of it is read, and another content is another key."""
+    with object_store.serve() as (environment, objects):
+
+        def key() -> list[str]:
+            program, surroundings = [sys.executable, "-c", READS], {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
+            return subprocess.run(program, env=surroundings, check=True, capture_output=True, text=True).stdout.split()
+
+        objects.put("bucket/model/weights", b"12345", {})
+        first, reads = key()
+        assert reads == "0"
+        assert key() == [first, "0"]
+        objects.put("bucket/model/weights", b"12354", {})
+        assert key()[0] != first
