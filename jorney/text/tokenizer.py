@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import os
-import tempfile
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jorney import storage
 
+FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
+NAMED = ("bos", "eos", "pad", "unk")
 # Spaces, digits, newlines and LaTeX: what a broken pre-tokenizer loses first.
 PROBE = "So 12 + 3.5 = 15.5,\n  and  $\\frac{1}{2} \\cdot x^2$ is\n\n1. half of it.\tDone"
 
@@ -114,14 +116,13 @@ class Tokenizer:
         """
         if not self.chats:
             raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
-        import jinja2
-
         try:
             return self.backend.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=speak, **(options or {})
             )
-        except (jinja2.TemplateError, TypeError) as error:  # templates refuse roles and orders they were not written for
-            raise ValueError(f"the tokenizer's chat template refuses the messages: {error}") from None
+        except Exception as error:  # templates are programs: they refuse roles and orders they were not written for, or fail
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"the tokenizer's chat template refuses the messages: {what}") from None
 
     def decode_each(self, ids: Iterable[int]) -> list[str]:
         """Text of each id by itself."""
@@ -137,54 +138,41 @@ class Tokenizer:
 def load_tokenizer(folder: str) -> Tokenizer:
     """The tokenizer of a Hugging Face folder, local or gs://.
 
-    tokenizer.json is what a model was trained with. transformers chooses a class by the folder's labels, and some classes read
-    it otherwise: one drops every space (DeepSeekMath), one cuts every text as Qwen2 does and adds a token
-    (any other tokenizer beside a Qwen2 model). Where the class gives other ids, tokenizer.json is read as it stands.
+    tokenizer.json is what a model was trained with, and it is read as it stands. transformers would choose a class by the
+    folder's labels: some read it otherwise (one drops every space, DeepSeekMath's; one cuts every text as Qwen2 does), and the
+    folder may bring a class of its own, whose code nobody here is to run.
 
     Raises:
       FileNotFoundError: there is no tokenizer.
-      ValueError: text does not survive encode and decode, or there is no eos token.
+      ValueError: a file is none that can be read, text does not survive encode and decode, or there is no eos token.
     """
-    if not storage.is_local(folder):
-        where = storage.path(folder)
-        with tempfile.TemporaryDirectory() as local:
-            for file in where.iterdir() if where.exists() else ():
-                if file.suffix in (".json", ".jinja") and not file.name.endswith(".index.json"):
-                    storage.write_bytes(os.path.join(local, file.name), file.read_bytes())
-            return _load_local(local, folder)
-    return _load_local(folder, folder)
-
-
-def _load_local(folder: str, shown: str) -> Tokenizer:
-    """`shown` is the folder that messages name."""
-    import tokenizers
-
     # Its models need torch and say so at import; only its tokenizers are used here.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    import tokenizers
     import transformers
 
-    file = os.path.join(folder, "tokenizer.json")
-    if not os.path.exists(file):
-        raise FileNotFoundError(f"{shown}/tokenizer.json: no such file: expected a fast tokenizer beside the weights")
-    try:
-        raw = tokenizers.Tokenizer.from_file(file)
-    except Exception as error:  # the class that tokenizers raises
-        raise ValueError(f"{shown}/tokenizer.json: expected a fast tokenizer: {error}") from None
-    notes = []
-    with warnings.catch_warnings():
+    file = storage.path(folder) / FILE
+    if not file.exists():
+        raise FileNotFoundError(f"{folder}/{FILE}: no such file: expected a fast tokenizer beside the weights")
+    storage.expect_file(file)
+    with _one_line(f"{folder}/{FILE}: expected a fast tokenizer"):
+        raw = tokenizers.Tokenizer.from_buffer(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    stated = _stated(folder)
+    named = {f"{name}_token": token for name in NAMED if (token := _named(folder, stated, name, raw))}
+    length = stated.get("model_max_length")
+    more = {"model_max_length": length} if isinstance(length, int) else {}
+    with warnings.catch_warnings(), _one_line(f"{folder}/{FILE}: expected a fast tokenizer"):
         warnings.simplefilter("ignore")
-        backend: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        plain = transformers.PreTrainedTokenizerFast(tokenizer_object=raw)
-        if len(backend) > len(plain) or _ids(backend, PROBE) != _ids(plain, PROBE):
-            notes.append(f"its class, {type(backend).__name__}, reads it otherwise: tokenizer.json is used as it stands")
-            kept = {"chat_template": getattr(backend, "chat_template", None), **_special_tokens(folder, backend, raw)}
-            backend = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **kept)
+        backend: Any = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=raw, chat_template=_chat_template(folder, stated), **named, **more
+        )
     got = round_trip(backend, PROBE)
     if got != PROBE:
-        raise ValueError(f"{shown}/tokenizer.json: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
-    if backend.eos_token_id is None:
-        raise ValueError(f"{shown}: the tokenizer states no eos_token: expected one in tokenizer_config.json")
+        raise ValueError(f"{folder}/{FILE}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     bos, eos, pad = backend.bos_token_id, backend.eos_token_id, backend.pad_token_id
+    if eos is None:
+        raise ValueError(f"{folder}: the tokenizer states no eos_token: expected one in {CONFIG}, which {FILE} knows")
+    notes = []
     if pad is None or pad == eos:
         # Padding is masked by lengths everywhere, never found by its id, so any id serves; eos always exists.
         notes.append("pad is eos: eos still counts in the loss" if pad == eos else "there is no pad: eos is used, masked")
@@ -192,33 +180,68 @@ def _load_local(folder: str, shown: str) -> Tokenizer:
     return Tokenizer(backend, bos, eos, pad, tuple(notes))
 
 
-def _special_tokens(folder: str, backend: Any, raw: Any) -> dict[str, str]:
-    """bos, eos and pad as the folder states them, else as its class has them, where tokenizer.json knows the token.
+@contextlib.contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """What a library raises about a user's file, as a ValueError of one line. The panics of tokenizers are no Exceptions."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"{what}: {' '.join(str(error).split())}") from None
 
-    A class may have tokens of its own, which the model does not know.
-    """
-    file = os.path.join(folder, "tokenizer_config.json")
-    stated = storage.read_json(file) if os.path.exists(file) else {}
-    found = {}
-    for name in ("bos_token", "eos_token", "pad_token"):
-        token = stated.get(name, getattr(backend, name))
-        token = token.get("content") if isinstance(token, Mapping) else token
-        if token and raw.token_to_id(token) is not None:
-            found[name] = token
+
+def _stated(folder: str) -> dict[str, Any]:
+    """What tokenizer_config.json says, and special_tokens_map.json where that says nothing (older folders)."""
+    found: dict[str, Any] = {}
+    for name in (CONFIG, "special_tokens_map.json"):
+        file = storage.path(folder) / name
+        fields = storage.read_json(file) if file.exists() else {}
+        if not isinstance(fields, dict):
+            raise ValueError(f"{folder}/{name}: expected a JSON object")
+        found = {**fields, **{key: value for key, value in found.items() if value is not None}}
     return found
 
 
-def _ids(backend: Any, text: str) -> list[int] | None:
-    try:
-        return backend.encode(text, add_special_tokens=False)
-    except Exception:  # the class that tokenizers raises; `round_trip` says what
-        return None
+def _named(folder: str, stated: Mapping[str, Any], name: str, raw: Any) -> str | None:
+    """The token that a folder calls bos, eos, pad or unk, if tokenizer.json knows it; config.json may state its id alone."""
+    key = f"{name}_token"
+    token = stated.get(key)
+    token = token.get("content") if isinstance(token, Mapping) else token
+    if not isinstance(token, str | None):
+        raise ValueError(f"{folder}/{CONFIG}: {key} = {token!r:.80}: expected a text")
+    if key not in stated and (file := storage.path(folder) / "config.json").exists():
+        fields = storage.read_json(file)
+        id_ = fields.get(f"{key}_id") if isinstance(fields, dict) else None
+        id_ = id_[0] if isinstance(id_, list) and id_ else id_
+        token = raw.id_to_token(id_) if type(id_) is int and id_ >= 0 else None
+    return token if token and raw.token_to_id(token) is not None else None
+
+
+def _chat_template(folder: str, stated: Mapping[str, Any]) -> Any:
+    """The folder's chat template: a file of its own, or a field; several have names."""
+    file = storage.path(folder) / "chat_template.jinja"
+    if file.exists():
+        storage.expect_file(file)
+        with _one_line(f"{file}: expected text in UTF-8"):
+            return file.read_bytes().decode("utf-8-sig")
+    found, where = stated.get("chat_template"), f"{folder}/{CONFIG}"
+    if found is None and (file := storage.path(folder) / "chat_template.json").exists():
+        fields, where = storage.read_json(file), os.fspath(file)
+        found = fields.get("chat_template") if isinstance(fields, dict) else fields
+    several = isinstance(found, list) and all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("template"), str) for one in found
+    )
+    if not (isinstance(found, str | None) or several):
+        raise ValueError(f"{where}: chat_template = {found!r:.80}: expected a text, or a list of objects of name and template")
+    return found
 
 
 def round_trip(backend: Any, text: str) -> str:
     """decode(encode(text)), or what went wrong."""
     try:
-        ids = backend.encode(text, add_special_tokens=False)
-    except Exception as error:  # the class that tokenizers raises
-        return f"an error: {error}"
+        with _one_line("an error"):
+            ids = backend.encode(text, add_special_tokens=False)
+    except ValueError as error:
+        return str(error)
     return backend.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -9,7 +9,6 @@ from typing import Any
 
 from jorney import storage
 from jorney.rows.readers.rules import Member, Row
-from jorney.rows.readers.text_files import expect_file
 
 _ROWS = 1024  # that are held at a time
 STATE = "state.json"  # of a data set that `datasets` saved
@@ -22,7 +21,7 @@ def parquet_rows(source: str) -> Iterator[Member]:
     import pyarrow.parquet
 
     where = storage.follow(source)
-    expect_file(where, source)
+    storage.expect_file(where, source)
     with where.open("rb") as file:
         try:
             yield from table_rows(pyarrow.parquet.ParquetFile(file).iter_batches(_ROWS), source)
@@ -44,7 +43,7 @@ def saved_rows(source: str, folder: storage.Path) -> Iterator[Member]:
         raise ValueError(f"{source}: rows are chosen by an index: expected a data set saved after flatten_indices()")
     found = 0
     for name in names:
-        expect_file(folder / name, f"{source}: {name}")
+        storage.expect_file(folder / name, f"{source}: {name}")
         with (folder / name).open("rb") as file:
             try:
                 for number, (_, row) in enumerate(table_rows(pyarrow.ipc.open_stream(file), source), start=found):

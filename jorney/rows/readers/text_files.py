@@ -10,9 +10,7 @@ import io
 import itertools
 import json
 import lzma
-import os
 import re
-import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
@@ -41,14 +39,6 @@ class Written(float):
         return self
 
     text: str
-
-
-def expect_file(where: storage.Path, source: str) -> None:
-    """Raises FileNotFoundError or ValueError unless there is a file: what never ends, a pipe say, is not opened."""
-    if not where.exists():
-        raise FileNotFoundError(f"{source}: no such file")
-    if storage.is_local(where) and not stat.S_ISREG(os.stat(os.fspath(where)).st_mode):
-        raise ValueError(f"{source}: a folder, a pipe or a device: expected a file")
 
 
 def json_lines(source: str) -> Iterator[Member]:
@@ -173,7 +163,7 @@ def _lines(source: str) -> Iterator[tuple[int, bytes]]:
 def _open(source: str) -> Iterator[BinaryIO]:
     """A file's content, what is compressed as it was before."""
     where = storage.follow(source)
-    expect_file(where, source)
+    storage.expect_file(where, source)
     with where.open("rb") as file:
         yield _decompressed(file, source.rpartition(".")[2])
 
