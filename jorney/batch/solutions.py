@@ -17,7 +17,7 @@ def encode_example(tokenizer: Tokenizer, prompt: str | Sequence[int], completion
     is part of the completion and bears loss.
     """
     head = tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
-    return Example((*head, *tokenizer.encode_after(completion), tokenizer.eos), prompt=len(head))
+    return Example((*head, *tokenizer.encode_to_end(completion)), prompt=len(head))
 
 
 def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:

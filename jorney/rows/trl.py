@@ -57,7 +57,8 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
         parts = split_chat(tokenizer, _messages(row, "messages", place), place, _template_options(row, place))
         return _joined(encode_parts(tokenizer, [text for text, _ in parts]), [bears for _, bears in parts])
     if holds(row, "text"):
-        return Example((*tokenizer.encode_prompt(text := filled(row, "text", place)), *_end(tokenizer, text)))
+        text = tokenizer.without_end(filled(row, "text", place))
+        return Example((*tokenizer.encode_prompt(text), tokenizer.eos))
     expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
     raise ValueError(f"{place}: the columns are {columns(row)}: expected {expected}")
 
@@ -147,7 +148,7 @@ def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: 
     Texts are tokenised apart, so that training sees the boundary that generation starts from.
     """
     if isinstance(completion, str):
-        return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
+        return [tokenizer.encode_prompt(prompt), tokenizer.encode_to_end(completion)]
     ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, _template_options(row, place)))
     if not ids[1]:
         raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
@@ -160,11 +161,6 @@ def _joined(ids: list[list[int]], bear: list[bool]) -> Example:
     spans = itertools.compress(itertools.pairwise(ends), (not bears for bears in bear[1:]))
     silent = tuple(place for start, end in spans for place in range(start, end))
     return Example(tuple(itertools.chain(*ids)), prompt=ends[0], silent=silent)
-
-
-def _end(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """eos, where the text does not write it itself."""
-    return () if text.endswith(tokenizer.backend.eos_token) else (tokenizer.eos,)
 
 
 def _shared(chosen: Any, rejected: Any, place: str) -> int:

@@ -8,11 +8,13 @@ import functools
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jorney import storage
+from jorney.text.guard import MARK, guarded, pattern, pieces
 
 FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
 NAMED = ("bos", "eos", "pad", "unk")
@@ -28,6 +30,7 @@ class Tokenizer:
       backend: the transformers tokenizer.
       bos, eos, pad: ids; `bos` is None where the model has none.
       notes: what was found and mended at load, for people.
+      special_tokens: whether special tokens that a text writes are tokens; else they are text, as all else that people write.
     """
 
     backend: Any
@@ -35,6 +38,7 @@ class Tokenizer:
     eos: int
     pad: int
     notes: tuple[str, ...] = ()
+    special_tokens: bool = False
 
     def __len__(self) -> int:
         return len(self.backend)
@@ -53,50 +57,108 @@ class Tokenizer:
             if (getattr(self, name) or 0) >= vocab_size:
                 raise ValueError(f"{source}: {name} has the id {getattr(self, name)}: expected below {vocab_size}, vocab_size")
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of the text alone: no bos, no eos."""
-        return self.backend.encode(text, add_special_tokens=False)
+    def encode(self, text: str, rendered: bool = False) -> list[int]:
+        """Ids of the text alone: no bos, no eos. Special tokens in it are text, unless `special_tokens` says otherwise.
 
-    def encode_after(self, text: str) -> list[int]:
+        Args:
+          rendered: whether a chat template wrote the text: its special tokens are control tokens then, but for those in what
+            was `guarded`.
+        """
+        return self._read(text, rendered)[0]
+
+    def encode_after(self, text: str, rendered: bool = False) -> list[int]:
         """Ids of a text that goes on after another.
 
         Some tokenizers (Llama 2's, Mistral's) put a space before every text: it would stand between the two.
         """
-        return self.encode_after_with_spans(text)[0]
+        return self._read(text, rendered, after=True)[0]
 
     def encode_after_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """`encode_after`, and which characters (start, stop) each of the ids covers."""
-        line = self.encode("\n") if self._begins_texts else []
-        found = self.backend("\n" * bool(line) + text, add_special_tokens=False, return_offsets_mapping=True)
-        spans = [(start - bool(line), stop - bool(line)) for start, stop in found["offset_mapping"][len(line) :]]
-        return found["input_ids"][len(line) :], spans
+        return self._read(text, after=True, spans=True)
+
+    def encode_to_end(self, text: str) -> list[int]:
+        """`encode_after` of a text that ends there: eos comes once, whether or not the text writes it."""
+        return [*self.encode_after(self.without_end(text)), self.eos]
+
+    def without_end(self, text: str) -> str:
+        """A text without the eos that it writes at its end."""
+        end = self.backend.eos_token
+        while text.endswith(end):
+            text = text.removesuffix(end)
+        return text
+
+    def _read(
+        self, text: str, rendered: bool = False, after: bool = False, spans: bool = False
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids of a text, and the characters that each covers where `spans` asks for them."""
+        if rendered and MARK in text and not self.special_tokens:
+            return self._read_marked(text, after)
+        control = rendered or self.special_tokens
+        line = self._line if after and self._begins_texts else []
+        options = {"add_special_tokens": False, "split_special_tokens": not control}
+        if not spans:
+            return self.backend.encode("\n" * bool(line) + text, **options)[len(line) :], []
+        found = self.backend("\n" * bool(line) + text, return_offsets_mapping=True, **options)
+        covered = [(start - bool(line), stop - bool(line)) for start, stop in found["offset_mapping"][len(line) :]]
+        return found["input_ids"][len(line) :], covered
+
+    def _read_marked(self, text: str, after: bool) -> tuple[list[int], list[tuple[int, int]]]:
+        """As `_read`, of a chat in which what people wrote is marked: between its control tokens, which part texts, as text."""
+        plain = dataclasses.replace(self, special_tokens=False)
+        ids: list[int] = []
+        spans: list[tuple[int, int]] = []
+        for piece in pieces(text, self._special):
+            if piece.token:
+                own, covered = [self.backend.convert_tokens_to_ids(piece.text)], [(0, len(piece.text))]
+            else:
+                own, covered = plain._read(piece.text, after=after or bool(ids), spans=True)
+            ids += own
+            spans += ((piece.places[start], piece.places[stop]) for start, stop in covered)
+        return ids, spans
+
+    @functools.cached_property
+    def _special(self) -> re.Pattern[str]:
+        """Matches the special tokens."""
+        return pattern(str(token) for token in self.backend.added_tokens_decoder.values() if token.special)
+
+    @functools.cached_property
+    def _line(self) -> list[int]:
+        return self.encode("\n")
 
     @functools.cached_property
     def _begins_texts(self) -> bool:
         """It puts something before every text."""
-        return self.encode("\n1") != self.encode("\n") + self.encode("1")
+        return self.encode("\n1") != self._line + self.encode("1")
 
-    def encode_prompt(self, text: str) -> list[int]:
-        """Ids of a prompt: bos once, where the model has one."""
-        ids = self.encode(text)
-        return ids if self.bos is None or ids[:1] == [self.bos] else [self.bos, *ids]
+    def encode_prompt(self, text: str, rendered: bool = False) -> list[int]:
+        """Ids of a prompt: bos once, where the model has one, whether or not the text begins with it. See `encode`."""
+        return self._with_bos(text, rendered, spans=False)[0]
 
-    def encode_prompt_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    def encode_prompt_with_spans(self, text: str, rendered: bool = False) -> tuple[list[int], list[tuple[int, int]]]:
         """`encode_prompt`, and which characters (start, stop) each of the ids covers."""
-        found = self.backend(text, add_special_tokens=False, return_offsets_mapping=True)
-        ids, spans = found["input_ids"], found["offset_mapping"]
-        if self.bos is None or ids[:1] == [self.bos]:
-            return ids, spans
-        return [self.bos, *ids], [(0, 0), *spans]
+        return self._with_bos(text, rendered, spans=True)
+
+    def _with_bos(self, text: str, rendered: bool, spans: bool) -> tuple[list[int], list[tuple[int, int]]]:
+        if self.bos is None:
+            return self._read(text, rendered, spans=spans)
+        start = self.backend.bos_token if text.startswith(self.backend.bos_token) and not rendered else ""
+        ids, covered = self._read(text.removeprefix(start), rendered, spans=spans)
+        covered = [(a + len(start), b + len(start)) for a, b in covered]
+        return (ids, covered) if ids[:1] == [self.bos] else ([self.bos, *ids], [(0, len(start)), *covered])
 
     @property
     def chats(self) -> bool:
         """There is a chat template."""
         return bool(getattr(self.backend, "chat_template", None))
 
-    def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Ids of `render_chat`: bos once, whether or not the template writes it."""
-        return self.encode_prompt(self.render_chat(messages))
+    def encode_chat(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Ids of `render_chat`: bos once, whether or not the template writes it; special tokens in the messages are text."""
+        return self.encode_prompt(self.render_chat(self.guarded(messages)), rendered=True)
+
+    def guarded(self, value: Any) -> Any:
+        """A text, or messages, for a chat template: special tokens in them are marked, and stay text when they are encoded."""
+        return value if self.special_tokens else guarded(value, self._special)
 
     def render_chat(
         self,

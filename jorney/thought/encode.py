@@ -16,7 +16,7 @@ def encode_thought(tokenizer: Tokenizer, step_format: StepFormat, thought: Thoug
         back, not to err; the reflection bears loss either way.
     """
     head = step_format.encode(tokenizer, thought.question)
-    ids, spans = tokenizer.encode_after_with_spans(thought.text)
+    ids, spans = tokenizer.encode_after_with_spans(tokenizer.without_end(thought.text))
     placed = zip(thought.spans, thought.pieces, strict=True)
     left = [where for where, piece in placed if piece.kind == "excursion" and not excursion_loss]
     # A token that begins in an excursion belongs to it.
