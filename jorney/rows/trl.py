@@ -54,10 +54,13 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
     if holds(row, "prompt", "completion"):
         return _completion(tokenizer, row, place)
     if holds(row, "messages"):
-        parts = split_chat(tokenizer, _messages(row, "messages", place), place, _template_options(row, place))
+        messages = _messages(row, "messages", place)
+        tokenizer.expect_held(_said(messages), place)
+        parts = split_chat(tokenizer, messages, place, _template_options(row, place))
         return _joined(encode_parts(tokenizer, [text for text, _ in parts]), [bears for _, bears in parts])
     if holds(row, "text"):
-        text = tokenizer.without_end(filled(row, "text", place))
+        tokenizer.expect_held(text := filled(row, "text", place), place)
+        text = tokenizer.without_end(text)
         return Example((*tokenizer.encode_prompt(text), tokenizer.eos))
     expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
     raise ValueError(f"{place}: the columns are {columns(row)}: expected {expected}")
@@ -147,12 +150,18 @@ def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: 
 
     Texts are tokenised apart, so that training sees the boundary that generation starts from.
     """
+    tokenizer.expect_held((_said(prompt), _said(completion)), place)
     if isinstance(completion, str):
         return [tokenizer.encode_prompt(prompt), tokenizer.encode_to_end(completion)]
     ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, _template_options(row, place)))
     if not ids[1]:
         raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
     return ids
+
+
+def _said(given: Any) -> Any:
+    """What people say in messages, or in a text."""
+    return given if isinstance(given, str) else [message.get("content") for message in given]
 
 
 def _joined(ids: list[list[int]], bear: list[bool]) -> Example:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,6 +22,9 @@ NAMED = ("bos", "eos", "pad", "unk")
 # Spaces, digits, newlines and LaTeX: what a broken pre-tokenizer loses first.
 PROBE = "So 12 + 3.5 = 15.5,\n  and  $\\frac{1}{2} \\cdot x^2$ is\n\n1. half of it.\tDone"
 
+# What mathematics is written with beside that, in several scripts, and the letters that DeepSeekMath's tokenizer has added.
+CHARACTERS = "²³½×÷±√≤≥≠≈∞∑∫π°αβθ−–—…“”’éøöúÿõûýÀùÁþü数学ж😀"
+
 
 @dataclasses.dataclass(frozen=True)
 class Tokenizer:
@@ -31,6 +35,7 @@ class Tokenizer:
       bos, eos, pad: ids; `bos` is None where the model has none.
       notes: what was found and mended at load, for people.
       special_tokens: whether special tokens that a text writes are tokens; else they are text, as all else that people write.
+      lossy: whether texts may be learned from whose characters no token holds.
     """
 
     backend: Any
@@ -39,6 +44,7 @@ class Tokenizer:
     pad: int
     notes: tuple[str, ...] = ()
     special_tokens: bool = False
+    lossy: bool = False
 
     def __len__(self) -> int:
         return len(self.backend)
@@ -188,13 +194,76 @@ class Tokenizer:
 
     def decode_each(self, ids: Iterable[int]) -> list[str]:
         """Text of each id by itself."""
-        return self.backend.batch_decode(
-            [[token] for token in ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        given, own = list(ids), self._as_written
+        found = self.backend.batch_decode(
+            [[token] for token in given], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+        return [own.get(token, text) for token, text in zip(given, found, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; special tokens leave nothing."""
-        return self.backend.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        given, own = list(ids), self._as_written
+        if own.keys().isdisjoint(given):
+            return self._decode(given)
+        runs = itertools.groupby(given, key=own.__contains__)
+        return "".join("".join(map(own.__getitem__, run)) if written else self._decode([*run]) for written, run in runs)
+
+    def _decode(self, ids: list[int]) -> str:
+        return self.backend.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    @functools.cached_property
+    def _as_written(self) -> dict[int, str]:
+        """Tokens that were added, are no special ones, and that the decoder does not give back, with their texts.
+
+        A decoder of bytes takes the letters of a token for bytes: of DeepSeekMath's ÷ it makes U+FFFD, half a character.
+        """
+        one = self.encode_after("1")
+        added = self.backend.added_tokens_decoder.items()
+        plain = {id_: token.content for id_, token in added if not token.special}
+        return {id_: text for id_, text in plain.items() if self._decode([*one, id_, *one]) != f"1{text}1"}
+
+    def lost(self, text: str) -> str:
+        """The characters of a text that do not come back from its ids, each once: no token holds them."""
+        rest = {*text} - self._held  # few different ones, however long the texts
+        for character in rest - self._lost:
+            found = self._held if self._round_trip(f"1{character}1") == f"1{character}1" else self._lost
+            found.add(character)
+        return "".join(one for one in dict.fromkeys(text) if one in self._lost) if rest else ""
+
+    @functools.cached_property
+    def _held(self) -> set[str]:
+        """Characters that are known to come back."""
+        return set()
+
+    @functools.cached_property
+    def _lost(self) -> set[str]:
+        return set()
+
+    def expect_held(self, value: Any, place: str) -> None:
+        """Raises ValueError that names the place where a text, or texts within lists and objects, would lose characters.
+
+        Nothing is looked at where `lossy` allows it.
+        """
+        if self.lossy:
+            return
+        if isinstance(value, str):
+            if lost := self.lost(value):
+                shown = ", ".join(f"{one!r} (U+{ord(one):04X})" for one in lost[:5]) + (", ..." if len(lost) > 5 else "")
+                raise ValueError(
+                    f"{place}: the tokenizer cannot hold {shown}, which training would lose: expected a text without, or "
+                    "lossy = True (--lossy)"
+                )
+            return
+        for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+            self.expect_held(inner, place)
+
+    def _round_trip(self, text: str) -> str:
+        """decode(encode(text)), or what went wrong."""
+        try:
+            with _one_line("an error"):
+                return self.decode(self.encode(text))
+        except ValueError as error:
+            return str(error)
 
 
 def load_tokenizer(folder: str) -> Tokenizer:
@@ -228,9 +297,6 @@ def load_tokenizer(folder: str) -> Tokenizer:
         backend: Any = transformers.PreTrainedTokenizerFast(
             tokenizer_object=raw, chat_template=_chat_template(folder, stated), **named, **more
         )
-    got = round_trip(backend, PROBE)
-    if got != PROBE:
-        raise ValueError(f"{folder}/{FILE}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     bos, eos, pad = backend.bos_token_id, backend.eos_token_id, backend.pad_token_id
     if eos is None:
         raise ValueError(f"{folder}: the tokenizer states no eos_token: expected one in {CONFIG}, which {FILE} knows")
@@ -239,7 +305,12 @@ def load_tokenizer(folder: str) -> Tokenizer:
         # Padding is masked by lengths everywhere, never found by its id, so any id serves; eos always exists.
         notes.append("pad is eos: eos still counts in the loss" if pad == eos else "there is no pad: eos is used, masked")
         pad = eos
-    return Tokenizer(backend, bos, eos, pad, tuple(notes))
+    found = Tokenizer(backend, bos, eos, pad)
+    if (got := found._round_trip(PROBE)) != PROBE:
+        raise ValueError(f"{folder}/{FILE}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
+    if lost := found.lost(CHARACTERS):
+        notes.append(f"no token holds {' '.join(lost)}: text with them is damaged")
+    return dataclasses.replace(found, notes=tuple(notes))
 
 
 @contextlib.contextmanager
@@ -297,13 +368,3 @@ def _chat_template(folder: str, stated: Mapping[str, Any]) -> Any:
     if not (isinstance(found, str | None) or several):
         raise ValueError(f"{where}: chat_template = {found!r:.80}: expected a text, or a list of objects of name and template")
     return found
-
-
-def round_trip(backend: Any, text: str) -> str:
-    """decode(encode(text)), or what went wrong."""
-    try:
-        with _one_line("an error"):
-            ids = backend.encode(text, add_special_tokens=False)
-    except ValueError as error:
-        return str(error)
-    return backend.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

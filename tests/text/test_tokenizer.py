@@ -18,7 +18,7 @@ from places import ROOT
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from jorney import storage
-from jorney.text.tokenizer import PROBE, Tokenizer, load_tokenizer
+from jorney.text.tokenizer import CHARACTERS, PROBE, Tokenizer, load_tokenizer
 
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 NAMED = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD}
@@ -404,3 +404,93 @@ def test_a_tokenizer_that_cannot_encode_is_refused(tmp_path):
 def test_a_folder_without_a_tokenizer(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path}/tokenizer.json: no such file"):
         load_tokenizer(str(tmp_path))
+
+
+def with_letters(folder: pathlib.Path, *more: tokenizers.AddedToken) -> pathlib.Path:
+    """As DeepSeekMath's is: letters that are no special tokens were added to a byte-level BPE, which takes them for bytes."""
+    file = write(folder, **NAMED) / "tokenizer.json"
+    made = tokenizers.Tokenizer.from_file(str(file))
+    letters = [tokenizers.AddedToken(letter, normalized=True, special=False) for letter in "øöúÿõ÷ûýÀùÁþü"]
+    made.add_tokens([*letters, *more])
+    made.save(str(file))
+    return folder
+
+
+@pytest.mark.parametrize("text", ["18 ÷ 3", "ü", "Àü÷÷ 12÷", "über ýþ\n1. öøúÿõûùÁ é 数", "So ÷<|end|>÷ 3"])
+def test_letters_that_were_added_come_back_as_they_are_written(tmp_path, text):
+    tokenizer = load_tokenizer(str(with_letters(tmp_path)))
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert "\ufffd" in tokenizer.backend.decode(ids)  # as the decoder has it
+    assert "".join(tokenizer.decode_each(ids)) == text.replace("é", "\ufffd\ufffd").replace("数", "\ufffd" * 3)
+    assert tokenizer.decode([tokenizer.bos, *ids, tokenizer.eos]) == text
+    # What is decoded as it grows, id by id, is a beginning of the whole, but for half a character.
+    for count in range(len(ids)):
+        assert text.startswith(tokenizer.decode(ids[:count]).rstrip("\ufffd"))
+    read, spans = tokenizer.encode_after_with_spans(text)
+    assert read == ids
+    assert spans[-1][1] == len(text)
+    assert tokenizer.notes == ()
+    assert tokenizer.lost(text) == ""
+
+
+def test_other_tokens_that_were_added_are_decoded_as_before(tmp_path, tokenizer):
+    more = [tokenizers.AddedToken("<think>", special=False), tokenizers.AddedToken(" two  words ", special=False)]
+    found = load_tokenizer(str(with_letters(tmp_path, *more)))
+    text = "So <think>12 two  words ü"
+    assert found.decode(found.encode(text)) == text
+    for plain in ("So the answer is 12", "é 数 😀", ""):
+        assert found.encode(plain) == tokenizer.encode(plain)
+        assert found.decode(found.encode(plain)) == plain
+
+
+def of_letters(folder: pathlib.Path, letters: str, normalizer: object = None, **unknown: str) -> Tokenizer:
+    """A tokenizer with a token for each of these letters and no bytes: all else is lost, or one unknown token."""
+    vocabulary = {token: number for number, token in enumerate([EOS, *unknown.values(), *dict.fromkeys(PROBE + letters)])}
+    made = tokenizers.Tokenizer(models.BPE(vocabulary, [], **unknown))
+    made.normalizer = normalizer
+    made.decoder = decoders.Fuse()
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": EOS, **unknown}))
+    return load_tokenizer(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("letters", "normalizer", "unknown", "text", "lost"),
+    [
+        ("é", None, {}, "é and √2 and 数 and √", "√数"),
+        ("", None, {"unk_token": "<unk>"}, "²x≤y", "²y≤"),
+        ("²2", normalizers.NFKC(), {}, "x² is x^2", "²"),
+        ("éE", normalizers.Lowercase(), {}, "", None),
+        ("é数√²", None, {}, "é数√²", ""),
+    ],
+)
+def test_characters_that_no_token_holds_are_told(tmp_path, letters, normalizer, unknown, text, lost):
+    if lost is None:
+        with pytest.raises(ValueError, match="encode and decode turn"):
+            of_letters(tmp_path, letters, normalizer, **unknown)
+        return
+    tokenizer = of_letters(tmp_path, letters, normalizer, **unknown)
+    assert sorted(tokenizer.lost(text)) == sorted(lost)
+    assert sorted(tokenizer.lost(text * 2)) == sorted(lost)  # known by now
+    assert tokenizer.notes[-1].startswith("no token holds ")
+    named = tokenizer.notes[-1].removeprefix("no token holds ").removesuffix(": text with them is damaged")
+    assert named.split() == list(tokenizer.lost(CHARACTERS))
+
+
+def test_half_a_character_is_lost(tokenizer):
+    assert tokenizer.lost("a\ud835b") == "\ud835"
+    assert tokenizer.lost(CHARACTERS) == ""
+
+
+def test_text_that_would_be_lost_is_refused(tmp_path):
+    tokenizer = of_letters(tmp_path, "é")
+    nested = [{"é": ["é", "2²"]}]
+    tokenizer.expect_held("é 12", "p")
+    expected = r"^f: line 3: the tokenizer cannot hold '²' \(U\+00B2\), which training would lose: expected a text without"
+    for value in ("2²", nested, ("é", "²")):
+        with pytest.raises(ValueError, match=expected):
+            tokenizer.expect_held(value, "f: line 3")
+        dataclasses.replace(tokenizer, lossy=True).expect_held(value, "p")
+    with pytest.raises(ValueError, match=r"cannot hold '数' .*, '学' .*, \.\.\., which"):
+        tokenizer.expect_held("数学√≤≥≠", "p")

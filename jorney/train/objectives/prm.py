@@ -168,6 +168,7 @@ class Prm(PackedObjective[PrmConfig]):
         return as_reward_model(policy, seed)
 
     def encode(self, tokenizer: Tokenizer, step_format: StepFormat, row: Mapping[str, Any], place: str) -> Example:
+        tokenizer.expect_held((row["question"], row["steps"]), place)
         return labelled_example(tokenizer, step_format, row["question"], row["steps"], row["labels"])
 
     def layout(self, config: PrmConfig, examples: Sequence[Example], multiple: int = 1) -> RowArrays:
