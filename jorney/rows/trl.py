@@ -23,7 +23,7 @@ from jorney.domain.answers import final_answer
 from jorney.rows.fields import Steps, columns, expect, field, filled, holds, others, shown, texts
 from jorney.rows.sources import Row
 from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
-from jorney.text.chat import Message, encode_parts, split_chat, split_completion
+from jorney.text.chat import Message, encode_parts, joined, split_chat, split_completion
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.tree.shape import children, rated, response, solved
@@ -198,10 +198,10 @@ def _messages(row: Row, name: str, place: str) -> list[Message]:
         where = f"{place}: field '{name}[{index}]'"
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise ValueError(f"{where}: expected an object with 'role' and 'content', got {shown(message)}")
-        content = message.get("content")
-        if not isinstance(content, str | list) and not message.get("tool_calls"):
+        content = joined(message.get("content"), f"{where}: field 'content'")
+        if not isinstance(content, str) and (content is not None or not message.get("tool_calls")):
             raise ValueError(f"{where}: field 'content': expected a text, got {shown(content)}")
-        messages.append(_without_nulls(message))
+        messages.append(_without_nulls({**message, "content": content}))
     return messages
 
 

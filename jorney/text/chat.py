@@ -17,6 +17,26 @@ _DATED = "".join(f"|replace('{code}', '{value}')" for code, value in _DATE.items
 _SAME_DAY = "{%- macro strftime_now(form) -%}{{ form" + _DATED + " }}{%- endmacro -%}"
 
 
+def joined(content: Any, place: str) -> Any:
+    """A message's content as one text, where it is a list of parts that are texts; anything else as it stands.
+
+    Templates that know no parts would write the list as a program does, brackets and all.
+
+    Raises:
+      ValueError: a part is no text (an image, a sound); names the place and the part.
+    """
+    if not isinstance(content, list):
+        return content
+    texts = []
+    for index, part in enumerate(content):
+        text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else part
+        if not isinstance(text, str):
+            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+            raise ValueError(f"{place}: part {index}: expected one of text, {{'type': 'text', 'text': ...}}, got {kind!r}")
+        texts.append(text)
+    return "".join(texts)
+
+
 def split_chat(
     tokenizer: Tokenizer,
     messages: Sequence[Message],
