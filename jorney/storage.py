@@ -135,6 +135,12 @@ def expect_file(where: PathLike, shown: PathLike = "") -> None:
         raise ValueError(f"{name}: a folder, a pipe or a device: expected a file")
 
 
+def is_same(one: PathLike, other: PathLike) -> bool:
+    """Whether two names mean the same place, whatever links lead there."""
+    places = [os.fspath(follow(where)) for where in (one, other)]
+    return len({os.path.realpath(place) if is_local(place) else place.rstrip("/") for place in places}) == 1
+
+
 def write_bytes(where: PathLike, data: bytes) -> None:
     """Writes a file whole (see `open_whole`)."""
     with open_whole(where) as file:

@@ -60,6 +60,7 @@ LABELS: dict[tuple[str, ...], Callable[[Row, str], Steps]] = {
     math_shepherd.COLUMNS: math_shepherd.labels,
     PROCESS_BENCH.columns: PROCESS_BENCH.labels,
     MR_GSM8K.columns: MR_GSM8K.labels,
+    openr.COLUMNS: openr.labels,
 }
 IMPORTERS = {
     prm800k.NAME: Importer(prm800k.tree_of),

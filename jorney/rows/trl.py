@@ -7,6 +7,7 @@
                                       `jorney pairs` have their tokens beside them, as `sampled`
     prompt, completions, labels       stepwise: a text, steps that follow it, and whether each is right
 
+ShareGPT's and Alpaca's rows are taken as such (`readers.instructions`).
 Beside messages may stand `tools` (a list, or its JSON) and `chat_template_kwargs`, for the chat template.
 """
 
@@ -21,6 +22,7 @@ from jorney.batch.packing import Example
 from jorney.batch.pairs import Preference
 from jorney.domain.answers import final_answer
 from jorney.rows.fields import Steps, columns, expect, field, filled, holds, others, shown, texts
+from jorney.rows.readers.instructions import FORMS, as_trl, is_instruction
 from jorney.rows.sources import Row
 from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
 from jorney.text.chat import Message, encode_parts, joined, split_chat, split_completion
@@ -51,6 +53,8 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
     Raises:
       ValueError: names the place, the field, what was found and what was expected.
     """
+    if is_instruction(row) and not is_supervised(row):
+        row = as_trl(row, place, tokenizer.chats)
     if holds(row, "prompt", "completion"):
         return _completion(tokenizer, row, place)
     if holds(row, "messages"):
@@ -62,7 +66,7 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
         tokenizer.expect_held(text := filled(row, "text", place), place)
         text = tokenizer.without_end(text)
         return Example((*tokenizer.encode_prompt(text), tokenizer.eos))
-    expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
+    expected = ", or ".join(" and ".join(names) for names in (*SUPERVISED, *FORMS))
     raise ValueError(f"{place}: the columns are {columns(row)}: expected {expected}")
 
 

@@ -27,7 +27,7 @@ _WIDE = (b"\xff\xfe", b"\xfe\xff")  # what text in UTF-16 begins with
 
 
 class Written(float):
-    """A number of JSON that has a point or an exponent.
+    """A number of JSON that Python would write otherwise.
 
     Attributes:
       text: as it is written: no float holds 1.10, or 20 digits.
@@ -129,7 +129,12 @@ def _no_object(value: Any, place: str) -> ValueError:
 
 
 def _json(content: bytes) -> Any:
-    return json.loads(content.decode("utf-8-sig"), parse_float=Written, object_pairs_hook=_once)
+    return json.loads(content.decode("utf-8-sig"), parse_float=_number, object_pairs_hook=_once)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return value if repr(value) == text else Written(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

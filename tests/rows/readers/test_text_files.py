@@ -80,6 +80,8 @@ def test_numbers_keep_how_they_are_written(tmp_path) -> None:
     assert (row["a"], row["a"].text, row["b"][0].text, row["c"], row["d"]) == (1.1, "1.10", "2E3", 7, 12345678901234567890)
     assert json.dumps(row["a"]) == "1.1"
     assert isinstance(row["a"], Written)
+    (row,) = rows(put(tmp_path, "y.jsonl", b'{"a": -0.5}'))
+    assert type(row["a"]) is float
 
 
 def test_a_json_file_may_be_one_row(tmp_path) -> None:
