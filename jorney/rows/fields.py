@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,9 +52,10 @@ def field(row: Mapping[str, Any], name: str, place: str, *kinds: type, null: boo
 
 
 def expect(value: Any, name: str, place: str, *kinds: type, null: bool = False) -> Any:
-    """A value of one of these kinds. Raises ValueError for another."""
+    """A value of one of these kinds, of numbers one that is finite. Raises ValueError for another."""
     wanted = (*kinds, int) if float in kinds else kinds
-    if (value is None and null) or (isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))):
+    kind = isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))
+    if (value is None and null) or (kind and (not isinstance(value, float) or math.isfinite(value))):
         return value
     what = " or ".join([*(_KINDS[kind] for kind in kinds), *(["null"] if null else [])])
     raise ValueError(f"{place}: field {name!r}: expected {what}, got {shown(value)}")

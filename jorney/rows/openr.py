@@ -53,6 +53,8 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
         expect(node, name, place, dict)
         text = field(node, f"{name}.text", place, str)
         value = field(node, f"{name}.mc_value", place, float, null=True)
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{place}: field '{name}.mc_value': {value}: expected a share of completions, 0 to 1")
         below = field(node, f"{name}.children", place, list)
         index = ROOT
         if parent is not None:

@@ -107,23 +107,43 @@ def labels(row: Row, place: str, neutral: float | None, siblings: bool) -> list[
     values = {1: 1.0, 0: neutral, -1: 0.0, None: None}
     taken: list[tuple[str, float | None]] = []
     beside: list[Steps] = []
-    with _as_published(place):
-        question = row["question"]["problem"]
-        for level in row["label"]["steps"]:
-            completions, at = level["completions"] or [], level["chosen_completion"]
-            known = [(one["text"], values[one["rating"]]) for one in completions]
-            human = level["human_completion"]
-            if at is None and human is None:
-                at = next((index for index, one in enumerate(completions) if one["rating"] == -1), None)
-            before = [text for text, _ in taken]
-            for index, (text, label) in enumerate(known):
-                if index != at and label is not None:
-                    beside.append(Steps(question, [*before, text], [None] * len(before) + [label]))
-            if at is None and human is None:
-                break
-            taken.append(known[at] if at is not None else (human["text"], None))
+    question = field(field(row, "question", place, dict), "question.problem", place, str)
+    for i, level in enumerate(field(row["label"], "label.steps", place, list)):
+        name = f"label.steps[{i}]"
+        human, at, ratings, known = _level(expect(level, name, place, dict), name, place)
+        if at is None and human is None:
+            at = next((index for index, rating in enumerate(ratings) if rating == -1), None)
+        before = [text for text, _ in taken]
+        for index, (text, rating) in enumerate(zip(known, ratings, strict=True)):
+            if index != at and values[rating] is not None:
+                beside.append(Steps(question, [*before, text], [None] * len(before) + [values[rating]]))
+        if at is None and human is None:
+            break
+        taken.append((known[at], values[ratings[at]]) if at is not None else (str(human), None))
     whole = [Steps(question, [text for text, _ in taken], [label for _, label in taken])] if taken else []
     return [*whole, *(beside if siblings else [])]
+
+
+def _level(step: Row, name: str, place: str) -> tuple[str | None, int | None, list[int | None], list[str]]:
+    """What a person wrote, which completion was chosen, and the ratings and the texts of all of them."""
+    with _as_published(place):
+        completions = expect(step["completions"], f"{name}.completions", place, list, null=True) or []
+        human = expect(step["human_completion"], f"{name}.human_completion", place, dict, null=True)
+        at = expect(step["chosen_completion"], f"{name}.chosen_completion", place, int, null=True)
+    if at is not None and not 0 <= at < len(completions):
+        raise ValueError(f"{place}: field '{name}.chosen_completion': {at}: expected 0 to {len(completions) - 1}, or null")
+    read = [_completion(one, f"{name}.completions[{j}]", place) for j, one in enumerate(completions)]
+    by_hand = None if human is None else _completion(human, f"{name}.human_completion", place)[0]
+    return by_hand, at, [rating for _, rating in read], [text for text, _ in read]
+
+
+def _completion(one: Any, name: str, place: str) -> tuple[str, int | None]:
+    """The text of a completion, and its rating."""
+    expect(one, name, place, dict)
+    text, rating = field(one, f"{name}.text", place, str), field(one, f"{name}.rating", place, int, null=True)
+    if rating not in RATINGS:
+        raise ValueError(f"{place}: field '{name}.rating': expected 1, 0, -1 or null, got {rating!r}")
+    return text, rating
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
@@ -173,10 +193,7 @@ def _add_level(grown: Growing, parent: int, step: Row, name: str, place: str) ->
     for sibling, one in enumerate([*completions, *([human] if human is not None else [])]):
         by_hand = sibling == len(completions)
         where = f"{name}.human_completion" if by_hand else f"{name}.completions[{sibling}]"
-        expect(one, where, place, dict)
-        text, rating = field(one, f"{where}.text", place, str), field(one, f"{where}.rating", place, int, null=True)
-        if rating not in RATINGS:
-            raise ValueError(f"{place}: field '{where}.rating': expected 1, 0, -1 or null, got {rating!r}")
+        text, rating = _completion(one, where, place)
         meta = {**others(one, "text", "rating"), **({"human": True} if by_hand else {})}
         found.append(grown.add(parent, text, sibling, meta, rating=rating))
     return found[at] if at is not None else found[-1] if human is not None else None

@@ -74,7 +74,7 @@ def problems_of(
             place, row = next(rows)
             problem = problem_of(row, place)
             if problem.id in seen:
-                if any(row.get(key) is not None for key in _ID):
+                if any(row.get(key) not in (None, "") for key in _ID):
                     raise ValueError(f"{place}: field 'id': {problem.id!r} was already used by {seen[problem.id]}")
                 again = (f"{problem.id}-{count}" for count in itertools.count(2))
                 problem = dataclasses.replace(problem, id=next(name for name in again if name not in seen))
@@ -121,7 +121,7 @@ def problem_of(row: Row, place: str) -> Problem:
             worked, answer = _marked(answer, stated, place)
             solution = ABEL.write(_steps(_CALCULATOR.sub("", worked)), answer) if solution is None else solution
     # Without an id the question's own hash: stable when rows are reordered or a file grows.
-    id_ = next((_id(row[key], key, place) for key in _ID if row.get(key) is not None), None)
+    id_ = next((_id(row[key], key, place) for key in _ID if row.get(key) not in (None, "")), None)
     verifier = "math" if row.get("verifier") is None else row["verifier"]
     domain = domains.named(verifier, f"{place}: field 'verifier'")
     meta = row.get("meta")
@@ -144,13 +144,11 @@ def _question(row: Row, place: str) -> str:
 
 
 def _text(value: Any, name: str, place: str, empty: bool = False) -> str:
-    """A text that a model can be given: not empty unless that is allowed, not without end, and no half of a character."""
+    """A text that a model can be given: not empty unless that is allowed, and not without end."""
     if not isinstance(value, str) or not (empty or value.strip()):
         raise ValueError(f"{place}: field {name!r}: expected a text{'' if empty else ' that is not empty'}, got {shown(value)}")
     if len(value) > LONGEST_TEXT:
         raise ValueError(f"{place}: field {name!r}: {len(value):,} characters: expected at most {LONGEST_TEXT:,}")
-    if half := re.search("[\ud800-\udfff]", value):
-        raise ValueError(f"{place}: field {name!r}: holds half a character, {half[0]!r}: expected text in Unicode")
     return value
 
 

@@ -110,7 +110,7 @@ def _sampled(tokenizer: Tokenizer, row: Row, place: str) -> Preference | None:
         return None
     sides: list[Any] = [found.get(name) for name in ("prompt", *PREFERENCE)]
     for own in sides:
-        if not isinstance(own, list) or not own or not all(isinstance(one, int) and 0 <= one < len(tokenizer) for one in own):
+        if not isinstance(own, list) or not own or not all(type(one) is int and 0 <= one < len(tokenizer) for one in own):
             raise ValueError(f"{place}: field 'sampled': expected lists of token ids below {len(tokenizer)}, got {shown(own)}")
     return Preference(*(tuple(own) for own in sides))
 

@@ -39,10 +39,12 @@ class Input(Generic[T]):
 
     Attributes:
       key: of its content, the same whatever kind of file it lies in.
+      places: where each row comes from.
       placed: makes the members, with the tokenizer of the model that learns them; each with the place that it comes from.
     """
 
     key: str
+    places: tuple[str, ...]
     placed: Callable[[Tokenizer], list[tuple[str, T]]]
 
     def make(self, tokenizer: Tokenizer) -> list[T]:
@@ -70,18 +72,18 @@ def read_examples(
         def encode(tokenizer: Tokenizer, thought: Thought, place: str) -> Example:
             return encode_thought(tokenizer, step_format, thought, excursion_loss, place)
 
-        where = [place for place, _ in thoughts]
-        return Input(key, _encoded(encode, where, [thought for _, thought in thoughts], rules, source))
+        where = tuple(place for place, _ in thoughts)
+        return Input(key, where, _encoded(encode, where, [thought for _, thought in thoughts], rules, source))
     if not trl.is_supervised(first) and is_problem(first):
         return solutions(problems_of(zip(places, rows, strict=True), source, None, rules), step_format, source, rules)
     if trl.is_supervised(first) or is_instruction(first):
-        return Input(key, _encoded(trl.encode_record, places, rows, rules, source))
-    what = ", or ".join(" and ".join(names) for names in (*trl.SUPERVISED, *FORMS))
+        return Input(key, places, _encoded(trl.encode_record, places, rows, rules, source))
+    what = ", or ".join(" and ".join(names) for names in trl.SUPERVISED)
     if holds(first, *trl.PREFERENCE):
         what = f"{what} (preference pairs are for `jorney dpo --data`)"
     raise ValueError(
         f"{places[0]}: the columns are {columns(first)}: expected {what}, or question and answer (problems with "
-        "solutions), or pieces (thoughts of `jorney derive`)"
+        f"solutions), or pieces (thoughts of `jorney derive`), or {', or '.join(' and '.join(names) for names in FORMS)}"
     )
 
 
@@ -95,7 +97,7 @@ def solutions(
         return example
 
     places = tuple(f"{source}: the problem {problem.id!r}" for problem in problems)
-    return Input(digest(problems), _encoded(encode, places, problems, rules or RowRules(), source))
+    return Input(digest(problems), places, _encoded(encode, places, problems, rules or RowRules(), source))
 
 
 def read_pairs(source: str, limit: int | None, rules: RowRules | None = None) -> Input[Preference]:
@@ -116,7 +118,7 @@ def read_encoded(
         except KeyError as error:
             raise ValueError(f"{place}: the field {error} is missing: the columns are {columns(row)}") from None
 
-    return Input(digest_rows(rows), _encoded(one, places, rows, rules, source))
+    return Input(digest_rows(rows), places, _encoded(one, places, rows, rules, source))
 
 
 def read_labelled(source: str, limit: int | None, how: Reading, rules: RowRules | None = None) -> list[Labelled]:

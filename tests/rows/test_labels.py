@@ -138,6 +138,25 @@ def test_what_is_wrong_is_named(row, error) -> None:
     assert caught.match(error)
 
 
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"question": {"problem": 5}, "label": {"steps": []}}, "field 'question.problem': expected a text, got 5"),
+        ({"question": {}, "label": {"steps": []}}, "the field 'question.problem' is missing"),
+        ({"question": {"problem": "q"}, "label": {"steps": ""}}, "field 'label.steps': expected a list, got ''"),
+        (prm800k(([completion(5, 1)], 0, None)), r"field 'label.steps\[0\].completions\[0\].text': expected a text, got 5"),
+        (prm800k(([completion("a", 3)], 0, None)), r"completions\[0\].rating': expected 1, 0, -1 or null, got 3"),
+        (prm800k(([completion("a", 1)], 4, None)), r"field 'label.steps\[0\].chosen_completion': 4: expected 0 to 0, or null"),
+        (prm800k(([completion("a", 1)], True, None)), "chosen_completion': expected a whole number or null, got True"),
+        (prm800k(([completion("a", 1)], None, "b")), "human_completion': expected an object or null, got 'b'"),
+        (prm800k(([], None, {"text": None, "rating": 1})), "human_completion.text': expected a text, got None"),
+    ],
+)
+def test_fields_of_prm800k_of_other_kinds_are_named(row, error) -> None:
+    with pytest.raises(ValueError, match=f"^f: line 3: .*{error}"):
+        read(row)
+
+
 def test_neutral_is_checked() -> None:
     with pytest.raises(ValueError, match="neutral = 'maybe': expected one of positive, negative, ignored"):
         Reading(ABEL, "maybe")

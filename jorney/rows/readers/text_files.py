@@ -22,6 +22,7 @@ LONGEST_ROW = 64 << 20  # bytes of a line; what is longer is no row that a model
 LARGEST_JSON = 1 << 30  # bytes of a file that is one JSON value, which is read whole
 COMPRESSED = ("gz", "bz2", "xz", "zst")
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
+_ESCAPED_HALF, _HALF = re.compile(rb"\\u[dD][89a-fA-F]"), re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")  # what text in UTF-16 begins with
 
@@ -69,7 +70,7 @@ def json_rows(source: str) -> Iterator[Member]:
         raise ValueError(f"{source}: expected a list of rows, one row, or JSON lines: {error}") from None
     for number, row in enumerate(value if isinstance(value, list) else [value]):
         place = f"{source}: row {number}"
-        yield place, row if isinstance(row, dict) else _no_object(row, place)
+        yield place, _whole(row, content, place) if isinstance(row, dict) else _no_object(row, place)
 
 
 def csv_rows(source: str) -> Iterator[Member]:
@@ -121,7 +122,16 @@ def _object(line: bytes, place: str) -> Row | ValueError:
         row = _json(line)
     except (RecursionError, ValueError) as error:  # no JSON, no UTF-8, nested without end, thousands of digits
         return ValueError(f"{place}: expected a JSON object, {error}")
-    return row if isinstance(row, dict) else _no_object(row, place)
+    return _whole(row, line, place) if isinstance(row, dict) else _no_object(row, place)
+
+
+def _whole(row: Row, content: bytes, place: str) -> Row | ValueError:
+    """The row, unless some text of it holds half a character, which nothing can encode. JSON writes one by its number alone."""
+    if _ESCAPED_HALF.search(content):
+        for name, value in row.items():
+            if half := _HALF.search(json.dumps(value, ensure_ascii=False) + name):
+                return ValueError(f"{place}: field {name!a}: holds half a character, {half[0]!a}: expected text in Unicode")
+    return row
 
 
 def _no_object(value: Any, place: str) -> ValueError:

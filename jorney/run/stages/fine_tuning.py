@@ -64,9 +64,9 @@ class SftCommand(TrainCommand):
 
     Attributes:
       data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
-        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages or
-        conversations (the assistant's turns bear loss), text (all of it does), question and answer (problems with solutions),
-        instruction and output (Alpaca's), or pieces (thoughts of `jorney derive`).
+        Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
+        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), pieces (thoughts of
+        `jorney derive`), conversations (ShareGPT's chats), or instruction and output (Alpaca's).
       limit: how many rows; None takes all.
       too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
       excursion_loss: whether the excursions of journeys bear loss.

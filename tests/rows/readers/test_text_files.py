@@ -84,6 +84,10 @@ def test_numbers_keep_how_they_are_written(tmp_path) -> None:
     assert type(row["a"]) is float
 
 
+def test_characters_may_be_written_by_their_numbers(tmp_path) -> None:
+    assert rows(put(tmp_path, "x.jsonl", b'{"a": "\\ud83d\\ude00 \\u00e9 \\\\ud835"}')) == [{"a": "\U0001f600 \u00e9 \\ud835"}]
+
+
 def test_a_json_file_may_be_one_row(tmp_path) -> None:
     assert rows(put(tmp_path, "x.json", b'{\n  "a": 1\n}\n')) == [{"a": 1}]
     assert rows(put(tmp_path, "y.json", b'{"a": 1}')) == [{"a": 1}]
@@ -105,6 +109,9 @@ def test_a_json_file_may_be_one_row(tmp_path) -> None:
         ("x.jsonl", b'{"a": {"b": 1, "b": 1}}', "line 1: expected a JSON object, the field 'b' stands in it twice"),
         ("x.jsonl", b"[" * 100_000, "line 1: expected a JSON object, "),
         ("x.jsonl", b'{"a": ' + b"1" * 5000 + b"}", "line 1: expected a JSON object, Exceeds the limit"),
+        ("x.jsonl", b'{"a": "\\ud835"}', "line 1: field 'a': holds half a character"),
+        ("x.jsonl", b'{"b": 1, "a": [{"c": "x\\uDC00y"}]}', "line 1: field 'a': holds half a character"),
+        ("x.json", b'[{"b": 1}, {"\\ud8001": 1}]', "row 1: field '\\ud8001': holds half a character"),
         ("x.json", b'{\n"a": 1,\n}', "expected a list of rows, one row, or JSON lines: "),
         ("x.json", b"[1, 2", "expected a list of rows, one row, or JSON lines: "),
         ("x.jsonl.gz", LINES, "line 1: expected a file of the kind .gz, Not a gzipped file"),
