@@ -14,14 +14,13 @@ from jorney import storage
 from jorney.domain import domains
 from jorney.domain.answers import final_answer
 from jorney.domain.problem import Problem, hash_id
-from jorney.rows.fields import expect, holds, shown
+from jorney.rows.fields import bounded, expect, holds, shown
 from jorney.rows.readers.rules import RowRules
 from jorney.rows.readers.text_files import Written
 from jorney.rows.registry import PROBLEMS
 from jorney.rows.sources import Row, read_rows
 from jorney.text.step_format import ABEL, BOXED
 
-LONGEST_TEXT = 1_000_000  # characters of a question, an answer or a solution
 # The names that published sets give to the same thing.
 _QUESTION = ("question", "problem")
 _ANSWER = ("answer", "final_answer", "expected_answer")
@@ -147,9 +146,7 @@ def _text(value: Any, name: str, place: str, empty: bool = False) -> str:
     """A text that a model can be given: not empty unless that is allowed, and not without end."""
     if not isinstance(value, str) or not (empty or value.strip()):
         raise ValueError(f"{place}: field {name!r}: expected a text{'' if empty else ' that is not empty'}, got {shown(value)}")
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"{place}: field {name!r}: {len(value):,} characters: expected at most {LONGEST_TEXT:,}")
-    return value
+    return bounded(value, name, place)
 
 
 def _answer(value: Any, name: str, place: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from jorney.batch.packing import Example
 from jorney.batch.pairs import Preference
 from jorney.domain.answers import final_answer
-from jorney.rows.fields import Steps, columns, expect, field, filled, holds, others, shown, texts
+from jorney.rows.fields import Steps, bounded, columns, expect, field, filled, holds, others, shown, texts
 from jorney.rows.readers.instructions import FORMS, as_trl, is_instruction
 from jorney.rows.sources import Row
 from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
@@ -205,6 +205,7 @@ def _messages(row: Row, name: str, place: str) -> list[Message]:
         content = joined(message.get("content"), f"{where}: field 'content'")
         if not isinstance(content, str) and (content is not None or not message.get("tool_calls")):
             raise ValueError(f"{where}: field 'content': expected a text, got {shown(content)}")
+        bounded(content or "", "content", where)
         messages.append(_without_nulls({**message, "content": content}))
     return messages
 
