@@ -182,8 +182,9 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
       ValueError: names the file and the line that is not a JSON object.
     """
     source = path(where)
-    if not source.exists() and not (source := _linked(source)).exists():
-        raise FileNotFoundError(f"{where}: no such file")
+    if not source.exists():
+        source = _linked(source)
+    expect_file(source, where)
     with source.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

@@ -16,6 +16,7 @@ from typing import Any
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem, hash_id
 from jorney.rows.fields import Steps, expect, field, others
+from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
 from jorney.rows.tree_rows import Answers, Growing, Writing, kept_of, name_of, status_of, written
 from jorney.text.step_format import ABEL, StepFormat
@@ -49,27 +50,32 @@ def _as_published(place: str) -> Iterator[None]:
     """A row of another form is a ValueError that names its place and the field."""
     try:
         yield
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"{place}: expected PRM800K's question and label, got {type(error).__name__}: {error}") from None
 
 
-def problems(rows: Rows) -> Rows:
+def problems(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of question, answer and solution (in Abel's format): of each question the first solution that is right.
 
     Right is one that was labelled to its end, none of its steps bad, and that states the known answer.
 
     Args:
       rows: as published, (place, row).
-
-    Raises:
-      ValueError: a row has another form; names its place and the field.
+      pass_over: is given the ValueError of a row that has another form; it names its place and the field.
     """
     done: set[str] = set()
     with Grader() as grader:
         for place, row in rows:
-            with _as_published(place):
-                question, answer = row["question"]["problem"], row["question"]["ground_truth_answer"]
-                steps = _solution(row["label"]) if question not in done else None
+            try:
+                with _as_published(place):
+                    question = expect(row["question"]["problem"], "question.problem", place, str)
+                    answer = expect(
+                        row["question"]["ground_truth_answer"], "question.ground_truth_answer", place, str, null=True
+                    )
+                    steps = _solution(row["label"]) if question not in done else None
+            except ValueError as error:
+                pass_over(error)
+                continue
             if steps is None:
                 continue
             last, mark, stated = steps[-1].partition(_MARK)
@@ -90,6 +96,8 @@ def _solution(label: dict[str, Any]) -> list[str] | None:
         chosen = step["completions"][at] if at is not None else step["human_completion"]
         if chosen is None or chosen["rating"] == -1:
             return None
+        if not isinstance(chosen["text"], str):
+            raise TypeError(f"the text of a step is {chosen['text']!r:.80}")
         texts.append(chosen["text"])
     return texts or None
 

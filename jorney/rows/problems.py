@@ -54,7 +54,7 @@ def read_problems(source: str, limit: int | None = None, rules: RowRules | None 
     first = list(itertools.islice(rows, 1))
     rows = itertools.chain(first, rows)
     reader = next((read for is_form, read in PROBLEMS if first and is_form(first[0][1])), None)
-    return problems_of(reader(rows) if reader else rows, source, limit, rules)
+    return problems_of(reader(rows, rules.pass_over) if reader else rows, source, limit, rules)
 
 
 def problems_of(
@@ -69,16 +69,16 @@ def problems_of(
     seen: dict[str, str] = {}
     rows = iter(rows)
     while limit is None or len(problems) < limit:
+        if (member := next(rows, None)) is None:
+            break
+        place, row = member
         try:
-            place, row = next(rows)
             problem = problem_of(row, place)
             if problem.id in seen:
                 if any(row.get(key) not in (None, "") for key in _ID):
                     raise ValueError(f"{place}: field 'id': {problem.id!r} was already used by {seen[problem.id]}")
                 again = (f"{problem.id}-{count}" for count in itertools.count(2))
                 problem = dataclasses.replace(problem, id=next(name for name in again if name not in seen))
-        except StopIteration:
-            break
         except ValueError as error:
             rules.pass_over(error)
             continue

@@ -163,12 +163,19 @@ def read_solutions(
         if isinstance(one, Tree):
             problem, solutions = one.problem, [path.steps for path in of_tree(one)]
         else:
-            problem, solution = solution_of(one, place, how)
+            try:
+                problem, solution = solution_of(one, place, how)
+            except ValueError as error:
+                rules.pass_over(error)
+                continue
             solutions = [solution]
         known = found.setdefault(problem.id, (problem, []))
         if known[0].answer != problem.answer:
             raise ValueError(f"{place}: the answer {problem.answer!r}: expected {known[0].answer!r} as before for this problem")
         known[1].extend(steps for steps in solutions if steps not in known[1])
+    rules.tell(source)
+    if not found:
+        raise ValueError(f"{source}: no row is left: expected at least one that can be read")
     return [(problem, tuple(own)) for problem, own in found.values()]
 
 

@@ -309,7 +309,8 @@ def load_tokenizer(folder: str) -> Tokenizer:
     if (got := found._round_trip(PROBE)) != PROBE:
         raise ValueError(f"{folder}/{FILE}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     if lost := found.lost(CHARACTERS):
-        notes.append(f"no token holds {' '.join(lost)}: text with them is damaged")
+        others = f" and {len(lost) - 16} more" if len(lost) > 16 else ""
+        notes.append(f"no token holds {lost[:16]}{others}: they are lost")
     return dataclasses.replace(found, notes=tuple(notes))
 
 

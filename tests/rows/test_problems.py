@@ -375,3 +375,24 @@ def test_columns_go_by_other_names(tmp_path):
     assert problem == Problem(hash_id("a"), "a", "1")
     with pytest.raises(ValueError, match="line 1: the column 'text' of --columns is missing; there are prompt, response"):
         read_problems(file, rules=RowRules("question=text"))
+
+
+def test_bad_rows_of_other_forms_end_nothing(tmp_path):
+    """What comes behind one that is passed over is read all the same."""
+    puzzles = write(tmp_path, "Rank,Puzzles\n1,1 2 3 4\n2,none\nx,1 2 3 4\n4,2 3 4 6\n", "24.csv")
+    with pytest.warns(UserWarning, match="2 rows were passed over, the first for this: .*row 1: field 'Puzzles'"):
+        found = read_problems(puzzles, rules=RowRules(bad_rows="skip"))
+    assert [one.meta["rank"] for one in found] == [1, 4]
+    with pytest.raises(ValueError, match="row 1: field 'Puzzles': expected numbers"):
+        read_problems(puzzles)
+    step = {"completions": [{"text": "So.\n\n# Answer\n\n1", "rating": 1}], "human_completion": None, "chosen_completion": 0}
+    label = {"steps": [step], "finish_reason": "solution"}
+    good = [{"question": {"problem": name, "ground_truth_answer": "1"}, "label": label} for name in "ab"]
+    bad = [
+        {"question": {"problem": 5, "ground_truth_answer": "1"}, "label": label},
+        {"question": {"problem": "c"}, "label": label},
+    ]
+    file = write(tmp_path, [good[0], *bad, good[1]], "prm800k.jsonl")
+    with pytest.warns(UserWarning, match="2 rows were passed over, the first for this: .*line 2: field 'question.problem'"):
+        found = read_problems(file, rules=RowRules(bad_rows="skip"))
+    assert [one.question for one in found] == ["a", "b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -93,6 +94,12 @@ def test_files_in_a_store(bucket) -> None:
     assert rows(f"{bucket}/rows.csv") == [{"prompt": "a", "completion": "b"}]
     with pytest.raises(FileNotFoundError, match=f"{bucket}/no.parquet: no such file"):
         rows(f"{bucket}/no.parquet")
+    storage.write_bytes(f"{bucket}/more/a.jsonl.gz", gzip.compress(b'{"a": "1"}\n'))
+    storage.write_bytes(f"{bucket}/more/b.jsonl.gz", gzip.compress(b'{"a": "2"}\n'))
+    storage.write_bytes(f"{bucket}/list.json", b'\xef\xbb\xbf[{"a": "1"}, {"a": "2"}]')
+    both = [{"a": "1"}, {"a": "2"}]
+    assert rows(f"{bucket}/more") == rows(f"{bucket}/more/*.gz") == rows(f"{bucket}/list.json") == both
+    assert rows(f"{bucket}/more/[b].jsonl.gz") == both[1:]
 
 
 def test_a_hub_id_is_taken_apart(monkeypatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 ERROR, SKIP = "error", "skip"
 BAD_ROWS = (ERROR, SKIP)
 
 Row = dict[str, Any]
+PassOver = Callable[[ValueError], None]  # raises the error, or takes note of a row that is passed over
 # A row's place, for messages, and the row; or, in its place, why it cannot be read.
 Member = tuple[str, Row | ValueError]
 
