@@ -348,7 +348,8 @@ def _named(folder: str, stated: Mapping[str, Any], name: str, raw: Any) -> str |
         fields = storage.read_json(file)
         id_ = fields.get(f"{key}_id") if isinstance(fields, dict) else None
         id_ = id_[0] if isinstance(id_, list) and id_ else id_
-        token = raw.id_to_token(id_) if type(id_) is int and id_ >= 0 else None
+        added = raw.get_added_tokens_decoder().get(id_) if type(id_) is int else None
+        token = added.content if added is not None and added.special else None  # a pad of 0 may be any letter
     return token if token and raw.token_to_id(token) is not None else None
 
 

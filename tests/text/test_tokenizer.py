@@ -303,6 +303,11 @@ def test_where_the_names_of_tokens_stand(tmp_path):
     (folder / "config.json").write_text(json.dumps({"bos_token_id": 0, "eos_token_id": [1, 2], "pad_token_id": None}))
     found = load_tokenizer(str(folder))
     assert (found.bos, found.eos, found.pad) == (0, 1, 1)
+    # An id of config.json that is an ordinary letter names no token: text with it would be lost.
+    letter = found.encode("2")[0]
+    (folder / "config.json").write_text(json.dumps({"eos_token_id": 1, "pad_token_id": letter, "bos_token_id": 10**9}))
+    found = load_tokenizer(str(folder))
+    assert (found.bos, found.eos, found.pad, found.decode(found.encode("12"))) == (None, 1, 1, "12")
 
 
 def test_where_templates_stand(tmp_path):
