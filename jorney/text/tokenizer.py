@@ -344,13 +344,16 @@ def _named(folder: str, stated: Mapping[str, Any], name: str, raw: Any) -> str |
     token = token.get("content") if isinstance(token, Mapping) else token
     if not isinstance(token, str | None):
         raise ValueError(f"{folder}/{CONFIG}: {key} = {token!r:.80}: expected a text")
+    special = {one.content: id_ for id_, one in raw.get_added_tokens_decoder().items() if one.special}
     if key not in stated and (file := storage.path(folder) / "config.json").exists():
         fields = storage.read_json(file)
         id_ = fields.get(f"{key}_id") if isinstance(fields, dict) else None
         id_ = id_[0] if isinstance(id_, list) and id_ else id_
-        added = raw.get_added_tokens_decoder().get(id_) if type(id_) is int else None
-        token = added.content if added is not None and added.special else None  # a pad of 0 may be any letter
-    return token if token and raw.token_to_id(token) is not None else None
+        token = next((content for content, known in special.items() if known == id_), None)
+    if token is None or raw.token_to_id(token) is None:
+        return None
+    # A pad that is an ordinary letter ("!" in some folders) would be made special, and be lost from every text.
+    return token if token in special or name in ("bos", "eos") else None
 
 
 def _chat_template(folder: str, stated: Mapping[str, Any]) -> Any:

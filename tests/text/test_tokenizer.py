@@ -135,6 +135,14 @@ def test_padding_falls_back_to_eos(tmp_path, stated, note):
     assert tokenizer.decode([*tokenizer.encode("So 12"), tokenizer.pad]) == "So 12"
 
 
+@pytest.mark.parametrize("name", ["pad_token", "unk_token"])
+def test_a_letter_that_a_folder_calls_its_pad_stays_a_letter(tmp_path, name):
+    tokenizer = load_tokenizer(str(write(tmp_path, **{**NAMED, name: "!"})))
+    assert tokenizer.decode(tokenizer.encode("So 12!")) == "So 12!"
+    assert tokenizer.lost("!") == ""
+    assert tokenizer.pad == (tokenizer.eos if name == "pad_token" else 2)
+
+
 def test_a_sound_tokenizer_needs_no_note(tokenizer):
     assert tokenizer.notes == ()
 
