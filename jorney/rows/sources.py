@@ -29,6 +29,7 @@ _EXPECTED = (
     "expected a file that ends in .jsonl, .parquet or .csv (.ndjson, .json, .tsv; of text also .gz, .bz2, .xz, .zst), "
     "a folder or a pattern of such files, a hub id, or tfds:NAME"
 )
+_WILD = re.compile(r"[*?\[]")
 _SPLIT = re.compile(r"(train|test|validation|valid|val|dev)(?![a-z])", re.IGNORECASE)  # what files of a split begin with
 _ABOUT = ("dataset_infos.json", "dataset_info.json")  # of the hub's folders; they hold no rows
 
@@ -86,14 +87,24 @@ def files_of(source: str) -> list[str]:
     name, _, split = (source, "", "") if where.exists() else source.rpartition("@")
     if name and (folder := storage.follow(name)).is_dir():
         return _files_in(source, folder, split)
-    if re.search(r"[*?\[]", source):
-        found = sorted(os.fspath(file) for file in where.parent.glob(where.name) if not file.is_dir())
-        if not found:
-            raise FileNotFoundError(f"{source}: no such file, and none that fits it as a pattern")
-        return found
+    if _WILD.search(source.partition("@")[0]):  # a split of the hub may be a part, train[:100]
+        return _matching(source)
     if _kind(source):
         raise FileNotFoundError(f"{source}: no such file")
     return [source]
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files that fit a pattern, in the order of their names."""
+    if "**" in pattern:
+        raise ValueError(f"{pattern}: expected a pattern without **, * for a folder's name")
+    parts = pattern.split("/")
+    first = next(index for index, part in enumerate(parts) if _WILD.search(part))
+    root = storage.path("/".join(parts[:first]) or ("/" if pattern.startswith("/") else "."))
+    found = sorted(os.fspath(file) for file in root.glob("/".join(parts[first:])) if not file.is_dir())
+    if not found:
+        raise FileNotFoundError(f"{pattern}: no such file, and none that fits it as a pattern")
+    return found
 
 
 def _files_in(source: str, folder: storage.Path, split: str) -> list[str]:

@@ -105,6 +105,22 @@ def test_a_name_with_brackets_is_that_very_file(tmp_path) -> None:
         rows(f"{tmp_path}/q*.csv")
 
 
+def test_patterns_reach_into_folders(tmp_path, monkeypatch) -> None:
+    """MATH's files hold a problem each, in a folder for each subject."""
+    for subject in ("algebra", "geometry"):
+        for number in (1, 2):
+            (tmp_path / "MATH" / subject).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "MATH" / subject / f"{number}.json").write_text(f'{{\n"problem": "{subject} {number}"\n}}')
+    expected = [{"problem": f"{subject} {number}"} for subject in ("algebra", "geometry") for number in (1, 2)]
+    assert rows(f"{tmp_path}/MATH/*/*.json") == expected
+    assert rows(f"{tmp_path}/MATH/geo*/?.json") == expected[2:]
+    monkeypatch.chdir(tmp_path)
+    assert rows("MATH/*/*.json") == rows("./M*/*/[12].json") == expected
+    assert rows("*/algebra/1.json") == expected[:1]
+    with pytest.raises(ValueError, match=r"x/\*\*/y.json: expected a pattern without \*\*"):
+        rows("x/**/y.json")
+
+
 def test_folders_of_files(tmp_path) -> None:
     put(tmp_path / "one" / "b.parquet", ROWS[1:])
     put(tmp_path / "one" / "a.parquet", ROWS[:1])
@@ -151,4 +167,5 @@ def test_the_files_that_a_source_means(tmp_path) -> None:
     assert files_of(f"{tmp_path}/*.jsonl") == files_of(str(tmp_path)) == both
     assert files_of(both[0]) == both[:1]
     assert files_of("openai/gsm8k:main@test") == ["openai/gsm8k:main@test"]
+    assert files_of("openai/gsm8k:main@train[:10]") == ["openai/gsm8k:main@train[:10]"]
     assert files_of("tfds:gsm8k") == ["tfds:gsm8k"]
