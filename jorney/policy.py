@@ -22,6 +22,8 @@ from jorney.sharding import MeshConfig
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 
 EMBEDDED = "embedded"
+# Of the hub's files: the same weights once more, and what belongs to other programs.
+_OTHER_COPIES = ["*/*", "consolidated*", "*.fp16.*", "training_args.bin", "optimizer.bin", "scheduler.bin"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +84,15 @@ def resolve(path_or_hub_id: str) -> str:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    def fetched(*weights: str) -> str:
+        return huggingface_hub.snapshot_download(
+            path_or_hub_id, allow_patterns=["*.json", "*.jinja", *weights], ignore_patterns=_OTHER_COPIES
+        )
+
     try:
-        return huggingface_hub.snapshot_download(path_or_hub_id, allow_patterns=["*.safetensors", "*.json", "*.bin", "*.model"])
+        folder = fetched("*.safetensors")
+        has = any(name.endswith(".safetensors") for name in os.listdir(folder))
+        return folder if has else fetched("*.bin")
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         reason = str(error).splitlines()[0]
         raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None
@@ -129,20 +138,24 @@ def load(
     config, _ = config_json.read(folder)
     tokenizer = load_tokenizer(folder)
     tokenizer.check_fits(config.vocab_size, folder)
-    generation = _read_generation(folder)
+    generation = _read_generation(folder, config.vocab_size)
     reader = native if native.is_native(folder) else hf
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
     return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
 
 
-def _read_generation(folder: str) -> dict[str, Any]:
+def _read_generation(folder: str, vocab_size: int) -> dict[str, Any]:
     file = storage.path(folder) / hf.GENERATION
     fields = storage.read_json(file) if file.exists() else {}
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")
-    ids = fields.get("eos_token_id") or []
-    if not all(isinstance(token, int) for token in (ids if isinstance(ids, list) else [ids])):
-        raise ValueError(f"{file}: eos_token_id = {ids!r}: expected an id or a list of ids")
+    stated = fields.get("eos_token_id")
+    for token in stated if isinstance(stated, list) else [] if stated is None else [stated]:
+        if type(token) is not int or not 0 <= token < vocab_size:
+            raise ValueError(f"{file}: eos_token_id = {stated!r:.80}: expected an id below {vocab_size}, or a list of them")
+    for name in ("bos_token_id", "pad_token_id"):  # they are only handed on; some models state a pad of -1
+        if type(fields.get(name)) not in (int, type(None)):
+            raise ValueError(f"{file}: {name} = {fields[name]!r:.80}: expected an id")
     return fields
 
 

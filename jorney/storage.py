@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
@@ -130,6 +131,25 @@ def open_whole(where: PathLike) -> Iterator[BinaryIO]:
         raise
 
 
+def expect_file(where: PathLike, shown: PathLike = "") -> None:
+    """Raises FileNotFoundError or ValueError unless there is a file: what never ends, a pipe say, is not opened.
+
+    Args:
+      shown: the name for messages, if another.
+    """
+    found, name = path(where), shown or where
+    if not found.exists():
+        raise FileNotFoundError(f"{name}: no such file")
+    if is_local(found) and not stat.S_ISREG(os.stat(os.fspath(found)).st_mode):
+        raise ValueError(f"{name}: a folder, a pipe or a device: expected a file")
+
+
+def is_same(one: PathLike, other: PathLike) -> bool:
+    """Whether two names mean the same place, whatever links lead there."""
+    places = [os.fspath(follow(where)) for where in (one, other)]
+    return len({os.path.realpath(place) if is_local(place) else place.rstrip("/") for place in places}) == 1
+
+
 def write_bytes(where: PathLike, data: bytes) -> None:
     """Writes a file whole (see `open_whole`)."""
     with open_whole(where) as file:
@@ -148,14 +168,10 @@ def write_json(where: PathLike, value: Any) -> None:
 
 def read_json(where: PathLike) -> Any:
     """Raises ValueError naming the file when it is not JSON."""
+    found = follow(where)
+    expect_file(found, where)
     try:
-        try:
-            text = path(where).read_text()
-        except FileNotFoundError:
-            text = _linked(path(where)).read_text()
-        return json.loads(text)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{where}: no such file") from None
+        return json.loads(found.read_bytes().decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: line {error.lineno}: expected JSON, {error.msg}") from None
     except (RecursionError, ValueError) as error:  # nested without end; no UTF-8; a number of thousands of digits
@@ -175,8 +191,9 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
       ValueError: names the file and the line that is not a JSON object.
     """
     source = path(where)
-    if not source.exists() and not (source := _linked(source)).exists():
-        raise FileNotFoundError(f"{where}: no such file")
+    if not source.exists():
+        source = _linked(source)
+    expect_file(source, where)
     with source.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

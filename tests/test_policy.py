@@ -91,6 +91,60 @@ def test_unsupported_architecture_is_named(folder: pathlib.Path, mesh1) -> None:
         jorney.load(str(folder), mesh=mesh1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"eos_token_id": "1"}, "eos_token_id = '1': expected an id below 512, or a list of them"),
+        ({"eos_token_id": True}, "eos_token_id = True: expected an id below 512"),
+        ({"eos_token_id": [1, 512]}, r"eos_token_id = \[1, 512\]: expected an id below 512"),
+        ({"eos_token_id": -1}, "eos_token_id = -1: expected an id below 512"),
+        ({"eos_token_id": {}}, "eos_token_id = {}: expected an id below 512"),
+        ({"eos_token_id": [[1]]}, r"eos_token_id = \[\[1\]\]: expected an id below 512"),
+        ({"bos_token_id": "0"}, "bos_token_id = '0': expected an id"),
+        ({"pad_token_id": 1.5}, "pad_token_id = 1.5: expected an id"),
+    ],
+)
+def test_a_generation_config_of_other_kinds_is_named(folder: pathlib.Path, mesh1, fields, error) -> None:
+    (folder / "generation_config.json").write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=f"^{folder}/generation_config.json: {error}"):
+        jorney.load(str(folder), mesh=mesh1)
+
+
+def test_ends_that_a_generation_config_states(folder: pathlib.Path, mesh1) -> None:
+    (folder / "generation_config.json").write_text('\ufeff{"eos_token_id": [2, 7], "pad_token_id": -1, "bos_token_id": null}')
+    assert jorney.load(str(folder), mesh=mesh1).ends == (1, 2, 7)
+
+
+class Hub:
+    """Stands for the hub: of a model's files it gives those that are asked for."""
+
+    def __init__(self, folder: pathlib.Path, *names: str) -> None:
+        self.folder, self.names = folder, names
+
+    def snapshot_download(self, name: str, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
+        from huggingface_hub.utils import filter_repo_objects
+
+        for one in filter_repo_objects(self.names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns):
+            (self.folder / one).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / one).write_text("")
+        return str(self.folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "others"),
+    [
+        (["model.safetensors"], ["pytorch_model.bin", "consolidated.safetensors", "model.fp16.safetensors", "original/c.bin"]),
+        (["model-1-of-2.safetensors", "model-2-of-2.safetensors"], ["pytorch_model-1-of-1.bin", "onnx/model.safetensors"]),
+        (["pytorch_model.bin"], ["optimizer.bin", "training_args.bin", "tf_model.h5", "x.py"]),
+    ],
+)
+def test_of_the_hub_one_copy_of_the_weights_is_taken(tmp_path, monkeypatch, weights, others) -> None:
+    described = ["config.json", "tokenizer.json", "chat_template.jinja"]
+    hub = Hub(tmp_path / "here", *described, *weights, *others)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.snapshot_download)
+    assert sorted(os.listdir(resolve("owner/name"))) == sorted([*described, *weights])
+
+
 @pytest.mark.parametrize("name", ["/no/where", "./x", "one", "a/b/c"])
 def test_wrong_paths_are_explained(name: str) -> None:
     with pytest.raises(FileNotFoundError, match="no such folder"):

@@ -222,3 +222,29 @@ def test_somebody_s_own_folder_is_no_link(tmp_path):
     storage.link(tmp_path / "sft", "stages/sft-1")
     assert (tmp_path / "sft").is_dir()
     assert not (tmp_path / "sft").is_symlink()
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path) -> None:
+    (tmp_path / "x.json").write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xa9"}')
+    assert storage.read_json(tmp_path / "x.json") == {"a": "é"}
+
+
+def test_what_never_ends_is_not_read(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "zero", "folder"):
+        for read in (storage.read_json, lambda where: next(storage.read_jsonl(where)), storage.expect_file):
+            with pytest.raises(ValueError, match=f"{name}: a folder, a pipe or a device: expected a file"):
+                read(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="^as it is called: no such file$"):
+        storage.expect_file(tmp_path / "no", "as it is called")
+
+
+def test_names_of_one_place(tmp_path, root) -> None:
+    storage.write_text(f"{root}/stages/a-1/x.txt", "x")
+    storage.link(f"{root}/a", "stages/a-1")
+    assert storage.is_same(f"{root}/a/x.txt", f"{root}/stages/a-1/x.txt")
+    assert not storage.is_same(f"{root}/a/x.txt", f"{root}/a/y.txt")
+    (tmp_path / "y.txt").symlink_to(tmp_path / "x.txt")
+    assert storage.is_same(tmp_path / "y.txt", f"{tmp_path}/./x.txt")

@@ -115,8 +115,8 @@ class Transformers:
         torch.set_num_threads(os.cpu_count() or 1)
         torch.manual_seed(0)
         self.torch = torch
-        self.net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(model)
+        self.net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, trust_remote_code=False).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         self.pad = self.tokenizer.pad_token_id or self.tokenizer.eos_token_id
 
     def ids(self, text: str) -> list[int]:

@@ -135,7 +135,7 @@ def torch_model(model: str) -> Any:
 
     torch.set_num_threads(os.cpu_count() or 1)
     torch.manual_seed(SEED)
-    return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, trust_remote_code=False)
 
 
 def run_torch(case: str, model: str, turns: Turns, problems: str) -> None:
@@ -200,7 +200,7 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
         "adam_beta2": 0.95,
         "lr_scheduler_type": "cosine",
     }
-    tokenizer, net = AutoTokenizer.from_pretrained(model), torch_model(model)
+    tokenizer, net = AutoTokenizer.from_pretrained(model, trust_remote_code=False), torch_model(model)
     with tempfile.TemporaryDirectory() as folder:
         trainer: Any
         if case == "dpo":

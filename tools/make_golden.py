@@ -14,8 +14,8 @@ LENGTH = 30
 
 def main() -> None:
     folder = ROOT / "jorney" / "embedded"
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
     texts = [
         "Question:\nMake 38 from 4, 13, 22, 25.\nAnswer:\nLet's think step by step.\n1. 22 + 25 = 47 (left: 4, 13, 47)\n",
         "Question:\nExplore 3, 4, 5, 9.\nAnswer:\nLet's think step by step.\n1. 3 * 4 = 12 (left: 5, 9, 12)\nGo back to 3, 4",

@@ -25,7 +25,7 @@ def compare(model: str, problems: str, count: int, tokens: int, mesh: Any = None
     import transformers
 
     policy = jorney.load(model, mesh=mesh)
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(resolve(model), dtype=torch.float32)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(resolve(model), dtype=torch.float32, trust_remote_code=False)
     tokenizer = policy.tokenizer
     questions = [problem.question for problem in read_problems(problems)[:count]]
     if tokenizer.chats:

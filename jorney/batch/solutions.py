@@ -17,19 +17,21 @@ def encode_example(tokenizer: Tokenizer, prompt: str | Sequence[int], completion
     is part of the completion and bears loss.
     """
     head = tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
-    return Example((*head, *tokenizer.encode_after(completion), tokenizer.eos), prompt=len(head))
+    return Example((*head, *tokenizer.encode_to_end(completion)), prompt=len(head))
 
 
 def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:
     """Every problem's prompt and its solution, which is rewritten where the format is another than `problems` have (Abel's).
 
     Raises:
-      ValueError: a problem has no solution; names it.
+      ValueError: a problem has no solution, or the tokenizer would lose some of its text; names it.
     """
     examples = []
     for problem in problems:
+        place = f"{source}: the problem {problem.id!r}"
         if problem.solution is None:
-            raise ValueError(f"{source}: the problem {problem.id!r} has no solution: training needs one for every problem")
+            raise ValueError(f"{place} has no solution: training needs one for every problem")
+        tokenizer.expect_held((problem.question, problem.solution), place)
         solution = rewrite(problem.solution, ABEL, step_format)
         examples.append(encode_example(tokenizer, step_format.encode(tokenizer, problem.question), solution))
     return examples

@@ -86,6 +86,7 @@ def _tokenizer(folder: str, config: ModelConfig, fields: Mapping[str, Any]) -> d
         "eos": tokenizer.eos,
         "pad": tokenizer.pad,
         "chat_template": tokenizer.chats,
+        "lost": tokenizer.lost(tokenizers.CHARACTERS),
         "notes": notes,
     }
 
@@ -124,7 +125,8 @@ def describe(found: Mapping[str, Any]) -> str:
         f"  weights       {weights['dtype']}, {_size(weights['bytes'])}, {weights['format']}"
         + (f" in {weights['files']} files" if weights["files"] > 1 else ""),
         f"                {weights['tensors']} tensors, all as expected",
-        f"  tokenizer     {tokenizer['tokens']:,} tokens, text survives; bos {tokenizer['bos']}, eos {tokenizer['eos']}, "
+        f"  tokenizer     {tokenizer['tokens']:,} tokens, {'not all ' if tokenizer['lost'] else ''}text survives; "
+        f"bos {tokenizer['bos']}, eos {tokenizer['eos']}, "
         f"pad {tokenizer['pad']}" + ("; chat template" if tokenizer["chat_template"] else ""),
         *(f"                {note}" for note in tokenizer["notes"]),
         "",

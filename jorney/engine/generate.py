@@ -291,7 +291,8 @@ def generate(
 
     Args:
       policy: from `jorney.load`.
-      prompts: texts, as the model is to read them (bos is added).
+      prompts: texts, as the model is to read them (bos is added). Special tokens that they write are text, unless the
+        tokenizer's `special_tokens` says otherwise.
       sampling: how; or its fields by keyword: `generate(policy, prompts, w=4, max_tokens=64)`.
 
     Returns:

@@ -155,7 +155,7 @@ def id_of(tokenizer: Tokenizer, text: str) -> int:
     Raises:
       ValueError: it is none.
     """
-    ids = tokenizer.encode(text)
+    ids = tokenizer.encode(text, rendered=True)
     if not ids or tokenizer.decode_each(ids[-1:])[0].strip() not in (text, ""):  # special ones leave nothing
         raise ValueError(f"{text!r} is no token of the reward model's tokenizer: expected that of the read-out's models")
     return ids[-1]
@@ -207,7 +207,9 @@ def lay_out(readout: ReadOut, tokenizer: Tokenizer, step_format: StepFormat, que
     if readout.layout == "parts":
         head, *parts = itertools.accumulate([tokenizer.encode_prompt(prompt), *map(tokenizer.encode, written)])
         return Layout(tuple(head), tuple(tuple(part[: len(part) - readout.back]) for part in parts))
-    start, texts = _TEXTS[readout.layout](readout, tokenizer, prompt, written)
+    # The tag may be a special token; what is judged writes none.
+    judged = [readout.step.format(k=k, step=tokenizer.guarded(step_format.bare(step))) for k, step in enumerate(steps, start=1)]
+    start, texts = _TEXTS[readout.layout](readout, tokenizer, tokenizer.guarded(prompt), judged)
     found = _encode(tokenizer, start, texts, readout.answers[0] if readout.layout == "turns" else "")
     if readout.tag and texts:
         tag = id_of(tokenizer, readout.tag)
@@ -224,11 +226,11 @@ def _encode(tokenizer: Tokenizer, start: str, texts: Sequence[str], after: str) 
       after: what a model that answers says there: without it the last id could be another.
     """
     if not texts:
-        return Layout(tuple(tokenizer.encode_prompt(start)), ())
+        return Layout(tuple(tokenizer.encode_prompt(start, rendered=True)), ())
     if any(not later.startswith(earlier) for earlier, later in itertools.pairwise(texts)):
         apart = tuple(_encode(tokenizer, "", [text], after).readings[0] for text in texts)
         return Layout(apart[0][:1], apart)
-    ids, spans = tokenizer.encode_prompt_with_spans(texts[-1] + after)
+    ids, spans = tokenizer.encode_prompt_with_spans(texts[-1] + after, rendered=True)
     counts = [sum(begin < len(text) for begin, _ in spans) for text in (start, *texts)]
     return Layout(tuple(ids[: max(1, min(counts[0], counts[1] - 1))]), tuple(tuple(ids[:count]) for count in counts[1:]))
 

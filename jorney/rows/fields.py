@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jorney.domain.answers import short
 
+LONGEST_TEXT = 1_000_000  # characters of a field; no model reads a text that is longer
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
 
 
@@ -51,10 +53,11 @@ def field(row: Mapping[str, Any], name: str, place: str, *kinds: type, null: boo
 
 
 def expect(value: Any, name: str, place: str, *kinds: type, null: bool = False) -> Any:
-    """A value of one of these kinds. Raises ValueError for another."""
+    """A value of one of these kinds: a number that is finite, a text not without end. Raises ValueError for another."""
     wanted = (*kinds, int) if float in kinds else kinds
-    if (value is None and null) or (isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))):
-        return value
+    kind = isinstance(value, wanted) and (bool in kinds or not isinstance(value, bool))
+    if (value is None and null) or (kind and (not isinstance(value, float) or math.isfinite(value))):
+        return bounded(value, name, place) if isinstance(value, str) else value
     what = " or ".join([*(_KINDS[kind] for kind in kinds), *(["null"] if null else [])])
     raise ValueError(f"{place}: field {name!r}: expected {what}, got {shown(value)}")
 
@@ -64,11 +67,18 @@ def filled(row: Mapping[str, Any], name: str, place: str) -> str:
     value = row[name]
     if not isinstance(value, str) or not value:
         raise ValueError(f"{place}: field {name!r}: expected a text that is not empty, got {shown(value)}")
-    return value
+    return bounded(value, name, place)
+
+
+def bounded(text: str, name: str, place: str) -> str:
+    """A text that is no longer than LONGEST_TEXT. Raises ValueError for a longer one."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"{place}: field {name!r}: {len(text):,} characters: expected at most {LONGEST_TEXT:,}")
+    return text
 
 
 def texts(value: Any, name: str, place: str, show: Callable[[Any], str] = lambda value: f"{value!s:.80}") -> list[str]:
     """A list of texts, at least one and none of them empty. Raises ValueError for anything else, which `show` puts in words."""
     if not isinstance(value, list) or not value or not all(isinstance(one, str) and one.strip() for one in value):
         raise ValueError(f"{place}: field {name!r}: expected a list of texts, none of them empty, got {show(value)}")
-    return value
+    return [bounded(one, name, place) for one in value]

@@ -22,7 +22,8 @@ from fractions import Fraction
 
 from jorney.domain.countdown.game import paths_to
 from jorney.domain.countdown.sets import make_problem
-from jorney.rows.fields import expect, field, others
+from jorney.rows.fields import expect, field, others, shown
+from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
 from jorney.rows.tree_rows import Answers, Growing, Writing, status_of
 from jorney.text.step_format import StepFormat
@@ -47,25 +48,26 @@ def is_puzzle(row: Row) -> bool:
     return "Rank" in row and "Puzzles" in row
 
 
-def problems(rows: Rows) -> Rows:
+def problems(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of id, question, answer and what Countdown's verifier reads; `meta` keeps the rank.
 
     Args:
       rows: as published, (place, row); "Puzzles" holds numbers with spaces between.
-
-    Raises:
-      ValueError: a row has another form; names its place and the field.
+      pass_over: is given the ValueError of a row that has another form; it names its place and the field.
     """
     for place, row in rows:
-        words, rank = str(row["Puzzles"]).split(), str(row["Rank"])
+        words, rank = str(row.get("Puzzles")).split(), str(row.get("Rank"))
         if len(words) < 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
-            raise ValueError(
-                f"{place}: field 'Puzzles': expected numbers from 1 up with spaces between, got {row['Puzzles']!r}"
+            pass_over(
+                ValueError(
+                    f"{place}: field 'Puzzles': expected numbers from 1 up with spaces between, got {shown(row.get('Puzzles'))}"
+                )
             )
-        if not rank.isdecimal():
-            raise ValueError(f"{place}: field 'Rank': expected a number, got {row['Rank']!r}")
-        made = make_problem(tuple(map(int, words)), TARGET)
-        yield place, {**dataclasses.asdict(made), "meta": {**made.meta, "rank": int(rank)}}
+        elif not rank.isdecimal():
+            pass_over(ValueError(f"{place}: field 'Rank': expected a number, got {shown(row.get('Rank'))}"))
+        else:
+            made = make_problem(tuple(map(int, words)), TARGET)
+            yield place, {**dataclasses.asdict(made), "meta": {**made.meta, "rank": int(rank)}}
 
 
 def reachable(numbers: Sequence[int], target: int = TARGET) -> bool:

@@ -1,4 +1,4 @@
-"""OpenR's nested trees (arXiv 2410.09671; OmegaPRM's Monte-Carlo search, arXiv 2406.06592) <-> trees.
+"""OpenR's nested trees (arXiv 2410.09671; OmegaPRM's Monte-Carlo search, arXiv 2406.06592) <-> trees; its rows -> labels.
 
 `mc_value`, the share of completions from a step that reach the answer, is the score; a step is right when any did
 (Math-Shepherd's hard estimation). Steps are stretches of a response, cut where the search cut them, and kept to the letter.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jorney.domain.answers import final_answer
-from jorney.rows.fields import expect, field, others
+from jorney.rows.fields import Steps, expect, field, others, shown
 from jorney.rows.sources import Row
 from jorney.rows.tree_rows import Answers, Growing, Writing, kept_of, name_of, status_of, written
 from jorney.text.step_format import BLANK, StepFormat
@@ -18,8 +18,28 @@ from jorney.tree.shape import children
 from jorney.tree.tree import ROOT, Tree
 
 NAME = "openr"
+COLUMNS = ("question", "process", "label")  # of what its process reward models learn from
+_TAGS = ("ки", "\n\n\n\n\n")  # that end a step of `process`, whichever it has
+_SIGNS = {"+": 1.0, "-": 0.0, 1: 1.0, 0: 0.0}
 # The answer is boxed, on a line of its own where it was one in the tree.
 WRITING = Writing(BLANK.stated, BLANK.stating)
+
+
+def labels(row: Row, place: str) -> Steps:
+    """The question, the steps and their labels. Raises ValueError that names the place and the field."""
+    question, process = (field(row, name, place, str) for name in COLUMNS[:2])
+    found = field(row, "label", place, list)
+    tag = next((one for one in _TAGS if one in process), None)
+    if tag is None:
+        raise ValueError(f"{place}: field 'process': expected steps that end in {_TAGS[0]!r} or in five line breaks")
+    *steps, rest = process.split(tag)
+    steps = [step.strip() for step in (*steps, *([rest] if rest.strip() and len(found) > len(steps) else []))]
+    if len(found) != len(steps) or not all(steps):
+        raise ValueError(f"{place}: field 'label': {len(found)} of them: expected {len(steps)}, one for each step of 'process'")
+    for index, one in enumerate(found):
+        if not isinstance(one, str | int) or one not in _SIGNS:
+            raise ValueError(f"{place}: field 'label[{index}]': expected '+' or '-', 1 or 0, got {shown(one)}")
+    return Steps(question, steps, [_SIGNS[one] for one in found])
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
@@ -33,6 +53,8 @@ def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> 
         expect(node, name, place, dict)
         text = field(node, f"{name}.text", place, str)
         value = field(node, f"{name}.mc_value", place, float, null=True)
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{place}: field '{name}.mc_value': {value}: expected a share of completions, 0 to 1")
         below = field(node, f"{name}.children", place, list)
         index = ROOT
         if parent is not None:

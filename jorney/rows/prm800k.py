@@ -16,6 +16,7 @@ from typing import Any
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem, hash_id
 from jorney.rows.fields import Steps, expect, field, others
+from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
 from jorney.rows.tree_rows import Answers, Growing, Writing, kept_of, name_of, status_of, written
 from jorney.text.step_format import ABEL, StepFormat
@@ -49,27 +50,32 @@ def _as_published(place: str) -> Iterator[None]:
     """A row of another form is a ValueError that names its place and the field."""
     try:
         yield
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"{place}: expected PRM800K's question and label, got {type(error).__name__}: {error}") from None
 
 
-def problems(rows: Rows) -> Rows:
+def problems(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of question, answer and solution (in Abel's format): of each question the first solution that is right.
 
     Right is one that was labelled to its end, none of its steps bad, and that states the known answer.
 
     Args:
       rows: as published, (place, row).
-
-    Raises:
-      ValueError: a row has another form; names its place and the field.
+      pass_over: is given the ValueError of a row that has another form; it names its place and the field.
     """
     done: set[str] = set()
     with Grader() as grader:
         for place, row in rows:
-            with _as_published(place):
-                question, answer = row["question"]["problem"], row["question"]["ground_truth_answer"]
-                steps = _solution(row["label"]) if question not in done else None
+            try:
+                with _as_published(place):
+                    question = expect(row["question"]["problem"], "question.problem", place, str)
+                    answer = expect(
+                        row["question"]["ground_truth_answer"], "question.ground_truth_answer", place, str, null=True
+                    )
+                    steps = _solution(row["label"]) if question not in done else None
+            except ValueError as error:
+                pass_over(error)
+                continue
             if steps is None:
                 continue
             last, mark, stated = steps[-1].partition(_MARK)
@@ -90,6 +96,8 @@ def _solution(label: dict[str, Any]) -> list[str] | None:
         chosen = step["completions"][at] if at is not None else step["human_completion"]
         if chosen is None or chosen["rating"] == -1:
             return None
+        if not isinstance(chosen["text"], str):
+            raise TypeError(f"the text of a step is {chosen['text']!r:.80}")
         texts.append(chosen["text"])
     return texts or None
 
@@ -107,23 +115,43 @@ def labels(row: Row, place: str, neutral: float | None, siblings: bool) -> list[
     values = {1: 1.0, 0: neutral, -1: 0.0, None: None}
     taken: list[tuple[str, float | None]] = []
     beside: list[Steps] = []
-    with _as_published(place):
-        question = row["question"]["problem"]
-        for level in row["label"]["steps"]:
-            completions, at = level["completions"] or [], level["chosen_completion"]
-            known = [(one["text"], values[one["rating"]]) for one in completions]
-            human = level["human_completion"]
-            if at is None and human is None:
-                at = next((index for index, one in enumerate(completions) if one["rating"] == -1), None)
-            before = [text for text, _ in taken]
-            for index, (text, label) in enumerate(known):
-                if index != at and label is not None:
-                    beside.append(Steps(question, [*before, text], [None] * len(before) + [label]))
-            if at is None and human is None:
-                break
-            taken.append(known[at] if at is not None else (human["text"], None))
+    question = field(field(row, "question", place, dict), "question.problem", place, str)
+    for i, level in enumerate(field(row["label"], "label.steps", place, list)):
+        name = f"label.steps[{i}]"
+        human, at, ratings, known = _level(expect(level, name, place, dict), name, place)
+        if at is None and human is None:
+            at = next((index for index, rating in enumerate(ratings) if rating == -1), None)
+        before = [text for text, _ in taken]
+        for index, (text, rating) in enumerate(zip(known, ratings, strict=True)):
+            if index != at and values[rating] is not None:
+                beside.append(Steps(question, [*before, text], [None] * len(before) + [values[rating]]))
+        if at is None and human is None:
+            break
+        taken.append((known[at], values[ratings[at]]) if at is not None else (str(human), None))
     whole = [Steps(question, [text for text, _ in taken], [label for _, label in taken])] if taken else []
     return [*whole, *(beside if siblings else [])]
+
+
+def _level(step: Row, name: str, place: str) -> tuple[str | None, int | None, list[int | None], list[str]]:
+    """What a person wrote, which completion was chosen, and the ratings and the texts of all of them."""
+    with _as_published(place):
+        completions = expect(step["completions"], f"{name}.completions", place, list, null=True) or []
+        human = expect(step["human_completion"], f"{name}.human_completion", place, dict, null=True)
+        at = expect(step["chosen_completion"], f"{name}.chosen_completion", place, int, null=True)
+    if at is not None and not 0 <= at < len(completions):
+        raise ValueError(f"{place}: field '{name}.chosen_completion': {at}: expected 0 to {len(completions) - 1}, or null")
+    read = [_completion(one, f"{name}.completions[{j}]", place) for j, one in enumerate(completions)]
+    by_hand = None if human is None else _completion(human, f"{name}.human_completion", place)[0]
+    return by_hand, at, [rating for _, rating in read], [text for text, _ in read]
+
+
+def _completion(one: Any, name: str, place: str) -> tuple[str, int | None]:
+    """The text of a completion, and its rating."""
+    expect(one, name, place, dict)
+    text, rating = field(one, f"{name}.text", place, str), field(one, f"{name}.rating", place, int, null=True)
+    if rating not in RATINGS:
+        raise ValueError(f"{place}: field '{name}.rating': expected 1, 0, -1 or null, got {rating!r}")
+    return text, rating
 
 
 def tree_of(row: Row, place: str, step_format: StepFormat, answers: Answers) -> Tree:
@@ -173,10 +201,7 @@ def _add_level(grown: Growing, parent: int, step: Row, name: str, place: str) ->
     for sibling, one in enumerate([*completions, *([human] if human is not None else [])]):
         by_hand = sibling == len(completions)
         where = f"{name}.human_completion" if by_hand else f"{name}.completions[{sibling}]"
-        expect(one, where, place, dict)
-        text, rating = field(one, f"{where}.text", place, str), field(one, f"{where}.rating", place, int, null=True)
-        if rating not in RATINGS:
-            raise ValueError(f"{place}: field '{where}.rating': expected 1, 0, -1 or null, got {rating!r}")
+        text, rating = _completion(one, where, place)
         meta = {**others(one, "text", "rating"), **({"human": True} if by_hand else {})}
         found.append(grown.add(parent, text, sibling, meta, rating=rating))
     return found[at] if at is not None else found[-1] if human is not None else None

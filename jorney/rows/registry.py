@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from jorney.rows import game24, math_shepherd, openr, prm800k, trl
 from jorney.rows.fields import Steps
+from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
 from jorney.rows.step_labels import BIG_BENCH_MISTAKE, MR_GSM8K, PROCESS_BENCH, own
 from jorney.rows.tree_rows import Answers
@@ -48,7 +49,7 @@ class ExportConfig:
 
 
 # Forms of problems whose rows are not problems as they stand, known by the first row, and what makes them so.
-PROBLEMS: tuple[tuple[Callable[[Row], bool], Callable[[Rows], Rows]], ...] = (
+PROBLEMS: tuple[tuple[Callable[[Row], bool], Callable[[Rows, PassOver], Rows]], ...] = (
     (prm800k.is_row, prm800k.problems),
     (game24.is_puzzle, game24.problems),
 )
@@ -60,6 +61,7 @@ LABELS: dict[tuple[str, ...], Callable[[Row, str], Steps]] = {
     math_shepherd.COLUMNS: math_shepherd.labels,
     PROCESS_BENCH.columns: PROCESS_BENCH.labels,
     MR_GSM8K.columns: MR_GSM8K.labels,
+    openr.COLUMNS: openr.labels,
 }
 IMPORTERS = {
     prm800k.NAME: Importer(prm800k.tree_of),

@@ -8,51 +8,61 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jorney import storage
+from jorney.rows.readers.arrow_tables import SPLITS, STATE, parquet_rows, saved_rows, table_rows
+from jorney.rows.readers.prepared_sets import TFDS, prepared_rows
+from jorney.rows.readers.rules import Member, Row, RowRules
+from jorney.rows.readers.text_files import COMPRESSED, csv_rows, json_lines, json_rows
 
-Row = dict[str, Any]
 Rows = Iterator[tuple[str, Row]]
 
-TFDS = "tfds:"
-_EXPECTED = "expected a file that ends in .jsonl, .parquet or .csv, or a hub id, or tfds:NAME"
+_TEXTS: dict[str, Callable[[str], Iterator[Member]]] = {
+    **dict.fromkeys(("jsonl", "ndjson"), json_lines),
+    "json": json_rows,
+    **dict.fromkeys(("csv", "tsv"), csv_rows),
+}
+_EXPECTED = (
+    "expected a file that ends in .jsonl, .parquet or .csv (.ndjson, .json, .tsv; of text also .gz, .bz2, .xz, .zst), "
+    "a folder or a pattern of such files, a hub id, or tfds:NAME"
+)
+_WILD = re.compile(r"[*?\[]")
+_SPLIT = re.compile(r"(train|test|validation|valid|val|dev)(?![a-z])", re.IGNORECASE)  # what files of a split begin with
+_ABOUT = ("dataset_infos.json", "dataset_info.json")  # of the hub's folders; they hold no rows
 
 
-def read_rows(source: str) -> Rows:
+def read_rows(source: str, rules: RowRules | None = None) -> Rows:
     """(place, row) pairs, one after another; the place names file and line (row, from 0) for error messages.
 
     Args:
       source: one of
-        a .jsonl or .json path of JSON lines (.json may also be one list), a .parquet or a .csv path, local or gs://;
+        a .jsonl (.ndjson) path of JSON lines, a .json path (a list, one row, or JSON lines), a .csv or .tsv path, each of them
+        also with .gz, .bz2, .xz or .zst behind; a .parquet path; all local or gs://;
+        a folder of files of one of these kinds, or one that `datasets` saved (`save_to_disk`), `folder[@split]`; or a pattern
+        of files (`data/*.jsonl`), unless a file has that very name;
         a hub id, `name[:configuration][@split]` (`openai/gsm8k:main@test`);
         a name of TFDS, `tfds:name[/configuration][:version][@split]`, whose prepared data lie in TFDS_DATA_DIR, or a folder
         that TFDS prepared, `tfds:/path/to/name/1.0.0[@split]`; both in array_record or parquet, so that reading them needs no
         TensorFlow.
-        The split is "train" unless given.
+        The split of the hub and of TFDS is "train" unless given.
+      rules: other names for columns, and what becomes of rows that cannot be read.
 
     Raises:
       FileNotFoundError, ValueError: name the source, what was found and what was expected.
     """
-    if source.startswith(TFDS):
-        yield from _tfds(source)
-        return
-    if storage.follow(source).is_dir():
-        raise ValueError(f"{source}: a folder: {_EXPECTED}")
-    suffix = source.rsplit(".", 1)[-1]
-    if suffix == "json" and _is_list(source):
-        for number, row in enumerate(storage.read_json(source)):
-            if not isinstance(row, dict):
-                raise ValueError(f"{source}: row {number}: expected a JSON object, got {type(row).__name__}")
-            yield f"{source}: row {number}", row
-    elif suffix in ("jsonl", "json"):
-        for number, row in storage.read_jsonl(source):
-            yield f"{source}: line {number}", row
-    else:
-        data = _file(source, suffix) if suffix in ("parquet", "csv") else _hub(source)
-        for number, row in enumerate(data):
-            yield f"{source}: row {number}", dict(row)
+    rules = rules or RowRules()
+    for place, row in _members(source):
+        try:
+            if isinstance(row, ValueError):
+                raise row
+            renamed = rules.renamed(row, place)
+        except ValueError as error:
+            rules.pass_over(error)
+        else:
+            yield place, renamed
 
 
 def digest_rows(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -63,113 +73,106 @@ def digest_rows(rows: Iterable[Mapping[str, Any]]) -> str:
     return total.hexdigest()
 
 
-def _is_list(source: str) -> bool:
-    where = storage.follow(source)
-    if not where.exists():
-        return False
-    with where.open("rb") as file:
-        return file.read(256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+def files_of(source: str) -> list[str]:
+    """The files or folders whose content a source is, in order; itself where it names no such thing (a hub id).
 
-
-def _file(source: str, suffix: str) -> Any:
-    """A Parquet or CSV file; `datasets` fetches what lies in a store."""
+    Raises:
+      FileNotFoundError, ValueError: it names no file, or a folder of which that is not known; says what was expected.
+    """
+    if source.startswith(TFDS):
+        return [source]
     where = storage.follow(source)
-    if not where.exists():
+    if where.exists() and not where.is_dir():
+        return [source]  # whatever else the name could mean
+    name, _, split = (source, "", "") if where.exists() else source.rpartition("@")
+    if name and (folder := storage.follow(name)).is_dir():
+        return _files_in(source, folder, split)
+    if _WILD.search(source.partition("@")[0]):  # a split of the hub may be a part, train[:100]
+        return _matching(source)
+    if _kind(source):
         raise FileNotFoundError(f"{source}: no such file")
-    import datasets
-
-    try:
-        return datasets.load_dataset(suffix, data_files=os.fspath(where), split="train")
-    except (ValueError, datasets.exceptions.DatasetsError) as error:
-        raise ValueError(f"{source}: expected a {suffix} file, {error.__cause__ or error}") from None
+    return [source]
 
 
-def _hub(source: str) -> Any:
-    if source.startswith((".", "/", "~")) or storage.path(source).exists() or not storage.is_local(source):
+def _matching(pattern: str) -> list[str]:
+    """The files that fit a pattern, in the order of their names."""
+    if "**" in pattern:
+        raise ValueError(f"{pattern}: expected a pattern without **, * for a folder's name")
+    parts = pattern.split("/")
+    first = next(index for index, part in enumerate(parts) if _WILD.search(part))
+    root = storage.path("/".join(parts[:first]) or ("/" if pattern.startswith("/") else "."))
+    found = sorted(os.fspath(file) for file in root.glob("/".join(parts[first:])) if not file.is_dir())
+    if not found:
+        raise FileNotFoundError(f"{pattern}: no such file, and none that fits it as a pattern")
+    return found
+
+
+def _files_in(source: str, folder: storage.Path, split: str) -> list[str]:
+    """The files of a folder's rows, all of one kind, of one split."""
+    if (folder / SPLITS).exists() or (folder / STATE).exists():
+        saved = folder / (split or "train") if (folder / SPLITS).exists() else folder
+        if not (saved / STATE).exists():
+            raise FileNotFoundError(f"{source}: holds no {saved.name}/{STATE}: expected FOLDER@SPLIT of a split that is there")
+        return [os.fspath(saved)]
+    for place in (folder, folder / "data"):
+        files = sorted(os.fspath(one) for one in (place.iterdir() if place.exists() else ()) if _is_rows(one))
+        splits = {file: _split_of(file) for file in files}
+        if split:
+            files = [file for file in files if splits[file] == split]
+        elif len({*splits.values()}) > 1:
+            known = ", ".join(sorted(filter(None, splits.values())))
+            raise ValueError(f"{source}: a folder of several splits: expected {source}@SPLIT, one of {known}")
+        if len(kinds := {_kind(file) for file in files}) > 1:
+            raise ValueError(f"{source}: a folder of .{' and .'.join(sorted(kinds))} files: expected one kind, or a pattern")
+        if files:
+            return files
+    raise ValueError(f"{source}: a folder: {_EXPECTED}")
+
+
+def _is_rows(file: storage.Path) -> bool:
+    return bool(_kind(file.name)) and not file.name.startswith(".") and file.name not in _ABOUT and not file.is_dir()
+
+
+def _split_of(file: str) -> str:
+    found = _SPLIT.match(file.rpartition("/")[2])
+    return found[1].lower() if found else ""
+
+
+def _kind(source: str) -> str:
+    """The suffix by which a file is read; "" where it has none of those that are known."""
+    name, _, suffix = source.rpartition(".")
+    if suffix in COMPRESSED:
+        suffix = name.rpartition(".")[2]
+        return suffix if suffix in _TEXTS else ""
+    return suffix if suffix in _TEXTS or suffix == "parquet" else ""
+
+
+def _members(source: str) -> Iterator[Member]:
+    if source.startswith(TFDS):
+        yield from prepared_rows(source)
+        return
+    for file in files_of(source):
+        where = storage.follow(file)
+        if not where.exists():
+            yield from _hub_rows(file)
+        elif where.is_dir():
+            yield from saved_rows(file, where)
+        elif kind := _kind(file):
+            yield from _TEXTS.get(kind, parquet_rows)(file)
+        else:
+            raise ValueError(f"{file}: {_EXPECTED}")
+
+
+def _hub_rows(source: str) -> Iterator[Member]:
+    name, _, split = source.partition("@")
+    name, _, configuration = name.partition(":")
+    if name.startswith((".", "/", "~")) or storage.path(name).exists() or not storage.is_local(source):
         raise ValueError(f"{source}: {_EXPECTED}")
     import datasets
 
-    name, _, split = source.partition("@")
-    name, _, configuration = name.partition(":")
     try:
-        return datasets.load_dataset(name, configuration or None, split=split or "train")
+        data = datasets.load_dataset(name, configuration or None, split=split or "train")
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise FileNotFoundError(f"{source}: neither a file here nor a data set that can be fetched ({error})") from None
-
-
-def _tfds(source: str) -> Rows:
-    """Rows of a data set that TFDS prepared."""
-    import tensorflow_datasets as tfds
-
-    name, _, split = source.removeprefix(TFDS).partition("@")
-    split = split or "train"
-    folder = name.startswith((".", "/", "~")) or "://" in name
-    if not name:
-        raise ValueError(f"{source}: expected tfds:NAME[/CONFIGURATION][:VERSION][@SPLIT] or tfds:FOLDER[@SPLIT]")
-    if folder and not (storage.path(name) / "dataset_info.json").exists():
-        raise FileNotFoundError(
-            f"{source}: {name} holds no dataset_info.json: expected a folder that TFDS prepared, FOLDER/NAME/VERSION"
-        )
-    place = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    try:
-        if folder:
-            data: Any = tfds.builder_from_directory(storage.path(name)).as_data_source(split=split)
-        else:
-            # Nothing is downloaded or prepared here: that takes TensorFlow for most of the data sets.
-            data = tfds.data_source(name, split=split, data_dir=storage.path(place), download=False)
-    except (NotImplementedError, tfds.core.DatasetNotFoundError, AssertionError):
-        found = f"{name} is there in another format" if folder else f"nothing that is prepared in {place}"
-        raise FileNotFoundError(
-            f"{source}: {found}: expected array_record or parquet, as `tfds build NAME --file_format=array_record` prepares it "
-            "(TFDS_DATA_DIR says where)"
-        ) from None
-    except (ValueError, KeyError, OSError) as error:
-        message = str(error).strip('"').split("\n")[0]
-        raise ValueError(f"{source}: TFDS cannot read the split {split!r}: {message}") from None
-    info = data.dataset_info
-    expected = info.splits[split].num_examples
-    if len(data) != expected:  # of Parquet files TFDS reads whole files, whatever part of a split was asked for
-        raise ValueError(
-            f"{source}: TFDS gives {len(data)} examples of Parquet for {expected}: expected a whole split, "
-            "or the data set in array_record"
-        )
-    for number in range(expected):
-        where_row = f"{source}: row {number}"
-        yield where_row, _plain(info.features, data[number], where_row)
-
-
-def _plain(feature: Any, value: Any, place: str) -> Any:
-    """What `datasets` would give for a value of TFDS: text for bytes, lists for arrays.
-
-    A sequence of objects, which TFDS hands over as an object of sequences, is a list of objects again.
-    """
-    from tensorflow_datasets import features
-
-    if value is None:
-        return None
-    if isinstance(feature, features.FeaturesDict):
-        return {name: _plain(feature[name], value[name], f"{place}: field {name!r}") for name in sorted(feature)}
-    if isinstance(feature, features.Dataset):
-        return [_plain(feature.feature, member, place) for member in value]
-    if isinstance(feature, features.Sequence):
-        return [_plain(feature.feature, member, place) for member in _members(value)]
-    return _leaf(value, place)
-
-
-def _leaf(value: Any, place: str) -> Any:
-    if hasattr(value, "tolist"):  # an array or a scalar of numpy
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_leaf(member, place) for member in value]
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{place}: expected text in UTF-8, {error}") from None
-    return value
-
-
-def _members(value: Any) -> list[Any]:
-    if not isinstance(value, Mapping):
-        return list(value)
-    return [dict(zip(value, member, strict=True)) for member in zip(*map(_members, value.values()), strict=True)]
+    # As Arrow's tables: images and sounds are not decoded.
+    yield from table_rows(data.with_format("arrow").iter(batch_size=1000), source)

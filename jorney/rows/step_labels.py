@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ class FirstError:
     steps: str
     error: str
     none: int | None = None
-    index: Callable[[Any], Any] = lambda value: value
+    index: Callable[[Any], Any] = lambda value: _number(value)
 
     @property
     def columns(self) -> tuple[str, str, str]:
@@ -74,10 +75,14 @@ def _steps(row: Row, name: str, place: str) -> list[str]:
     return texts(steps, name, place)
 
 
+def _number(value: Any) -> Any:
+    """A number of its text, as CSV files have it."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+\s*", value) else value
+
+
 def _from_one(value: Any) -> Any:
     """A step from 0 of one from 1, a number or its text; None for none."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    value = _number(value)
     return value - 1 if isinstance(value, int) else None if value in ("N/A", "") else value
 
 

@@ -7,6 +7,7 @@
                                       `jorney pairs` have their tokens beside them, as `sampled`
     prompt, completions, labels       stepwise: a text, steps that follow it, and whether each is right
 
+ShareGPT's and Alpaca's rows are taken as such (`readers.instructions`).
 Beside messages may stand `tools` (a list, or its JSON) and `chat_template_kwargs`, for the chat template.
 """
 
@@ -20,10 +21,11 @@ from typing import Any
 from jorney.batch.packing import Example
 from jorney.batch.pairs import Preference
 from jorney.domain.answers import final_answer
-from jorney.rows.fields import Steps, columns, expect, field, filled, holds, others, shown, texts
+from jorney.rows.fields import Steps, bounded, columns, expect, field, filled, holds, others, shown, texts
+from jorney.rows.readers.instructions import FORMS, as_trl, is_instruction
 from jorney.rows.sources import Row
 from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
-from jorney.text.chat import Message, encode_parts, split_chat, split_completion
+from jorney.text.chat import Message, encode_parts, joined, split_chat, split_completion
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.tree.shape import children, rated, response, solved
@@ -51,14 +53,20 @@ def encode_record(tokenizer: Tokenizer, row: Row, place: str) -> Example:
     Raises:
       ValueError: names the place, the field, what was found and what was expected.
     """
+    if is_instruction(row) and not is_supervised(row):
+        row = as_trl(row, place, tokenizer.chats)
     if holds(row, "prompt", "completion"):
         return _completion(tokenizer, row, place)
     if holds(row, "messages"):
-        parts = split_chat(tokenizer, _messages(row, "messages", place), place, _template_options(row, place))
+        messages = _messages(row, "messages", place)
+        tokenizer.expect_held(_said(messages), place)
+        parts = split_chat(tokenizer, messages, place, _template_options(row, place))
         return _joined(encode_parts(tokenizer, [text for text, _ in parts]), [bears for _, bears in parts])
     if holds(row, "text"):
-        return Example((*tokenizer.encode_prompt(text := filled(row, "text", place)), *_end(tokenizer, text)))
-    expected = ", or ".join(" and ".join(names) for names in SUPERVISED)
+        tokenizer.expect_held(text := filled(row, "text", place), place)
+        text = tokenizer.without_end(text)
+        return Example((*tokenizer.encode_prompt(text), tokenizer.eos))
+    expected = ", or ".join(" and ".join(names) for names in (*SUPERVISED, *FORMS))
     raise ValueError(f"{place}: the columns are {columns(row)}: expected {expected}")
 
 
@@ -102,7 +110,7 @@ def _sampled(tokenizer: Tokenizer, row: Row, place: str) -> Preference | None:
         return None
     sides: list[Any] = [found.get(name) for name in ("prompt", *PREFERENCE)]
     for own in sides:
-        if not isinstance(own, list) or not own or not all(isinstance(one, int) and 0 <= one < len(tokenizer) for one in own):
+        if not isinstance(own, list) or not own or not all(type(one) is int and 0 <= one < len(tokenizer) for one in own):
             raise ValueError(f"{place}: field 'sampled': expected lists of token ids below {len(tokenizer)}, got {shown(own)}")
     return Preference(*(tuple(own) for own in sides))
 
@@ -146,12 +154,18 @@ def _sides(tokenizer: Tokenizer, row: Row, prompt: Any, completion: Any, place: 
 
     Texts are tokenised apart, so that training sees the boundary that generation starts from.
     """
+    tokenizer.expect_held((_said(prompt), _said(completion)), place)
     if isinstance(completion, str):
-        return [tokenizer.encode_prompt(prompt), [*tokenizer.encode_after(completion), *_end(tokenizer, completion)]]
+        return [tokenizer.encode_prompt(prompt), tokenizer.encode_to_end(completion)]
     ids = encode_parts(tokenizer, split_completion(tokenizer, prompt, completion, place, _template_options(row, place)))
     if not ids[1]:
         raise ValueError(f"{place}: the chat template renders nothing after the prompt: expected a completion")
     return ids
+
+
+def _said(given: Any) -> Any:
+    """What people say in messages, or in a text."""
+    return given if isinstance(given, str) else [message.get("content") for message in given]
 
 
 def _joined(ids: list[list[int]], bear: list[bool]) -> Example:
@@ -160,11 +174,6 @@ def _joined(ids: list[list[int]], bear: list[bool]) -> Example:
     spans = itertools.compress(itertools.pairwise(ends), (not bears for bears in bear[1:]))
     silent = tuple(place for start, end in spans for place in range(start, end))
     return Example(tuple(itertools.chain(*ids)), prompt=ends[0], silent=silent)
-
-
-def _end(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """eos, where the text does not write it itself."""
-    return () if text.endswith(tokenizer.backend.eos_token) else (tokenizer.eos,)
 
 
 def _shared(chosen: Any, rejected: Any, place: str) -> int:
@@ -193,10 +202,11 @@ def _messages(row: Row, name: str, place: str) -> list[Message]:
         where = f"{place}: field '{name}[{index}]'"
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise ValueError(f"{where}: expected an object with 'role' and 'content', got {shown(message)}")
-        content = message.get("content")
-        if not isinstance(content, str | list) and not message.get("tool_calls"):
+        content = joined(message.get("content"), f"{where}: field 'content'")
+        if not isinstance(content, str) and (content is not None or not message.get("tool_calls")):
             raise ValueError(f"{where}: field 'content': expected a text, got {shown(content)}")
-        messages.append(_without_nulls(message))
+        bounded(content or "", "content", where)
+        messages.append(_without_nulls({**message, "content": content}))
     return messages
 
 

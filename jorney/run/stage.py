@@ -16,6 +16,7 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
+from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.run.artifact import Artifact, Done, Model
 from jorney.run.command import Command, show, use_jax
 from jorney.run.parts import Share
@@ -98,15 +99,38 @@ class StageCommand(Command):
         """Other programs do other shares of it."""
         return False
 
+
+@dataclasses.dataclass(frozen=True)
+class RowsCommand(StageCommand):
+    """What stages take that read rows of other people's files.
+
+    Attributes:
+      columns: other names for their columns, as question=prompt,answer=response; NAME= leaves a column out.
+      bad_rows: what becomes of rows that cannot be read: "error", or "skip", which passes them over, counts them and tells the
+        first.
+    """
+
+    columns: str = ""
+    bad_rows: str = ERROR
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        RowRules(self.columns, self.bad_rows)  # so that what they cannot be is refused before anything runs
+
+    @property
+    def rules(self) -> RowRules:
+        """How rows are read."""
+        return RowRules(self.columns, self.bad_rows)
+
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
         if domain := domains.drawing(source):
             return domain.draw(self.split, limit or DRAWN, self.seed)
-        return read_problems(source, limit)
+        return read_problems(source, limit, self.rules)
 
 
 @dataclasses.dataclass(frozen=True)
-class ProblemsCommand(StageCommand):
+class ProblemsCommand(RowsCommand):
     """What stages take that work on problems.
 
     Attributes:

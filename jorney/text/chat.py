@@ -17,6 +17,26 @@ _DATED = "".join(f"|replace('{code}', '{value}')" for code, value in _DATE.items
 _SAME_DAY = "{%- macro strftime_now(form) -%}{{ form" + _DATED + " }}{%- endmacro -%}"
 
 
+def joined(content: Any, place: str) -> Any:
+    """A message's content as one text, where it is a list of parts that are texts; anything else as it stands.
+
+    Templates that know no parts would write the list as a program does, brackets and all.
+
+    Raises:
+      ValueError: a part is no text (an image, a sound); names the place and the part.
+    """
+    if not isinstance(content, list):
+        return content
+    texts = []
+    for index, part in enumerate(content):
+        text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else part
+        if not isinstance(text, str):
+            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+            raise ValueError(f"{place}: part {index}: expected one of text, {{'type': 'text', 'text': ...}}, got {kind!r}")
+        texts.append(text)
+    return "".join(texts)
+
+
 def split_chat(
     tokenizer: Tokenizer,
     messages: Sequence[Message],
@@ -34,6 +54,7 @@ def split_chat(
       ValueError: names `place`; the template refuses the messages or renders a part otherwise alone than in the whole, or the
         assistant says nothing, or speaks first.
     """
+    messages, options = tokenizer.guarded(messages), _guarded(tokenizer, options)
     whole = render(tokenizer, messages, place, options, speak=False)
     cuts = [0]
     for index, message in enumerate(messages):
@@ -66,6 +87,7 @@ def split_completion(
     Raises:
       ValueError: names `place`; the template refuses the messages, or the whole does not begin with the prompt.
     """
+    prompt, completion, options = tokenizer.guarded(prompt), tokenizer.guarded(completion), _guarded(tokenizer, options)
     head = render(tokenizer, prompt, place, options)
     whole = render(tokenizer, [*prompt, *completion], place, options, speak=False)
     _expect_start(whole, head, f"{place}: the prompt")
@@ -90,19 +112,24 @@ def render(
         raise ValueError(f"{place}: {error}") from None
 
 
+def _guarded(tokenizer: Tokenizer, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The variables of a template, what people write in them `guarded`; a template of its own writes control tokens."""
+    return {name: value if name == "chat_template" else tokenizer.guarded(value) for name, value in (options or {}).items()}
+
+
 def encode_parts(tokenizer: Tokenizer, parts: Sequence[str]) -> list[list[int]]:
-    """Ids of consecutive parts of a text, bos once before the first where the model has one.
+    """Ids of consecutive parts of a rendered chat, bos once before the first where the model has one.
 
     Every part begins where sampling would have begun: after the ids of all that stands before it. Where the ids of the whole
     text are cut so, they are taken; where a token of theirs would reach over a boundary, the parts are tokenised apart.
     """
-    whole = tokenizer.encode("".join(parts))
-    heads = [tokenizer.encode(text) for text in itertools.accumulate(parts[:-1])]
+    whole = tokenizer.encode("".join(parts), rendered=True)
+    heads = [tokenizer.encode(text, rendered=True) for text in itertools.accumulate(parts[:-1])]
     if all(whole[: len(head)] == head for head in heads):
         cuts = [0, *map(len, heads), len(whole)]
         ids = [whole[start:stop] for start, stop in itertools.pairwise(cuts)]
     else:
-        ids = [tokenizer.encode(parts[0]), *map(tokenizer.encode_after, parts[1:])]
+        ids = [tokenizer.encode(parts[0], True), *(tokenizer.encode_after(part, True) for part in parts[1:])]
     if tokenizer.bos is not None and ids[0][:1] != [tokenizer.bos]:
         ids[0] = [tokenizer.bos, *ids[0]]
     return ids

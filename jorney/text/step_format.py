@@ -77,7 +77,8 @@ class StepFormat:
         """
         if not self.chat:
             return tokenizer.encode_prompt(self.ask(question))
-        return tokenizer.encode_prompt(render(tokenizer, self.messages(question), f"step_format = {self.name!r}"))
+        chat = tokenizer.guarded(self.messages(question))
+        return tokenizer.encode_prompt(render(tokenizer, chat, f"step_format = {self.name!r}"), rendered=True)
 
     def opens(self, k: int) -> str:
         """The text that step k (from 1) begins with."""

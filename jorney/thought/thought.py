@@ -104,11 +104,13 @@ def from_json(row: Mapping[str, Any], place: str) -> Thought:
     missing = [name for name, field in fields.items() if name not in row and field.default is dataclasses.MISSING]
     if missing:
         raise ValueError(f"{place}: the field {missing[0]!r} is missing: expected a thought, as `jorney derive` writes it")
-    for name, kind in (("id", str), ("question", str), ("answer", str), ("leaf", int)):
-        if not isinstance(row[name], kind) or isinstance(row[name], bool):
-            raise ValueError(f"{place}: {name} = {row[name]!r:.80}: expected {'a text' if kind is str else 'a whole number'}")
+    for name in ("id", "question", "answer", "refiner", "note"):
+        if not isinstance(row.get(name, ""), str):
+            raise ValueError(f"{place}: {name} = {row[name]!r:.80}: expected a text")
+    if type(row["leaf"]) is not int or row["leaf"] < 0:
+        raise ValueError(f"{place}: leaf = {row['leaf']!r:.80}: expected a whole number, 0 or more")
     pieces, turns = row["pieces"], row.get("turns") or []
-    if not isinstance(pieces, list) or not all(_is_piece(piece) for piece in pieces):
+    if not isinstance(pieces, list) or not pieces or not all(_is_piece(piece) for piece in pieces):
         raise ValueError(
             f"{place}: pieces: expected a list of [text, kind, node], kind one of {', '.join(PIECES)}, and of reflections "
             "[text, kind, node, the node that it goes back to]"

@@ -109,25 +109,16 @@ class Tree:
             raise ValueError(f"{where}: step_format = {self.step_format!r}: expected one of {', '.join(FORMATS)}")
         if not self.nodes or self.nodes[ROOT].parent is not None:
             raise ValueError(f"{where}: node 0: expected the root, without a parent")
-        for index, node in enumerate(self.nodes[1:], start=1):
-            if node.parent is None or not 0 <= node.parent < index:
+        if self.generated_tokens < 0:
+            raise ValueError(f"{where}: generated_tokens = {self.generated_tokens}: expected 0 or more")
+        for index, node in enumerate(self.nodes):
+            if index and (node.parent is None or not 0 <= node.parent < index):
                 raise ValueError(f"{where}: node {index}: parent = {node.parent}: expected an index from 0 to {index - 1}")
-            if node.status not in STATUSES:
-                raise ValueError(f"{where}: node {index}: status = {node.status!r}: expected one of {', '.join(STATUSES)}")
-            if self.nodes[node.parent].leaf:
+            if node.parent is not None and self.nodes[node.parent].leaf:
                 raise ValueError(
                     f"{where}: node {index}: its parent {node.parent} states an answer: expected no steps after it"
                 )
-            if node.rating not in RATINGS:
-                raise ValueError(f"{where}: node {index}: rating = {node.rating!r}: expected 1, 0, -1 or null")
-            if len(node.tokens) != len(node.log_probs):
-                raise ValueError(f"{where}: node {index}: {len(node.tokens)} tokens, {len(node.log_probs)} log_probs")
-            if node.given is not None and not 0 <= node.given <= len(node.tokens):
-                raise ValueError(f"{where}: node {index}: given = {node.given}: expected 0 to {len(node.tokens)}, its tokens")
-            if node.key is not None and (len(node.key) != 2 or not all(0 <= word < 1 << 32 for word in node.key)):
-                raise ValueError(f"{where}: node {index}: key = {node.key!r}: expected two words of 32 bits")
-            if node.score is not None and not math.isfinite(node.score):
-                raise ValueError(f"{where}: node {index}: score = {node.score!r}: expected a number")
+            _check_node(node, f"{where}: node {index}")
 
     def children(self, index: int) -> list[int]:
         """Indices of a node's children, in the order in which they were sampled."""
@@ -155,6 +146,26 @@ class Tree:
         made = {"version": VERSION, **dataclasses.asdict(self)}
         made["nodes"] = [{name: value for name, value in node.items() if value or name != "meta"} for node in made["nodes"]]
         return made
+
+
+def _check_node(node: Node, where: str) -> None:
+    """Raises ValueError that begins with `where` for a value that a node cannot have."""
+    if node.status not in STATUSES:
+        raise ValueError(f"{where}: status = {node.status!r}: expected one of {', '.join(STATUSES)}")
+    if node.rating not in RATINGS:
+        raise ValueError(f"{where}: rating = {node.rating!r}: expected 1, 0, -1 or null")
+    if node.sibling < 0 or node.count < 1:
+        raise ValueError(f"{where}: sibling = {node.sibling}, count = {node.count}: expected 0 or more, and 1 or more")
+    if len(node.tokens) != len(node.log_probs):
+        raise ValueError(f"{where}: {len(node.tokens)} tokens, {len(node.log_probs)} log_probs")
+    if any(token < 0 for token in node.tokens):
+        raise ValueError(f"{where}: tokens holds {min(node.tokens)}: expected ids, 0 or more")
+    if node.given is not None and not 0 <= node.given <= len(node.tokens):
+        raise ValueError(f"{where}: given = {node.given}: expected 0 to {len(node.tokens)}, its tokens")
+    if node.key is not None and (len(node.key) != 2 or not all(0 <= word < 1 << 32 for word in node.key)):
+        raise ValueError(f"{where}: key = {node.key!r}: expected two words of 32 bits")
+    if node.score is not None and not math.isfinite(node.score):
+        raise ValueError(f"{where}: score = {node.score!r}: expected a number")
 
 
 def path_to(nodes: Sequence[Node], index: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -12,8 +13,12 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from jorney.batch.packing import pack
 from jorney.batch.solutions import encode_example, encode_solutions
 from jorney.domain.problem import Problem
+from jorney.rows.trl import encode_preference, encode_record
 from jorney.text.step_format import ABEL
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
+from jorney.thought.encode import encode_thought
+from jorney.thought.thought import Piece, Thought
+from jorney.train.objectives.prm import Prm
 
 BOS, EOS = "<|begin|>", "<|end|>"
 
@@ -79,3 +84,43 @@ def test_a_problem_without_solution_is_named(tokenizer):
     problems = [Problem("a", "so?", "12", "1. so"), Problem("b", "1?", "1")]
     with pytest.raises(ValueError, match=r"file.jsonl: the problem 'b' has no solution"):
         encode_solutions(tokenizer, ABEL, problems, "file.jsonl")
+
+
+LOST = "the tokenizer cannot hold '√' .U.221A., which training would lose"
+
+
+def lossy(tokenizer: Tokenizer) -> Tokenizer:
+    """It says that it has no token for a character, which it would drop."""
+    found = dataclasses.replace(tokenizer)
+    found._lost.add("√")
+    return found
+
+
+ROWS = [
+    {"text": "√2"},
+    {"prompt": "√2?", "completion": "2"},
+    {"prompt": "2?", "completion": "√2"},
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_rows_that_would_lose_text_are_refused(tokenizer, row):
+    with pytest.raises(ValueError, match=f"^f: line 3: {LOST}"):
+        encode_record(lossy(tokenizer), row, "f: line 3")
+    allowed = dataclasses.replace(lossy(tokenizer), lossy=True)
+    assert encode_record(allowed, row, "p") == encode_record(tokenizer, row, "p")
+
+
+def test_whatever_is_learned_from_is_looked_at(tokenizer):
+    found = lossy(tokenizer)
+    with pytest.raises(ValueError, match=f"^f: the problem 'a': {LOST}"):
+        encode_solutions(found, ABEL, [Problem("a", "√2?", "1", "1. so")], "f")
+    thought = Thought("a", "x?", "1", "shortcut", 0, (Piece("1. √2", "step"),))
+    with pytest.raises(ValueError, match=f"^the thought 'a': {LOST}"):
+        encode_thought(found, ABEL, thought, True)
+    with pytest.raises(ValueError, match=f"^f: line 1: {LOST}"):
+        encode_thought(found, ABEL, thought, True, "f: line 1")
+    with pytest.raises(ValueError, match=f"^p: {LOST}"):
+        encode_preference(found, {"prompt": "x", "chosen": "√2", "rejected": "2"}, "p")
+    with pytest.raises(ValueError, match=f"^p: {LOST}"):
+        Prm().encode(found, ABEL, {"question": "x", "steps": ["1. √2"], "labels": [1.0]}, "p")

@@ -197,14 +197,14 @@ def test_what_is_brought_home_is_what_was_made(laptop) -> None:
     made = jorney.load(str(results / "model"))
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(results / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(results / "model", trust_remote_code=False)
     assert tokenizer.encode("1. 3 * 4", add_special_tokens=False) == made.tokenizer.encode("1. 3 * 4")
     base = jorney.load()
     assert not np.allclose(jorney.logits(made, np.arange(1, 9)[None]), jorney.logits(base, np.arange(1, 9)[None]), atol=0.1)
-    config = transformers.AutoConfig.from_pretrained(results / "model")
+    config = transformers.AutoConfig.from_pretrained(results / "model", trust_remote_code=False)
     assert (config.hidden_size, config.num_hidden_layers) == (made.config.embed, made.config.layers)
     torch = pytest.importorskip("torch")
-    model = transformers.AutoModelForCausalLM.from_pretrained(results / "model", dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_pretrained(results / "model", dtype=torch.float32, trust_remote_code=False)
     tokens = np.arange(1, 65)[None]
     expected = model(torch.tensor(tokens)).logits.detach().numpy()
     np.testing.assert_allclose(jorney.logits(made, tokens), expected, atol=1e-3)

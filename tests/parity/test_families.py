@@ -159,7 +159,7 @@ def test_language_models(name: str, mesh1, tmp_path: pathlib.Path) -> None:
     # Back again.
     jorney.save(policy, tmp_path / "again", "float32")
     same_weights(folder, tmp_path / "again")
-    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "again", dtype=torch.float32)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "again", dtype=torch.float32, trust_remote_code=False)
     assert type(again) is type(model)
     assert difference(run(again, tokens), expected) <= 1e-5
 
@@ -177,7 +177,9 @@ def test_sequence_classifiers(name: str, labels: int, mesh1, tmp_path: pathlib.P
     assert difference(found[:, -1], expected) <= 1e-4
     jorney.save(policy, tmp_path / "again", "float32")
     same_weights(folder, tmp_path / "again")
-    again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "again", dtype=torch.float32)
+    again = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "again", dtype=torch.float32, trust_remote_code=False
+    )
     assert difference(run(again, tokens), expected) <= 1e-5
     with pytest.raises(ValueError, match="has the head 'linear': expected a language model"):
         jorney.generate(policy, PROMPTS)
@@ -195,7 +197,9 @@ def test_token_classifiers(name: str, labels: int, mesh1, tmp_path: pathlib.Path
     assert difference(jorney.logits(policy, tokens), expected) <= 1e-4
     jorney.save(policy, tmp_path / "again", "float32")
     same_weights(folder, tmp_path / "again")
-    again = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "again", dtype=torch.float32)
+    again = transformers.AutoModelForTokenClassification.from_pretrained(
+        tmp_path / "again", dtype=torch.float32, trust_remote_code=False
+    )
     assert difference(run(again, tokens), expected) <= 1e-5
 
 

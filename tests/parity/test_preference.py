@@ -66,7 +66,7 @@ def two(tiny, mesh1, policy, tmp_path_factory):
         folder = tmp_path_factory.mktemp("model")
         hf.save(folder, config, params, policy.tokenizer, np.float32)
         ours.append(jorney.load(str(folder), mesh=mesh1))
-        theirs.append(transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32))
+        theirs.append(transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False))
     return ours, theirs
 
 
@@ -121,7 +121,9 @@ def test_reward_model_with_hard_labels(tiny, mesh1, policy, tmp_path: pathlib.Pa
     params = parameters.init(config, jax.random.key(0))
     params["score"]["out_bias"] = params["score"]["out_bias"] + np.array([0.3, -0.2], np.float32)
     hf.save(tmp_path, config, params, policy.tokenizer, np.float32)
-    model = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    model = transformers.AutoModelForTokenClassification.from_pretrained(
+        tmp_path, dtype=torch.float32, trust_remote_code=False
+    ).eval()
     rng = np.random.default_rng(0)
     examples = []
     for length in (30, 12, 21):

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="parity with transformers needs torc
 def _transformers(folder: pathlib.Path):
     import transformers
 
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
 
 
 def _difference(policy: jorney.Policy, model, tokens: np.ndarray) -> float:
@@ -55,5 +55,5 @@ def test_saved_policy_loads_in_transformers(policy: jorney.Policy, tmp_path: pat
     tokens = np.random.default_rng(1).integers(0, 512, (2, 30))
     assert _difference(policy, _transformers(tmp_path), tokens) < 1e-4
     text = "1. 3 * 4 = 12 (left: 5, 9, 12)\n"
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path, trust_remote_code=False)
     assert tokenizer.encode(text) == policy.tokenizer.encode_prompt(text)

@@ -102,7 +102,7 @@ SETTINGS = {
 
 def _trainer(kind: str, models: tuple[Any, ...], rows: list[dict[str, str]], folder: pathlib.Path, **stated: Any) -> Any:
     config = getattr(trl, kind + "Config")(output_dir=str(folder), **SETTINGS, **stated)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED, trust_remote_code=False)
     extra = {"ref_model": models[1]} if len(models) > 1 else {}
     return getattr(trl, kind + "Trainer")(
         model=models[0], args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **extra

@@ -9,6 +9,7 @@ from places import ROOT
 
 from jorney.judge.labelled import Labelled
 from jorney.rows.labels import Reading, read_row
+from jorney.rows.sources import read_rows
 from jorney.text.step_format import ABEL
 
 HOW = Reading(ABEL)
@@ -60,6 +61,46 @@ ROW = prm800k(
 )
 
 
+@pytest.mark.parametrize(
+    ("process", "label", "values"),
+    [
+        ("Step 1: a ки\nStep 2: b ки", ["+", "-"], (1, 0)),
+        ("a\n\n\n\n\nb\n\n\n\n\n", ["-", "+"], (0, 1)),
+        ("a\n\n\n\n\nb", [1, 0], (1, 0)),
+        ("a ки b\n\nки", [True, False], (1, 0)),
+    ],
+)
+def test_openrs_rows(process, label, values) -> None:
+    ((question, steps, labels),) = read({"question": "q", "process": process, "label": label})
+    assert (question, labels) == ("q", values)
+    assert [step[-1] for step in steps] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"process": "a", "label": ["+"]}, "field 'process': expected steps that end in 'ки' or in five line breaks"),
+        ({"process": "a ки b ки", "label": ["+"]}, "field 'label': 1 of them: expected 2, one for each step of 'process'"),
+        ({"process": "a ки ки", "label": ["+", "+"]}, "field 'label': 2 of them"),
+        ({"process": "a ки", "label": ["?"]}, r"field 'label\[0\]': expected '\+' or '-', 1 or 0, got '\?'"),
+        ({"process": "a ки", "label": [None]}, r"field 'label\[0\]': expected '\+' or '-', 1 or 0, got None"),
+        ({"process": "a ки", "label": "+"}, "field 'label': expected a list, got '\\+'"),
+        ({"process": ["a ки"], "label": ["+"]}, "field 'process': expected a text, got"),
+    ],
+)
+def test_what_is_wrong_with_openrs_rows_is_named(row, error) -> None:
+    with pytest.raises(ValueError, match=f"^f: line 3: {error}"):
+        read({"question": "q", **row})
+
+
+def test_first_errors_of_csv_are_numbers(tmp_path) -> None:
+    """Their cells are texts."""
+    (tmp_path / "x.csv").write_text("input,steps,mistake_index\nq,\"['a', 'b']\",1\nq,\"['a', 'b']\",\n")
+    (tmp_path / "y.csv").write_text("problem,steps,label\nq,\"['a', 'b']\",-1\nq,\"['a', 'b']\",0\n")
+    found = [[read(row)[0][2] for _, row in read_rows(f"{tmp_path}/{name}.csv")] for name in "xy"]
+    assert found == [[(1, 0), (1, 1)], [(1, 1), (0, None)]]
+
+
 @pytest.mark.parametrize(("neutral", "value"), [("positive", 1), ("negative", 0), ("ignored", None)])
 def test_prm800k(neutral, value) -> None:
     """What was taken, then the others beside it, of which the last step alone is labelled."""
@@ -95,6 +136,25 @@ def test_what_is_wrong_is_named(row, error) -> None:
     with pytest.raises(ValueError, match="f: line 3: ") as caught:
         read(row)
     assert caught.match(error)
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"question": {"problem": 5}, "label": {"steps": []}}, "field 'question.problem': expected a text, got 5"),
+        ({"question": {}, "label": {"steps": []}}, "the field 'question.problem' is missing"),
+        ({"question": {"problem": "q"}, "label": {"steps": ""}}, "field 'label.steps': expected a list, got ''"),
+        (prm800k(([completion(5, 1)], 0, None)), r"field 'label.steps\[0\].completions\[0\].text': expected a text, got 5"),
+        (prm800k(([completion("a", 3)], 0, None)), r"completions\[0\].rating': expected 1, 0, -1 or null, got 3"),
+        (prm800k(([completion("a", 1)], 4, None)), r"field 'label.steps\[0\].chosen_completion': 4: expected 0 to 0, or null"),
+        (prm800k(([completion("a", 1)], True, None)), "chosen_completion': expected a whole number or null, got True"),
+        (prm800k(([completion("a", 1)], None, "b")), "human_completion': expected an object or null, got 'b'"),
+        (prm800k(([], None, {"text": None, "rating": 1})), "human_completion.text': expected a text, got None"),
+    ],
+)
+def test_fields_of_prm800k_of_other_kinds_are_named(row, error) -> None:
+    with pytest.raises(ValueError, match=f"^f: line 3: .*{error}"):
+        read(row)
 
 
 def test_neutral_is_checked() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jorney.domain.problem import Problem, hash_id
 from jorney.rows.problems import read_problems, write_problems
+from jorney.rows.readers.rules import RowRules
 from jorney.text.step_format import ABEL
 
 TEXT = st.text(min_size=1, max_size=40).filter(str.strip)
@@ -25,7 +26,7 @@ PROBLEM = st.builds(
     Problem,
     id=TEXT,
     question=TEXT,
-    answer=TEXT.filter(lambda text: "####" not in text),
+    answer=TEXT.filter(lambda text: "####" not in text and text.strip().lower() != "nan"),
     solution=st.none() | st.text(max_size=40),
     meta=st.dictionaries(st.text(max_size=8), VALUE, max_size=3),
 )
@@ -142,7 +143,7 @@ GOOD = '{"question": "a", "answer": "1", "id": "x"}\n\n'
             "field 'verifier': expected 'math' or 'countdown', got 'lean'",
         ),
         ('{"question": "b", "answer": "1", "verifier": "countdown"}', "field 'meta': expected 'numbers' and 'target'"),
-        ('{"question": "b", "answer": "1", "id": "x"}', "the id 'x' was already used by .*problems.jsonl: line 1"),
+        ('{"question": "b", "answer": "1", "id": "x"}', "field 'id': 'x' was already used by .*problems.jsonl: line 1"),
     ],
 )
 def test_what_is_wrong_with_a_line_is_named(tmp_path, line, error):
@@ -177,21 +178,11 @@ def test_a_folder_is_refused(tmp_path, name):
 @pytest.mark.parametrize("source", ["./no-such-file", "{tmp}/problems.txt", "{tmp}/nothing"])
 def test_a_path_that_is_no_known_kind_is_refused(tmp_path, source):
     write(tmp_path, GOOD, "problems.txt")
-    with pytest.raises(ValueError, match=r"expected a file that ends in \.jsonl, \.parquet or \.csv, or a hub id"):
+    with pytest.raises(ValueError, match=r"expected a file that ends in \.jsonl, \.parquet or \.csv .*, a hub id"):
         read_problems(source.format(tmp=tmp_path))
 
 
-@pytest.fixture
-def datasets_cache(tmp_path, monkeypatch) -> pathlib.Path:
-    """`datasets` keeps what it has converted; here, not in the home folder."""
-    import datasets
-
-    cache = tmp_path / "cache"
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
-    return cache
-
-
-def test_parquet(tmp_path, datasets_cache):
+def test_parquet(tmp_path):
     import pyarrow
     import pyarrow.parquet
 
@@ -202,19 +193,206 @@ def test_parquet(tmp_path, datasets_cache):
         Problem(hash_id("é 1"), "é 1", "7", meta={"level": 2}),
         Problem(hash_id("b"), "b", "1000", "1. 1,000\n#### 1000", meta={"level": None}),
     ]
-    assert sorted(os.listdir(tmp_path)) == ["cache", "problems.parquet"]
+    assert sorted(os.listdir(tmp_path)) == ["problems.parquet"]
 
 
-def test_csv(tmp_path, datasets_cache):
+def test_csv(tmp_path):
     file = write(tmp_path, 'id,question,answer\n7,"How, then?",12\n8,b,"1,200"\n9,who,\n', "problems.csv")
     assert read_problems(file, limit=2) == [Problem("7", "How, then?", "12"), Problem("8", "b", "1,200")]
     with pytest.raises(ValueError, match=f"{file}: row 2: field 'answer': expected a text that is not empty, got None"):
         read_problems(file)
 
 
-@pytest.mark.parametrize(("suffix", "content"), [("parquet", "garbage"), ("csv", 'question,answer\n"a,b\n'), ("csv", "")])
-def test_a_broken_file_is_named(tmp_path, datasets_cache, suffix, content):
+@pytest.mark.parametrize(
+    ("suffix", "content", "error"),
+    [
+        ("parquet", "garbage", "expected a parquet file, .*Parquet"),
+        ("csv", 'question,answer\n"a,b\n', "row 0: expected a row of CSV, unexpected end of data"),
+        ("csv", "", "holds nothing: expected a line of column names, and rows"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, suffix, content, error):
     file = write(tmp_path, content, f"problems.{suffix}")
-    with pytest.raises(ValueError, match=f"{file}: expected a {suffix} file, .*(Parquet|EOF|No columns)") as raised:
+    with pytest.raises(ValueError, match=f"{file}: {error}") as raised:
         read_problems(file)
     assert "\n" not in str(raised.value)
+
+
+def answers(file: str) -> list[str]:
+    return [problem.answer for problem in read_problems(file)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("007", "007"),
+        ("12345678901234567", "12345678901234567"),
+        ("0.5", "0.5"),
+        ("1.10", "1.10"),
+        ("1e5", "1e5"),
+        ("-inf", "-inf"),
+        ("NA", "NA"),
+        ("TRUE", "TRUE"),
+        ("2024-01-02", "2024-01-02"),
+    ],
+)
+def test_answers_of_csv_are_as_they_are_written(tmp_path, written, read):
+    assert answers(write(tmp_path, f"question,answer\na?,{written}\nb?,0.5\n", "x.csv")) == [read, "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        ("1.10", "1.10"),
+        ("12345678901234567890.5", "12345678901234567890.5"),
+        ("1E2", "1E2"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("1e999", "1e999"),
+    ],
+)
+def test_numbers_of_json_are_as_they_are_written(tmp_path, number, read):
+    assert answers(write(tmp_path, f'{{"question": "a?", "answer": {number}}}')) == [read]
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ("3+4=7\n#### 3, 4", "3, 4"),
+        ("x\n#### 1,2,3", "1,2,3"),
+        ("x\n#### 1,234,567", "1234567"),
+        ("x\n####\n7\n", "7"),
+        ("#### One\n3+4=7\n#### 7", "7"),
+        ("x\n#### $\\boxed{\\frac{1}{2}}$", "\\frac{1}{2}"),
+    ],
+)
+def test_what_stands_behind_the_mark_is_the_answer(tmp_path, answer, read):
+    assert answers(write(tmp_path, [{"question": "a?", "answer": answer}])) == [read]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ('"x\\n#### 7\\nSo she has 7."', "text follows the answer behind ####, 'So she has 7.': expected none"),
+        ('"x\\n####"', "nothing stands behind ####: expected an answer"),
+        ('"x\\n#### $."', "nothing stands behind ####: expected an answer"),
+        ('"x\\n#### NaN"', "expected an answer, got 'NaN'"),
+        ("Infinity", "or a number that is finite, got inf"),
+        ("-Infinity", "or a number that is finite, got -inf"),
+        ("NaN", "or a number that is finite, got nan"),
+        ('"nan"', "expected an answer, got 'nan'"),
+        ("[1, 2]", r"expected a text that is not empty, got \[1, 2\]"),
+        ('"\\ud835"', "holds half a character"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(tmp_path, answer, error):
+    file = write(tmp_path, GOOD + f'{{"question": "b", "answer": {answer}}}')
+    with pytest.raises(ValueError, match=f"{file}: line 3: field 'answer': .*{error}"):
+        read_problems(file)
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"question": 5, "answer": "1"}, "field 'question': expected a text that is not empty, got 5"),
+        ({"question": "a", "answer": "1", "id": [1]}, r"field 'id': expected a text or a whole number, got \[1\]"),
+        ({"question": "a", "answer": "1", "id": True}, "field 'id': expected a text or a whole number, got True"),
+        ({"question": "a", "answer": "1", "unique_id": 0.5}, "field 'unique_id': expected a text or a whole number, got 0.5"),
+        ({"question": "a", "answer": "1", "verifier": ["math"]}, "field 'verifier': expected 'math' or 'countdown'"),
+        ({"question": "a" * 1_000_001, "answer": "1"}, "field 'question': 1,000,001 characters: expected at most 1,000,000"),
+        ({"question": "a", "answer": "1", "solution": "a" * 2_000_000}, "field 'solution': 2,000,000 characters"),
+    ],
+)
+def test_fields_of_another_kind_are_refused(tmp_path, row, error):
+    file = write(tmp_path, [row])
+    with pytest.raises(ValueError, match=f"{file}: line 1: {error}") as raised:
+        read_problems(file)
+    assert len(str(raised.value)) < 400
+
+
+def test_math_as_it_was_published(tmp_path):
+    rows = [
+        {"problem": "a", "level": "Level 1", "type": "Algebra", "solution": "So $\\boxed{1}$, or $\\boxed{\\frac{1}{2}}$."},
+        {"problem": "b", "solution": "$\\fbox{x^{2}}$", "answer": None},
+    ]
+    found = read_problems(write(tmp_path, rows))
+    assert [(one.answer, one.solution) for one in found] == [
+        ("\\frac{1}{2}", rows[0]["solution"]),
+        ("x^{2}", rows[1]["solution"]),
+    ]
+    assert found[0].meta == {"level": "Level 1", "type": "Algebra"}
+    one = write(tmp_path, json.dumps(rows[0], indent=4), "one.json")
+    assert read_problems(one) == found[:1]
+    lacks = write(tmp_path, [{"problem": "a", "solution": "It is \\boxed{1"}], "lacks.jsonl")
+    with pytest.raises(ValueError, match="line 1: the field 'answer' is missing, and 'solution' holds no .*boxed"):
+        read_problems(lacks)
+
+
+def test_other_names_of_the_same_things(tmp_path):
+    rows = [
+        {"question": None, "problem": "a", "answer": "1"},
+        {"question": "b", "solution": ["So 2."], "final_answer": ["$2$"]},
+        {"problem": "c", "expected_answer": 3, "final_answer": None},
+        {"question": "d", "answer": "4", "final_answer": "kept"},
+    ]
+    found = read_problems(write(tmp_path, rows))
+    assert [(one.question, one.answer) for one in found] == [("a", "1"), ("b", "$2$"), ("c", "3"), ("d", "4")]
+    assert [one.meta for one in found] == [{}, {}, {"final_answer": None}, {"final_answer": "kept"}]
+    assert found[1].solution == "So 2."
+
+
+def test_questions_of_one_text_are_problems_of_their_own(tmp_path):
+    rows = [{"question": "a", "answer": answer} for answer in ("1", "2", "1")]
+    found = read_problems(write(tmp_path, rows))
+    assert [(one.id, one.answer) for one in found] == [
+        (hash_id("a"), "1"),
+        (f"{hash_id('a')}-2", "2"),
+        (f"{hash_id('a')}-3", "1"),
+    ]
+
+
+def test_bad_rows_are_passed_over_counted_and_told(tmp_path):
+    rows = '{"question": "a", "answer": "1"}\nno row\n{"question": "b"}\n[1]\n{"question": "c", "answer": "3"}\nbad\n'
+    file = write(tmp_path, rows)
+    told = f"{file}: 4 rows were passed over, the first for this: {file}: line 2: expected a JSON object"
+    with pytest.warns(UserWarning, match=re.escape(told)):
+        found = read_problems(file, rules=RowRules(bad_rows="skip"))
+    assert [one.question for one in found] == ["a", "c"]
+    with pytest.warns(UserWarning, match="3 rows were passed over"):  # the limit is of problems, not of rows
+        assert len(read_problems(file, 2, RowRules(bad_rows="skip"))) == 2
+    with pytest.raises(ValueError, match=f"{file}: line 2: "):
+        read_problems(file)
+    none = write(tmp_path, "no\nno\n", "none.jsonl")
+    with (
+        pytest.warns(UserWarning, match="2 rows were passed over"),
+        pytest.raises(ValueError, match=f"{none}: holds no problems"),
+    ):
+        read_problems(none, rules=RowRules(bad_rows="skip"))
+
+
+def test_columns_go_by_other_names(tmp_path):
+    file = write(tmp_path, [{"prompt": "a", "response": "1", "question": "other", "image": "x"}])
+    (problem,) = read_problems(file, rules=RowRules("question=prompt, answer=response,image="))
+    assert problem == Problem(hash_id("a"), "a", "1")
+    with pytest.raises(ValueError, match="line 1: the column 'text' of --columns is missing; there are prompt, response"):
+        read_problems(file, rules=RowRules("question=text"))
+
+
+def test_bad_rows_of_other_forms_end_nothing(tmp_path):
+    """What comes behind one that is passed over is read all the same."""
+    puzzles = write(tmp_path, "Rank,Puzzles\n1,1 2 3 4\n2,none\nx,1 2 3 4\n4,2 3 4 6\n", "24.csv")
+    with pytest.warns(UserWarning, match="2 rows were passed over, the first for this: .*row 1: field 'Puzzles'"):
+        found = read_problems(puzzles, rules=RowRules(bad_rows="skip"))
+    assert [one.meta["rank"] for one in found] == [1, 4]
+    with pytest.raises(ValueError, match="row 1: field 'Puzzles': expected numbers"):
+        read_problems(puzzles)
+    step = {"completions": [{"text": "So.\n\n# Answer\n\n1", "rating": 1}], "human_completion": None, "chosen_completion": 0}
+    label = {"steps": [step], "finish_reason": "solution"}
+    good = [{"question": {"problem": name, "ground_truth_answer": "1"}, "label": label} for name in "ab"]
+    bad = [
+        {"question": {"problem": 5, "ground_truth_answer": "1"}, "label": label},
+        {"question": {"problem": "c"}, "label": label},
+    ]
+    file = write(tmp_path, [good[0], *bad, good[1]], "prm800k.jsonl")
+    with pytest.warns(UserWarning, match="2 rows were passed over, the first for this: .*line 2: field 'question.problem'"):
+        found = read_problems(file, rules=RowRules(bad_rows="skip"))
+    assert [one.question for one in found] == ["a", "b"]

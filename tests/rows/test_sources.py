@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -48,16 +48,6 @@ def features():
 
 
 @pytest.fixture
-def datasets_cache(tmp_path, monkeypatch) -> pathlib.Path:
-    """`datasets` keeps what it has converted; here, not in the home folder."""
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def bucket() -> str:
     fsspec.register_implementation("gs", MemoryStore, clobber=True)
     return memory_root()
@@ -72,7 +62,7 @@ def parquet(members: list[dict]) -> bytes:
     return out.getvalue().to_pybytes()
 
 
-def test_every_kind_of_source_gives_the_same_rows(tmp_path, datasets_cache, monkeypatch) -> None:
+def test_every_kind_of_source_gives_the_same_rows(tmp_path, monkeypatch) -> None:
     lines = tmp_path / "rows.jsonl"
     storage.write_jsonl(lines, ROWS)
     (tmp_path / "rows.json").write_text(json.dumps(ROWS))
@@ -96,7 +86,7 @@ def test_every_kind_of_source_gives_the_same_rows(tmp_path, datasets_cache, monk
     assert [place for place, _ in read_rows("tfds:tiny")] == [f"tfds:tiny: row {n}" for n in (0, 1, 2)]
 
 
-def test_files_in_a_store(bucket, datasets_cache) -> None:
+def test_files_in_a_store(bucket) -> None:
     storage.write_jsonl(f"{bucket}/rows.jsonl", ROWS)
     storage.write_bytes(f"{bucket}/rows.parquet", parquet(ROWS))
     storage.write_bytes(f"{bucket}/rows.csv", b"prompt,completion\na,b\n")
@@ -104,13 +94,20 @@ def test_files_in_a_store(bucket, datasets_cache) -> None:
     assert rows(f"{bucket}/rows.csv") == [{"prompt": "a", "completion": "b"}]
     with pytest.raises(FileNotFoundError, match=f"{bucket}/no.parquet: no such file"):
         rows(f"{bucket}/no.parquet")
+    storage.write_bytes(f"{bucket}/more/a.jsonl.gz", gzip.compress(b'{"a": "1"}\n'))
+    storage.write_bytes(f"{bucket}/more/b.jsonl.gz", gzip.compress(b'{"a": "2"}\n'))
+    storage.write_bytes(f"{bucket}/list.json", b'\xef\xbb\xbf[{"a": "1"}, {"a": "2"}]')
+    both = [{"a": "1"}, {"a": "2"}]
+    assert rows(f"{bucket}/more") == rows(f"{bucket}/more/*.gz") == rows(f"{bucket}/list.json") == both
+    assert rows(f"{bucket}/more/[b].jsonl.gz") == both[1:]
 
 
 def test_a_hub_id_is_taken_apart(monkeypatch) -> None:
     import datasets
 
     asked: list[object] = []
-    monkeypatch.setattr(datasets, "load_dataset", lambda *names, split: asked.append((*names, split)) or ROWS)
+    hub = datasets.Dataset.from_list(ROWS)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *names, split: asked.append((*names, split)) or hub)
     assert rows("openai/gsm8k:main@test") == rows("trl-lib/Capybara") == ROWS
     assert asked == [("openai/gsm8k", "main", "test"), ("trl-lib/Capybara", None, "train")]
 
@@ -176,7 +173,7 @@ def test_tfds_is_read_without_tensorflow(tmp_path) -> None:
         # TFDS reads Parquet files whole, whatever part was asked for.
         ("tfds:tiny@train[:1]", "gives 3 examples of Parquet for 1: expected a whole split"),
         ("{tmp}/list.json", "row 1: expected a JSON object, got int"),
-        ("{tmp}/tiny", "a folder: expected a file that ends in .jsonl, .parquet or .csv, or a hub id, or tfds:NAME"),
+        ("{tmp}/tiny", "a folder: expected a file that ends in .jsonl, .parquet or .csv .*, a hub id, or tfds:NAME"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, monkeypatch, source, error) -> None:

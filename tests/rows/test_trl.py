@@ -126,6 +126,54 @@ def test_parts_begin_where_sampling_begins(tokenizer) -> None:
     assert encode_parts(tokenizer, ["Answer:\n", "1"]) == [[tokenizer.bos, *whole], tokenizer.encode("1")]
 
 
+def part(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+PARTS = [
+    [part("1 + 2 = ?")],
+    [part("1 + "), part("2 = ?")],
+    [part("1 + 2"), {"text": " = ?", "image": None}],
+    ["1 + 2 = ", "?"],
+]
+
+
+@pytest.mark.parametrize("content", PARTS)
+def test_contents_in_parts_are_one_text(tokenizer, content) -> None:
+    """A template that knows no parts would write the list itself."""
+    whole = {"messages": [ASK, REPLY]}
+    asked = {"role": "user", "content": content}
+    assert encode_record(tokenizer, {"messages": [asked, REPLY]}, "p") == encode_record(tokenizer, whole, "p")
+    pair = {"prompt": [ASK], "chosen": [REPLY], "rejected": [AGAIN]}
+    assert encode_preference(tokenizer, {**pair, "prompt": [asked]}, "p") == encode_preference(tokenizer, pair, "p")
+    split_reply = {"prompt": [ASK], "completion": [{"role": "assistant", "content": [part("1 + 2 "), part("= 3")]}]}
+    assert encode_record(tokenizer, split_reply, "p") == encode_record(tokenizer, {"prompt": [ASK], "completion": [REPLY]}, "p")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ([part("a"), {"type": "image", "image": "x.png"}], "part 1: expected one of text, .*, got 'image'"),
+        ([{"type": "image_url", "image_url": {"url": "x"}}], "part 0: expected one of text, .*, got 'image_url'"),
+        ([{"type": "input_audio"}, part("a")], "part 0: expected one of text, .*, got 'input_audio'"),
+        ([{"type": "text", "text": None}], "part 0: expected one of text, .*, got 'text'"),
+        ([["a"]], "part 0: expected one of text, .*, got 'list'"),
+        ({"type": "text", "text": "a"}, "expected a text, got {'type'"),
+        (5, "expected a text, got 5"),
+        (None, "expected a text, got None"),
+    ],
+)
+def test_contents_that_are_no_text_are_refused(tokenizer, content, error) -> None:
+    row = {"messages": [{"role": "user", "content": content}, REPLY]}
+    with pytest.raises(ValueError, match=rf"^f: line 3: field 'messages\[0\]': field 'content': {error}"):
+        encode_record(tokenizer, row, "f: line 3")
+
+
+def test_a_call_of_a_tool_needs_no_content(tokenizer) -> None:
+    called = {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "function": {"name": "f"}}]}
+    assert encode_record(tokenizer, {"messages": [ASK, called, said("tool", "3"), AGAIN]}, "p").bearing
+
+
 def test_pairs_of_texts(tokenizer) -> None:
     found = encode_preference(tokenizer, {"prompt": "1 + 2", "chosen": " = 3", "rejected": " = 4<|end|>"}, "p")
     assert found.prompt == (tokenizer.bos, *tokenizer.encode("1 + 2"))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 
 import pytest
 import tokenizers
@@ -13,10 +14,11 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_store import memory_root
+from places import ROOT
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from jorney import storage
-from jorney.text.tokenizer import PROBE, Tokenizer, load_tokenizer
+from jorney.text.tokenizer import CHARACTERS, PROBE, Tokenizer, load_tokenizer
 
 BOS, EOS, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 NAMED = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD}
@@ -133,6 +135,14 @@ def test_padding_falls_back_to_eos(tmp_path, stated, note):
     assert tokenizer.decode([*tokenizer.encode("So 12"), tokenizer.pad]) == "So 12"
 
 
+@pytest.mark.parametrize("name", ["pad_token", "unk_token"])
+def test_a_letter_that_a_folder_calls_its_pad_stays_a_letter(tmp_path, name):
+    tokenizer = load_tokenizer(str(write(tmp_path, **{**NAMED, name: "!"})))
+    assert tokenizer.decode(tokenizer.encode("So 12!")) == "So 12!"
+    assert tokenizer.lost("!") == ""
+    assert tokenizer.pad == (tokenizer.eos if name == "pad_token" else 2)
+
+
 def test_a_sound_tokenizer_needs_no_note(tokenizer):
     assert tokenizer.notes == ()
 
@@ -214,40 +224,55 @@ def test_without_a_template_there_is_no_chat(tokenizer):
         tokenizer.encode_chat(MESSAGES)
 
 
-@pytest.mark.parametrize("label", ["LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast"])
+@pytest.mark.parametrize("label", ["LlamaTokenizerFast", "LlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast", "No"])
 def test_a_wrong_label_does_no_harm(tmp_path, tokenizer, label):
-    # DeepSeekMath's folder is labelled LlamaTokenizerFast. transformers 5.23 sees through that itself; under the label
-    # GemmaTokenizer it still installs a pre-tokenizer that fails.
-    labelled = load_tokenizer(str(write(tmp_path, tokenizer_class=label, **NAMED)))
+    """DeepSeekMath's folder is labelled LlamaTokenizerFast, a class that drops every space."""
+    labelled = load_tokenizer(str(write(tmp_path, tokenizer_class=label, chat_template=TURNS, **NAMED)))
     assert labelled.encode(PROBE) == tokenizer.encode(PROBE)
-    assert (labelled.bos, labelled.eos, labelled.pad, len(labelled)) == (0, 1, 2, len(tokenizer))
+    assert (labelled.bos, labelled.eos, labelled.pad, len(labelled), labelled.notes) == (0, 1, 2, len(tokenizer), ())
+    assert labelled.encode_chat(MESSAGES) == tokenizer.encode_prompt("[system] Think.\n[user] So 12?\n[me]")
 
 
-@pytest.fixture
-def old_transformers(monkeypatch):
-    """AutoTokenizer as it was before transformers 5.23: it takes the label's word."""
-
-    def from_pretrained(folder: str, **_: object) -> object:
-        return transformers.LlamaTokenizer.from_pretrained(folder)
-
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
+CODE = "raise SystemExit('code of the folder is run')\n"
 
 
-def test_the_class_that_drops_spaces_is_replaced(tmp_path, tokenizer, old_transformers):
-    folder = str(write(tmp_path, tokenizer_class="LlamaTokenizerFast", **NAMED))
-    broken = transformers.AutoTokenizer.from_pretrained(folder)
-    assert broken.decode(broken.encode("So the answer is 12", add_special_tokens=False)) == "Sotheansweris12"
-    repaired = load_tokenizer(folder)
-    assert repaired.encode(PROBE) == tokenizer.encode(PROBE)
-    assert repaired.decode(repaired.encode(PROBE)) == PROBE
-    assert (repaired.bos, repaired.eos, repaired.pad) == (0, 1, 2)
-    assert repaired.notes == ("its class, LlamaTokenizer, reads it otherwise: tokenizer.json is used as it stands",)
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"auto_map": {"AutoTokenizer": [None, "own.Own"]}, "tokenizer_class": "Own"},
+        {"auto_map": {"AutoTokenizer": ["own.Own", None]}},
+        {"auto_map": "own.Own", "tokenizer_class": "Own"},
+        {"auto_map": {"AutoTokenizer": "someone/else--own.Own"}},
+    ],
+)
+@pytest.mark.parametrize(
+    "config", [{}, {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoTokenizer": "own.Own"}}]
+)
+def test_a_folders_own_code_is_neither_run_nor_asked_for(tmp_path, tokenizer, monkeypatch, stated, config):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asks"))
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: pytest.fail("downloads"))
+    folder = write(tmp_path, **NAMED, **stated)
+    for name in ("own.py", "tokenization_own.py", "__init__.py"):
+        (folder / name).write_text(CODE)
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load_tokenizer(str(folder)).encode(PROBE) == tokenizer.encode(PROBE)
 
 
-def test_a_repair_keeps_the_chat_template(tmp_path, tokenizer, old_transformers):
-    repaired = load_tokenizer(str(write(tmp_path, chat_template="{{ bos_token }}" + TURNS, **NAMED)))
-    assert repaired.notes
-    assert repaired.encode_chat(MESSAGES) == tokenizer.encode_prompt("[system] Think.\n[user] So 12?\n[me]")
+def test_nothing_that_is_loaded_may_run_code():
+    """Whatever else asks transformers for a class says that a folder's own code is not to run."""
+    asked = re.compile(r"\bAuto\w+\.from_pretrained\((?:[^()]|\([^()]*\))*\)")
+    files = [file for room in ("jorney", "tools", "tests", "configs") for file in sorted((ROOT / room).rglob("*.py"))]
+    calls = [(file.name, call[0]) for file in files for call in asked.finditer(file.read_text())]
+    assert len(calls) > 5
+    assert [call for call in calls if "trust_remote_code=False" not in call[1]] == []
+    assert not [file for file in files if "trust_remote_code" + "=True" in file.read_text()]
+
+
+def test_templates_reach_nothing_but_the_messages(tmp_path):
+    attack = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+    tokenizer = load_tokenizer(str(write(tmp_path, chat_template=attack, **NAMED)))
+    with pytest.raises(ValueError, match="chat template refuses the messages: access to attribute"):
+        tokenizer.encode_chat(MESSAGES)
 
 
 @pytest.mark.parametrize("label", ["PreTrainedTokenizerFast", "LlamaTokenizerFast", None])
@@ -263,10 +288,101 @@ def test_tokens_are_those_of_tokenizer_json(tmp_path, tokenizer, label):
     assert (found.bos, found.eos, found.pad, len(found)) == (0, 1, 2, len(tokenizer))
 
 
-def test_tokens_that_the_label_invents_are_not_taken_over(tmp_path, old_transformers):
+def test_tokens_that_the_label_invents_are_not_taken_over(tmp_path):
     # The class would make eos "</s>", with an id beyond the model's vocabulary.
     with pytest.raises(ValueError, match="states no eos_token"):
         load_tokenizer(str(write(tmp_path, tokenizer_class="LlamaTokenizerFast")))
+    with pytest.raises(
+        ValueError, match="states no eos_token: expected one in tokenizer_config.json, which tokenizer.json knows"
+    ):
+        load_tokenizer(str(write(tmp_path, eos_token="</s>")))
+
+
+def test_where_the_names_of_tokens_stand(tmp_path):
+    folder = write(tmp_path, eos_token={"content": EOS, "lstrip": False}, pad_token=None)
+    (folder / "special_tokens_map.json").write_text(
+        json.dumps({"bos_token": BOS, "eos_token": PAD, "pad_token": {"content": PAD}})
+    )
+    (folder / "config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": 0}))
+    found = load_tokenizer(str(folder))
+    assert (found.bos, found.eos, found.pad) == (0, 1, 2)
+    folder = write(tmp_path)
+    (folder / "special_tokens_map.json").unlink()
+    (folder / "config.json").write_text(json.dumps({"bos_token_id": 0, "eos_token_id": [1, 2], "pad_token_id": None}))
+    found = load_tokenizer(str(folder))
+    assert (found.bos, found.eos, found.pad) == (0, 1, 1)
+    # An id of config.json that is an ordinary letter names no token: text with it would be lost.
+    letter = found.encode("2")[0]
+    (folder / "config.json").write_text(json.dumps({"eos_token_id": 1, "pad_token_id": letter, "bos_token_id": 10**9}))
+    found = load_tokenizer(str(folder))
+    assert (found.bos, found.eos, found.pad, found.decode(found.encode("12"))) == (None, 1, 1, "12")
+
+
+def test_where_templates_stand(tmp_path):
+    folder = write(
+        tmp_path, chat_template=[{"name": "default", "template": TURNS}, {"name": "other", "template": "x"}], **NAMED
+    )
+    expected = load_tokenizer(str(folder)).encode_chat(MESSAGES)
+    (write(tmp_path, **NAMED) / "chat_template.json").write_text(json.dumps({"chat_template": TURNS}))
+    assert load_tokenizer(str(folder)).encode_chat(MESSAGES) == expected
+    write(tmp_path, chat_template="other", **NAMED)
+    (folder / "chat_template.jinja").write_bytes(b"\xef\xbb\xbf" + TURNS.encode())
+    assert load_tokenizer(str(folder)).encode_chat(MESSAGES) == expected
+
+
+def test_byte_order_marks_are_passed_over(tmp_path, tokenizer):
+    folder = write(tmp_path, **NAMED)
+    for file in folder.iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_tokenizer(str(folder)).encode(PROBE) == tokenizer.encode(PROBE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("tokenizer.json", b"", "tokenizer.json: expected a fast tokenizer: "),
+        ("tokenizer.json", b"[]", "tokenizer.json: expected a fast tokenizer: "),
+        ("tokenizer.json", b'{"version": "1.0"}', "tokenizer.json: expected a fast tokenizer: "),
+        ("tokenizer.json", b"\xff\xfe{}", "tokenizer.json: expected a fast tokenizer: "),
+        ("tokenizer_config.json", b"[]", "tokenizer_config.json: expected a JSON object"),
+        ("tokenizer_config.json", b"{", "tokenizer_config.json: line 1: expected JSON, "),
+        ("tokenizer_config.json", b"\xff", "tokenizer_config.json: expected JSON, "),
+        ("tokenizer_config.json", b'{"eos_token": 5}', "tokenizer_config.json: eos_token = 5: expected a text"),
+        ("tokenizer_config.json", b'{"eos_token": {"content": ["x"]}}', r"eos_token = \['x'\]: expected a text"),
+        ("tokenizer_config.json", b'{"chat_template": 5}', "tokenizer_config.json: chat_template = 5: expected a text"),
+        ("tokenizer_config.json", b'{"chat_template": [{"name": "x"}]}', "chat_template = .*: expected a text, or a list"),
+        ("special_tokens_map.json", b"5", "special_tokens_map.json: expected a JSON object"),
+        ("chat_template.jinja", b"\xff", "chat_template.jinja: expected text in UTF-8: "),
+        ("chat_template.json", b'{"chat_template": {}}', "chat_template.json: chat_template = {}: expected a text"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(tmp_path, name, content, error):
+    folder = write(tmp_path, **NAMED)
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{tmp_path}/.*{error}") as raised:
+        load_tokenizer(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+def test_files_that_never_end_are_not_read(tmp_path):
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        folder = write(tmp_path, **NAMED)
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        with pytest.raises(ValueError, match=f"{name}: a folder, a pipe or a device: expected a file"):
+            load_tokenizer(str(folder))
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{% if %}", "{{ 1 / 0 }}", "{{ messages[9]['content'] }}", "{{ messages | nothing }}", "{{ raise_exception('') }}"],
+)
+def test_a_template_that_fails_is_told_in_a_line(tmp_path, template):
+    tokenizer = load_tokenizer(str(write(tmp_path, chat_template=template, **NAMED)))
+    with pytest.raises(ValueError, match="^the tokenizer's chat template refuses the messages: .+") as raised:
+        tokenizer.encode_chat(MESSAGES)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("label", ["PreTrainedTokenizerFast", "LlamaTokenizerFast"])
@@ -301,3 +417,93 @@ def test_a_tokenizer_that_cannot_encode_is_refused(tmp_path):
 def test_a_folder_without_a_tokenizer(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path}/tokenizer.json: no such file"):
         load_tokenizer(str(tmp_path))
+
+
+def with_letters(folder: pathlib.Path, *more: tokenizers.AddedToken) -> pathlib.Path:
+    """As DeepSeekMath's is: letters that are no special tokens were added to a byte-level BPE, which takes them for bytes."""
+    file = write(folder, **NAMED) / "tokenizer.json"
+    made = tokenizers.Tokenizer.from_file(str(file))
+    letters = [tokenizers.AddedToken(letter, normalized=True, special=False) for letter in "øöúÿõ÷ûýÀùÁþü"]
+    made.add_tokens([*letters, *more])
+    made.save(str(file))
+    return folder
+
+
+@pytest.mark.parametrize("text", ["18 ÷ 3", "ü", "Àü÷÷ 12÷", "über ýþ\n1. öøúÿõûùÁ é 数", "So ÷<|end|>÷ 3"])
+def test_letters_that_were_added_come_back_as_they_are_written(tmp_path, text):
+    tokenizer = load_tokenizer(str(with_letters(tmp_path)))
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert "\ufffd" in tokenizer.backend.decode(ids)  # as the decoder has it
+    assert "".join(tokenizer.decode_each(ids)) == text.replace("é", "\ufffd\ufffd").replace("数", "\ufffd" * 3)
+    assert tokenizer.decode([tokenizer.bos, *ids, tokenizer.eos]) == text
+    # What is decoded as it grows, id by id, is a beginning of the whole, but for half a character.
+    for count in range(len(ids)):
+        assert text.startswith(tokenizer.decode(ids[:count]).rstrip("\ufffd"))
+    read, spans = tokenizer.encode_after_with_spans(text)
+    assert read == ids
+    assert spans[-1][1] == len(text)
+    assert tokenizer.notes == ()
+    assert tokenizer.lost(text) == ""
+
+
+def test_other_tokens_that_were_added_are_decoded_as_before(tmp_path, tokenizer):
+    more = [tokenizers.AddedToken("<think>", special=False), tokenizers.AddedToken(" two  words ", special=False)]
+    found = load_tokenizer(str(with_letters(tmp_path, *more)))
+    text = "So <think>12 two  words ü"
+    assert found.decode(found.encode(text)) == text
+    for plain in ("So the answer is 12", "é 数 😀", ""):
+        assert found.encode(plain) == tokenizer.encode(plain)
+        assert found.decode(found.encode(plain)) == plain
+
+
+def of_letters(folder: pathlib.Path, letters: str, normalizer: object = None, **unknown: str) -> Tokenizer:
+    """A tokenizer with a token for each of these letters and no bytes: all else is lost, or one unknown token."""
+    vocabulary = {token: number for number, token in enumerate([EOS, *unknown.values(), *dict.fromkeys(PROBE + letters)])}
+    made = tokenizers.Tokenizer(models.BPE(vocabulary, [], **unknown))
+    made.normalizer = normalizer
+    made.decoder = decoders.Fuse()
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": EOS, **unknown}))
+    return load_tokenizer(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("letters", "normalizer", "unknown", "text", "lost"),
+    [
+        ("é", None, {}, "é and √2 and 数 and √", "√数"),
+        ("", None, {"unk_token": "<unk>"}, "²x≤y", "²y≤"),
+        ("²2", normalizers.NFKC(), {}, "x² is x^2", "²"),
+        ("éE", normalizers.Lowercase(), {}, "", None),
+        ("é数√²", None, {}, "é数√²", ""),
+    ],
+)
+def test_characters_that_no_token_holds_are_told(tmp_path, letters, normalizer, unknown, text, lost):
+    if lost is None:
+        with pytest.raises(ValueError, match="encode and decode turn"):
+            of_letters(tmp_path, letters, normalizer, **unknown)
+        return
+    tokenizer = of_letters(tmp_path, letters, normalizer, **unknown)
+    assert sorted(tokenizer.lost(text)) == sorted(lost)
+    assert sorted(tokenizer.lost(text * 2)) == sorted(lost)  # known by now
+    assert tokenizer.notes[-1].startswith("no token holds ")
+    held = tokenizer.lost(CHARACTERS)
+    assert tokenizer.notes[-1] == f"no token holds {held[:16]} and {len(held) - 16} more: they are lost"
+
+
+def test_half_a_character_is_lost(tokenizer):
+    assert tokenizer.lost("a\ud835b") == "\ud835"
+    assert tokenizer.lost(CHARACTERS) == ""
+
+
+def test_text_that_would_be_lost_is_refused(tmp_path):
+    tokenizer = of_letters(tmp_path, "é")
+    nested = [{"é": ["é", "2²"]}]
+    tokenizer.expect_held("é 12", "p")
+    expected = r"^f: line 3: the tokenizer cannot hold '²' \(U\+00B2\), which training would lose: expected a text without"
+    for value in ("2²", nested, ("é", "²")):
+        with pytest.raises(ValueError, match=expected):
+            tokenizer.expect_held(value, "f: line 3")
+        dataclasses.replace(tokenizer, lossy=True).expect_held(value, "p")
+    with pytest.raises(ValueError, match=r"cannot hold '数' .*, '学' .*, \.\.\., which"):
+        tokenizer.expect_held("数学√≤≥≠", "p")

@@ -79,6 +79,11 @@ def test_rows_of_earlier_versions_are_read() -> None:
         ({"turns": ["question"]}, "turns: expected a list of"),
         ({"leaf": "2"}, "leaf = '2': expected a whole number"),
         ({"question": None}, "question = None: expected a text"),
+        ({"leaf": -1}, "leaf = -1: expected a whole number, 0 or more"),
+        ({"leaf": True}, "leaf = True: expected a whole number"),
+        ({"refiner": 5}, "refiner = 5: expected a text"),
+        ({"note": None}, "note = None: expected a text"),
+        ({"pieces": []}, "pieces: expected a list of"),
     ],
 )
 def test_wrong_rows(change, message) -> None:

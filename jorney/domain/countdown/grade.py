@@ -26,7 +26,7 @@ def start(problem: Problem) -> tuple[Numbers, int]:
 
 def is_whole(value: object) -> bool:
     """Whether a value is a whole number, 12.0 being one: tables of numbers have no others."""
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
 
 
 def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:

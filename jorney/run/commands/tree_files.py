@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from jorney import storage
 from jorney.domain.grading import Grader
 from jorney.progress import Progress
+from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
-from jorney.rows.sources import Row, read_rows
+from jorney.rows.sources import Row, files_of, read_rows
 from jorney.rows.tree_rows import Answers
 from jorney.run.command import Command
 from jorney.text.step_format import FORMATS
@@ -64,6 +65,9 @@ class ImportTreesCommand(FilesCommand):
       output: .jsonl file for the trees, local or gs://.
       step_format: how steps are written in the trees; "" for the format's own choice.
       grading_seconds: how long the grading of one stated answer may take.
+      columns: other names for the rows' columns, as question=prompt; NAME= leaves a column out.
+      bad_rows: what becomes of rows that cannot be read: "error", or "skip", which passes them over, counts them and tells the
+        first.
     """
 
     command: ClassVar[str] = "trees import"
@@ -72,25 +76,35 @@ class ImportTreesCommand(FilesCommand):
     output: str = ""
     step_format: str = ""
     grading_seconds: float = 5.0
+    columns: str = ""
+    bad_rows: str = ERROR
 
     def __post_init__(self) -> None:
+        RowRules(self.columns, self.bad_rows)
         _expect_one_of("format", self.format, IMPORTERS)
         _expect_one_of("step_format", self.step_format, ("", *FORMATS))
         _expect_jsonl(self.output)
 
     def execute(self) -> None:
         """Writes the trees of the files' rows."""
-        _expect_both(self.format, self.output)
+        _expect_both(self.format, self.output, self.files)
         progress, importer = Progress(), IMPORTERS[self.format]
         step_format = FORMATS[self.step_format or importer.step_format]
+
+        def trees(answers: Answers) -> Iterator[Row]:
+            for file in self.files:
+                rules = RowRules(self.columns, self.bad_rows)
+                for place, row in _counted(file, *_rows(file, rules), progress):
+                    try:
+                        tree = importer.tree_of(row, place, step_format, answers).to_json()
+                    except ValueError as error:
+                        rules.pass_over(error)
+                    else:
+                        yield tree
+                rules.tell(file)
+
         with Grader(self.grading_seconds) as grader:
-            answers = Answers(grader)
-            trees = (
-                importer.tree_of(row, place, step_format, answers).to_json()
-                for file in self.files
-                for place, row in _counted(file, *_rows(file), progress)
-            )
-            count = _write(self.output, trees)
+            count = _write(self.output, trees(Answers(grader)))
         progress.say(f"{self.output}: {count:,} trees")
 
 
@@ -121,7 +135,7 @@ class ExportTreesCommand(FilesCommand):
 
     def execute(self) -> None:
         """Writes the rows of the files' trees."""
-        _expect_both(self.format, self.output)
+        _expect_both(self.format, self.output, self.files)
         progress = Progress()
 
         def rows() -> Iterator[dict[str, Any]]:
@@ -178,10 +192,13 @@ def _expect_jsonl(output: str) -> None:
         raise ValueError(f"output = {output!r}: expected a file that ends in .jsonl")
 
 
-def _expect_both(format_: str, output: str) -> None:
+def _expect_both(format_: str, output: str, files: Sequence[str]) -> None:
     for name, value in (("format", format_), ("output", output)):
         if not value:
             raise ValueError(f"{name}: expected --{name}")
+    for file in files:
+        if any(storage.is_same(output, one) for one in _parts(file) or files_of(file)):
+            raise ValueError(f"output = {output!r}: is read itself, as {file}: expected another file")
 
 
 def stats(files: Sequence[str], progress: Progress) -> dict[str, Any]:
@@ -216,34 +233,32 @@ def _shown(value: Any) -> str:
 
 
 def _trees(source: str, progress: Progress) -> Iterator[Tree]:
-    """The trees of a .jsonl file, or of the folder that `jorney expand` wrote, one after another."""
-    where = storage.follow(source)
-    if source.endswith(".jsonl"):
-        files = [source]
-    elif (where / "parts").exists():
-        files = sorted(os.fspath(part) for part in (where / "parts").glob("*.jsonl"))
-    else:
-        raise FileNotFoundError(
-            f"{source}: no such file: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)"
-        )
-    for file in files:
-        rows = ((f"{file}: line {number}", row) for number, row in storage.read_jsonl(file))
-        for place, row in _counted(file, rows, _lines(file), progress):
+    """The trees of a file (as `read_rows` takes it), or of the folder that `jorney expand` wrote, one after another."""
+    for file in _parts(source) or files_of(source):
+        if not storage.follow(file).exists():
+            raise FileNotFoundError(
+                f"{file}: no such file: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)"
+            )
+        for place, row in _counted(file, *_rows(file), progress):
             yield from_json(row, place)
 
 
-def _rows(source: str) -> tuple[Iterator[tuple[str, Row]], int]:
+def _parts(source: str) -> list[str]:
+    """The files of trees in a folder that `jorney expand` wrote; none where it is another source."""
+    return sorted(os.fspath(part) for part in (storage.follow(source) / "parts").glob("*.jsonl"))
+
+
+def _rows(source: str, rules: RowRules | None = None) -> tuple[Iterator[tuple[str, Row]], int]:
     """(place, row) pairs of a source, and how many there are. JSON lines are streamed, other files are read first."""
     if source.endswith(".jsonl"):
-        return read_rows(source), _lines(source)
-    rows = list(read_rows(source))
+        return read_rows(source, rules), _lines(source)
+    rows = list(read_rows(source, rules))
     return iter(rows), len(rows)
 
 
 def _lines(file: str) -> int:
     where = storage.follow(file)
-    if not where.exists():
-        raise FileNotFoundError(f"{file}: no such file")
+    storage.expect_file(where, file)
     with where.open("rb") as opened:
         blocks: Callable[[], bytes] = lambda: opened.read(_BLOCK)  # noqa: E731
         return sum(block.count(b"\n") for block in iter(blocks, b""))

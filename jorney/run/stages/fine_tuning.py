@@ -17,7 +17,7 @@ from jorney.machine.plan.planner import Planner
 from jorney.policy import save
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
-from jorney.run.stage import StageCommand
+from jorney.run.stage import RowsCommand
 from jorney.run.workspace import TRAINING, Workspace
 from jorney.text.tokenizer import Tokenizer
 from jorney.train import training
@@ -29,10 +29,12 @@ MakeExamples = Callable[[Tokenizer], Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainCommand(StageCommand):
+class TrainCommand(RowsCommand):
     """What commands take whose training several processes can share: each starts the same command.
 
     Attributes:
+      special_tokens: whether special tokens that are written in the data are tokens; else they are text.
+      lossy: whether data may be learned from that hold characters which no token of the model holds.
       distributed: how the processes find each other. Sampling is not shared: every host does its own.
     """
 
@@ -40,6 +42,8 @@ class TrainCommand(StageCommand):
     # What hosts may each have a copy of, under its own name: its content is compared when it is read.
     own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "held_out_data", "output")
 
+    special_tokens: bool = False
+    lossy: bool = False
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
 
     def execute(self) -> None:
@@ -52,6 +56,15 @@ class TrainCommand(StageCommand):
         fields = json.loads(to_json(self))
         return {"command": self.command, **{name: value for name, value in fields.items() if name not in self.own}}
 
+    def allowed(self, make: MakeExamples) -> MakeExamples:
+        """Examples that are made as these settings allow it."""
+        return lambda tokenizer: make(dataclasses.replace(tokenizer, special_tokens=self.special_tokens, lossy=self.lossy))
+
+    @property
+    def taken(self) -> list[str]:
+        """What a key holds of these settings: special tokens, where they are tokens. `lossy` refuses or changes nothing."""
+        return ["special tokens"] if self.special_tokens else []
+
 
 @dataclasses.dataclass(frozen=True)
 class SftCommand(TrainCommand):
@@ -60,8 +73,8 @@ class SftCommand(TrainCommand):
     Attributes:
       data: "countdown", a .jsonl, .parquet or .csv file (local or gs://), a hub id (NAME[:CONFIGURATION][@SPLIT]) or tfds:NAME.
         Its rows are told apart by the first one's columns: prompt and completion (the completion bears loss), messages (the
-        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), or pieces (thoughts
-        of `jorney derive`).
+        assistant's turns bear loss), text (all of it does), question and answer (problems with solutions), pieces (thoughts of
+        `jorney derive`), conversations (ShareGPT's chats), or instruction and output (Alpaca's).
       limit: how many rows; None takes all.
       too_long: what becomes of examples that are longer than a row: "error", "drop", or "truncate", which keeps the beginning.
       excursion_loss: whether the excursions of journeys bear loss.
@@ -88,11 +101,11 @@ class SftCommand(TrainCommand):
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if domains.drawing(self.data):
-            found = inputs.solutions(self.read(self.data, self.limit), space.format, self.data)
+            found = inputs.solutions(self.read(self.data, self.limit), space.format, self.data, self.rules)
         else:
-            found = inputs.read_examples(self.data, self.limit, space.format, self.excursion_loss)
-        make = inputs.fitting(found, self.sft.row_length, self.too_long, self.data)
-        reads = [found.key, self.excursion_loss, self.too_long]
+            found = inputs.read_examples(self.data, self.limit, space.format, self.excursion_loss, self.rules)
+        make = self.allowed(inputs.fitting(found, self.sft.row_length, self.too_long, self.data))
+        reads = [found.key, self.excursion_loss, self.too_long, *self.taken]
         return [plan_training(space, "sft", model, make, reads, self.sft, self.data)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
@@ -119,8 +132,11 @@ class ObjectiveCommand(TrainCommand):
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         encode = objective_of(self.training).encode
-        found = inputs.read_encoded(self.data, self.limit, lambda *given: encode(given[0], space.format, *given[1:]))
-        return [plan_training(space, self.training.name, model, found.make, [found.key], self.training, self.data)]
+        found = inputs.read_encoded(
+            self.data, self.limit, lambda *given: encode(given[0], space.format, *given[1:]), self.rules
+        )
+        make, reads = self.allowed(found.make), [found.key, *self.taken]
+        return [plan_training(space, self.training.name, model, make, reads, self.training, self.data)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return [planner.step(self.training.name, self.training, planner.mesh(self.mesh))]

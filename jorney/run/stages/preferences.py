@@ -42,8 +42,9 @@ class DpoCommand(TrainCommand, ProblemsCommand):
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if self.data:
-            given = inputs.read_pairs(self.data, self.data_limit)
-            return [plan_training(space, "dpo", model, given.make, given.key, self.dpo, f"the pairs of {self.data}")]
+            given = inputs.read_pairs(self.data, self.data_limit, self.rules)
+            make, key = self.allowed(given.make), [given.key, *self.taken] if self.taken else given.key
+            return [plan_training(space, "dpo", model, make, key, self.dpo, f"the pairs of {self.data}")]
         if self.distributed.coordinator:
             raise ValueError(
                 "distributed.coordinator: expected data, pairs that `jorney pairs` sampled before: training is shared by "

@@ -118,7 +118,8 @@ def labelled_example(
     tokenizer: Tokenizer, step_format: StepFormat, question: str, steps: Sequence[str], labels: Sequence[float | None]
 ) -> Example:
     """A whole solution with a label, 0 to 1, for each of its steps; None where nothing is known of a step."""
-    ids, ends = encode_steps(tokenizer, step_format, question, steps, goes_on=False)
+    closed = [*steps[:-1], *(tokenizer.without_end(step) for step in steps[-1:])]
+    ids, ends = encode_steps(tokenizer, step_format, question, closed, goes_on=False)
     known = tuple((end, label) for end, label in zip(ends, labels, strict=True) if label is not None)
     return Example((*ids, tokenizer.eos), prompt=len(step_format.encode(tokenizer, question)), labels=known)
 
@@ -167,6 +168,7 @@ class Prm(PackedObjective[PrmConfig]):
         return as_reward_model(policy, seed)
 
     def encode(self, tokenizer: Tokenizer, step_format: StepFormat, row: Mapping[str, Any], place: str) -> Example:
+        tokenizer.expect_held((row["question"], row["steps"]), place)
         return labelled_example(tokenizer, step_format, row["question"], row["steps"], row["labels"])
 
     def layout(self, config: PrmConfig, examples: Sequence[Example], multiple: int = 1) -> RowArrays:

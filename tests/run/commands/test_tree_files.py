@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import pathlib
 import shutil
 
 import pytest
@@ -188,6 +190,47 @@ def test_wrong_commands(tmp_path, monkeypatch, capsys, arguments, message) -> No
     assert code == 2
     assert message in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["import", "--format", "stepwise"], ["export", "--format", "openr"]])
+@pytest.mark.parametrize("kind", ["itself", "link", "folder", "pattern", "dots"])
+def test_no_file_is_read_and_replaced(tmp_path, capsys, command, kind) -> None:
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "x.jsonl"
+    file.write_text('{"prompt": "q", "completions": ["a"], "labels": [true]}\n')
+    (tmp_path / "link.jsonl").symlink_to(file)
+    names = {"itself": file, "link": tmp_path / "link.jsonl", "folder": file.parent, "pattern": file.parent / "*.jsonl"}
+    given = str(names.get(kind, f"{tmp_path}/in/../in/x.jsonl"))
+    before = file.read_text()
+    code, said = run(capsys, command[0], given, *command[1:], "--output", str(file))
+    assert code == 2
+    assert f"output = '{file}': is read itself, as {given}: expected another file" in said
+    assert file.read_text() == before
+
+
+@pytest.mark.filterwarnings("default")
+def test_bad_rows_of_an_import_are_passed_over(tmp_path, capsys) -> None:
+    rows = ['{"q": "q", "completions": ["a"], "labels": [true]}', "no row", '{"q": "q", "completions": [1], "labels": [true]}']
+    (tmp_path / "x.jsonl").write_text("\n".join([*rows, rows[0]]) + "\n")
+    command = ["import", str(tmp_path / "x.jsonl"), "--format", "stepwise", "--output", str(tmp_path / "out.jsonl")]
+    code, said = run(capsys, *command, "--columns", "prompt=q")
+    assert (code, "x.jsonl: line 2: expected a JSON object" in said, (tmp_path / "out.jsonl").exists()) == (2, True, False)
+    code, said = run(capsys, *command, "--columns", "prompt=q", "--bad-rows", "skip")
+    assert code == 0
+    assert "x.jsonl: 2 rows were passed over, the first for this: " in said
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+    code, said = run(capsys, *command, "--bad-rows", "drop")
+    assert (code, "bad_rows = 'drop': expected one of error, skip" in said) == (2, True)
+
+
+def test_trees_in_other_files(trees, tmp_path, capsys) -> None:
+    content = pathlib.Path(trees).read_bytes()
+    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "t.ndjson").write_bytes(content)
+    expected = run(capsys, "stats", trees, "--json")
+    for name in ("t.jsonl.gz", "t.ndjson", "*.ndjson"):
+        code, said = run(capsys, "stats", f"{tmp_path}/{name}", "--json")
+        assert (code, json.loads(said)) == (expected[0], json.loads(expected[1]))
 
 
 def test_the_schema_describes_what_is_written(capsys) -> None:

@@ -239,7 +239,7 @@ GOOD = json.dumps(THOUGHTS[0].to_json()) + "\n"
         (["thoughts", "score", "--by", "luck", "--thoughts"], GOOD, "by = 'luck': expected one of measured, model"),
         (["analyse"], GOOD + '{"id": "x"}\n', "bad.jsonl: line 2: the fields are id"),
         (["analyse"], "", "bad.jsonl: holds no rows: expected at least one"),
-        (["analyse", "{folder}"], GOOD, "a folder: expected a file, or the folder that `jorney evaluate` wrote"),
+        (["analyse", "{folder}"], GOOD, ", or the folder that `jorney evaluate` wrote (OUTPUT/evaluate)"),
         (["analyse", "--figure", "x.jpg", "--files"], GOOD, "figure = 'x.jpg': expected a file that ends in .svg"),
     ],
 )

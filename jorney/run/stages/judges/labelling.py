@@ -51,7 +51,7 @@ class PrmLabelCommand(SampledCommand):
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if not self.data:
             return [plan_rollouts(space, model, self.read_problems(), self.rollouts, share=self.share)]
-        given = inputs.read_solutions(self.data, self.data_limit, Reading(space.format))
+        given = inputs.read_solutions(self.data, self.data_limit, Reading(space.format), self.rules)
         return [plan_rollouts(space, model, [problem for problem, _ in given], self.rollouts, given, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:

@@ -83,7 +83,7 @@ class PrmCommand(TrainCommand, ProblemsCommand):
         how = Reading(space.format, self.neutral)
         held_out = self._read_held_out(how)
         if self.data:
-            rows = inputs.read_labelled(self.data, self.data_limit, how)
+            rows = inputs.read_labelled(self.data, self.data_limit, how, self.rules)
             key = digest(rows)
             return [plan_prm(space, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
         problems = self.read_problems()
@@ -94,12 +94,12 @@ class PrmCommand(TrainCommand, ProblemsCommand):
     def _read_held_out(self, how: Reading) -> HeldOut | None:
         """What the reward model is measured on; nothing where several processes would have to sample it."""
         if self.held_out_data:
-            return inputs.read_labelled(self.held_out_data, self.held_out_limit, how)
+            return inputs.read_labelled(self.held_out_data, self.held_out_limit, how, self.rules)
         if self.distributed.coordinator:
             return None
         if domain := domains.drawing(self.held_out):
             return domain.draw("tuning", self.held_out_limit or 100, self.seed)
-        return read_problems(self.held_out, self.held_out_limit)
+        return read_problems(self.held_out, self.held_out_limit, self.rules)
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         sampled = [] if self.data else planner.rollouts(self.rollouts, planner.sampling_mesh(self.mesh))

@@ -9,7 +9,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
-from jorney.rows.sources import TFDS, read_rows
+from jorney.rows.sources import TFDS, files_of, read_rows
 from jorney.run.identity import source_digest
 
 JOURNEYS = "runs/derive/thoughts/journey.jsonl"  # what `jorney derive` writes by default
@@ -29,12 +29,16 @@ def rows_of(source: str) -> Iterator[tuple[str, Row]]:
 
 
 def _files(source: str) -> list[str]:
-    if source.startswith(TFDS) or not (where := storage.follow(source)).is_dir():
-        return [source]
+    where = storage.follow(source)
+    if source.startswith(TFDS) or not where.is_dir():
+        return files_of(source)
     folder = next((one for one in (where / "parts", where / "evaluate" / "parts") if one.exists()), None)
-    if folder is None:
-        raise ValueError(f"{source}: a folder: expected a file, or the folder that `jorney evaluate` wrote (OUTPUT/evaluate)")
-    return [os.fspath(part) for part in sorted(folder.glob("*.jsonl"))]
+    if folder is not None:
+        return [os.fspath(part) for part in sorted(folder.glob("*.jsonl"))]
+    try:
+        return files_of(source)
+    except ValueError as error:
+        raise ValueError(f"{error}, or the folder that `jorney evaluate` wrote (OUTPUT/evaluate)") from None
 
 
 def count_rows(source: str) -> int:
@@ -42,6 +46,7 @@ def count_rows(source: str) -> int:
     total = 0
     for file in _files(source):
         if file.endswith(".jsonl") and (where := storage.follow(file)).exists():
+            storage.expect_file(where, file)
             with where.open("rb") as lines:
                 total += sum(1 for line in lines if line.strip())
         else:

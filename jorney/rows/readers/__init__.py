@@ -1,0 +1,1 @@
+"""What reads rows of each kind of source: files of text, Arrow's tables, what TensorFlow Datasets prepared."""
