@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from jorney import distributed, storage
-from jorney.convert import config_json, safetensors, torch_bin
+from jorney.convert import config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source
 from jorney.model import params as parameters
@@ -31,8 +31,6 @@ SHARD_BYTES = 5_000_000_000
 
 # The head of ReasonEval, as its authors' program calls it.
 _RENAMED = {"score_head.weight": "score.weight", "score_head.bias": "score.bias"}
-# Buffers that old checkpoints carry along and that are computed here.
-_COMPUTED = re.compile(r"\.rotary_emb\.inv_freq$|\.attn\.bias$|\.masked_bias$")
 
 
 def weight_files(folder: storage.PathLike) -> list[str]:
@@ -87,40 +85,59 @@ def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, parameters.Para
 def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: storage.PathLike) -> None:
     """Raises one ValueError that lists every missing, unknown, doubled and mis-shaped tensor."""
     expected = {name: row for name, row, _ in expected_tensors(config)}
-    # Some writers repeat a tied head, and those of reward models keep the trunk's own.
-    unused = {"lm_head.weight"} - expected.keys()
     names: dict[str, str] = {}
     faults = []
-    for name, tensor in found:
+    tied = {redundant.HEAD: expected[redundant.EMBEDDING]} if config.tie_embeddings else {}  # may be repeated, in its shape
+    for name, tensor in redundant.by_role(config, found):
+        row = expected.get(name, tied.get(name))
         if name in names:
             faults.append(f"{name}: stands twice, in {names[name]} and in {tensor.file}")
-        elif name not in expected:
-            if name not in unused and not _COMPUTED.search(name):
+        elif row is None:
+            if not redundant.dropped(config, name):
                 faults.append(f"{name}: unknown to this architecture")
-        elif tensor.shape != expected[name].stored:
-            faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(expected[name].stored)}")
+        elif tensor.shape != row.stored:
+            faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(row.stored)}")
         names[name] = tensor.file
     faults += [f"{name}: missing" for name in expected if name not in names]
     if faults:
         raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(sorted(faults)))
 
 
+def as_stored(folder: storage.PathLike, config: ModelConfig) -> ModelConfig:
+    """The architecture that config.json states, as the weights have it: not tied where the head has values of its own.
+
+    All processes of a mesh call it; process 0 reads.
+
+    Warns:
+      it is not tied, though config.json says so.
+    """
+    if not config.tie_embeddings:
+        return config
+    told = distributed.from_main(lambda: redundant.own_head(config, stored_tensors(folder)), f"the head of {folder}")
+    if told and distributed.is_main():
+        warnings.warn(told, stacklevel=3)
+    return redundant.untied(config) if told else config
+
+
 def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parameters.Params, dtype: Any) -> parameters.Params:
     """Reads a folder's weights into the training tree, the processes of the mesh sharing the bytes between them.
 
     Args:
+      config: as the weights have it (`as_stored`).
       shardings: the training tree's shardings (`model.params.param_shardings`).
       dtype: of the parameters; converted while reading.
 
     Warns:
-      a tensor holds weights that are not finite.
+      a tensor holds weights that are not finite, or too large for `dtype`; rotary frequencies are not config.json's.
 
     Raises:
       FileNotFoundError, ValueError: name the file and the tensors.
     """
     found = stored_tensors(folder)
     check(config, found, folder)
-    stored = dict(found)
+    if distributed.is_main() and (told := redundant.other_frequencies(config, found)):
+        warnings.warn(told, stacklevel=2)
+    stored = dict(redundant.by_role(config, found))
     where = dict(parameters.flatten(shardings))
     flat = {}
     with Loader(dtype, sum(tensor.dtype.itemsize * math.prod(tensor.shape) for _, tensor in found)) as loader:
