@@ -14,12 +14,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, storage
 from jorney.convert import config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
-from jorney.convert.streaming import Loader, Source
+from jorney.convert.streaming import Loader, Source, overflow
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 
@@ -168,8 +170,12 @@ def save(
       generation: what generation_config.json states beside the tokens' ids.
       shard_bytes: more than these go into several files and an index.
       on_bytes: called with the bytes of each tensor written.
+
+    Raises:
+      ValueError: weights are too large for `dtype`; nothing is written.
     """
     dtype = np.dtype(dtype)
+    _check_holds(dtype, params, folder)
     root = storage.path(folder)
     leaves = dict(parameters.flatten(params))
     rows = {name: (row, layer) for name, row, layer in expected_tensors(config)}
@@ -200,6 +206,16 @@ def save(
         storage.write_json(root / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     save_description(root, config, tokenizer, dtype, generation)
     distributed.barrier(f"{folder} is written")
+
+
+def _check_holds(dtype: np.dtype, params: parameters.Params, folder: storage.PathLike) -> None:
+    """Raises ValueError where weights are finite in their own dtype alone."""
+    most, leaves = float(jnp.finfo(dtype).max), {"/".join(path): leaf for path, leaf in parameters.flatten(params)}
+    if all(jnp.finfo(leaf.dtype).max <= most for leaf in leaves.values()):
+        return
+    for name, count in jax.device_get(parameters.beyond(params, most)).items():
+        if count:
+            raise ValueError(overflow(f"{folder}: {name}", int(count), leaves[name].size, dtype))
 
 
 def save_description(

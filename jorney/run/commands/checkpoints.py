@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from typing import ClassVar
 
 import jax
@@ -11,6 +12,7 @@ import jax
 from jorney import storage
 from jorney.config import expect_at_least, to_json
 from jorney.convert import hf, inspect, native
+from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.policy import Policy, load, resolve
 from jorney.progress import Progress
@@ -47,7 +49,8 @@ class ConvertCommand(Command):
         """The same command goes on where one was cut off, and does nothing where one has ended.
 
         Raises:
-          FileNotFoundError, ValueError: for what is wrong with the source, or the folder; nothing is written then.
+          FileNotFoundError, ValueError: for what is wrong with the source, the folder, or a dtype that does not hold the
+            weights; nothing is written then.
         """
         use_jax()
         progress, where = Progress(), storage.path(self.output)
@@ -61,7 +64,9 @@ class ConvertCommand(Command):
                 return
         folder = resolve(self.source)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
-        policy = load(self.source, mesh=self.mesh, dtype=dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
+            policy = load(self.source, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
         if where.exists():
             where.rmtree()  # what one that was cut off has left

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -54,3 +57,43 @@ def test_somebody_elses_folder_stays(others: str, tmp_path: pathlib.Path, capsys
     assert cli.main(["convert", "embedded", str(target)]) == 2
     assert capsys.readouterr().err == f"jorney: {target}: is not empty: expected a new folder to write to\n"
     assert sorted(target.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["convert", "export"])
+@pytest.mark.parametrize(("value", "dtype"), [(1e5, "float16"), (-3.4e38, "bfloat16"), (65520.0, "float16")])
+def test_a_dtype_that_does_not_hold_the_weights_is_refused(command, value, dtype, tmp_path: pathlib.Path, capsys) -> None:
+    """Loaded it is a warning; a folder outlives one."""
+    source = {name: tmp_path / name for name in ("hf", "native")}
+    policy = jorney.load()
+    ruined = policy.params["final_norm"].at[:2].set(value)
+    changed = dataclasses.replace(policy, params={**policy.params, "final_norm": ruined})
+    jorney.save(changed, source["hf"], "float32")
+    assert cli.main(["convert", str(source["hf"]), str(source["native"])]) == 0
+    names = {"hf": f"{hf.WEIGHTS}: model.norm.weight", "native": "orbax: final_norm"}
+    for form, folder in source.items():
+        capsys.readouterr()
+        target = tmp_path / "new" / form
+        assert cli.main([command, str(folder), str(target), "--dtype", dtype]) == 2
+        expected = f"weights are too large for {dtype}: expected a dtype that holds them, such as float32\n"
+        total = ruined.size
+        assert capsys.readouterr().err == f"jorney: {folder}/{names[form]}: 2 of {total} {expected}"
+        assert not target.exists()
+        assert cli.main([command, str(folder), str(target)]) == 0  # as it is stored
+        np.testing.assert_array_equal(jorney.load(str(target)).params["final_norm"], ruined)
+        with pytest.warns(UserWarning, match=f"2 of {total} weights are too large for {dtype}"):
+            jorney.load(str(folder), dtype=dtype)
+    with pytest.raises(ValueError, match=f"final_norm: 2 of {total} weights are too large for {dtype}"):
+        jorney.save(changed, tmp_path / "saved", dtype)
+    assert not (tmp_path / "saved").exists()
+
+
+def test_what_is_not_finite_is_told_of_both_forms(tmp_path: pathlib.Path, capsys) -> None:
+    policy = jorney.load()
+    ruined = policy.params["final_norm"].at[1].set(np.nan)
+    jorney.save(dataclasses.replace(policy, params={**policy.params, "final_norm": ruined}), tmp_path / "hf", "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside of tests
+        assert cli.main(["convert", str(tmp_path / "hf"), str(tmp_path / "native")]) == 0
+    assert re.search(r"model.norm.weight: 1 of \d+ weights are not finite\n", capsys.readouterr().err)
+    with pytest.warns(UserWarning, match=r"orbax: final_norm: 1 of \d+ weights are not finite"):
+        jorney.load(str(tmp_path / "native"))
