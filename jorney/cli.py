@@ -97,7 +97,7 @@ def _is_about_input(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return True
     frames = traceback.extract_tb(error.__traceback__)
-    if any(frame.name == "<module>" and frame.filename.endswith("/jax/_src/config.py") for frame in frames):
+    if any(frame.name == "<module>" and "/jax/_src/" in frame.filename for frame in frames):
         return True
     return os.path.dirname(os.path.abspath(frames[-1].filename)).startswith(os.path.dirname(os.path.abspath(__file__)))
 

@@ -139,6 +139,8 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
         raise ValueError(f"{file}: expected a function config() that returns a {expected}")
     with _told_of(file, "config(): "):
         made = make()
+    if isinstance(made, types.CoroutineType):
+        made.close()  # else Python complains that nobody awaited it
     if not isinstance(made, kind):
         raise ValueError(f"{file}: config() returned a {type(made).__name__}: expected a {expected}")
     return made

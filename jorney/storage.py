@@ -146,16 +146,40 @@ def write_json(where: PathLike, value: Any) -> None:
     write_text(where, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(where: PathLike) -> Any:
-    """Raises ValueError naming the file when it is not JSON."""
+def expect_file(where: epath.Path, most: int | None = None) -> None:
+    """Raises ValueError where a path is neither a file nor missing: a pipe or a device never ends. Folders are for `open`.
+
+    Args:
+      most: bytes that the file may have.
+    """
+    local = os.fspath(where)  # asked of the system: to epath whatever is no folder is a file
+    if is_local(where) and os.path.exists(local) and not (os.path.isfile(local) or os.path.isdir(local)):
+        raise ValueError(f"{where}: is a pipe, a socket or a device: expected a file")
+    if most is not None and where.exists() and (size := where.stat().length) > most:
+        raise ValueError(f"{where}: has {size:,} bytes: expected at most {most:,}")
+
+
+def read_json(where: PathLike, most: int | None = None) -> Any:
+    """Reads a JSON file, with a byte order mark or without one.
+
+    Args:
+      most: bytes that it may have.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, when it is not there, no file, too large, or not JSON.
+    """
+    found = path(where)
     try:
+        expect_file(found, most)
         try:
-            text = path(where).read_text()
+            data = found.read_bytes()
         except FileNotFoundError:
-            text = _linked(path(where)).read_text()
-        return json.loads(text)
+            expect_file(found := _linked(found), most)
+            data = found.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(f"{where}: no such file") from None
+    try:
+        return json.loads(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: line {error.lineno}: expected JSON, {error.msg}") from None
     except (RecursionError, ValueError) as error:  # nested without end; no UTF-8; a number of thousands of digits
@@ -177,6 +201,7 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
     source = path(where)
     if not source.exists() and not (source := _linked(source)).exists():
         raise FileNotFoundError(f"{where}: no such file")
+    expect_file(source)
     with source.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

@@ -222,3 +222,29 @@ def test_somebody_s_own_folder_is_no_link(tmp_path):
     storage.link(tmp_path / "sft", "stages/sft-1")
     assert (tmp_path / "sft").is_dir()
     assert not (tmp_path / "sft").is_symlink()
+
+
+def test_json_with_a_byte_order_mark_is_read(root):
+    for mark in (b"", b"\xef\xbb\xbf"):
+        storage.write_bytes(f"{root}/config.json", mark + '{"a": "é"}'.encode())
+        assert storage.read_json(f"{root}/config.json") == {"a": "é"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "endless device"])
+def test_what_never_ends_is_no_file(tmp_path, kind):
+    where = tmp_path / "config.json"
+    if kind == "pipe":
+        os.mkfifo(where)
+    else:
+        where.symlink_to({"device": "/dev/null", "endless device": "/dev/zero"}[kind])
+    for read in (storage.read_json, lambda where: list(storage.read_jsonl(where))):
+        with pytest.raises(ValueError, match=r"config.json: is a pipe, a socket or a device: expected a file"):
+            read(where)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    where = tmp_path / "config.json"
+    where.touch()
+    os.truncate(where, 1 << 40)
+    with pytest.raises(ValueError, match=r"config.json: has 1,099,511,627,776 bytes: expected at most 1,000"):
+        storage.read_json(where, 1000)

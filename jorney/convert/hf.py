@@ -30,6 +30,8 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _BIN, _BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 GENERATION = "generation_config.json"
 SHARD_BYTES = 5_000_000_000
+_LARGEST_INDEX = 256 << 20  # bytes
+_MOST_FAULTS = 100  # that are listed
 
 # The head of ReasonEval, as its authors' program calls it.
 _RENAMED = {"score_head.weight": "score.weight", "score_head.bias": "score.bias"}
@@ -54,7 +56,7 @@ def weight_files(folder: storage.PathLike) -> list[str]:
 
 
 def _index_names(file: storage.Path) -> list[str]:
-    fields = storage.read_json(file)
+    fields = storage.read_json(file, _LARGEST_INDEX)
     weight_map = fields.get("weight_map") if isinstance(fields, dict) else None
     if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
         raise ValueError(f"{file}: expected a weight_map that names a weight file for every tensor")
@@ -85,7 +87,9 @@ def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, parameters.Para
 
 
 def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: storage.PathLike) -> None:
-    """Raises one ValueError that lists every missing, unknown, doubled and mis-shaped tensor."""
+    """Raises one ValueError that lists missing, unknown, doubled and mis-shaped tensors: all, or the first of very many."""
+    if config.layers > max(1, len(found)):  # before a list is made of what so many would have
+        raise ValueError(f"{source}: num_hidden_layers = {config.layers:,}, but the weights are {len(found):,} tensors")
     expected = {name: row for name, row, _ in expected_tensors(config)}
     names: dict[str, str] = {}
     faults = []
@@ -102,7 +106,9 @@ def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: st
         names[name] = tensor.file
     faults += [f"{name}: missing" for name in expected if name not in names]
     if faults:
-        raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(sorted(faults)))
+        listed = sorted(faults)[:_MOST_FAULTS]
+        listed += [f"... and {len(faults) - _MOST_FAULTS:,} more"] * (len(faults) > _MOST_FAULTS)
+        raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(listed))
 
 
 def as_stored(folder: storage.PathLike, config: ModelConfig) -> ModelConfig:

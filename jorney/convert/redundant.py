@@ -72,10 +72,9 @@ def other_frequencies(config: ModelConfig, found: Found) -> str | None:
 
     As in transformers, config.json's are used. Stored ones may be rounded, and without the scaling.
     """
-    computed = [frequencies(one) for one in (config, dataclasses.replace(config, rope_scaling=None))]
-    for name, tensor in found:
-        if not _FREQUENCIES.search(name):
-            continue
+    buffers = [(name, tensor) for name, tensor in found if _FREQUENCIES.search(name)]
+    computed = [frequencies(one) for one in (config, dataclasses.replace(config, rope_scaling=None)) if buffers]
+    for name, tensor in buffers:
         stated = tensor.rows(0, tensor.shape[0]).astype(np.float64) if tensor.shape == computed[0].shape else np.array(np.nan)
         if not any(np.allclose(stated, known, rtol=1e-2, atol=1e-6) for known in computed):
             return f"{tensor.file}: {name} holds other rotary frequencies than config.json states: config.json's are used"

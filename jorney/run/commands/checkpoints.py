@@ -56,8 +56,8 @@ class ConvertCommand(Command):
         progress, where = Progress(), storage.path(self.output)
         noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
         if where.exists() and (not where.is_dir() or any(where.iterdir())):
-            before = storage.read_json(noted) if noted.exists() else {}
-            if before != {**asked, "complete": before.get("complete")}:
+            before = storage.read_json(noted) if noted.exists() else None
+            if not isinstance(before, dict) or before != {**asked, "complete": before.get("complete")}:
                 raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
             if before["complete"]:
                 progress.say(f"{self.output}: already done")
@@ -100,15 +100,20 @@ class ExportCommand(ConvertCommand):
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         written, total = 0, sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
-        with progress.bar("megabytes", total // 1_000_000) as bar:
+        with progress.bar("megabytes", _megabytes(total)) as bar:
 
             def on_bytes(count: int) -> None:
                 nonlocal written
                 before, written = written, written + count
-                bar(written // 1_000_000 - before // 1_000_000, "written")
+                bar(_megabytes(written) - _megabytes(before), "written")
 
             about = (policy.config, policy.params, policy.tokenizer, dtype, policy.generation)
             hf.save(self.output, *about, self.shard_bytes, on_bytes)
+
+
+def _megabytes(nbytes: int) -> int:
+    """Those begun: a model smaller than one has one."""
+    return -(-nbytes // 1_000_000)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -244,6 +244,7 @@ def _lines(file: str) -> int:
     where = storage.follow(file)
     if not where.exists():
         raise FileNotFoundError(f"{file}: no such file")
+    storage.expect_file(where)
     with where.open("rb") as opened:
         blocks: Callable[[], bytes] = lambda: opened.read(_BLOCK)  # noqa: E731
         return sum(block.count(b"\n") for block in iter(blocks, b""))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import re
+import shutil
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -14,6 +17,9 @@ from memory_store import memory_root
 import jorney
 from jorney import cli, storage
 from jorney.convert import hf, native
+from jorney.policy import resolve
+from jorney.progress import Progress
+from jorney.run.commands.checkpoints import ExportCommand
 
 
 # Native weights go to a store by tensorstore, which knows none that is in memory: tests/chain has them.
@@ -97,3 +103,54 @@ def test_what_is_not_finite_is_told_of_both_forms(tmp_path: pathlib.Path, capsys
     assert re.search(r"model.norm.weight: 1 of \d+ weights are not finite\n", capsys.readouterr().err)
     with pytest.warns(UserWarning, match=r"orbax: final_norm: 1 of \d+ weights are not finite"):
         jorney.load(str(tmp_path / "native"))
+
+
+@pytest.mark.parametrize("bytes_", [1, 999_999, 1_000_001])
+def test_a_model_of_less_than_a_megabyte_is_exported(tiny, bytes_: int, tmp_path: pathlib.Path, capsys, monkeypatch) -> None:
+    """Its bar has no quarters."""
+    policy = dataclasses.replace(jorney.load(), params={"a": np.zeros(bytes_, np.uint8)})
+
+    def write(*given: object) -> None:
+        given[-1](bytes_)
+
+    monkeypatch.setattr(hf, "save", write)
+    ExportCommand(source="x", output=str(tmp_path)).write(policy, "float32", Progress())
+    assert capsys.readouterr().out == f"  megabytes: {-(-bytes_ // 10**6)} of {-(-bytes_ // 10**6)}, written\n"
+
+
+@pytest.mark.parametrize("noted", ["[]", "3", "null", '{"complete": true}', '{"complete"'])
+def test_a_damaged_note_is_no_folder_of_ours(noted: str, tmp_path: pathlib.Path, capsys) -> None:
+    (tmp_path / ".jorney-conversion.json").write_text(noted)
+    assert cli.main(["export", "embedded", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"jorney: {tmp_path}")
+    assert [file.name for file in tmp_path.iterdir()] == [".jorney-conversion.json"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_hidden_layers": 10_000_000}, "num_hidden_layers = 10,000,000, but the weights are 56 tensors"),
+        ({"num_hidden_layers": 2**31 - 1}, "num_hidden_layers = 2,147,483,647, but the weights are"),
+        ({"num_hidden_layers": 10**30}, "num_hidden_layers = 1000000000000000000000000000000: expected a whole number"),
+        ({"num_hidden_layers": -3}, "num_hidden_layers = -3: expected a whole number, 1 or more"),
+        ({"hidden_size": 10**9}, "tensors do not fit config.json"),
+        ({"intermediate_size": 2**31 - 1}, "tensors do not fit config.json"),
+        ({"vocab_size": 10**9}, "tensors do not fit config.json"),
+        ({"head_dim": 2**31 - 2}, "tensors do not fit config.json"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps = nan: expected a number above 0"),
+        ({"rope_theta": float("inf")}, "rope_theta = inf: expected a number above 0"),
+    ],
+)
+def test_extreme_architectures_are_refused_at_once(fields, message: str, tmp_path: pathlib.Path, capsys) -> None:
+    folder = pathlib.Path(shutil.copytree(resolve("embedded"), tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text()) | fields
+    (folder / "config.json").write_text(json.dumps(config))
+    tracemalloc.start()
+    try:
+        for command in (["inspect", str(folder)], ["convert", str(folder), str(tmp_path / "new")]):
+            assert cli.main(command) == 2
+            assert message in capsys.readouterr().err
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "new").exists()
