@@ -122,10 +122,15 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _is_about_input(error: BaseException) -> bool:
-    """Whether Jorney itself or the operating system raised it. All else is a fault of the program and keeps its traceback."""
+    """Whether Jorney itself, the operating system, or jax as it read its environment variables raised it.
+
+    All else is a fault of the program and keeps its traceback.
+    """
     if isinstance(error, OSError):
         return True
     frames = traceback.extract_tb(error.__traceback__)
+    if any(frame.name == "<module>" and "/jax/_src/" in frame.filename for frame in frames):
+        return True
     return os.path.dirname(os.path.abspath(frames[-1].filename)).startswith(os.path.dirname(os.path.abspath(__file__)))
 
 

@@ -12,13 +12,17 @@ import numbers
 import os
 import re
 import runpy
+import signal
 import sys
+import threading
+import traceback
 import types
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _MODULE = "jorney_config"  # the module that a configuration file is
+_SECONDS = 120  # that its code may take: importing jax takes some
 # Modules that configuration files of version 0.1 import -> where their names are.
 _MOVED = {
     "jorney.pipeline": "jorney.run.recipes.journey",
@@ -159,13 +163,9 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
         raise FileNotFoundError(f"{file}: no such file: expected a Python file with a function config()")
     if not file.endswith(".py") or not os.path.isfile(file):
         raise ValueError(f"{file}: expected a Python file (.py) with a function config()")
-    try:
+    with _told_of(file):
         # Not imported: bytecode kept beside the file would be taken for a file of the same size edited within a second.
         held = runpy.run_path(file, run_name=_MODULE)
-    except (SyntaxError, TypeError, ValueError, NameError, ImportError, AttributeError) as error:
-        gone = error.name if isinstance(error, ImportError) else None
-        moved = f": {gone} has moved: import from {_MOVED[gone]}" if gone in _MOVED else ""
-        raise ValueError(f"{file}: {type(error).__name__}: {_one_line(str(error))}{moved}") from None
     # Where the names are looked up that classes of the file are annotated with.
     sys.modules[_MODULE] = types.ModuleType(_MODULE)
     vars(sys.modules[_MODULE]).update(held)
@@ -173,13 +173,54 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
     expected = " or a ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
     if not callable(make):
         raise ValueError(f"{file}: expected a function config() that returns a {expected}")
-    try:
+    with _told_of(file, "config(): "):
         made = make()
-    except (TypeError, ValueError) as error:  # an unknown field or a value that a field refuses, most often
-        raise ValueError(f"{file}: config(): {_one_line(str(error))}") from None
+    if isinstance(made, types.CoroutineType):
+        made.close()  # else Python complains that nobody awaited it
     if not isinstance(made, kind):
         raise ValueError(f"{file}: config() returned a {type(made).__name__}: expected a {expected}")
     return made
+
+
+@contextlib.contextmanager
+def _told_of(file: str, place: str = "") -> Iterator[None]:
+    """Whatever the code of a configuration file raises, or does instead of coming to an end, as a ValueError of one line."""
+    try:
+        with _within(_SECONDS):
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        gone = error.name if isinstance(error, ImportError) else None
+        moved = f": {gone} has moved: import from {_MOVED[gone]}" if gone in _MOVED else ""
+        kind, text = type(error).__name__, _one_line(str(error))
+        if isinstance(error, SystemExit):
+            text = f"it ends the program ({text}): expected it to go on"
+        told = f"{kind}: {text}" if text else kind
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        line = f" (line {lines[-1]})" if lines else ""
+        if place and isinstance(error, TypeError | ValueError):  # an unknown field or a value that a field refuses, most often
+            told, line = text, ""
+        raise ValueError(f"{file}: {place}{told:.1000}{line}{moved}") from error
+
+
+@contextlib.contextmanager
+def _within(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError in what takes longer. Where there are no alarms, and in other threads, it may take any time."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"it takes longer than {seconds} s: expected what returns at once")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def override(default: T, arguments: Sequence[str], prog: str = "") -> T:

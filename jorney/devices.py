@@ -100,9 +100,18 @@ def only_what_is_here() -> None:
     """Without an accelerator: has jax use the CPU, unless JAX_PLATFORMS says otherwise. To be called before jax looks for one.
 
     Where libtpu is installed, for `jorney plan`, jax would start it, and it would complain at length that there is no TPU.
+
+    Raises:
+      ValueError: jax has no such devices; names the environment variables that it goes by.
     """
     if "JAX_PLATFORMS" not in os.environ and not _accelerator():
         jax.config.update("jax_platforms", "cpu")
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the second where a plugin is not installed
+        stated = ", ".join(f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("JAX_"))
+        reason = " ".join(str(error).split()) or "there is no such platform"
+        raise ValueError(f"{stated or 'JAX_PLATFORMS is not set'}: jax starts no devices: {reason:.300}") from error
 
 
 def keep_freed_memory() -> None:

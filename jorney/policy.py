@@ -140,6 +140,8 @@ def load(
     tokenizer.check_fits(config.vocab_size, folder)
     generation = _read_generation(folder, config.vocab_size)
     reader = native if native.is_native(folder) else hf
+    if reader is hf:
+        config = hf.as_stored(folder, config)
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
     return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
 

@@ -60,7 +60,7 @@ class Progress:
                 reached, last = reached + count, text or last
                 bars.update(task, advance=count, text=last)
                 # In a log file a line at every quarter, with whatever text came last.
-                if plain and last and 4 * reached // total > 4 * said // total:
+                if plain and last and total and 4 * reached // total > 4 * said // total:
                     said = reached
                     self.say(f"  {title}: {reached:,} of {total:,}, {last}")
 

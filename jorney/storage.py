@@ -131,17 +131,20 @@ def open_whole(where: PathLike) -> Iterator[BinaryIO]:
         raise
 
 
-def expect_file(where: PathLike, shown: PathLike = "") -> None:
+def expect_file(where: PathLike, shown: PathLike = "", most: int | None = None) -> None:
     """Raises FileNotFoundError or ValueError unless there is a file: what never ends, a pipe say, is not opened.
 
     Args:
       shown: the name for messages, if another.
+      most: bytes that the file may have.
     """
     found, name = path(where), shown or where
     if not found.exists():
         raise FileNotFoundError(f"{name}: no such file")
     if is_local(found) and not stat.S_ISREG(os.stat(os.fspath(found)).st_mode):
         raise ValueError(f"{name}: a folder, a pipe or a device: expected a file")
+    if most is not None and (size := found.stat().length) > most:
+        raise ValueError(f"{name}: has {size:,} bytes: expected at most {most:,}")
 
 
 def is_same(one: PathLike, other: PathLike) -> bool:
@@ -166,10 +169,17 @@ def write_json(where: PathLike, value: Any) -> None:
     write_text(where, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(where: PathLike) -> Any:
-    """Raises ValueError naming the file when it is not JSON."""
+def read_json(where: PathLike, most: int | None = None) -> Any:
+    """Reads a JSON file, with a byte order mark or without one.
+
+    Args:
+      most: bytes that it may have.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, when it is not there, no file, too large, or not JSON.
+    """
     found = follow(where)
-    expect_file(found, where)
+    expect_file(found, where, most)
     try:
         return json.loads(found.read_bytes().decode("utf-8-sig"))
     except json.JSONDecodeError as error:

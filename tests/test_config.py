@@ -7,6 +7,7 @@ import io
 import math
 import os
 import re
+import signal
 import sys
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney import config
+from jorney import cli, config
 from jorney.run import options
 from jorney.run.recipes.experiment.protocol import Protocol
 from jorney.run.recipes.journey import RunConfig, quickstart
@@ -241,6 +242,17 @@ def test_an_edit_is_seen_at_once(file, monkeypatch):
         (HEAD + "def config(): return RunConfig(dtype='int8')\n", "config(): dtype = 'int8': expected one of"),
         (HEAD + "MADE = RunConfig(dtype='int8')\n", "ValueError: dtype = 'int8': expected one of float32, bfloat16"),
         ("raise TypeError('over\\n  lines')\n", "TypeError: over lines"),
+        ("import sys\nsys.exit(0)\n", "SystemExit: it ends the program (0): expected it to go on (line 2)"),
+        ("def config(): raise SystemExit('bye')\n", "config(): SystemExit: it ends the program (bye): expected it to go on"),
+        ("assert False\n", "AssertionError (line 1)"),
+        ("def config():\n    return {}['a']\n", "config(): KeyError: 'a' (line 2)"),
+        ("class Odd(BaseException): ...\nraise Odd('a\\nb')\n", "Odd: a b (line 2)"),
+        ("def f(): f()\nf()\n", "RecursionError: maximum recursion depth exceeded (line 1)"),
+        ("def config(): return config()\n", "config(): RecursionError: maximum recursion depth exceeded"),
+        ("x = [0] * (1 << 62)\n", "MemoryError (line 1)"),
+        ("open('/no/such/file')\n", "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file' (line 1)"),
+        ("x = 1\0\n", "SyntaxError: source code string cannot contain null bytes"),
+        ("# -*- coding: none -*-\n", "SyntaxError: unknown encoding: none"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_one_line(file, text, error):
@@ -250,10 +262,27 @@ def test_what_is_wrong_with_a_file_is_one_line(file, text, error):
     assert "\n" not in str(raised.value)
 
 
-def test_a_fault_of_the_file_keeps_its_traceback(file):
+def test_a_fault_of_the_file_is_one_line_and_its_traceback_can_be_seen(file, capsys, monkeypatch):
     write(file, "def config(): return 1 / 0\n")
-    with pytest.raises(ZeroDivisionError):
+    assert cli.main(["run", file]) == 2
+    assert capsys.readouterr().err == f"jorney: {file}: config(): ZeroDivisionError: division by zero (line 1)\n"
+    monkeypatch.setenv("JORNEY_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="division by zero") as raised:
+        cli.main(["run", file])
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "text", ["while True: pass\n", "def config():\n    while True: pass\n", "import time\ntime.sleep(60)\n"]
+)
+def test_a_file_that_comes_to_no_end_is_stopped(file, monkeypatch, text):
+    monkeypatch.setattr(config, "_SECONDS", 1)
+    before = signal.getsignal(signal.SIGALRM)
+    write(file, text)
+    with pytest.raises(ValueError, match=r"mine\.py: .*TimeoutError: it takes longer than 1 s: expected what returns at once"):
         config.read(file, RunConfig)
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.alarm(0) == 0
 
 
 def test_a_missing_file_and_what_is_no_python_file(tmp_path):

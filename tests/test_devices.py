@@ -147,3 +147,24 @@ def test_without_an_accelerator_jax_looks_for_none(here: bool, stated: str | Non
         monkeypatch.setenv("JAX_PLATFORMS", stated)
     devices.only_what_is_here()
     assert set_to.get("jax_platforms", "") == left
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("JAX_PLATFORMS", "nonsense", "JAX_PLATFORMS=nonsense: jax starts no devices: Unable to initialize backend 'nonsense'"),
+        ("JAX_NUM_CPU_DEVICES", "x", 'Invalid value "x" for JAX flag jax_num_cpu_devices'),
+        ("JAX_ENABLE_X64", "maybe", "invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'"),
+        ("JORNEY_CACHE", "/dev/null", "[Errno 20] Not a directory: '/dev/null/jax'"),
+    ],
+)
+def test_a_wrong_environment_is_told_in_one_line(name: str, value: str, message: str, tmp_path) -> None:
+    settings = {**os.environ, "JAX_PLATFORMS": "cpu", name: value}
+    settings.pop("JAX_COMPILATION_CACHE_DIR", None)
+    command = [sys.executable, "-m", "jorney", "convert", "embedded", str(tmp_path / "new")]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("jorney: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()

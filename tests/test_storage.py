@@ -248,3 +248,11 @@ def test_names_of_one_place(tmp_path, root) -> None:
     assert not storage.is_same(f"{root}/a/x.txt", f"{root}/a/y.txt")
     (tmp_path / "y.txt").symlink_to(tmp_path / "x.txt")
     assert storage.is_same(tmp_path / "y.txt", f"{tmp_path}/./x.txt")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    where = tmp_path / "config.json"
+    where.touch()
+    os.truncate(where, 1 << 40)
+    with pytest.raises(ValueError, match=r"config.json: has 1,099,511,627,776 bytes: expected at most 1,000"):
+        storage.read_json(where, 1000)

@@ -79,9 +79,11 @@ _ROPES = {
     "linear": ("factor",),
     "llama3": _SCALES,
 }
+_LARGEST_FILE = 16 << 20  # bytes; published ones have some thousand
 _LARGEST = 2**31 - 1  # of what is counted: sizes and positions are 32-bit integers
 # Private notes of the library that wrote the file, and ids that are the tokenizer's business.
-_INERT_PATTERN = re.compile(r"_.*|unsloth_.*|.*_token_ids?")
+_TOKEN_IDS = re.compile(r".*_token_ids?")
+_INERT_PATTERN = re.compile(rf"_.*|unsloth_.*|{_TOKEN_IDS.pattern}")
 
 
 def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
@@ -94,7 +96,7 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     if not root.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     file = root / NAME
-    fields = storage.read_json(file)
+    fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")
     return from_hf(fields, os.fspath(file)), fields
@@ -119,6 +121,10 @@ def from_hf(fields: Mapping[str, Any], source: str = NAME) -> ModelConfig:
                 f"{source}: the field {name!r:.200} = {value!r:.200} is unknown and may change what the model computes: "
                 "expected a field of this architecture (remove it from the file if it changes nothing)"
             )
+        if _TOKEN_IDS.fullmatch(name) and not _are_ids(value):
+            raise ValueError(f"{source}: {name} = {value!r:.200}: expected a token's id, a list of them, or null")
+        if name in ("dtype", "torch_dtype") and not isinstance(value, str | None):
+            raise ValueError(f"{source}: {name} = {value!r:.200}: expected a dtype's name")
     stated = _Fields(fields, source)
     embed, heads = stated.whole("hidden_size"), stated.whole("num_attention_heads")
     try:
@@ -146,6 +152,11 @@ def from_hf(fields: Mapping[str, Any], source: str = NAME) -> ModelConfig:
     except ValueError as error:
         text = str(error)
         raise ValueError(text if text.startswith(source) else f"{source}: {text}") from None
+
+
+def _are_ids(value: Any) -> bool:
+    """Whether a value is a token's id, a list of ids, or nothing; some writers say -1 where there is none."""
+    return value is None or all(type(token) is int for token in (value if isinstance(value, list) else [value]))
 
 
 def _as_transformers(fields: Mapping[str, Any], source: str) -> Mapping[str, Any]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, storage
-from jorney.convert import config_json, safetensors, torch_bin
+from jorney.convert import config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
-from jorney.convert.streaming import Loader, Source
+from jorney.convert.streaming import Loader, Source, overflow
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 
@@ -28,11 +30,11 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _BIN, _BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 GENERATION = "generation_config.json"
 SHARD_BYTES = 5_000_000_000
+_LARGEST_INDEX = 256 << 20  # bytes
+_MOST_FAULTS = 100  # that are listed
 
 # The head of ReasonEval, as its authors' program calls it.
 _RENAMED = {"score_head.weight": "score.weight", "score_head.bias": "score.bias"}
-# Buffers that old checkpoints carry along and that are computed here.
-_COMPUTED = re.compile(r"\.rotary_emb\.inv_freq$|\.attn\.bias$|\.masked_bias$")
 
 
 def weight_files(folder: storage.PathLike) -> list[str]:
@@ -54,7 +56,7 @@ def weight_files(folder: storage.PathLike) -> list[str]:
 
 
 def _index_names(file: storage.Path) -> list[str]:
-    fields = storage.read_json(file)
+    fields = storage.read_json(file, _LARGEST_INDEX)
     weight_map = fields.get("weight_map") if isinstance(fields, dict) else None
     if not isinstance(weight_map, dict) or not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
         raise ValueError(f"{file}: expected a weight_map that names a weight file for every tensor")
@@ -85,42 +87,65 @@ def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, parameters.Para
 
 
 def check(config: ModelConfig, found: list[tuple[str, StoredTensor]], source: storage.PathLike) -> None:
-    """Raises one ValueError that lists every missing, unknown, doubled and mis-shaped tensor."""
+    """Raises one ValueError that lists missing, unknown, doubled and mis-shaped tensors: all, or the first of very many."""
+    if config.layers > max(1, len(found)):  # before a list is made of what so many would have
+        raise ValueError(f"{source}: num_hidden_layers = {config.layers:,}, but the weights are {len(found):,} tensors")
     expected = {name: row for name, row, _ in expected_tensors(config)}
-    # Some writers repeat a tied head, and those of reward models keep the trunk's own.
-    unused = {"lm_head.weight"} - expected.keys()
     names: dict[str, str] = {}
     faults = []
-    for name, tensor in found:
+    tied = {redundant.HEAD: expected[redundant.EMBEDDING]} if config.tie_embeddings else {}  # may be repeated, in its shape
+    for name, tensor in redundant.by_role(config, found):
+        row = expected.get(name, tied.get(name))
         if name in names:
             faults.append(f"{name}: stands twice, in {names[name]} and in {tensor.file}")
-        elif name not in expected:
-            if name not in unused and not _COMPUTED.search(name):
+        elif row is None:
+            if not redundant.dropped(config, name):
                 faults.append(f"{name}: unknown to this architecture")
-        elif tensor.shape != expected[name].stored:
-            faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(expected[name].stored)}")
+        elif tensor.shape != row.stored:
+            faults.append(f"{name}: shape {list(tensor.shape)}, expected {list(row.stored)}")
         names[name] = tensor.file
     faults += [f"{name}: missing" for name in expected if name not in names]
     if faults:
-        raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(sorted(faults)))
+        listed = sorted(faults)[:_MOST_FAULTS]
+        listed += [f"... and {len(faults) - _MOST_FAULTS:,} more"] * (len(faults) > _MOST_FAULTS)
+        raise ValueError(f"{source}: {len(faults)} tensors do not fit config.json:\n  " + "\n  ".join(listed))
+
+
+def as_stored(folder: storage.PathLike, config: ModelConfig) -> ModelConfig:
+    """The architecture that config.json states, as the weights have it: not tied where the head has values of its own.
+
+    All processes of a mesh call it; process 0 reads.
+
+    Warns:
+      it is not tied, though config.json says so.
+    """
+    if not config.tie_embeddings:
+        return config
+    told = distributed.from_main(lambda: redundant.own_head(config, stored_tensors(folder)), f"the head of {folder}")
+    if told and distributed.is_main():
+        warnings.warn(told, stacklevel=3)
+    return redundant.untied(config) if told else config
 
 
 def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parameters.Params, dtype: Any) -> parameters.Params:
     """Reads a folder's weights into the training tree, the processes of the mesh sharing the bytes between them.
 
     Args:
+      config: as the weights have it (`as_stored`).
       shardings: the training tree's shardings (`model.params.param_shardings`).
       dtype: of the parameters; converted while reading.
 
     Warns:
-      a tensor holds weights that are not finite.
+      a tensor holds weights that are not finite, or too large for `dtype`; rotary frequencies are not config.json's.
 
     Raises:
       FileNotFoundError, ValueError: name the file and the tensors.
     """
     found = stored_tensors(folder)
     check(config, found, folder)
-    stored = dict(found)
+    if distributed.is_main() and (told := redundant.other_frequencies(config, found)):
+        warnings.warn(told, stacklevel=2)
+    stored = dict(redundant.by_role(config, found))
     where = dict(parameters.flatten(shardings))
     flat = {}
     with Loader(dtype, sum(tensor.dtype.itemsize * math.prod(tensor.shape) for _, tensor in found)) as loader:
@@ -151,8 +176,12 @@ def save(
       generation: what generation_config.json states beside the tokens' ids.
       shard_bytes: more than these go into several files and an index.
       on_bytes: called with the bytes of each tensor written.
+
+    Raises:
+      ValueError: weights are too large for `dtype`; nothing is written.
     """
     dtype = np.dtype(dtype)
+    _check_holds(dtype, params, folder)
     root = storage.path(folder)
     leaves = dict(parameters.flatten(params))
     rows = {name: (row, layer) for name, row, layer in expected_tensors(config)}
@@ -183,6 +212,16 @@ def save(
         storage.write_json(root / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     save_description(root, config, tokenizer, dtype, generation)
     distributed.barrier(f"{folder} is written")
+
+
+def _check_holds(dtype: np.dtype, params: parameters.Params, folder: storage.PathLike) -> None:
+    """Raises ValueError where weights are finite in their own dtype alone."""
+    most, leaves = float(jnp.finfo(dtype).max), {"/".join(path): leaf for path, leaf in parameters.flatten(params)}
+    if all(jnp.finfo(leaf.dtype).max <= most for leaf in leaves.values()):
+        return
+    for name, count in jax.device_get(parameters.beyond(params, most)).items():
+        if count:
+            raise ValueError(overflow(f"{folder}: {name}", int(count), leaves[name].size, dtype))
 
 
 def save_description(

@@ -1,4 +1,7 @@
-"""What a checkpoint folder holds, read from its headers: nothing is loaded, no device is needed."""
+"""What a checkpoint folder holds, read from its headers: nothing is loaded, no device is needed.
+
+Only what config.json makes redundant is read, and held against what stands in its place.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jorney import sharding, storage, topology
-from jorney.convert import config_json, hf, native
+from jorney.convert import config_json, hf, native, redundant
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text import tokenizer as tokenizers
@@ -26,12 +29,18 @@ def inspect(folder: str) -> dict[str, Any]:
       FileNotFoundError, ValueError: the folder would not load; names what is wrong.
     """
     config, fields = config_json.read(folder)
+    weights = _weights(folder, config)
+    if not native.is_native(folder):
+        found = hf.stored_tensors(folder)
+        own_head, other = redundant.own_head(config, found), redundant.other_frequencies(config, found)
+        config = redundant.untied(config) if own_head else config
+        weights["notes"] = [note for note in (own_head, other) if note]
     return {
         "folder": folder,
         "architecture": fields["architectures"][0],
         "model": config,
         "parameters": parameters.count(config),
-        "weights": _weights(folder, config),
+        "weights": weights,
         "tokenizer": _tokenizer(folder, config, fields),
         "slices": [_slice(config, topology.find(name)) for name in SLICES],
     }
@@ -41,7 +50,8 @@ def _weights(folder: str, config: ModelConfig) -> dict[str, Any]:
     if native.is_native(folder):
         stored = native.stored(folder, config)
         nbytes = sum(leaf.dtype.itemsize * math.prod(leaf.shape) for leaf in stored)
-        return {"format": "orbax", "files": 1, "bytes": nbytes, "tensors": len(stored), "dtype": dtype_name(stored)}
+        about = {"format": "orbax", "files": 1, "notes": []}
+        return {**about, "bytes": nbytes, "tensors": len(stored), "dtype": dtype_name(stored)}
     found = hf.stored_tensors(folder)
     hf.check(config, found, folder)
     files = hf.weight_files(folder)
@@ -52,6 +62,7 @@ def _weights(folder: str, config: ModelConfig) -> dict[str, Any]:
         "bytes": sum(storage.path(file).stat().length for file in files),
         "tensors": len(found),
         "dtype": dtype_name(tensors),
+        "notes": [],
     }
 
 
@@ -124,7 +135,8 @@ def describe(found: Mapping[str, Any]) -> str:
         f"  context       {model.positions:,} positions, {rope}" + (f", window {model.window:,}" if model.window else ""),
         f"  weights       {weights['dtype']}, {_size(weights['bytes'])}, {weights['format']}"
         + (f" in {weights['files']} files" if weights["files"] > 1 else ""),
-        f"                {weights['tensors']} tensors, all as expected",
+        f"                {weights['tensors']} tensors" + ("" if weights["notes"] else ", all as expected"),
+        *(f"                {note}" for note in weights["notes"]),
         f"  tokenizer     {tokenizer['tokens']:,} tokens, {'not all ' if tokenizer['lost'] else ''}text survives; "
         f"bos {tokenizer['bos']}, eos {tokenizer['eos']}, "
         f"pad {tokenizer['pad']}" + ("; chat template" if tokenizer["chat_template"] else ""),

@@ -5,13 +5,17 @@ They load onto any mesh without transposing or renaming anything, each process r
 
 from __future__ import annotations
 
+import math
 import os
+import warnings
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
-from jorney import checkpoint, storage
+from jorney import checkpoint, distributed, storage
+from jorney.convert.streaming import Overflow, overflow
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 
@@ -58,6 +62,9 @@ def _metadata(reader: Any, where: storage.Path) -> Any:
 def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parameters.Params, dtype: Any) -> parameters.Params:
     """Reads the training tree onto its shardings, converted to `dtype`.
 
+    Warns:
+      a leaf holds what is not finite, or (`streaming.Overflow`) what `dtype` cannot hold.
+
     Raises:
       ValueError: names every leaf that is missing, unknown or of another shape.
     """
@@ -67,5 +74,15 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parame
     )
     with ocp.StandardCheckpointer() as reader:
         # The dtype is converted on purpose, so only the shapes are held against each other.
-        checkpoint.check_leaves(_metadata(reader, where), like, os.fspath(where), dtypes=False)
-        return reader.restore(where, like)
+        metadata = _metadata(reader, where)
+        checkpoint.check_leaves(metadata, like, os.fspath(where), dtypes=False)
+        params = reader.restore(where, like)
+    most, leaves = float(jnp.finfo(dtype).max), {"/".join(path): leaf for path, leaf in parameters.flatten(metadata)}
+    for name, count in jax.device_get(parameters.beyond(params, most)).items():
+        if count and distributed.is_main():
+            total, place = math.prod(leaves[name].shape), f"{where}: {name}"
+            if jnp.finfo(leaves[name].dtype).max <= most:
+                warnings.warn(f"{place}: {int(count):,} of {total:,} weights are not finite", stacklevel=3)
+            else:
+                warnings.warn(overflow(place, int(count), total, dtype), Overflow, stacklevel=3)
+    return params

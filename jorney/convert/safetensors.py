@@ -44,7 +44,11 @@ def read_header(file: str) -> dict[str, StoredTensor]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: its header is not JSON ({error}): expected a safetensors file") from None
     header = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    return {name: _tensor(file, name, entry, 8 + length, size) for name, entry in header.items()}
+    found = {name: _tensor(file, name, entry, 8 + length, size) for name, entry in header.items()}
+    end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if 8 + length + end != size:  # the format's own rule: a header of a wrong length would shift all numbers
+        raise ValueError(f"{file}: its tensors end at byte {8 + length + end:,} of {size:,}: expected a complete file")
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

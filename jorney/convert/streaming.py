@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -40,6 +41,10 @@ _BITS: dict[np.dtype, tuple[Any, int]] = {
     np.dtype(np.float16): (np.uint16, 0x1F << 10),
     BFLOAT16: (np.uint16, 0xFF << 7),
 }
+
+
+class Overflow(UserWarning, ValueError):
+    """Weights are too large for the dtype asked for: a warning where a model is loaded, an error where one is written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Loader:
         """One parameter, sharded. All processes of the mesh call it for the same parameters in the same order.
 
         Warns:
-          a tensor holds infinities or what is not a number: how many.
+          a tensor holds infinities or what is not a number, or (`Overflow`) what the dtype cannot hold: how many.
 
         Raises:
           ValueError: a file ends too early.
@@ -169,18 +174,25 @@ class Loader:
             for low in range(0, source.row.split[0], step)
             if any(shard.bounds[0][0] < low + step and low < shard.bounds[0][1] for shard in shards)
         ]
-        bad = [0] * len(source.tensors)
-        for (layer, _, _), count in zip(
+        bad, large = [0] * len(source.tensors), [0] * len(source.tensors)
+        for (layer, _, _), (infinite, beyond) in zip(
             tasks, self._pools[local].map(lambda task: self._copy(source, shards, *task), tasks), strict=True
         ):
-            bad[layer] += count
-        for name, tensor, count in zip(source.names, source.tensors, bad, strict=True):
-            if count:
-                total = math.prod(tensor.shape)
-                warnings.warn(f"{tensor.file}: {name}: {count:,} of {total:,} weights are not finite", stacklevel=5)
+            bad[layer] += infinite
+            large[layer] += beyond
+        for name, tensor, infinite, beyond in zip(source.names, source.tensors, bad, large, strict=True):
+            place, total = f"{tensor.file}: {name}", math.prod(tensor.shape)
+            if infinite:
+                warnings.warn(f"{place}: {infinite:,} of {total:,} weights are not finite", stacklevel=5)
+            if beyond:
+                warnings.warn(overflow(place, beyond, total, self._dtype), Overflow, stacklevel=5)
 
-    def _copy(self, source: Source, shards: list[_Shard], layer: int, low: int, high: int) -> int:
-        """Entries [low, high) of a tensor's first split axis, to all shards. Returns how many numbers are not finite."""
+    def _copy(self, source: Source, shards: list[_Shard], layer: int, low: int, high: int) -> tuple[int, int]:
+        """Entries [low, high) of a tensor's first split axis, to all shards.
+
+        Returns:
+          How many numbers are not finite, and how many more are not once they are converted.
+        """
         row, tensor = source.row, source.tensors[layer]
         per_entry = row.stored[0] // row.split[0]
         low, high = max(low, min(s.bounds[0][0] for s in shards)), min(high, max(s.bounds[0][1] for s in shards))
@@ -189,7 +201,9 @@ class Loader:
             self._scratch.exponents = np.empty(_BLOCK, np.uint8)
         data = tensor.rows(low * per_entry, high * per_entry, self._scratch.buffer)
         bits, exponent = _BITS[tensor.dtype]
-        bad = 0
+        with np.errstate(over="ignore"):  # a dtype that holds less than the other holds all of it
+            largest = int(np.array(jnp.finfo(self._dtype).max).astype(tensor.dtype).view(bits)) & exponent
+        bad = large = 0
         step = max(1, _BLOCK // (tensor.dtype.itemsize * math.prod(row.split[1:])))
         for begin in range(low, high, step):
             end = min(begin + step, high)
@@ -197,17 +211,28 @@ class Loader:
             room = self._scratch.exponents
             out = room[: block.nbytes].view(bits).reshape(block.shape) if block.nbytes <= room.size else None
             exponents = np.bitwise_and(block.view(bits), bits(exponent), out=out)
-            if np.max(exponents, initial=0) == exponent:
-                bad += int(np.count_nonzero(exponents == exponent))
+            highest = np.max(exponents, initial=0)
+            infinite = int(np.count_nonzero(exponents == exponent)) if highest == exponent else 0
             if tensor.dtype != self._dtype:
-                block = block.astype(self._dtype)
+                with np.errstate(over="ignore", invalid="ignore"):  # counted
+                    block = block.astype(self._dtype)
+                if highest >= largest:
+                    mine, full = _BITS[self._dtype]
+                    large += int(np.count_nonzero(block.view(mine) & mine(full) == full)) - infinite
+            bad += infinite
             block = block.view(self._bits).reshape(end - begin, *row.split[1:])
             for bounds, layers in shards:
                 first, last = max(begin, bounds[0][0]), min(end, bounds[0][1])
                 if first < last:
                     part = block[(slice(first - begin, last - begin), *(slice(a, b) for a, b in bounds[1:]))]
                     layers[layer, first - bounds[0][0] : last - bounds[0][0]] = part
-        return bad
+        return bad, large
+
+
+def overflow(place: str, count: int, total: int, dtype: Any) -> str:
+    """What to tell of weights that a dtype cannot hold."""
+    what = f"{count:,} of {total:,} weights are too large for {np.dtype(dtype).name}"
+    return f"{place}: {what}: expected a dtype that holds them, such as float32"
 
 
 def _stored_axes(row: Parameter) -> list[int]:

@@ -186,6 +186,22 @@ def init(config: ModelConfig, key: jax.Array, dtype: jnp.dtype | type = jnp.floa
     return nest(flat)
 
 
+def beyond(params: Params, most: float) -> dict[str, jax.Array]:
+    """{path: [] float32}: how many numbers of each leaf do not lie within ±most; what is not a number never does.
+
+    On the devices, wherever the shards lie: a reduction, to be fetched by whoever wants to know.
+    """
+    return _beyond({"/".join(path): leaf for path, leaf in flatten(params)}, most)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _beyond(leaves: Mapping[str, jax.Array], most: float) -> dict[str, jax.Array]:
+    def count(leaf: jax.Array) -> jax.Array:
+        return jnp.sum(~(jnp.abs(leaf) <= min(most, float(jnp.finfo(leaf.dtype).max))), dtype=jnp.float32)
+
+    return {name: count(leaf) for name, leaf in leaves.items()}
+
+
 def unstack(params: Params, layers: int) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster."""
     rest = {name: value for name, value in params.items() if name != LAYERS}

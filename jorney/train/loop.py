@@ -19,6 +19,7 @@ from jorney.checkpoint import Checkpoints
 from jorney.compiled import Compilations, Program
 from jorney.config import expect_at_least
 from jorney.engine.memory import Memory, too_much
+from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.precision import products
@@ -31,6 +32,7 @@ from jorney.train.step import LossFn, make_train_step
 from jorney.train.throughput import Throughput
 
 _PROFILED_AFTER = 2  # steps: compilation, and the first step's allocations
+_LARGEST_WEIGHT = 1e19  # RMSNorm squares what is made of weights, in float32, which ends at 3.4e38
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +109,8 @@ def train(
       The trained parameters, and the metrics of every step, without those that depend on the machine.
 
     Raises:
-      ValueError: the loss or the gradient is not finite (names the step and where its batch is saved), `folder` holds a
-        training that was started otherwise, or a step needs more than `memory`.
+      ValueError: the loss, the gradient or the weights that would be saved are not finite (names the step and where its batch
+        is saved), `folder` holds a training that was started otherwise, or a step needs more than `memory`.
       stopping.Stopped: SIGTERM or Ctrl-C; what was learned is saved.
     """
     loop, compilations, batches = loop or LoopConfig(), compilations or Compilations(), training.batches
@@ -133,12 +135,15 @@ def train(
         clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds)
         waiting: list[tuple[int, float, Any]] = []
 
-        def look() -> Record:
+        def look(saves: bool) -> Record:
             """Moves the metrics that wait on the devices to the host: one transfer for many steps."""
-            for number, padding, found in jax.device_get(waiting):
+            beyond = parameters.beyond(state.params, _LARGEST_WEIGHT) if saves else {}
+            rows, beyond = jax.device_get((waiting, beyond))
+            for number, padding, found in rows:
                 row = {name: float(value) for name, value in found.items()}
                 _check_finite(number, row, batches, folder, checkpoints)
                 metrics.add({"step": number, **row, "learning_rate": float(rates[number - 1]), "padding": padding})
+            _check_weights(waiting[-1][0], beyond, batches, folder, checkpoints)
             waiting.clear()
             return metrics.time(clock.measure())
 
@@ -151,7 +156,7 @@ def train(
                 stops, last = request.reached(step), step == batches.steps
                 due = last or step % loop.save_every == 0
                 saves = due or stops is not None
-                record = look() if saves or step % loop.log_every == 0 else None
+                record = look(saves) if saves or step % loop.log_every == 0 else None
                 # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
                 if due and training.held_out is not None:
                     found = _measure(training, training.held_out, state.params, mesh, compilations)
@@ -238,16 +243,31 @@ def _expect_memory(step: Any, limit: float) -> None:
 def _check_finite(step: int, row: Record, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> None:
     """Raises ValueError where a step went wrong, after its batch was saved; nothing of it reaches a checkpoint."""
     wrong = [f"the {name} is {row[name]}" for name in ("loss", "grad_norm") if not np.isfinite(row[name])]
-    if not wrong:
-        return
+    if wrong:
+        raise ValueError(_about(step, " and ".join(wrong), batches, folder, checkpoints))
+
+
+def _check_weights(
+    step: int, beyond: Mapping[str, Any], batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints
+) -> None:
+    """As `_check_finite`, of the weights that a step leaves: no loss tells of those of the last.
+
+    Args:
+      beyond: {path: how many of its weights nothing can be computed with}.
+    """
+    if wrong := [f"{int(count):,} of {name}" for name, count in beyond.items() if count]:
+        what = f"weights are not finite or beyond {_LARGEST_WEIGHT:g} ({', '.join(wrong):.200})"
+        raise ValueError(_about(step, what, batches, folder, checkpoints))
+
+
+def _about(step: int, wrong: str, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> str:
+    """What to tell of a step that went wrong; its batch is saved."""
     file = storage.path(folder) / f"not_finite_{step:08d}.npz"
     if distributed.is_main():
         with storage.open_whole(file) as out:
             np.savez(out, allow_pickle=False, **dict(batches[step - 1]))
     kept = f"the checkpoint of step {latest} stays" if (latest := checkpoints.latest()) else "there is no checkpoint yet"
-    raise ValueError(
-        f"step {step}: {' and '.join(wrong)}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
-    )
+    return f"step {step}: {wrong}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
 
 
 def _measure(training: Training, held_out: Batches, params: Params, mesh: Mesh, compilations: Compilations) -> float:

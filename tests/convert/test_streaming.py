@@ -10,6 +10,7 @@ import jax
 import ml_dtypes
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_store import memory_root
@@ -132,3 +133,32 @@ def test_rows_of_any_view(tmp_path_factory, data) -> None:
     start = data.draw(st.integers(0, view.shape[0]))
     stop = data.draw(st.integers(start, view.shape[0]))
     np.testing.assert_array_equal(tensor.rows(start, stop), view[start:stop])
+
+
+@pytest.mark.parametrize(
+    ("stored_as", "asked", "value", "kept"),
+    [
+        (np.float32, np.float16, 1e5, 65504.0),
+        (np.float32, ml_dtypes.bfloat16, 3.4e38, 3.38e38),
+        (ml_dtypes.bfloat16, np.float16, -7e4, -65000.0),
+        (np.float64, np.float32, 1e39, 3e38),
+    ],
+)
+@pytest.mark.parametrize("block", [1 << 20, 64])
+def test_weights_that_the_dtype_cannot_hold_are_counted(
+    folder, tiny, monkeypatch, stored_as, asked, value, kept, block
+) -> None:
+    """Apart from those that are not finite as they are stored; the largest that it holds are no fault."""
+    monkeypatch.setattr(streaming, "_BLOCK", block)
+    tensors = {name: value.astype(stored_as) for name, value in safetensors.numpy.load_file(folder / hf.WEIGHTS).items()}
+    up = tensors["model.layers.1.mlp.up_proj.weight"]
+    up[0, :3], up[5, 7], up[6, 7] = kept, value, value
+    up[9, 1] = np.inf
+    safetensors.numpy.save_file(tensors, folder / hf.WEIGHTS)
+    with pytest.warns(UserWarning, match="weights are") as told:
+        found = _load(folder, tiny, asked, fsdp=4, tensor=2)
+    place = f"{folder / hf.WEIGHTS}: model.layers.1.mlp.up_proj.weight"
+    large = f"2 of 2,048 weights are too large for {np.dtype(asked).name}: expected a dtype that holds them, such as float32"
+    assert [str(one.message) for one in told] == [f"{place}: 1 of 2,048 weights are not finite", f"{place}: {large}"]
+    assert told[1].category is streaming.Overflow
+    assert np.isinf(np.asarray(found["layers"]["mlp"]["up"]).astype(np.float64)).sum() == 3

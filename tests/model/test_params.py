@@ -3,9 +3,11 @@ from __future__ import annotations
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jorney import sharding
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
@@ -61,3 +63,15 @@ def test_linen_takes_exactly_the_tables_parameters(tiny: ModelConfig) -> None:
         # All but the head, which is a function of its own (`read_out`).
         shapes = lambda tree: {path: leaf.shape for path, leaf in parameters.flatten(tree) if path[0] != "head"}  # noqa: E731
         assert shapes(declared) == shapes(expected)
+
+
+@pytest.mark.parametrize("sizes", [{"data": 1, "fsdp": 8}, {"data": 2, "fsdp": 2, "tensor": 2}])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_numbers_beyond_a_limit_are_counted_by_leaf(tiny: ModelConfig, sizes: dict[str, int], dtype: str) -> None:
+    tree = parameters.init(tiny, jax.random.key(0), dtype)
+    tree["final_norm"] = tree["final_norm"].at[:3].set(jnp.array([jnp.nan, jnp.inf, -jnp.inf], dtype))
+    tree["layers"]["mlp"]["up"] = tree["layers"]["mlp"]["up"].at[1, 2, 3].set(-200.0).at[0, 0, 0].set(100.0)
+    tree = jax.device_put(tree, parameters.param_shardings(tiny, sharding.make_mesh(sharding.MeshConfig(**sizes))))
+    for most, up in ((100, 1), (99, 2), (1e38, 0), (float("inf"), 0)):
+        found = {name: int(count) for name, count in parameters.beyond(tree, most).items() if count}
+        assert found == {"final_norm": 3, **({"layers/mlp/up": up} if up else {})}

@@ -31,10 +31,10 @@ def main(index: int, folder: str, sizes: str, output: str) -> dict[str, Any]:
     read_bytes = stored.read_bytes
     stored.read_bytes = lambda file, at, count, *rest: counted.append(count) or read_bytes(file, at, count, *rest)
     mesh = sharding.make_mesh(sharding.MeshConfig(**json.loads(sizes)))
-    config, _ = config_json.read(folder)
+    config = hf.as_stored(folder, config_json.read(folder)[0])
     where = param_shardings(config, mesh)
     params = hf.load_params(folder, config, where, "bfloat16")
-    found = {"read": sum(counted), "shards": shards(params)}
+    found = {"read": sum(counted), "shards": shards(params), "tied": config.tie_embeddings}
     if output:
         tokenizer = load_tokenizer(folder)
         hf.save(f"{output}/hf", config, params, tokenizer, "bfloat16", shard_bytes=10_000_000)

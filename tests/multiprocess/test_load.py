@@ -9,6 +9,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 from places import ROOT
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -61,6 +62,7 @@ def test_two_processes_share_the_reading(folder: pathlib.Path, tmp_path: pathlib
     total = sum(tensor.dtype.itemsize * int(np.prod(tensor.shape)) for _, tensor in hf.stored_tensors(folder))
     for process in found:
         assert 0.49 * total < process["read"] < 0.55 * total
+        assert not process["tied"]
     assert {**found[0]["shards"], **found[1]["shards"]} == _single(folder, sizes)
     if output:
         assert all(process["restored"] for process in found)
@@ -71,3 +73,15 @@ def test_two_processes_share_the_reading(folder: pathlib.Path, tmp_path: pathlib
         for reader, name in ((hf, "hf"), (native, "native")):
             again = reader.load_params(tmp_path / name, config, where, "bfloat16")
             jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)), original, again)
+
+
+def test_both_untie_a_head_of_other_values(tmp_path: pathlib.Path) -> None:
+    """The first process compares."""
+    for file in (ROOT / "jorney" / "embedded").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tensors = safetensors.numpy.load_file(tmp_path / hf.WEIGHTS)
+    tensors["lm_head.weight"] = 2 * tensors["model.embed_tokens.weight"]
+    safetensors.numpy.save_file(tensors, tmp_path / hf.WEIGHTS)
+    for process in two.run(WORKER, str(tmp_path), json.dumps({"data": 8}), ""):
+        assert not process["tied"]
+        assert any(name.startswith("head ") for name in process["shards"])

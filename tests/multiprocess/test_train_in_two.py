@@ -72,3 +72,11 @@ def test_a_signal_to_one_process_stops_both_at_one_step(tmp_path: pathlib.Path, 
     again, _ = _two(tmp_path, {"data": 2, "fsdp": 4})
     assert again["seen"] == list(range(first["stopped"] + 1, 13))
     assert again["losses"] == pytest.approx(single["losses"], rel=1e-5)
+
+
+def test_both_refuse_weights_that_are_not_finite(tmp_path: pathlib.Path) -> None:
+    """Found at the first checkpoint, or by the loss before it; neither saves."""
+    first, second = two.run(WORKER, str(tmp_path), json.dumps({"data": 2, "fsdp": 4}), "0", "", "inf")
+    assert first == second
+    assert "expected finite numbers" in first["refused"]
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]

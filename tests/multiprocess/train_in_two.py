@@ -32,7 +32,9 @@ def batches() -> Batches:
     return Batches(pack(examples, 64, 8), 8, 3, seed=0)
 
 
-def fit(folder: str, sizes: dict[str, int] | None, stop_after: int = 0, signalled: bool = False) -> dict[str, Any]:
+def fit(
+    folder: str, sizes: dict[str, int] | None, stop_after: int = 0, signalled: bool = False, rate: float = 1e-2
+) -> dict[str, Any]:
     """Trains until the batches end, or is ended after so many steps: by an exception, or by SIGTERM to this process.
 
     Args:
@@ -50,18 +52,21 @@ def fit(folder: str, sizes: dict[str, int] | None, stop_after: int = 0, signalle
         elif step == stop_after:
             raise KeyboardInterrupt
 
-    training = Training(MODEL, sft_loss(MODEL), batches(), OptimizerConfig(learning_rate=1e-2))
+    training = Training(MODEL, sft_loss(MODEL), batches(), OptimizerConfig(learning_rate=rate))
     stopped = None
     try:
         params, records = train(training, params, mesh, folder, LoopConfig(save_every=4, log_every=2), on_step=on_step)
     except (KeyboardInterrupt, Stopped) as stop:
         stopped = getattr(stop, "step", stop_after)
         return {"stopped": stopped, "seen": seen}
+    except ValueError as error:
+        return {"refused": str(error), "seen": seen}
     whole = jax.jit(lambda tree: tree, out_shardings=sharding.named(mesh))(params)
     digest = hashlib.blake2b(b"".join(np.asarray(leaf).tobytes() for _, leaf in parameters.flatten(whole))).hexdigest()
     return {"seen": seen, "losses": [record["loss"] for record in records], "digest": digest}
 
 
-def main(index: int, folder: str, sizes: str, stop_after: str, signalled: str) -> dict[str, Any]:
+def main(index: int, folder: str, sizes: str, stop_after: str, signalled: str, rate: str = "1e-2") -> dict[str, Any]:
     # The signal goes to one of the processes only.
-    return fit(folder, json.loads(sizes), int(stop_after) if not signalled or index == 1 else 0, bool(signalled))
+    after = int(stop_after) if not signalled or index == 1 else 0
+    return fit(folder, json.loads(sizes), after, bool(signalled), float(rate))

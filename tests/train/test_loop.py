@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import re
@@ -124,6 +125,44 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(tiny, mesh1, tmp_path: pa
         assert set(saved) == set(first)
         np.testing.assert_array_equal(saved["tokens"], first["tokens"])
     assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
+
+
+@pytest.mark.parametrize("rate", [math.inf, 1e30, 1e38])
+@pytest.mark.parametrize("master", ["float32", "bfloat16"])
+def test_weights_that_the_last_update_ruins_are_not_saved(tiny, mesh1, tmp_path: pathlib.Path, rate, master) -> None:
+    """No loss tells of them: there is no step after."""
+    batches = Batches(_batches().rows, batch_size=24, epochs=1, seed=0)
+    assert batches.steps == 1
+    training = _training(tiny, batches=batches, optimizer=OptimizerConfig(learning_rate=rate, warmup=0.0, master=master))
+    message = r"step 1: weights are not finite or beyond 1e\+19 \([\d,]+ of embedding, .*: expected finite numbers"
+    with pytest.raises(ValueError, match=message) as error:
+        train(training, parameters.init(tiny, jax.random.key(0)), mesh1, tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith("there is no checkpoint yet")
+    assert (tmp_path / "not_finite_00000001.npz").exists()
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
+
+
+@pytest.mark.parametrize("sizes", [{"data": 8}, {"data": 1, "fsdp": 8}, {"data": 2, "fsdp": 2, "tensor": 2}])
+def test_a_ruined_checkpoint_in_the_middle_is_not_kept_either(tiny, tmp_path: pathlib.Path, sizes: dict[str, int]) -> None:
+    """On any mesh, also where it is told to stop: the checkpoint before it stays, and is what training goes on from."""
+    mesh = sharding.make_mesh(sharding.MeshConfig(**sizes))
+    seen = []
+
+    def beyond(params, most):
+        seen.append(most)
+        count = jax.numpy.float32(len(seen) == 2)
+        return {"embedding": count, "final_norm": jax.numpy.float32(0)}
+
+    training, loop = _training(tiny), LoopConfig(save_every=3, log_every=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parameters, "beyond", beyond)
+        with pytest.raises(ValueError, match=r"step 6: weights are .* \(1 of embedding\): .* the checkpoint of step 3 stays"):
+            train(training, parameters.init(tiny, jax.random.key(0)), mesh, tmp_path, loop)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == ["3"]
+    again = []
+    train(training, parameters.init(tiny, jax.random.key(0)), mesh, tmp_path, loop, on_step=lambda step, _: again.append(step))
+    assert again == [4, 5, 6, 7, 8, 9]
 
 
 def test_parameters_passed_in_survive(tiny, mesh1, tmp_path: pathlib.Path) -> None:

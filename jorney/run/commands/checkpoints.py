@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from typing import ClassVar
 
 import jax
@@ -11,6 +12,7 @@ import jax
 from jorney import storage
 from jorney.config import expect_at_least, to_json
 from jorney.convert import hf, inspect, native
+from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.policy import Policy, load, resolve
 from jorney.progress import Progress
@@ -47,21 +49,24 @@ class ConvertCommand(Command):
         """The same command goes on where one was cut off, and does nothing where one has ended.
 
         Raises:
-          FileNotFoundError, ValueError: for what is wrong with the source, or the folder; nothing is written then.
+          FileNotFoundError, ValueError: for what is wrong with the source, the folder, or a dtype that does not hold the
+            weights; nothing is written then.
         """
         use_jax()
         progress, where = Progress(), storage.path(self.output)
         noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
         if where.exists() and (not where.is_dir() or any(where.iterdir())):
-            before = storage.read_json(noted) if noted.exists() else {}
-            if before != {**asked, "complete": before.get("complete")}:
+            before = storage.read_json(noted) if noted.exists() else None
+            if not isinstance(before, dict) or before != {**asked, "complete": before.get("complete")}:
                 raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
             if before["complete"]:
                 progress.say(f"{self.output}: already done")
                 return
         folder = resolve(self.source)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
-        policy = load(self.source, mesh=self.mesh, dtype=dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
+            policy = load(self.source, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
         if where.exists():
             where.rmtree()  # what one that was cut off has left
@@ -95,15 +100,20 @@ class ExportCommand(ConvertCommand):
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         written, total = 0, sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
-        with progress.bar("megabytes", total // 1_000_000) as bar:
+        with progress.bar("megabytes", _megabytes(total)) as bar:
 
             def on_bytes(count: int) -> None:
                 nonlocal written
                 before, written = written, written + count
-                bar(written // 1_000_000 - before // 1_000_000, "written")
+                bar(_megabytes(written) - _megabytes(before), "written")
 
             about = (policy.config, policy.params, policy.tokenizer, dtype, policy.generation)
             hf.save(self.output, *about, self.shard_bytes, on_bytes)
+
+
+def _megabytes(nbytes: int) -> int:
+    """Those begun: a model smaller than one has one."""
+    return -(-nbytes // 1_000_000)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -180,3 +180,23 @@ def test_what_samples_is_not_split_as_what_trains(tmp_path) -> None:
     generator = space.generator(Model.at("embedded"))
     assert dict(generator.policy.mesh.shape) == {"data": 1, "fsdp": 1, "context": 1, "tensor": 4}
     assert dict(space.load(Model.at("embedded")).mesh.shape) == {"data": 1, "fsdp": 4, "context": 1, "tensor": 1}
+
+
+@pytest.mark.parametrize("objective", ["sft", "dpo", "prm"])
+def test_weights_that_the_last_update_ruins_are_no_model(objective: str, tmp_path, model, capsys) -> None:
+    """One step, of which no loss tells: nothing is marked complete, and the same command fails again."""
+    labelled = [{"prompt": f"{n} + 2", "completions": [f"{n} + 2 = {n + 2}"], "labels": [True]} for n in range(1, 10)]
+    rows, sizes = {
+        "sft": (TEXTS, SFT),
+        "dpo": (PAIRS, DPO),
+        "prm": (labelled, ["--prm.row-length", "64", "--prm.batch-rows", "8"]),
+    }[objective]
+    data, rate = write(tmp_path, rows), [f"--{objective}.epochs", "1", f"--{objective}.optimizer.learning-rate", "1e30"]
+    for _ in range(2):
+        capsys.readouterr()
+        assert cli.main([objective, "--model", model, "--data", data, *sizes, *rate, "--output", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert re.match(r"jorney: step \d+: .*: expected finite numbers \(try a lower rate\); its batch is in ", error), error
+        assert error.count("\n") == 1
+    assert not list((tmp_path / "out").rglob("manifest.json"))
+    assert not list((tmp_path / "out").rglob("model.safetensors"))
