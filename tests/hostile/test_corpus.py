@@ -10,7 +10,6 @@ import functools
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 from typing import Any
@@ -22,23 +21,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import corpus
 import run_cases
-
-_CONFIG, _TOKENIZER = "checkpoint: config.json: ", "checkpoint: tokenizer_config.json: "
-_LIBRARY = "the tokenizer's class reads config.json and tokenizer_config.json itself, and its errors are not told in one line"
-_DATASETS = "what `datasets` says of a file is told as it stands, in several lines or without the file's name"
-# What is known to be wrong, and why: by patterns of the names of cases.
-KNOWN = {
-    rf"{_CONFIG}(attention_bias|mlp_bias) = (None|0)": _LIBRARY,
-    rf"{_CONFIG}(bos|pad)_token_id = \[\]": _LIBRARY,
-    rf"{_CONFIG}(hidden_act|max_position_embeddings) = None": _LIBRARY,
-    rf"{_CONFIG}initializer_range = (None|1\.5|\d{{8,}})": _LIBRARY,
-    rf"{_CONFIG}rms_norm_eps = (None|\d{{8,}})": _LIBRARY,
-    rf"{_TOKENIZER}(cut to . tenths|last byte lost|bit [1236] flipped|no UTF-8 at .|zeros at .|UTF-16|a mark)": _LIBRARY,
-    rf"{_TOKENIZER}(nested without end|a number without end|twice)": _LIBRARY,
-    rf"{_TOKENIZER}('null'|'\[\]'|'3'|'\"text\"'|'\[\[\]\]'|'NaN'|'\\x00'|'<html>') alone": _LIBRARY,
-    r"rows: (zeros at [12]|'\\x00' alone) \(csv\)|rows: cut \(parquet\)": _DATASETS,
-    r"stage: manifest: ('null'|'\[\]'|'3'|'\"text\"'|'\{\}'|'\[\[\]\]'|'NaN') alone": "a manifest's kind is not checked",
-}
 
 CASES = {group: list(make()) for group, make in corpus.GROUPS.items()}
 
@@ -61,22 +43,15 @@ def _results(group: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _parameters() -> list[Any]:
-    found = []
-    for group, cases in CASES.items():
-        for case in cases:
-            reason = next((why for pattern, why in KNOWN.items() if re.fullmatch(pattern, case.name)), None)
-            marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-            found.append(pytest.param(group, case, marks=marks, id=ascii(case.name)[1:-1]))
-    return found
-
-
 def test_there_are_enough() -> None:
     names = [case.name for cases in CASES.values() for case in cases]
     assert len(names) == len(set(names)) >= 400
 
 
-@pytest.mark.parametrize(("group", "case"), _parameters())
+@pytest.mark.parametrize(
+    ("group", "case"),
+    [pytest.param(group, case, id=ascii(case.name)[1:-1]) for group, cases in CASES.items() for case in cases],
+)
 def test_case(group: str, case: corpus.Case) -> None:
     found = _results(group)[case.name]
     assert "raised" not in found, found["raised"]
