@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from jorney.engine.generate import Generator, SamplingConfig
 from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
+
+_TOGETHER = 8  # completions that are graded at a time: answers that take long are waited for together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,19 +75,22 @@ def evaluate(
     """Grades one completion of every problem, in the order in which they end."""
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=config.grading_seconds) as grader:
-        for index, (completion,) in generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems]):
-            grade = grader.grade(problems[index], completion.text, step_format)
-            yield Graded(
-                id=problems[index].id,
-                correct=grade.correct,
-                answer=grade.answer,
-                note=grade.note,
-                tokens=len(completion.tokens),
-                finished=completion.finished,
-                true_equations=grade.true_equations,
-                equations=grade.equations,
-                text=completion.text,
-            )
+        stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems])
+        while ended := list(itertools.islice(stream, _TOGETHER)):
+            own, completions = [problems[index] for index, _ in ended], [completion for _, (completion,) in ended]
+            grades = grader.grade_all(own, [completion.text for completion in completions], step_format)
+            for problem, completion, grade in zip(own, completions, grades, strict=True):
+                yield Graded(
+                    id=problem.id,
+                    correct=grade.correct,
+                    answer=grade.answer,
+                    note=grade.note,
+                    tokens=len(completion.tokens),
+                    finished=completion.finished,
+                    true_equations=grade.true_equations,
+                    equations=grade.equations,
+                    text=completion.text,
+                )
 
 
 def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:
