@@ -104,13 +104,13 @@ def clean(answer: str) -> str:
 
     120,144 keeps its comma: it may be a list.
     """
-    answer = _LATEX_COMMA.sub("", answer)
+    sure = answer.count("$") == 1 or _LATEX_COMMA.search(answer) is not None  # money, and LaTeX's own comma
+    answer = _LATEX_COMMA.sub(",", answer)
     bare = answer.strip().removeprefix("\\$").lstrip("$ ").rstrip("$ .,;:")
     if "$" in bare or bare.endswith("\\"):  # "$5$ or $6$" keeps its formulas, "5\\," its LaTeX space
         bare = answer.strip()
     number = _THOUSANDS.match(bare)
-    money = answer.count("$") == 1
-    if number and (money or len(numbers_joined(bare)) == 1) and not bare[number.end() :].lstrip().startswith(","):
+    if number and (sure or len(numbers_joined(bare)) == 1) and not bare[number.end() :].lstrip().startswith(","):
         bare = number[0].replace(",", "") + bare[number.end() :]  # but "1,000, 2" is a list
     return bare
 

@@ -127,13 +127,13 @@ def combined(items: Sequence[Reading], either: bool) -> Reading:
     flat = [one for item in items for one in (item.items if isinstance(item, forms.Collection) else [item])]
     stated = [one for one in flat if isinstance(one, forms.Statement) and one.name and one.value is not None]
     if len(stated) < len(flat):
-        return forms.Collection(tuple(dict.fromkeys(flat)))
+        return forms.Collection(tuple(flat))
     names = [one.name for one in stated]
     values = [one.value for one in stated if one.value is not None]
     if len(set(names)) == 1:
         if all(one.sign == "=" for one in stated):
             inner = [one for value in values for one in (value.items if isinstance(value, forms.Collection) else [value])]
-            return forms.Statement(names[0], forms.Collection(tuple(dict.fromkeys(inner))), None, "=", True)
+            return forms.Statement(names[0], forms.Collection(tuple(inner)), None, "=", True)
         if either:
             pieces = [one for value in values for one in (value.pieces if isinstance(value, forms.Region) else [value])]
             return forms.Statement(names[0], forms.Region(tuple(pieces)), None, "<", True)
