@@ -51,7 +51,9 @@ def _stands_for(reading: Reading) -> Iterable[Reading]:
         case forms.Region((only,)):
             return [only]
         case forms.Assignment(values):
-            return [forms.Tuple("(", tuple(value for _, value in values), ")")]
+            own = tuple(value for _, value in values)
+            numbered = len({name.partition("_")[0] for name, _ in values}) == 1  # x_1 and x_2 are solutions
+            return [forms.Tuple("(", own, ")"), *([forms.Collection(own)] if numbered else [])]
         case forms.Statement(_, value, _, _, True) if value is not None:
             return [value]
         case forms.Choice(letter, text):
@@ -82,7 +84,7 @@ def _quantities(a: forms.Quantity, b: forms.Quantity) -> bool:
 
 def _tuples(a: forms.Tuple, b: forms.Tuple) -> bool:
     if len(a.items) == 1 or len(b.items) == 1:
-        return len(a.items) == len(b.items) and equal(a.items[0], b.items[0])
+        return len(a.items) == len(b.items) and a.opening == b.opening and equal(a.items[0], b.items[0])
     return (a.opening, a.closing) == (b.opening, b.closing) and _in_order(a.items, b.items)
 
 

@@ -25,7 +25,7 @@ on one or our out per she so ten the to too two up us was we who yes yet you all
 _ENGLISH = frozenset(_SHORT_WORDS.split()) - {"a"}
 _DEEPEST = 60
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+(?![\w.]))?)|\\(?P<command>[A-Za-z]+)|(?P<word>[A-Za-z]+)"
+    r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+(?![\w.]))?)|\\(?P<command>[A-Za-z]+)|(?P<word>[A-Za-z]+|μ)"
     r"|(?P<sign>[-+*/^_!()\[\]{}|⌊⌋⌈⌉,π∞°%'∠]))"
 )
 
@@ -228,7 +228,7 @@ class _Reader:
             if word in _UNKNOWN_FUNCTIONS and self.peek()[1] == "(":
                 return ("f_" + word, *self.arguments())
             return self.subscripted(word)
-        if not self.mathematical or word.lower() in _ENGLISH or len(word) > 3:
+        if not self.mathematical or len(word) > 3 or (word.lower() in _ENGLISH and self.stands_apart()):
             raise UnreadableError(f"{word!r} is a word")
         if word.isupper():
             return ("sym", word)
@@ -238,6 +238,13 @@ class _Reader:
         rest = [("word", one, False) for one in word]
         self.tokens[self.at - 1 : self.at] = rest
         return self.subscripted(word[0])
+
+    def stands_apart(self) -> bool:
+        """Whether the word that was taken has space around it, as in a sentence, and no sign before it."""
+        before = self.tokens[self.at - 2] if self.at > 1 else ("sign", "(", False)
+        after = self.peek()
+        spaced = self.tokens[self.at - 1][2] and not (before[0] == "sign" and before[1] in "+-*/^([{")
+        return spaced or (after[2] and after[0] in ("word", "number"))
 
     def subscripted(self, name: str) -> Formula:
         """A letter with its subscript; i and e are numbers."""

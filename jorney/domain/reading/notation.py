@@ -123,9 +123,11 @@ def plain(answer: str) -> str:
     text = re.sub(r"\^\s*(?:\\circ(?![a-z])|\{\s*\\circ\s*\}|°|\{\s*°\s*\})", "°", text)
     text = _over(_arguments(_words(text)))
     text = _repeating(text)
-    text = re.sub(r"\s+", " ", text).strip(" \"'").removeprefix("**").removesuffix("**").strip()
+    text = re.sub(r"μ\s+(?=[msgLAF]\b)", "μ", re.sub(r"\s+", " ", text)).strip(" \"'`")
+    text = re.sub(r"^(\*{1,2}|_)(.*)\1$", r"\2", text).strip()
     text = _PREFIX.sub("", text)
     text = re.sub(r"(?<=[\w)}\]])\s*\*\*\s*(?=[\w({-])", "^", text)
+    text = re.sub(r"^(?:US|AU?|CA?|NZ|HK)\s*(?=＄)|^(?:USD|Rs\.?|INR|EUR|GBP)\s*(?=\d)", "", text)
     return re.sub(r"^[=≈:\s]+|[\s.,;:\\]+$", "", text)
 
 
@@ -178,7 +180,7 @@ def _words(text: str) -> str:
     text = re.sub(rf"(?<![A-Za-z\\])({'|'.join(_GREEK)})(?![A-Za-z])", r"\\\1", text)
     text = re.sub(r"(?<![A-Za-z\\])sqrt(?![A-Za-z])", r"\\sqrt", text)
     text = re.sub(r"(?<=[\d.)])\s*[xX]\s*(?=10\s*\^)", "*", text)
-    text = re.sub(r"\+\s*/\s*-|\+-", "±", text)
+    text = re.sub(r"\+\s*/\s*-", "±", text)
     text = re.sub(r"(?<=\d)\s*\^?\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z}])", r" \1", text)
     return text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("...", "…")
 
@@ -191,9 +193,10 @@ def _arguments(text: str) -> str:
 
 
 def _over(text: str) -> str:
-    r"""`3 \over 4` as a fraction."""
+    r"""`3 \over 4` as a fraction, `4 \choose 3` as a binomial."""
     for _ in range(20):
         found = re.sub(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}", text)
+        found = re.sub(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}", found)
         if found == text:
             break
         text = found
@@ -253,6 +256,6 @@ def numbers_joined(text: str) -> list[str]:
     if not joined:
         return [text]
     whole = "".join(out) + text[at:]
-    number = re.fullmatch(r"[-+]?(\d{1,3})((?:,\d{3})+)", text)
+    number = re.fullmatch(r"(?:[A-Za-z]\s*=\s*)?[-+]?(\d{1,3})((?:,\d{3})+)", text)
     both = number is not None and (len(number[1]) > 1 or len(number[2]) > 4)
     return [whole, text] if both else [whole]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from fractions import Fraction
 
 from jorney.domain.reading import forms
 from jorney.domain.reading.forms import Reading
-from jorney.domain.reading.formula import Formula, UnreadableError, formula, symbols
+from jorney.domain.reading.formula import FUNCTIONS, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.notation import numbers_joined, plain, split_at
+from jorney.domain.reading.numeric import exact
 from jorney.domain.reading.statements import combined, statement
 from jorney.domain.reading.units import MULTIPLIERS, unit_of
 from jorney.domain.reading.wording import has_words, words_of
@@ -27,7 +29,7 @@ _LONGEST = 400  # items of a list
 
 def readings(answer: str) -> tuple[Reading, ...]:
     """What an answer may say; more than one reading where 120,144 is a number or a list, or m a unit or a letter."""
-    text = plain(answer)
+    text = re.sub(r"^\(?([A-J])\)$", r"\1", plain(answer))
     found = [one for variant in numbers_joined(text) for one in _alternatives(variant)]
     return tuple(dict.fromkeys(found))
 
@@ -99,10 +101,22 @@ def _union(text: str, depth: int) -> Reading | None:
     if re.fullmatch(r"\\mathbb\s*\{?\s*R\s*\}?|all real numbers|\(\s*-\s*∞\s*,\s*\+?∞\s*\)|(the )?reals?( numbers)?", text):
         ends = forms.Expression(("neg", ("infinity",))), forms.Expression(("infinity",))
         return forms.Region((forms.Tuple("(", ends, ")"),))
+    if without := re.fullmatch(r"\\mathbb\s*\{?\s*R\s*\}?\s*(?:\\setminus|\\backslash|-)\s*⦃(.+)⦄", text):
+        return _all_but([_read(part, depth + 1) for part in without[1].split(",")])
     parts, between = split_at(text, lambda whole, at: int(whole[at] == "∪"))
     if not between or any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[:1] if part[:1] not in "([⦃"):
         return None
     return forms.Region(tuple(map(_below(depth), parts[:_LONGEST])))
+
+
+def _all_but(points: list[Reading]) -> Reading | None:
+    """All numbers but a few, as the intervals between them."""
+    values = [exact(point.tree) if isinstance(point, forms.Expression) else None for point in points]
+    known = sorted((value, point) for value, point in zip(values, points, strict=True) if value is not None)
+    if len(known) < len(points):
+        return None
+    ends = [forms.Expression(("neg", ("infinity",))), *(point for _, point in known), forms.Expression(("infinity",))]
+    return forms.Region(tuple(forms.Tuple("(", pair, ")") for pair in itertools.pairwise(ends)))
 
 
 def _separator(text: str, at: int) -> int:
@@ -174,7 +188,7 @@ def _bracketed(text: str, depth: int) -> Reading | None:
         return _set(inside, depth)
     parts, between = split_at(inside, lambda whole, at: int(whole[at] in ",;"))
     if not between:
-        return forms.Tuple("(", (_read(inside, depth + 1),), ")") if text[0] + text[-1] == "()" and inside else None
+        return forms.Tuple(text[0], (_read(inside, depth + 1),), text[-1]) if inside else None
     return forms.Tuple(text[0], tuple(map(_below(depth), parts[:_LONGEST])), text[-1])
 
 
@@ -237,6 +251,8 @@ def _united(text: str) -> forms.Quantity | forms.Expression | None:
             number, rest = ("*", number, ("num", Fraction(MULTIPLIERS[multiplied[1].lower()]))), multiplied[2]
             if not rest:
                 return forms.Expression(number)
+        if rest == "°" and number[0] in FUNCTIONS:
+            return None  # the sine of an angle is none
         if unit := unit_of(rest, not match[1] and not multiplied):
             return forms.Quantity(number, unit)
     return None

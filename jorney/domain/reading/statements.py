@@ -59,7 +59,9 @@ def _equation(parts: Sequence[str], read: Callable[[str], Reading]) -> Reading |
             return forms.Assignment(tuple(sorted({_spaceless(name): value for name in names}.items())))
         return _equation([parts[0], parts[-1]], read)
     (left, right), (first, second) = parts, trees
-    if first is not None and second is not None and not symbols(first) and not symbols(second):
+    if re.fullmatch(r"\([A-Za-z](?:,[A-Za-z])+\)", _spaceless(left)):
+        return _componentwise(_spaceless(left)[1:-1].split(","), read(right))
+    if first is not None and second is not None and not symbols(first) and not symbols(second) and not _is_name(left):
         same = same_value(first, second)
         return forms.Statement("", forms.Expression(second), ("-", first, second), "=", True) if same else None
     if not _is_name(left) and _is_name(right):
@@ -71,6 +73,13 @@ def _equation(parts: Sequence[str], read: Callable[[str], Reading]) -> Reading |
     number = isinstance(value, forms.Expression) and exact(value.tree)
     several = re.search(r"[-+*:]", re.sub(r"\{[^}]*\}", "", name)) is not None and not has_words(left)
     return forms.Statement(name, value, sides, "=", bool(number) if several else True)
+
+
+def _componentwise(names: Sequence[str], value: Reading) -> Reading | None:
+    """(x, y) = (1, 2)."""
+    if isinstance(value, forms.Tuple) and len(value.items) == len(names) == len(set(names)):
+        return forms.Assignment(tuple(sorted(zip(names, value.items, strict=True), key=lambda pair: pair[0])))
+    return value if isinstance(value, forms.Collection) else None  # several pairs
 
 
 def _is_name(text: str) -> bool:

@@ -90,6 +90,9 @@ def unit_of(text: str, glued: bool) -> str | None:
         if part is None or part.end() == at:
             return None
         word, at = part[1], part.end()
+        if found and word in ("squared", "cubed"):
+            found[-1] += "^2" if word == "squared" else "^3"
+            continue
         name = _named(word, glued and len(found) == 0)
         if name is None:
             return None
