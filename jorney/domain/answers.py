@@ -20,6 +20,7 @@ _HEADING = re.compile(
 )
 _ANSWER_HEADING = re.compile(r"[\s*_:]*(?:the\s+)?(?:final\s+)?(?:answer|result)[\s*_:.]*", re.IGNORECASE)
 _ANSWER_PREFIX = re.compile(r"[\s*_:]*(?:the\s+)?(?:final\s+)?answer(?:\s+is\b\s*:?|\s*[:=])[\s*_]*(?=\S)", re.IGNORECASE)
+_TOKEN = re.compile(r"</s>|<\|")  # what ends a text, written out
 _IN_PROSE = re.compile(r"\s*[A-Za-z]{2,}")
 _STATED = re.compile(r"\bfinal answer is\b:?[ \t]*(\S[^\n]*?)(?=\.?[ \t]*(?:I hope it is correct|\n|\Z))", re.IGNORECASE)
 # What is no answer in a box: it says where one would stand.
@@ -69,8 +70,11 @@ def _marked(text: str, boxes: list[tuple[int, str | None]]) -> Iterator[tuple[in
         if within:
             yield match.start(), within[-1]
             continue
-        line, before = match[1], text[text.rfind("\n", 0, match.start()) + 1 : match.start()].rstrip()
-        if _HEADING.fullmatch(line) or (before[-1:].isalnum() and _IN_PROSE.match(line)):
+        line, before = (
+            _TOKEN.split(match[1], maxsplit=1)[0],
+            text[text.rfind("\n", 0, match.start()) + 1 : match.start()].rstrip(),
+        )
+        if _HEADING.fullmatch(line) or ((before[-1:].isalnum() or before[-1:] == ",") and _IN_PROSE.match(line)):
             continue
         if _ANSWER_HEADING.fullmatch(line):
             line = text[match.end() :].lstrip().partition("\n")[0]
