@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jorney.config import expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.engine.generate import Generator, SamplingConfig
+from jorney.engine.generate import Completion, Generator, SamplingConfig
 from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
@@ -76,7 +75,7 @@ def evaluate(
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=config.grading_seconds) as grader:
         stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems])
-        while ended := list(itertools.islice(stream, _TOGETHER)):
+        for ended in _groups(stream):
             own, completions = [problems[index] for index, _ in ended], [completion for _, (completion,) in ended]
             grades = grader.grade_all(own, [completion.text for completion in completions], step_format)
             for problem, completion, grade in zip(own, completions, grades, strict=True):
@@ -91,6 +90,23 @@ def evaluate(
                     equations=grade.equations,
                     text=completion.text,
                 )
+
+
+def _groups(stream: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[tuple[int, list[Completion]]]]:
+    """Completions as they end, a few at a time; what had ended when the sampling is broken off, too."""
+    group: list[tuple[int, list[Completion]]] = []
+    try:
+        for one in stream:
+            group.append(one)
+            if len(group) == _TOGETHER:
+                yield group
+                group = []
+    except (Exception, KeyboardInterrupt):
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
 
 
 def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:

@@ -243,7 +243,8 @@ _GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 def numbers_joined(text: str) -> list[str]:
     """A text with its numbers' thousands joined; where 120,144 may be a list as well, that reading too.
 
-    A pair in brackets is no number; one digit and three alone are no list.
+    A pair in brackets is no number; one digit and three alone are no list, nor is what has a
+    part that begins with 0.
     """
     joined, depth, out = False, 0, []
     at = 0
@@ -257,5 +258,5 @@ def numbers_joined(text: str) -> list[str]:
         return [text]
     whole = "".join(out) + text[at:]
     number = re.fullmatch(r"(?:[A-Za-z]\s*=\s*)?[-+]?(\d{1,3})((?:,\d{3})+)", text)
-    both = number is not None and (len(number[1]) > 1 or len(number[2]) > 4)
+    both = number is not None and ",0" not in text and (len(number[1]) > 1 or len(number[2]) > 4)
     return [whole, text] if both else [whole]

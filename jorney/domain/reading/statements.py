@@ -13,7 +13,7 @@ from jorney.domain.reading.wording import has_words
 
 _SYMBOL = r"(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?[\w,]+\}?)?'*"
 _NAME = re.compile(
-    rf"{_SYMBOL}(?:\^\{{-1\}})?(?:\([^()]*\))?|[∠△]?\(?\\?[A-Z]{{1,4}}\)?|[m]?(?:∠|\\triangle|\\overline|\\widehat)\{{?[A-Z]{{1,4}}\}}?"
+    rf"\\frac\{{d[a-z]\}}\{{d[a-z]\}}|{_SYMBOL}(?:\^\{{-1\}})?(?:\([^()]*\))?|[∠△]?\(?\\?[A-Z]{{1,4}}\)?|[m]?(?:∠|\\triangle|\\overline|\\widehat)\{{?[A-Z]{{1,4}}\}}?"
     rf"|\|[A-Z]{{2}}\||\[[A-Z]{{3,}}\]|{_SYMBOL}(?:[-+*:]{_SYMBOL})+"
 )
 _SINGLE = re.compile(_SYMBOL)
