@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
 from jorney.domain.domain import Domain, Grade
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
 from jorney.domain.worker import Worker
 from jorney.text.step_format import ABEL, StepFormat
 
+# In the keys of all stages that grade. Whoever changes what is read as an answer, or which answers are equal, raises it.
+GRADING = {"grading": 1}
+_LOOK = 0.1  # seconds between two looks at whether answers hold each other up
+_HELD_UP = 0.5  # seconds of a comparison after which others go on beside it
+
 
 class Grader:
-    """Grades responses; a context manager that owns the process that compares answers. For one thread at a time.
+    """Grades responses; a context manager that owns the processes that compare answers. For one thread at a time.
 
     Args:
       timeout_seconds, memory_limit: of one comparison; see `worker.Worker`.
+      workers: processes at most that `grade_all` compares with.
     """
 
-    def __init__(self, timeout_seconds: float = 5.0, memory_limit: int = 4 << 30) -> None:
+    def __init__(self, timeout_seconds: float = 5.0, memory_limit: int = 4 << 30, workers: int = 4) -> None:
         if timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds = {timeout_seconds}: expected more than 0")
+        if workers < 1:
+            raise ValueError(f"workers = {workers}: expected at least 1")
         self._limits = (timeout_seconds, memory_limit)
-        self._workers: dict[type[Worker], Worker] = {}
+        self._lanes: list[dict[type[Worker], Worker]] = [{} for _ in range(workers)]
         self.worker = self._apart(Domain)
 
     def __enter__(self) -> Grader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for worker in self._workers.values():
-            worker.close()  # used again, it starts another process
+        self._close()  # used again, it starts other processes
 
-    def _apart(self, domain: Domain | type[Domain]) -> Worker:
+    def _close(self) -> None:
+        for lane in self._lanes:
+            for worker in list(lane.values()):
+                worker.close()
+
+    def _apart(self, domain: Domain | type[Domain], lane: int = 0) -> Worker:
         """What compares the answers of a domain; it starts no process before it is asked."""
-        return self._workers.setdefault(domain.sandbox, domain.sandbox(*self._limits))
+        own = self._lanes[lane]
+        if domain.sandbox not in own:
+            own[domain.sandbox] = domain.sandbox(*self._limits)
+        return own[domain.sandbox]
 
     def grade(self, problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:
         """Grades one response, which states its answer as the format has it.
@@ -43,6 +63,45 @@ class Grader:
         """
         domain = domain_of(problem)
         return domain.grade(problem, text, step_format, self._apart(domain).compare)
+
+    def grade_all(self, problems: Sequence[Problem], texts: Sequence[str], step_format: StepFormat = ABEL) -> list[Grade]:
+        """Grades responses, each to its problem, in their order: the same as one after another by `grade`.
+
+        One worker compares, and others beside it while it is held up, so that answers that take long are waited for together.
+        """
+        grades: list[Grade | None] = [None] * len(problems)
+        waiting = iter(list(enumerate(zip(problems, texts, strict=True))))
+        over = threading.Event()
+
+        def go_on(lane: int) -> None:
+            for index, (problem, text) in waiting:
+                if over.is_set():
+                    return
+                domain = domain_of(problem)
+                grades[index] = domain.grade(problem, text, step_format, self._apart(domain, lane).compare)
+
+        with ThreadPoolExecutor(len(self._lanes)) as threads:
+            try:
+                lanes = [threads.submit(go_on, 0)]
+                while left := wait(lanes, _LOOK, FIRST_EXCEPTION).not_done:
+                    if len(left) < len(lanes):
+                        for lane in lanes:
+                            if lane not in left:
+                                lane.result()
+                    if len(lanes) < len(self._lanes) and all(map(self._held_up, range(len(lanes)))):
+                        lanes.append(threads.submit(go_on, len(lanes)))
+                for lane in lanes:
+                    lane.result()
+            except BaseException:
+                over.set()
+                self._close()  # what is under way ends
+                raise
+        return [grade for grade in grades if grade is not None]
+
+    def _held_up(self, lane: int) -> bool:
+        """Whether a comparison takes long."""
+        begun = [worker.since for worker in list(self._lanes[lane].values())]
+        return any(since is not None and time.monotonic() - since > _HELD_UP for since in begun)
 
     def compare(self, problem: Problem, answer: str) -> str:
         """Why an answer, read from its text already, does not equal the problem's; "" where it does."""

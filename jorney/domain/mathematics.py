@@ -1,4 +1,4 @@
-"""Mathematics: answers are equal where math-verify says so; steps cannot be verified."""
+"""Mathematics: answers are equal by their types, see `domain.reading`; steps cannot be verified."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Problem:
       question: the text that the step format's prompt template is filled with.
       answer: the known final answer, as text.
       solution: a worked solution in the step format's form, where the set has one.
-      verifier: how an answer is checked: "math" (math-verify) or "countdown" (exact).
+      verifier: how an answer is checked: "math" (equal by its type, see `domain.reading`) or "countdown" (exact).
       meta: what the verifier or an analysis needs beyond this; JSON values only.
     """
 

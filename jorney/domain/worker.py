@@ -6,9 +6,14 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from multiprocessing.connection import Connection
+
+_GRACE = 1.0  # seconds in which a comparison stops by itself, which spares a new process
+_STOPPED = "stopped"
 
 
 @dataclasses.dataclass
@@ -18,10 +23,12 @@ class Worker:
     Attributes:
       timeout_seconds: how long one comparison may take; starting the process is not counted.
       memory_limit: bytes of address space the process may take (it starts with under 0.1 GB). Not enforced on macOS.
+      since: when the comparison under way began, by `time.monotonic`; None between comparisons.
     """
 
     timeout_seconds: float = 5.0
     memory_limit: int = 4 << 30
+    since: float | None = dataclasses.field(default=None, init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False, repr=False)
     _connection: Connection | None = dataclasses.field(default=None, init=False, repr=False)
 
@@ -49,14 +56,23 @@ class Worker:
             unreplied.callback(self.close)  # after Ctrl-C too: the next question must not read this one's reply
             if self._connection is None or self._process is None or self._process.poll() is not None:
                 self._connection = self._start()
+            assert self._process is not None
+            self.since = time.monotonic()
+            unreplied.callback(setattr, self, "since", None)
             with contextlib.suppress(EOFError, OSError):
                 self._connection.send((known, stated))
                 if not self._connection.poll(self.timeout_seconds):
-                    return f"grading took longer than {self.timeout_seconds:g} s"
+                    self._process.send_signal(signal.SIGUSR1)  # which Python code stops at, C code does not
+                    if not self._connection.poll(_GRACE):
+                        return self._too_long()
                 note: str = self._connection.recv()
                 unreplied.pop_all()
-                return note
+                self.since = None
+                return self._too_long() if note == _STOPPED else note
         return "the grading worker died"
+
+    def _too_long(self) -> str:
+        return f"grading took longer than {self.timeout_seconds:g} s"
 
     def _start(self) -> Connection:
         """Starts the worker and waits until it is ready.
@@ -83,15 +99,25 @@ class Worker:
         return ours
 
 
+class _StopError(BaseException):
+    """Raised by a signal, and caught by nothing on its way."""
+
+
 def _serve(descriptor: int, memory_limit: int, longest: int) -> None:
     """The process's program: replies to each (known, stated) with a note, until the connection closes.
 
-    A comparison that lasts `longest` seconds ends the process, should no parent be left to do it.
+    A comparison that lasts `longest` seconds ends the process, should no parent be left to do it. SIGUSR1 stops one.
     """
     import resource
-    import signal
+
+    under_way = False
+
+    def stop(*_: object) -> None:
+        if under_way:
+            raise _StopError
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, stop)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, whatever C code it is in
     with contextlib.suppress(ValueError, OSError):  # macOS refuses; so does a system whose own limit is lower
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -104,8 +130,13 @@ def _serve(descriptor: int, memory_limit: int, longest: int) -> None:
             known, stated = connection.recv()
             signal.alarm(longest)
             try:
+                under_way = True
                 note = equivalence.compare(known, stated)
+                under_way = False
+            except _StopError:
+                note = _STOPPED
             except Exception as error:
                 note = f"grading failed: {type(error).__name__}"
+            under_way = False
             signal.alarm(0)
             connection.send(note)

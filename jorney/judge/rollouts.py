@@ -140,15 +140,16 @@ def verdicts(
     starts = [[begun(steps) for steps in own] for own in solutions]
     with Grader() as grader:
 
-        def right(index: int, steps: tuple[str, ...]) -> bool:
-            return grader.grade(problems[index], step_format.between.join(steps), step_format).correct
+        def right(index: int, solutions: Sequence[tuple[str, ...]]) -> tuple[bool, ...]:
+            texts = [step_format.between.join(steps) for steps in solutions]
+            return tuple(grade.correct for grade in grader.grade_all([problems[index]] * len(texts), texts, step_format))
 
         for (index, steps), texts in _complete(generator, policy, problems, starts, step_format, config, seed):
-            found[index, steps] = tuple(right(index, (*steps, text)) for text in texts)
+            found[index, steps] = right(index, [(*steps, text) for text in texts])
 
         def of(index: int, steps: tuple[str, ...], start: tuple[str, ...]) -> list[tuple[bool, ...]]:
             known = [found[index, start[:stop]] for stop in range(1, len(start) + 1)]
-            return known if start == steps else [*known, (right(index, steps),)]
+            return known if start == steps else [*known, right(index, [steps])]
 
         return [
             [of(index, *pair) for pair in zip(own, of_own, strict=True)]

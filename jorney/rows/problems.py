@@ -14,6 +14,7 @@ from jorney import storage
 from jorney.domain import domains
 from jorney.domain.answers import final_answer
 from jorney.domain.problem import Problem, hash_id
+from jorney.domain.reading.notation import numbers_joined
 from jorney.rows.fields import bounded, expect, holds, shown
 from jorney.rows.readers.rules import RowRules
 from jorney.rows.readers.text_files import Written
@@ -174,12 +175,12 @@ def _marked(text: str, name: str, place: str) -> tuple[str, str]:
     answer = final_answer(f"{_MARK} {line}")
     if answer is None:
         raise ValueError(f"{place}: field {name!r}: nothing stands behind {_MARK}: expected an answer")
-    return worked, _answer(answer, name, place)
+    return worked, _answer(numbers_joined(answer)[0], name, place)  # of 130,000 the number: published so, it is no list
 
 
 def _boxed(solution: str) -> str | None:
     """What the last box of a solution holds."""
-    return final_answer(solution.replace(r"\fbox", BOXED), BOXED)
+    return final_answer(solution, BOXED)
 
 
 def _one(value: Any) -> Any:

@@ -16,7 +16,7 @@ from jorney.domain.problem import Problem
 from jorney.judge.judge import Judge, score
 from jorney.solve.choice import Solutions, equal_answers
 from jorney.solve.solver import Budget, Sampler, Solver
-from jorney.text.step_format import FORMATS
+from jorney.text.step_format import ABEL, FORMATS
 from jorney.tree.expand import ExpandConfig, grow
 from jorney.tree.prune import PruneConfig
 from jorney.tree.tree import Tree
@@ -89,7 +89,8 @@ def leaves(problem: Problem, trees: Sequence[Tree], grader: Grader) -> tuple[Sol
     found = [(tree, tree.path(leaf)) for tree in trees for leaf in tree.leaves() for _ in range(tree.nodes[leaf].count)]
     nodes = [[tree.nodes[step] for step in path] for tree, path in found]
     texts = ["".join(node.text for node in path) for path in nodes]
-    grades = [grader.grade(problem, text, FORMATS[tree.step_format]) for (tree, _), text in zip(found, texts, strict=True)]
+    written = FORMATS[trees[0].step_format] if trees else ABEL  # a problem's trees are written alike
+    grades = grader.grade_all([problem] * len(texts), texts, written)
     answers = [grade.answer for grade in grades]
     made = Solutions(
         problem.id,

@@ -9,10 +9,12 @@ from typing import Any
 from jorney.config import expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
-from jorney.engine.generate import Generator, SamplingConfig
+from jorney.engine.generate import Completion, Generator, SamplingConfig
 from jorney.engine.sampling import CompletionSampling
 from jorney.solve.statistics import wilson
 from jorney.text.step_format import StepFormat
+
+_TOGETHER = 8  # completions that are graded at a time: answers that take long are waited for together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,19 +74,39 @@ def evaluate(
     """Grades one completion of every problem, in the order in which they end."""
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=config.grading_seconds) as grader:
-        for index, (completion,) in generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems]):
-            grade = grader.grade(problems[index], completion.text, step_format)
-            yield Graded(
-                id=problems[index].id,
-                correct=grade.correct,
-                answer=grade.answer,
-                note=grade.note,
-                tokens=len(completion.tokens),
-                finished=completion.finished,
-                true_equations=grade.true_equations,
-                equations=grade.equations,
-                text=completion.text,
-            )
+        stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems])
+        for ended in _groups(stream):
+            own, completions = [problems[index] for index, _ in ended], [completion for _, (completion,) in ended]
+            grades = grader.grade_all(own, [completion.text for completion in completions], step_format)
+            for problem, completion, grade in zip(own, completions, grades, strict=True):
+                yield Graded(
+                    id=problem.id,
+                    correct=grade.correct,
+                    answer=grade.answer,
+                    note=grade.note,
+                    tokens=len(completion.tokens),
+                    finished=completion.finished,
+                    true_equations=grade.true_equations,
+                    equations=grade.equations,
+                    text=completion.text,
+                )
+
+
+def _groups(stream: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[tuple[int, list[Completion]]]]:
+    """Completions as they end, a few at a time; what had ended when the sampling is broken off, too."""
+    group: list[tuple[int, list[Completion]]] = []
+    try:
+        for one in stream:
+            group.append(one)
+            if len(group) == _TOGETHER:
+                yield group
+                group = []
+    except (Exception, KeyboardInterrupt):
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
 
 
 def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:

@@ -92,7 +92,8 @@ def sample_attempts(
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=limits.grading_seconds) as grader:
         for index, completions in generator.stream(prompts, sampling, [problem.id for problem in problems]):
-            grades = [grader.grade(problems[index], completion.text, step_format) for completion in completions]
+            texts = [completion.text for completion in completions]
+            grades = grader.grade_all([problems[index]] * len(texts), texts, step_format)
             yield Attempts(
                 problems[index].id,
                 [completion.generated for completion in completions],

@@ -107,7 +107,7 @@ def judged(
     # A beginning that several solutions share is rated once.
     paths = dict.fromkeys(tuple(own[:count]) for own in steps for count in range(1, len(own) + 1))
     ratings = dict(zip(paths, judge([(problem, path) for path in paths]) if paths else (), strict=True))
-    grades = [grader.grade(problem, text, step_format) for text in texts]
+    grades = grader.grade_all([problem] * len(texts), texts, step_format)
     return Solutions(
         problem.id,
         [completion.generated for completion in completions],

@@ -12,6 +12,8 @@ from jorney.text.tokenizer import Tokenizer
 
 BOXED = r"\boxed"
 MARKS = ("####", BOXED)
+# A box, up to what it holds. A backspace is what `\\b` becomes where text was taken for a program's.
+BOX = re.compile(r"(?:\\boxed|\x08oxed|\\fbox|\\framebox)(?![A-Za-z])\s*")
 
 # Displayed formulas, environments and code: what stands within them begins no step. `{end}` is what else may end them. A
 # bracket behind two backslashes is a line's end with its height, `\\[2pt]`; `$$70` amid a line is a sum of money.
@@ -159,8 +161,8 @@ class StepFormat:
             return
         within = [match.span() for match in _OPEN_TOO.finditer(text)]
         closed = closings(text)
-        for box in re.finditer(r"\\boxed *\{", text):
-            stop = closed.get(box.end() - 1)
+        for box in BOX.finditer(text):
+            stop = closed.get(box.end())
             lines = (match.end() for match in re.compile(r"\n").finditer(text, stop)) if stop else ()
             yield from (end for end in lines if not any(a < end < b for a, b in within))
 

@@ -30,6 +30,7 @@ from jorney.domain.problem import Problem
 GSM8K = ROOT.parent / "shared" / "data" / "gsm8k" / "test.jsonl"
 PROBLEM = make_problem((3, 4, 5, 9), 24)
 SOLUTION = "1. 3 * 4 = 12 (left: 5, 9, 12)\n2. 9 - 5 = 4 (left: 4, 12)\n3. 12 * 4 = 48 (left: 48)\n#### 48"
+ENDLESS = r"\sum_{k=1}^{10^{12}} k^k"  # math-verify would add them all
 RIGHT = "1. 9 - 5 = 4 (left: 3, 4, 4)\n2. 4 + 4 = 8 (left: 3, 8)\n3. 3 * 8 = 24 (left: 24)\n#### 24"
 
 
@@ -292,7 +293,7 @@ def test_verifiers() -> None:
 def test_a_power_tower_stalls_nothing() -> None:
     with Grader(timeout_seconds=2) as grader:
         assert grader.grade(mathematics("2"), "#### 4/2").correct
-        for tower in ("9^{9^{9^9}}", "10**10**10"):
+        for tower in ("9^{9^{9^9}}", "10**10**10", ENDLESS, r"\int_0^{9^{9^9}} x^{x^x} dx"):
             start = time.monotonic()
             grade = grader.grade(mathematics("2"), f"#### {tower}")
             assert not grade.correct
@@ -326,7 +327,7 @@ def test_a_dead_worker_is_replaced_and_none_is_left() -> None:
         assert second is not None
         assert second != first
         threading.Timer(0.5, os.kill, (second, signal.SIGKILL)).start()
-        assert grader.grade(mathematics("2"), "#### 9^{9^{9^9}}") == Grade(False, "9^{9^{9^9}}", note="the grading worker died")
+        assert grader.grade(mathematics("2"), f"#### {ENDLESS}") == Grade(False, ENDLESS, note="the grading worker died")
         assert grader.grade(mathematics("2"), "#### 8/4").correct
         third = grader.worker.pid
         assert third is not None
@@ -352,7 +353,7 @@ def test_ctrl_c_leaves_no_reply_behind(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not grader.grade(mathematics("2"), "#### 6/4").correct
 
 
-PARENT = """
+PARENT = r"""
 # A job that a shell put in the background ignores SIGINT, and so would this.
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -367,7 +368,7 @@ grader = Grader(timeout_seconds=2)
 assert grader.grade(Problem("p", "?", "2"), "#### 4/2").correct
 print(grader.worker.pid, flush=True)
 if len(sys.argv) > 1:
-    grader.grade(Problem("p", "?", "2"), "#### 9^{9^{9^9}}")
+    grader.grade(Problem("p", "?", "2"), r"#### \sum_{k=1}^{10^{12}} k^k")
 time.sleep(60)
 """
 
@@ -401,7 +402,7 @@ def test_the_worker_ignores_ctrl_c_and_does_not_outlive_its_parent(tmp_path: Pat
 
 def test_the_worker_imports_no_jax() -> None:
     code = (
-        "import sys, jorney.domain.equivalence as a; before = set(sys.modules); a._parse('5'); after = set(sys.modules); "
+        "import sys, jorney.domain.equivalence as a; before = set(sys.modules); a.warm_up(); after = set(sys.modules); "
         "print(sorted({m.partition('.')[0] for m in before | after} & {'jax', 'jaxlib', 'flax', 'numpy', 'scipy', 'torch'}), "
         "'math_verify' in before, 'math_verify' in after)"
     )

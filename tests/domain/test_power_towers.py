@@ -18,7 +18,7 @@ from jorney.domain.answers import final_answer
 from jorney.domain.countdown import verify
 from jorney.domain.countdown.grade import grade_countdown
 from jorney.domain.countdown.sets import make_problem
-from jorney.domain.domain import Rating
+from jorney.domain.domain import Domain, Rating
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
@@ -41,6 +41,7 @@ BOMBS = (
     r"\left(10^{10^{10}}\right)!",
     "(10^{9})!",
     r"\frac{7^{7^{7^{7^{7}}}}}{3}",
+    r"\sum_{k=1}^{10^{12}} k^k",
     r"\boxed{2^{2^{2^{2^{2^{2}}}}}}",
 )
 SECONDS = 1.0  # a grading may take
@@ -86,15 +87,17 @@ def graders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grader]]:
     class TimedGrader(Grader):
         def __init__(self, timeout_seconds: float) -> None:
             super().__init__(timeout_seconds)
-            self.worker = Timed(timeout_seconds)
             made.append(self)
 
+    monkeypatch.setattr(Domain, "sandbox", Timed)
     for module in (benchmarks, rollouts, best_of_n, expand):
         if hasattr(module, "Grader"):
             monkeypatch.setattr(module, "Grader", lambda *_, **__: TimedGrader(SECONDS))
     yield made
     assert all(taken < 30 for taken in seconds)  # its second and a new worker's start, which a busy machine draws out
-    assert all(one.worker.pid is None for one in made)  # no worker is left behind
+    assert all(
+        worker.pid is None for one in made for lane in one._lanes for worker in lane.values()
+    )  # no worker is left behind
 
 
 def right(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:

@@ -185,7 +185,7 @@ def test_braces() -> None:
     assert closings("{a{b}\\}}c").get(0) == 8
     assert closings("{a").get(0) is None
     assert final_answer("#### Step 3: x\n$\\boxed{5}$", BOXED) == "5"
-    assert final_answer("#### Step 3: x\n$\\boxed{5}$") == "Step 3: x"
+    assert final_answer("#### Step 3: x\n$\\boxed{5}$") == "5"  # a heading
     assert final_answer("\\boxed{1{,}600{,}000}") == final_answer("\\boxed{1,\\!600,\\!000}") == "1600000"
     assert final_answer("\\boxed{1{,}5}") == "1{,}5"  # a decimal comma
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import digest
+from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
@@ -56,7 +57,7 @@ def plan_evaluation(
         return summarise(read_graded(folder, problems), config)
 
     # The problems whole: a file may keep its ids and change its questions.
-    reads = [model.key, digest(problems), config.decides()]
+    reads = [model.key, digest(problems), config.decides(), GRADING]
     return space.plan(name, reads, work, f"{len(problems):,} held-out problems")
 
 

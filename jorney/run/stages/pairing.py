@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jorney import storage
 from jorney.batch.pairs import Preference, choose_pairs
 from jorney.config import digest
-from jorney.domain.grading import Grader
+from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.machine.plan.planned import AotProgram
@@ -112,7 +112,7 @@ def plan_pairs(
         }
 
     chosen = {name: getattr(config, name) for name in ("samples", "pairs", "temperature", "top_p")}
-    reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen]
+    reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen, GRADING]
     return space.plan("pairs", reads, work, f"{len(problems):,} problems, {config.samples} samples each")
 
 
@@ -127,8 +127,9 @@ def _pair(
 ) -> dict[str, Any]:
     """A row of a part: the prompt's ids, and the chosen and rejected ids of each pair."""
     sides: dict[bool, list[Completion]] = {True: [], False: []}
-    for completion in completions:
-        sides[grader.grade(problem, completion.text, step_format).correct].append(completion)
+    grades = grader.grade_all([problem] * len(completions), [completion.text for completion in completions], step_format)
+    for completion, grade in zip(completions, grades, strict=True):
+        sides[grade.correct].append(completion)
     pairs = choose_pairs(sides[True], sides[False], config.pairs, random.Random(f"{seed}/{problem.id}"))
     return {
         "id": problem.id,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from jorney import storage
 from jorney.config import expect_one_of
 from jorney.domain import domains
+from jorney.domain.grading import GRADING
 from jorney.judge.llm import Account, Asker, Llm, LlmConfig
 from jorney.run.artifact import Artifact, Model
 from jorney.run.identity import source_digest
@@ -149,7 +150,7 @@ def plan_refined(
         account = sum((Account(**row["account"]) for row in rows), Account())
         return {"thoughts": len(made), **dataclasses.asdict(account), "refined": describe(list(made.values()))}
 
-    return space.plan("refine", [drafts_key, refiner_key], work, f"{len(members):,} thoughts")
+    return space.plan("refine", [drafts_key, refiner_key, GRADING], work, f"{len(members):,} thoughts")
 
 
 def offline(config: RefineConfig, seed: int) -> Refiner:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.config import digest
+from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Finished, Making, Parts
@@ -53,7 +54,7 @@ def plan_resampling(
         storage.write_json(folder / "correct.json", {name: spent.correct for name, spent in found.items()})
         return {name: summarise_spent(spent) for name, spent in found.items()}
 
-    reads = [model.key, digest(problems), limits.decides(), config, spent_by.key]
+    reads = [model.key, digest(problems), limits.decides(), config, spent_by.key, GRADING]
     return space.plan("resampling", reads, work, f"{config.attempts} attempts of the shortcut model a problem")
 
 

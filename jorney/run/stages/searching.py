@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import digest
-from jorney.domain.grading import Grader
+from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.judge.judge import Judge
 from jorney.judge.threshold import THRESHOLD
@@ -125,7 +125,7 @@ def _plan_choice(
             "answered": sum(map(bool, texts)) / len(texts),
         }
 
-    reads = [trees.key, config.aggregate, config.grading_seconds, SELECTIONS]
+    reads = [trees.key, config.aggregate, config.grading_seconds, SELECTIONS, GRADING]
     return space.plan("search", reads, work, f"{len(problems):,} problems, chosen among the leaves of their trees")
 
 
@@ -152,7 +152,7 @@ def _plan_solutions(
         flags = [flag for one in found for flag in one.correct]
         return {"problems": len(found), "right": sum(flags) / max(1, len(flags))}
 
-    reads = [model.key, digest(problems), judge_key, config.solver.decides(config)]
+    reads = [model.key, digest(problems), judge_key, config.solver.decides(config), GRADING]
     return space.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each")
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from jorney import storage
 from jorney.config import digest
 from jorney.domain.domains import domain_of
+from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
 from jorney.judge import rollouts
 from jorney.judge.labelled import Labelled
@@ -97,7 +98,8 @@ def plan_rollouts(
 
     which = f"{config.solutions} solutions each" if given is None else f"{sum(len(own) for _, own in given):,} given solutions"
     detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
-    reads = [model.key, digest(problems), config.decides(), *([] if given is None else [digest([own for _, own in given])])]
+    given_key = [] if given is None else [digest([own for _, own in given])]
+    reads = [model.key, digest(problems), config.decides(), *given_key, GRADING]
     return space.plan("rollouts", reads, work, detail)
 
 

@@ -12,6 +12,7 @@ from jorney import distributed, storage
 from jorney.batch.packing import Example
 from jorney.config import digest
 from jorney.domain import domains
+from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
 from jorney.judge import exact, rollouts
 from jorney.judge.labelled import Labelled
@@ -156,7 +157,8 @@ def plan_prm(
 
     what = "solutions" if given else "problems"
     measured = "not measured" if held_out is None else f"measured on {len(held_out):,} held-out {what}"
-    by = [digest(held_out), sampling.decides()]
+    graded = [] if given or held_out is None else [GRADING]
+    by = [digest(held_out), sampling.decides(), *graded]
     return plan_training(
         space, "prm", model, examples, labelled_key, config, f"trained on {trained_on}, {measured}", measure, by
     )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import expect_number, expect_one_of
+from jorney.domain.grading import GRADING
 from jorney.judge.llm.unread import Unread
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Numbered, Parts, in_groups, numbered
@@ -89,4 +90,4 @@ def plan_scores(space: Workspace, source: str, scorer: Callable[[], Scorer], sco
         write_rows(folder / THOUGHTS, kept())
         return {"without_score": total - len(qualities), "below_least": below, **summarise(qualities)}
 
-    return space.plan("scores", [key_of(source), scorer_key, least], work, f"{total:,} thoughts")
+    return space.plan("scores", [key_of(source), scorer_key, least, GRADING], work, f"{total:,} thoughts")

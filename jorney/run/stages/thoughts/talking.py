@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from jorney import storage
 from jorney.config import digest
 from jorney.domain import domains
-from jorney.domain.grading import Grader
+from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
@@ -215,7 +215,7 @@ def plan_constructed(
         backs = [thought.excursions for thought in kept if thought.excursions]
         return {**account(made_all), "journeys": len(backs), "mean_excursions": sum(backs) / max(1, len(kept))}
 
-    return space.plan(name, [digest(list(problems)), *reads], work, f"{len(problems):,} problems")
+    return space.plan(name, [digest(list(problems)), *reads, GRADING], work, f"{len(problems):,} problems")
 
 
 def _other(made: Made) -> dict[str, Any]:

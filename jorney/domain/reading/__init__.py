@@ -1,0 +1,1 @@
+"""How answers of mathematics are read, and when two of them are equal."""

@@ -1,0 +1,262 @@
+"""An answer in plain notation: one sign for what LaTeX, Unicode and keyboards write in many ways, and no layout."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from fractions import Fraction
+
+from jorney.text.step_format import closings
+
+LONGEST = 5000  # characters of an answer; what is longer is none
+
+_CHARACTERS = {
+    **dict.fromkeys("−–—‐‑﹣", "-"),
+    **dict.fromkeys("×⋅·∙•✕", "*"),
+    "÷": "/",
+    "⁄": "/",
+    "∕": "/",
+    "√": r"\sqrt ",
+    "⟨": "(",
+    "⟩": ")",
+    "〈": "(",
+    "〉": ")",
+    "⋯": "…",
+    "∖": "\\setminus ",
+    "∅": r"\emptyset ",
+    "ℝ": r"\mathbb{R}",
+    "ℤ": r"\mathbb{Z}",
+    "ℕ": r"\mathbb{N}",
+    "ℚ": r"\mathbb{Q}",
+    "º": "°",
+    "˚": "°",
+    "’": "'",
+    "′": "'",
+    "“": '"',
+    "”": '"',
+    "⩽": "≤",
+    "⩾": "≥",
+    "∣": "|",
+    "~": " ",
+    "∨": " or ",
+    "µ": "μ",
+}
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n", strict=True))
+_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega
+"""
+_GREEK = _NAMES.split()
+
+# Commands that are one sign, by name; the first of several names is LaTeX's usual one.
+_SIGNS = {
+    **dict.fromkeys(("cdot", "times", "ast"), "*"),
+    **dict.fromkeys(("le", "leq", "leqslant", "leqq"), "≤"),
+    **dict.fromkeys(("ge", "geq", "geqslant", "geqq"), "≥"),
+    **dict.fromkeys(("ne", "neq"), "≠"),
+    **dict.fromkeys(("approx", "simeq", "doteq"), "≈"),
+    **dict.fromkeys(("dots", "ldots", "cdots", "dotsc"), "…"),
+    **dict.fromkeys(("mid", "vert", "lvert", "rvert"), "|"),
+    **dict.fromkeys(("langle",), "("),
+    **dict.fromkeys(("rangle",), ")"),
+    **dict.fromkeys(("lbrace",), "⦃"),
+    **dict.fromkeys(("rbrace",), "⦄"),
+    "lt": "<",
+    "gt": ">",
+    "div": "/",
+    "pm": "±",
+    "mp": "∓",
+    "infty": "∞",
+    "pi": "π",
+    "cup": "∪",
+    "cap": "∩",
+    "in": "∈",
+    "lfloor": "⌊",
+    "rfloor": "⌋",
+    "lceil": "⌈",
+    "rceil": "⌉",
+    "angle": "∠",
+    "degree": "°",
+    "lor": " or ",
+    "colon": ":",
+    "euro": "€",
+    "pounds": "£",
+    "varnothing": r"\emptyset ",
+    "lbrack": "[",
+    "rbrack": "]",
+    "And": "&",
+    "mu": "μ",
+}
+# Commands that say how something looks: those alone, and those around what they hold.
+_LAYOUT = (
+    r"left|right|[bB]ig{1,2}[lrgm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|bf|rm|it|sf|tt|bfseries|normalsize|small|large"
+    r"|Large|LARGE|huge|Huge|centering|middle|qquad|quad|noindent|hfill|smallskip|newline|boldmath|rmfamily|cr"
+)
+_WRAPPERS = (
+    r"text|textbf|textit|textrm|textsf|texttt|textnormal|textup|textsc|emph|mbox|hbox|fbox|boxed|mathrm|mathbf|mathit|mathsf|mathtt"
+    r"|mathnormal|boldsymbol|bm|bold|pmb|operatorname|underline|uline|ensuremath|mathcal|mathscr|mathop|mathord|cancel|vec|overrightarrow"
+)
+_WORDED = re.compile(r"text|emph|mbox|hbox|mathrm|operatorname")  # their words stand apart from their neighbours
+_HIDDEN = r"color|hspace|vspace|phantom|hphantom|vphantom|tag|label|hskip|kern|mspace"
+
+_COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
+_HELD = re.compile(rf"\\({_WRAPPERS}|{_HIDDEN}|textcolor|colorbox)\*?\s*(?=\{{)")
+_PREFIX = re.compile(
+    r"^\W*?(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*:?|:|=)\s*(?=\S)", re.IGNORECASE
+)
+
+
+def plain(answer: str) -> str:
+    """An answer in plain notation, on one line. Sets stand in ⦃ and ⦄, money has ＄, groups keep their braces."""
+    text = _unicode(answer[:LONGEST]).replace(r"\$", "＄").replace(r"\%", "%").replace(r"\#", "#").replace(r"\&", " and ")
+    text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\|", "|").replace(r"\_", "_")
+    text = re.sub(r"\\[()\[\]](?!\d*pt)", " ", text)
+    text = _money(text)
+    text = re.sub(r"(?<=\d),?\s*\\!\s*,?\s*(?=\d{3}(?!\d))|(?<=\d)\{,\}\s*(?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<=\d)\{,\}(?=\d)", ".", text).replace(r"\!", "").replace(r"\/", "")
+    text = re.sub(r"(?<!\\)\\[,;:> ]", " ", re.sub(r"\\\\(?!\s*[a-z&])(?=\s*$)", " ", text))
+    text = _unwrap(text)
+    text = re.sub(r"\\([dtc])(frac|binom)", r"\\\2", text)
+    text = re.sub(rf"\\(?:{_LAYOUT})(?![A-Za-z])\.?", " ", text)
+    text = _COMMAND.sub(lambda match: _SIGNS.get(match[1], match[0]), text)
+    text = re.sub(r"\^\s*(?:\\circ(?![a-z])|\{\s*\\circ\s*\}|°|\{\s*°\s*\})", "°", text)
+    text = _over(_arguments(_words(text)))
+    text = _repeating(text)
+    text = re.sub(r"μ\s+(?=[msgLAF]\b)", "μ", re.sub(r"\s+", " ", text)).strip(" \"'`")
+    text = re.sub(r"^(\*{1,2}|_)(.*)\1$", r"\2", text).strip()
+    text = _PREFIX.sub("", text)
+    text = re.sub(r"(?<=[\w)}\]])\s*\*\*\s*(?=[\w({-])", "^", text)
+    text = re.sub(r"^(?:US|AU?|CA?|NZ|HK)\s*(?=＄)|^(?:USD|Rs\.?|INR|EUR|GBP)\s*(?=\d)", "", text)
+    return re.sub(r"^[=≈:\s]+|[\s.,;:\\]+$", "", text)
+
+
+def _unicode(text: str) -> str:
+    text = re.sub(
+        f"[{''.join(_SUPERSCRIPTS)}]+", lambda found: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, found[0]))}}}", text
+    )
+    text = re.sub(f"[{''.join(_SUBSCRIPTS)}]+", lambda found: f"_{{{''.join(map(_SUBSCRIPTS.__getitem__, found[0]))}}}", text)
+    text = re.sub(r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]", lambda found: " " + unicodedata.normalize("NFKC", found[0]), text)
+    text = "".join(_CHARACTERS.get(one, one) for one in text)
+    text = "".join(_CHARACTERS.get(one, one) for one in unicodedata.normalize("NFKC", text))
+    for name in _GREEK:
+        letter = unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}")
+        text = text.replace(letter, f"\\{name} ")
+    return text
+
+
+def _money(text: str) -> str:
+    """`$` around formulas is dropped, `$` before a sum alone is money."""
+    if text.count("$") == 1:
+        text = re.sub(r"\$(?=\s*\d)", "＄", text)
+    return text.replace("$", " ")
+
+
+def _unwrap(text: str) -> str:
+    """Without the commands that wrap what they hold, innermost last."""
+    for _ in range(200):
+        match = _HELD.search(text)
+        stop = closings(text[match.end() :]).get(0) if match else None
+        if match is None:
+            break
+        if stop is None:
+            text = text[: match.start()] + " " + text[match.end() :]
+            continue
+        inside, rest = text[match.end() + 1 : match.end() + stop - 1], text[match.end() + stop :]
+        if re.fullmatch(rf"{_HIDDEN}|textcolor|colorbox", match[1]):
+            text = f"{text[: match.start()]} {rest}"
+        else:
+            edge = " " if _WORDED.match(match[1]) else ""
+            held = f"{edge}{inside}{edge}" if edge or re.fullmatch(r"\s*[\w.]+\s*", inside) else f"{{{inside}}}"
+            text = text[: match.start()] + held + rest
+    return text
+
+
+def _words(text: str) -> str:
+    """Signs that are written as words."""
+    text = re.sub(r"(?<![A-Za-z\\])(?:\\?per\s?cent)(?![A-Za-z])", "%", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|infty|inf|oo)(?![A-Za-z])", "∞", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", "π", text, flags=re.IGNORECASE)
+    text = re.sub(rf"(?<![A-Za-z\\])({'|'.join(_GREEK)})(?![A-Za-z])", r"\\\1", text)
+    text = re.sub(r"(?<![A-Za-z\\])sqrt(?![A-Za-z])", r"\\sqrt", text)
+    text = re.sub(r"(?<=[\d.)])\s*[xX]\s*(?=10\s*\^)", "*", text)
+    text = re.sub(r"\+\s*/\s*-", "±", text)
+    text = re.sub(r"(?<=\d)\s*\^?\s*\{?\s*(st|nd|rd|th)\s*\}?(?![A-Za-z}])", r" \1", text)
+    return text.replace("<=", "≤").replace(">=", "≥").replace("!=", "≠").replace("...", "…")
+
+
+def _arguments(text: str) -> str:
+    r"""`\frac12` and `\sqrt3` with braces around what they take."""
+    text = re.sub(r"\\(frac|binom)\s*([\dA-Za-zπ])\s*(?=[{\dA-Za-zπ\\])", r"\\\1{\2}", text)
+    text = re.sub(r"(\\(?:frac|binom)\s*\{[^{}]*\})\s*([\dA-Za-zπ])", r"\1{\2}", text)
+    return re.sub(r"\\sqrt\s*(\[[^\]]*\])?\s*(\d+|[A-Za-zπ])(?!\s*\()", r"\\sqrt\1{\2}", text)
+
+
+def _over(text: str) -> str:
+    r"""`3 \over 4` as a fraction, `4 \choose 3` as a binomial."""
+    for _ in range(20):
+        found = re.sub(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}", text)
+        found = re.sub(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}", found)
+        if found == text:
+            break
+        text = found
+    return re.sub(r"^([^{}]*)\\over(?![A-Za-z])([^{}]*)$", r"\\frac{\1}{\2}", text)
+
+
+def _repeating(text: str) -> str:
+    r"""`0.1\overline{6}` as the fraction that it is."""
+
+    def value(match: re.Match[str]) -> str:
+        whole, first, again = match[1] or "0", match[2], match[3]
+        shift = 10 ** len(first)
+        exact = Fraction(int(whole + first), shift) + Fraction(int(again), shift * (10 ** len(again) - 1))
+        return f"({exact.numerator}/{exact.denominator})"
+
+    return re.sub(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d{1,40})\s*\}", value, text)
+
+
+OPENING, CLOSING = "([{⦃⌊⌈", ")]}⦄⌋⌉"
+
+
+def split_at(text: str, at: Callable[[str, int], int]) -> tuple[list[str], list[str]]:
+    """The parts of a text between separators outside all brackets, and the separators.
+
+    Args:
+      at: how many characters of a separator begin at an index; 0 for none.
+    """
+    parts, between, depth, start, index = [], [], 0, 0, 0
+    while index < len(text):
+        depth += (text[index] in OPENING) - (text[index] in CLOSING)
+        length = at(text, index) if depth <= 0 else 0
+        if length:
+            parts.append(text[start:index].strip())
+            between.append(text[index : index + length].strip())
+            start = index = index + length
+        else:
+            index += 1
+    return [*parts, text[start:].strip()], between
+
+
+_GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
+
+
+def numbers_joined(text: str) -> list[str]:
+    """A text with its numbers' thousands joined; where 120,144 may be a list as well, that reading too.
+
+    A pair in brackets is no number; one digit and three alone are no list, nor is what has a
+    part that begins with 0.
+    """
+    joined, depth, out = False, 0, []
+    at = 0
+    for match in _GROUPED.finditer(text):
+        before = text[at : match.start()]
+        depth += sum((one in "([⦃") - (one in ")]⦄") for one in before)
+        listed = depth > 0 and ", " not in text
+        out += [before, match[0] if listed else match[0].replace(",", "")]
+        joined, at = joined or not listed, match.end()
+    if not joined:
+        return [text]
+    whole = "".join(out) + text[at:]
+    number = re.fullmatch(r"(?:[A-Za-z]\s*=\s*)?[-+]?(\d{1,3})((?:,\d{3})+)", text)
+    both = number is not None and ",0" not in text and (len(number[1]) > 1 or len(number[2]) > 4)
+    return [whole, text] if both else [whole]

@@ -1,0 +1,272 @@
+"""Answers by their types: what a text says, as one reading, or as the few that it may have."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+from jorney.domain.reading import forms
+from jorney.domain.reading.forms import Reading
+from jorney.domain.reading.formula import FUNCTIONS, Formula, UnreadableError, formula, symbols
+from jorney.domain.reading.notation import numbers_joined, plain, split_at
+from jorney.domain.reading.numeric import exact
+from jorney.domain.reading.statements import combined, statement
+from jorney.domain.reading.units import MULTIPLIERS, unit_of
+from jorney.domain.reading.wording import has_words, words_of
+
+_MONEY = "＄€£¥₹"
+_CHOICE = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[.):](?=\s|\d))\s*[.:]?\s*(\S.*)")
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
+_BASED = re.compile(r"([+-]?)\(?\s*(\d[\dA-Z]*|[A-F][\dA-F]+)\s*\)?\s*_\s*(?:\{\s*)?(\d+|[a-z]+)(?:\s*\})?")
+_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_BASES |= {"eleven": 11, "twelve": 12, "sixteen": 16}
+_MATRIX = re.compile(r"(.*?)\\begin\{([pbBvV]?matrix|smallmatrix|array)\}\s*(?:\{[lcr|\s]*\})?(.*)\\end\{\2\}(.*)", re.DOTALL)
+_DEEPEST = 8
+_LONGEST = 400  # items of a list
+
+
+def readings(answer: str) -> tuple[Reading, ...]:
+    """What an answer may say; more than one reading where 120,144 is a number or a list, or m a unit or a letter."""
+    text = re.sub(r"^\(?([A-J])\)$", r"\1", plain(answer))
+    found = [one for variant in numbers_joined(text) for one in _alternatives(variant)]
+    return tuple(dict.fromkeys(found))
+
+
+def product(answer: str) -> Reading | None:
+    """The product that two or three lower-case letters are beside a formula; None for any other answer, and for English."""
+    text = plain(answer)
+    if not re.fullmatch("[a-z]{2,3}", text):
+        return None
+    try:
+        return forms.Expression(formula(f"1*{text}"))
+    except UnreadableError:
+        return None
+
+
+def _alternatives(text: str) -> list[Reading]:
+    first = _read(text, 0)
+    if isinstance(first, forms.Quantity) and len(first.unit) == 1:
+        try:
+            return [first, forms.Expression(formula(text))]
+        except UnreadableError:
+            pass
+    return [first]
+
+
+def _read(text: str, depth: int) -> Reading:
+    """The reading of a text in plain notation."""
+    text = text.strip().rstrip(".;: ")
+    if depth > _DEEPEST:
+        return forms.Opaque(_spaceless(text))
+    for attempt in (_choice, _matrix, _union, _listed, _stated, _bracketed, _measured, _expression):
+        found = attempt(text, depth)
+        if found is not None:
+            return found
+    if has_words(text) or text.strip("\\").isalpha() or text == r"\emptyset":
+        return forms.Wording(words_of(text))
+    return forms.Opaque(_spaceless(text))
+
+
+def _spaceless(text: str) -> str:
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", re.sub(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])", r"\1 ", text))
+
+
+def _below(depth: int) -> Callable[[str], Reading]:
+    return lambda text: _read(text, depth + 1)
+
+
+def _choice(text: str, depth: int) -> Reading | None:
+    match = _CHOICE.fullmatch(text)
+    if match is None or re.match(r"[-+*/^=<>≤≥,_!∪]", match[3]):
+        return None
+    return forms.Choice(match[1] or match[2], _read(match[3], depth + 1))
+
+
+def _matrix(text: str, depth: int) -> Reading | None:
+    match = _MATRIX.fullmatch(text)
+    if match is None or r"\begin" in match[3] or "=" in match[1]:
+        return None
+    before, after = match[1].strip(), match[4].strip()
+    if before + after not in ("", "()", "[]", "||"):
+        return None
+    kind = "vmatrix" if match[2] in ("vmatrix", "Vmatrix") or before == "|" else "matrix"
+    body = re.sub(r"\\(?:hline|cline\{[^}]*\})|\\\\\s*$", "", match[3]).strip()
+    rows = re.split(r"\\\\(?:\[[^\]]*\])?", body)
+    return forms.Matrix(kind, tuple(tuple(map(_below(depth), row.split("&"))) for row in rows[:_LONGEST]))
+
+
+def _union(text: str, depth: int) -> Reading | None:
+    if re.fullmatch(r"\\mathbb\s*\{?\s*R\s*\}?|all real numbers|\(\s*-\s*∞\s*,\s*\+?∞\s*\)|(the )?reals?( numbers)?", text):
+        ends = forms.Expression(("neg", ("infinity",))), forms.Expression(("infinity",))
+        return forms.Region((forms.Tuple("(", ends, ")"),))
+    if without := re.fullmatch(r"\\mathbb\s*\{?\s*R\s*\}?\s*(?:\\setminus|\\backslash|-)\s*⦃(.+)⦄", text):
+        return _all_but([_read(part, depth + 1) for part in without[1].split(",")])
+    parts, between = split_at(text, lambda whole, at: int(whole[at] == "∪"))
+    if not between or any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[:1] if part[:1] not in "([⦃"):
+        return None
+    return forms.Region(tuple(map(_below(depth), parts[:_LONGEST])))
+
+
+def _all_but(points: list[Reading]) -> Reading | None:
+    """All numbers but a few, as the intervals between them."""
+    values = [exact(point.tree) if isinstance(point, forms.Expression) else None for point in points]
+    known = sorted((value, point) for value, point in zip(values, points, strict=True) if value is not None)
+    if len(known) < len(points):
+        return None
+    ends = [forms.Expression(("neg", ("infinity",))), *(point for _, point in known), forms.Expression(("infinity",))]
+    return forms.Region(tuple(forms.Tuple("(", pair, ")") for pair in itertools.pairwise(ends)))
+
+
+def _separator(text: str, at: int) -> int:
+    if text[at] in ",;":
+        return 1
+    match = re.compile(r"(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])", re.IGNORECASE).match(text, at)
+    return len(match[0]) if match else 0
+
+
+def _listed(text: str, depth: int) -> Reading | None:
+    """A list; the signs of ± stand for two."""
+    parts, between = split_at(text, _separator)
+    kept = [(part, sign) for part, sign in zip(parts, ["", *between], strict=True) if part]
+    if not between or not kept:
+        return _signed(text, depth) if not between else None
+    parts = [part for part, _ in kept]
+    if len(parts) == 1 or len(parts) > _LONGEST:
+        return None
+    leading = re.fullmatch(r"([^=<>≤≥≠∈]{1,20}?)([=∈])(?!\s*[=<>])(.+)", parts[0])
+    if leading and not any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[1:]):
+        listed = _read(", ".join([leading[3], *parts[1:]]), depth + 1)
+        named = statement([leading[1], leading[3]], [leading[2]], lambda _: listed)
+        return named if isinstance(listed, forms.Collection | forms.Tuple) else None
+    items = [_read(part, depth + 1) for part in parts]
+    if any(isinstance(item, forms.Wording) for item in items) or all(map(_lettered, items)):
+        # Words in a row keep their order, and so do points; an "and" within a sentence divides nothing.
+        words = any(sign.isalpha() for sign in between) or not all(isinstance(i, forms.Wording) or _lettered(i) for i in items)
+        return None if words and not all(map(_lettered, items)) else forms.Tuple("", tuple(items), "")
+    if "…" in parts:
+        return forms.Tuple("", tuple(items), "")
+    return combined(items, any(sign.lower() == "or" for _, sign in kept))
+
+
+def _lettered(item: Reading) -> bool:
+    """A capital letter alone: a point, a place, a choice."""
+    if isinstance(item, forms.Tuple) and len(item.items) == 1:
+        return _lettered(item.items[0])
+    return isinstance(item, forms.Expression) and item.tree[0] == "sym" and item.tree[1][:1].isupper()
+
+
+def _signed(text: str, depth: int) -> Reading | None:
+    if not re.search("[±∓]", text) or re.search(r"[=<>≤≥≠∈]", text):
+        return None
+    both = [text.replace("±", sign).replace("∓", other) for sign, other in ("+-", "-+")]
+    return combined([_read(one, depth + 1) for one in both], False)
+
+
+def _stated(text: str, depth: int) -> Reading | None:
+    parts, between = split_at(text, lambda whole, at: int(whole[at] in "=<>≤≥≠∈≈"))
+    if not between:
+        return None
+    if len(parts) == 2 and "±" in parts[1] and between == ["="]:
+        return statement(parts, between, lambda _: _read(parts[1], depth + 1))
+    return statement(parts, between, _below(depth))
+
+
+def _bracketed(text: str, depth: int) -> Reading | None:
+    """A pair, an interval or a set, whole."""
+    if len(text) < 2 or text[0] not in "([⦃{" or text[-1] not in ")]⦄}":
+        return None
+    inside, level = text[1:-1].strip(), 0
+    for one in text[:-1]:
+        level += (one in "([{⦃") - (one in ")]}⦄")
+        if level == 0:
+            return None
+    if text[0] == "{":
+        return _read(inside, depth + 1)
+    if text[0] == "⦃":
+        return _set(inside, depth)
+    parts, between = split_at(inside, lambda whole, at: int(whole[at] in ",;"))
+    if not between:
+        return forms.Tuple(text[0], (_read(inside, depth + 1),), text[-1]) if inside else None
+    return forms.Tuple(text[0], tuple(map(_below(depth), parts[:_LONGEST])), text[-1])
+
+
+def _set(inside: str, depth: int) -> Reading | None:
+    if not inside:
+        return forms.Wording(("no", "solution"))
+    builder = re.fullmatch(r"\s*([A-Za-z])\s*(?:∈\s*\\mathbb\s*\{?R\}?\s*)?[|:](.+)", inside)
+    if builder:
+        condition = _read(builder[2], depth + 1)
+        named = isinstance(condition, forms.Statement) and condition.name == builder[1]
+        return condition.value if isinstance(condition, forms.Statement) and named and condition.sign != "=" else None
+    parts, between = split_at(inside, lambda whole, at: int(whole[at] in ",;"))
+    items = [_read(part, depth + 1) for part in parts[:_LONGEST]]
+    flat = [one for item in items for one in (item.items if isinstance(item, forms.Collection) and "±" in inside else [item])]
+    return forms.Tuple("⦃", tuple(items), "⦄") if "…" in inside else forms.Collection(tuple(dict.fromkeys(flat)))
+
+
+def _measured(text: str, depth: int) -> Reading | None:
+    """A number with what it is a number of."""
+    if clock := _CLOCK.fullmatch(text):
+        return forms.Clock(int(clock[1]), int(clock[2] or 0), clock[3].lower())
+    if re.fullmatch(r"\s*[\d.]+(\s*:\s*[\d.]+)+", text):
+        return forms.Tuple(":", tuple(map(_below(depth), text.split(":"))), ":")
+    if (based := _BASED.fullmatch(text)) and (base := _base(based[3])):
+        digits = based[2].lstrip("0") or "0"
+        return forms.Based(based[1].strip("+") + digits, base) if base != 10 else _expression(based[1] + digits, depth)
+    if text.endswith("%") and (number := _number(text[:-1])):
+        return forms.Percent(number)
+    if money := re.fullmatch(rf"([-+]?)\s*([{_MONEY}])\s*([-+]?.+)", text):
+        inner = _united(money[3]) or ((number := _number(money[3])) and forms.Quantity(number, ""))
+        if not inner or not isinstance(inner, forms.Quantity):
+            return None
+        unit = unit_of(money[2], False) or ""
+        number = ("neg", inner.number) if money[1] == "-" else inner.number
+        return forms.Quantity(number, unit) if inner.unit in ("", unit) else None
+    return _united(text)
+
+
+def _base(text: str) -> int:
+    return int(text) if text.isdigit() and 2 <= int(text[:4]) <= 36 else _BASES.get(text, 0)
+
+
+def _number(text: str) -> Formula | None:
+    """A formula without letters; None where a text is none."""
+    try:
+        found = formula(text)
+    except UnreadableError:
+        return None
+    return None if symbols(found) else found
+
+
+def _united(text: str) -> forms.Quantity | forms.Expression | None:
+    """A number and its unit, or a number of millions."""
+    for match in _cuts(text):
+        number = _number(match[0])
+        if number is None:
+            continue
+        rest = match[2]
+        if multiplied := re.fullmatch(rf"({'|'.join(MULTIPLIERS)})s?\b\s*(.*)", rest, re.IGNORECASE):
+            number, rest = ("*", number, ("num", Fraction(MULTIPLIERS[multiplied[1].lower()]))), multiplied[2]
+            if not rest:
+                return forms.Expression(number)
+        if rest == "°" and number[0] in FUNCTIONS:
+            return None  # the sine of an angle is none
+        if unit := unit_of(rest, not match[1] and not multiplied):
+            return forms.Quantity(number, unit)
+    return None
+
+
+def _cuts(text: str) -> list[tuple[str, str, str]]:
+    """Where a number may end and its unit begin: (number, space, unit)."""
+    places = re.finditer(r"(?<=[\d)}π!])(\s*)(?=\(?\s?[A-Za-zμ°¢€£¥₹＄])", text)
+    return [(text[: match.start()], match[1], text[match.end() :]) for match, _ in zip(places, range(8), strict=False)]
+
+
+def _expression(text: str, depth: int) -> Reading | None:
+    spaced = re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "", text) if re.fullmatch(r"[-+]?\d{1,3}( \d{3})+(\.\d+)?", text) else text
+    try:
+        return forms.Expression(formula(spaced))
+    except UnreadableError:
+        return None

@@ -1,0 +1,55 @@
+"""Texts as answers: their words in order, without what means nothing."""
+
+from __future__ import annotations
+
+import re
+
+from jorney.domain.reading.formula import FUNCTIONS
+
+_NONE = re.compile(
+    r"(?:there (?:is|are|exists?) )?(?:no|none)(?: (?:such|real|integer|possible|valid))*"
+    r"(?: (?:solutions?|roots?|values?|numbers?))?(?: exists?)?|(?:the )?empty set|\\emptyset|⦃ ?⦄"
+)
+_SAME = {"dne": "does not exist", "can't": "cannot", "isn't": "is not", "doesn't": "does not", "don't": "do not"}
+_IDLE = frozenset(("the",))
+_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)*|\\[A-Za-z]+|\S")
+_YEAR = """
+january february march april may june july august september october november december
+"""
+_MONTHS = _YEAR.split()
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text in plain notation, and its numbers and signs; all ways to say that there is no solution are one."""
+    low = re.sub(r"\s+", " ", text.strip(" .,;:!?\"'").lower())
+    if low not in ("no", "no number", "no numbers") and _NONE.fullmatch(low):
+        return ("no", "solution")
+    found: list[str] = []
+    for token in _TOKEN.findall(text):
+        if token in ',;.!?"{}':
+            continue
+        word = token if len(token) == 1 else token.lower()
+        found += _SAME.get(word, word).split()
+    if len(found) > 1:
+        found = [word for word in found if word not in _IDLE]
+    if len(found) > 1 and found[0] == "(" and found[-1] == ")":
+        found = found[1:-1]
+    return tuple(_dated(found))
+
+
+def _dated(words: list[str]) -> list[str]:
+    """`20 June` and `June 20th` as `june 20`."""
+    if not any(word in _MONTHS for word in words):
+        return words
+    words = [word for word in words if word not in ("st", "nd", "rd", "th", "of")]
+    for at, word in enumerate(words[:-1]):
+        if word.isdigit() and words[at + 1] in _MONTHS:
+            words[at : at + 2] = [words[at + 1], word]
+            break
+    return words
+
+
+def has_words(text: str) -> bool:
+    """Whether a text in plain notation holds what is a word, and no name, letter or function."""
+    bare = re.sub(r"\\[A-Za-z]+", " ", re.sub(r"(?<![A-Za-z\\])d[a-z](?![A-Za-z])", " ", text) if r"\int" in text else text)
+    return any(word not in FUNCTIONS for word in re.findall(r"[^\W\d_]{2,}", bare))
