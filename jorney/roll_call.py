@@ -20,6 +20,7 @@ from typing import Any
 # Seconds that process 0, and another one, have to end by themselves once one has gone. Without process 0 none has any: jax's
 # service ends with it, and then every program at once, with a C++ stack.
 GRACES = (10.0, 5.0)
+LINGERS = 2.0  # seconds that one that fails is still there for: most often the others are about to fail by themselves
 _EVERY = 0.2  # seconds between attempts to reach process 0
 _HELLO = 10.0  # seconds within which a connection says who it is
 _LONGEST = 1 << 20  # bytes of a line
@@ -37,8 +38,10 @@ class RollCall:
         self._peers, self._lost, self._relays = dict(peers), lost, relays
         self._left = False
         self._known, self._lock = threading.Event(), threading.Lock()
-        for name, peer in self._peers.items():
-            threading.Thread(target=self._listen, args=(name, peer), daemon=True).start()
+        listening = [threading.Thread(target=self._listen, args=one, daemon=True) for one in self._peers.items()]
+        self._listening = listening
+        for thread in listening:
+            thread.start()
 
     @property
     def others(self) -> bool:
@@ -49,6 +52,9 @@ class RollCall:
         """Says that this process ends: well, or by a failure, which ends the others. After it nobody is missed any more."""
         self._left = True
         self._tell({"left": failure})
+        deadline = time.monotonic() + LINGERS if failure else 0.0
+        for thread in self._listening:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def heard(self, seconds: float) -> str | None:
         """What is known of another's end, waiting so long for it: a collective fails before the news of its cause is here."""
@@ -64,7 +70,7 @@ class RollCall:
                 if "gone" in told:
                     self._miss(told["gone"], GRACES[1])
                 elif told["left"]:
-                    self._miss(f"{name} failed: {told['left']}", GRACES[0] if self._relays else 0)
+                    self._miss(f"{name} failed: {told['left']}", GRACES[0] if self._relays else LINGERS / 2)
                 return
         self._miss(f"{name} has died: look at its log", GRACES[0] if self._relays else 0)
 

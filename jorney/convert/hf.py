@@ -121,7 +121,7 @@ def as_stored(folder: storage.PathLike, config: ModelConfig) -> ModelConfig:
     """
     if not config.tie_embeddings:
         return config
-    told = distributed.from_main(lambda: redundant.own_head(config, stored_tensors(folder)), f"the head of {folder}")
+    told = distributed.from_main(lambda: redundant.own_head(config, stored_tensors(folder)), "the head of a model")
     if told and distributed.is_main():
         warnings.warn(told, stacklevel=3)
     return redundant.untied(config) if told else config
@@ -200,7 +200,7 @@ def save(
     if not distributed.is_main():
         for name in rows:
             read(name)
-        distributed.barrier(f"{folder} is written")  # what comes next may read it
+        distributed.barrier("a model is written")  # what comes next may read it
         return
     root.mkdir(parents=True, exist_ok=True)
     files = shards(rows, dtype, shard_bytes)
@@ -211,7 +211,7 @@ def save(
         weight_map = {name: file for file, names in files.items() for name in names}
         storage.write_json(root / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     save_description(root, config, tokenizer, dtype, generation)
-    distributed.barrier(f"{folder} is written")
+    distributed.barrier("a model is written")
 
 
 def _check_holds(dtype: np.dtype, params: parameters.Params, folder: storage.PathLike) -> None:
