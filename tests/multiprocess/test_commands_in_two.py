@@ -133,7 +133,7 @@ def test_a_process_that_dies_ends_the_other_at_once(tmp_path, dies: int) -> None
     assert time.monotonic() - begun < 30
     assert "Traceback" not in error
     if dies == 0 and "Terminating process because the JAX distributed service detected fatal errors" in error:
-        assert code == -signal.SIGABRT
+        assert code in (1, -signal.SIGABRT)  # and ours may end it while its own are printed
         return
     assert code == 1
     assert of_jorney(error)[-1].startswith(f"jorney: process {dies} ")
