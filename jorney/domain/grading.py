@@ -83,15 +83,14 @@ class Grader:
         with ThreadPoolExecutor(len(self._lanes)) as threads:
             try:
                 lanes = [threads.submit(go_on, 0)]
-                while left := wait(lanes, _LOOK, FIRST_EXCEPTION).not_done:
-                    if len(left) < len(lanes):
-                        for lane in lanes:
-                            if lane not in left:
-                                lane.result()
+                while True:
+                    done, left = wait(lanes, _LOOK, FIRST_EXCEPTION)
+                    for lane in done:
+                        lane.result()
+                    if not left:
+                        break
                     if len(lanes) < len(self._lanes) and all(map(self._held_up, range(len(lanes)))):
                         lanes.append(threads.submit(go_on, len(lanes)))
-                for lane in lanes:
-                    lane.result()
             except BaseException:
                 over.set()
                 self._close()  # what is under way ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -47,10 +48,9 @@ def _exact(tree: Formula) -> Fraction:
     kind = tree[0]
     if kind == "num":
         return Fraction(tree[1])
-    arguments = [_exact(one) for one in tree[1:]] if kind in _EXACT else []
     if kind not in _EXACT:
         raise NoValueError(kind)
-    found = _EXACT[kind](*arguments)
+    found = _EXACT[kind](*map(_exact, tree[1:]))
     if max(found.numerator.bit_length(), found.denominator.bit_length()) > _BITS:
         raise NoValueError("too long")
     return Fraction(found)
@@ -108,13 +108,20 @@ def _whole(of: Callable[..., int]) -> Callable[..., Fraction]:
     return value
 
 
-_EXACT: dict[str, Callable[..., Fraction]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "neg": lambda a: -a,
+# Of numbers of either kind.
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "neg": operator.neg,
     "pct": lambda a: a / 100,
+    "abs": abs,
+    "min": min,
+    "max": max,
+}
+_EXACT: dict[str, Callable[..., Fraction]] = {
+    **_ARITHMETIC,
     "^": _exact_power,
     "sqrt": lambda a: _exact_root(a, Fraction(1, 2)),
     "root": lambda a, index: _exact_root(a, 1 / index),
@@ -122,9 +129,6 @@ _EXACT: dict[str, Callable[..., Fraction]] = {
     "binom": _binomial,
     "floor": lambda a: Fraction(math.floor(a)),
     "ceil": lambda a: Fraction(math.ceil(a)),
-    "abs": abs,
-    "min": min,
-    "max": max,
     "gcd": _whole(math.gcd),
     "lcm": _whole(math.lcm),
 }
@@ -164,13 +168,13 @@ def _opaque(shift: float) -> Callable[..., Any]:
     return lambda *values: sum(mpmath.cos(value * (k + 1) + shift + k) for k, value in enumerate(values)) + shift
 
 
+def _log(number: Any, base: Any = 10) -> Any:
+    return mpmath.log(number) / mpmath.log(base)
+
+
+_BOUNDED = ("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "coth")  # of arguments that are not too large
 _VALUE: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "neg": lambda a: -a,
-    "pct": lambda a: a / 100,
+    **_ARITHMETIC,
     "deg": lambda a: a * mp.pi / 180,
     "^": _power,
     "sqrt": mpmath.sqrt,
@@ -182,14 +186,11 @@ _VALUE: dict[str, Callable[..., Any]] = {
     "i": lambda: mp.mpc(0, 1),
     "infinity": lambda: mp.inf,
     "ln": mpmath.log,
-    "log": lambda a, base=None: mpmath.log(a) / mpmath.log(10 if base is None else base),
-    "lg": lambda a, base=None: mpmath.log(a) / mpmath.log(10 if base is None else base),
+    "log": _log,
+    "lg": _log,
     "exp": _exp,
-    "abs": abs,
-    "floor": lambda a: mpmath.floor(a),
-    "ceil": lambda a: mpmath.ceil(a),
-    "min": min,
-    "max": max,
+    "floor": mpmath.floor,
+    "ceil": mpmath.ceil,
     "Re": mpmath.re,
     "Im": mpmath.im,
     "arg": mpmath.arg,
@@ -200,10 +201,9 @@ _VALUE: dict[str, Callable[..., Any]] = {
     "arcsec": mpmath.asec,
     "arccsc": mpmath.acsc,
     "arccot": mpmath.acot,
-    **{name: getattr(mpmath, name) for name in ("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "coth")},
+    **{name: getattr(mpmath, name) for name in _BOUNDED},
     **{f"f_{name}": _opaque(shift / 7 + 0.3) for shift, name in enumerate("fghFGH")},
 }
-_BOUNDED = frozenset(("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "coth"))
 
 
 def _value(tree: Formula, at: Mapping[str, Any]) -> Any:
