@@ -38,9 +38,8 @@ class RollCall:
         self._peers, self._lost, self._relays = dict(peers), lost, relays
         self._left = False
         self._known, self._lock = threading.Event(), threading.Lock()
-        listening = [threading.Thread(target=self._listen, args=one, daemon=True) for one in self._peers.items()]
-        self._listening = listening
-        for thread in listening:
+        self._listening = [threading.Thread(target=self._listen, args=one, daemon=True) for one in self._peers.items()]
+        for thread in self._listening:
             thread.start()
 
     @property
@@ -150,7 +149,7 @@ def _await_all(address: str, own: dict[str, Any], seconds: float) -> list[tuple[
     came: dict[int, tuple[dict[str, Any], socket.socket]] = {}
     with _listener(address) as server:
         while len(came) < own["processes"] - 1:
-            server.settimeout(max(0.0, deadline - time.monotonic()) or 1e-3)
+            server.settimeout(max(1e-3, deadline - time.monotonic()))  # 0 would not wait, and raise another error
             try:
                 peer, _ = server.accept()
             except TimeoutError:

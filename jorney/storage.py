@@ -200,9 +200,7 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
       FileNotFoundError: names the path.
       ValueError: names the file and the line that is not a JSON object.
     """
-    source = path(where)
-    if not source.exists():
-        source = _linked(source)
+    source = follow(where)
     expect_file(source, where)
     with source.open("rb") as file:
         for number, line in enumerate(file, start=1):

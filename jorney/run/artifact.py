@@ -53,21 +53,22 @@ class Model:
         folder = resolve(source)
         where = storage.path(folder)
         if (where.parent / MANIFEST).exists():
-            noted = {name: of for name, of in _noted(where.parent).items() if name.startswith(f"{where.name}/")}
-            for name, why in integrity.damaged(where.parent, noted, deep=False).items():
+            noted = (_sealed(where.parent) or {}).get("files", {})
+            own = {name: of for name, of in noted.items() if name.startswith(f"{where.name}/")}
+            for name, why in integrity.damaged(where.parent, own, deep=False).items():
                 raise ValueError(
                     f"{where.parent / name} {why} since it was written: run the command again that made it, which makes it anew"
                 )
         return cls(folder, source_digest(folder))
 
 
-def _noted(folder: storage.Path) -> dict[str, list[Any]]:
-    """The digests that a stage's manifest has; none where it is of an earlier version, or was edited."""
+def _sealed(folder: storage.Path) -> dict[str, Any] | None:
+    """A stage's manifest as it was written; None where it was edited or damaged since. Earlier versions noted no files."""
     with contextlib.suppress(ValueError):
         manifest = storage.read_json(folder / MANIFEST)
         if not integrity.broken(manifest):
-            return manifest.get("files", {})
-    return {}
+            return manifest
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,38 +164,34 @@ class Artifact:
 
     def _intact(self, progress: Progress) -> bool:
         """Whether it is complete. What was damaged since is named, and removed, so that it is made again."""
-        manifest = self.folder / MANIFEST
         if not self.complete:
             return False
-        try:
-            noted = storage.read_json(manifest)
-        except ValueError:
-            noted = None
-        wrong = integrity.damaged(self.folder, noted.get("files", {}), self.verify) if not integrity.broken(noted) else {}
-        if not wrong and not integrity.broken(noted):
-            return True
-        for name, why in (wrong or {MANIFEST: "has changed"}).items():
+        noted = _sealed(self.folder)
+        wrong = {MANIFEST: "has changed"}
+        if noted is not None:
+            wrong = integrity.damaged(self.folder, noted.get("files", {}), self.verify)
+        for name, why in wrong.items():
             progress.say(f"{self.name}: {self.folder / name} {why}: it is made again")
             integrity.remove(self.folder, name)
-        manifest.unlink(missing_ok=True)
-        return False
+        if wrong:
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+        return not wrong
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """No other program makes it meanwhile; input that is refused before anything is written leaves no folder behind."""
-        lock: list[Lock] = []
+        locks: list[Lock] = []  # of process 0
         try:
-            if not self.shared:
-                distributed.from_main(lambda: lock.append(Lock(self.folder)), f"{self.name} is locked")
-            yield
+            try:
+                if not self.shared:
+                    distributed.from_main(lambda: locks.append(Lock(self.folder)), f"{self.name} is locked")
+                yield
+            finally:
+                for lock in locks:
+                    lock.release()
         except ValueError:
-            for one in lock:
-                one.release()
             empty = self.folder
             while distributed.is_main() and empty.exists() and not any(empty.iterdir()):  # in a store there are no empty ones
                 empty.rmdir()
                 empty = empty.parent
             raise
-        finally:
-            for one in lock:
-                one.release()

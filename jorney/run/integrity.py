@@ -51,7 +51,9 @@ def damaged(folder: storage.Path, noted: dict[str, list[Any]], deep: bool) -> di
 
 def _differs(file: storage.Path, digest: str, deep: bool) -> bool:
     if digest.startswith(_MD5) and storage.is_local(file):  # brought here from a store
-        return base64.b64encode(hashlib.md5(file.read_bytes()).digest()).decode() != digest.removeprefix(_MD5)
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "md5").digest()
+        return base64.b64encode(found).decode() != digest.removeprefix(_MD5)
     kind, now = digest.partition(" ")[0], _digest(file, deep)
     return now.partition(" ")[0] == kind and now != digest  # of another kind: nothing can be said
 
