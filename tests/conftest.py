@@ -29,6 +29,11 @@ jax.config.update("jax_compilation_cache_dir", CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are not part of a test's name: a compressed file holds the hour, and workers must find the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _no_programs_of_other_modules() -> Iterator[None]:
     """Compiled programs are dropped with the module that made them: all together take a dozen gigabytes."""
