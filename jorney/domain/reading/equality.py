@@ -26,9 +26,10 @@ def _weight(reading: Reading) -> int:
 
 # Lighter first; readings of one weight are not comparable.
 _WEIGHT: tuple[tuple[type, ...], ...] = (
-    (forms.Expression, forms.Wording, forms.Opaque, forms.Matrix),
+    (forms.Expression, forms.Wording, forms.Opaque),
     (forms.Percent, forms.Quantity, forms.Clock, forms.Based),
     (forms.Tuple,),
+    (forms.Matrix,),
     (forms.Collection,),
     (forms.Region,),
     (forms.Assignment,),
@@ -46,6 +47,8 @@ def _stands_for(reading: Reading) -> Iterable[Reading]:
             return [forms.Expression(number)]
         case forms.Tuple(opening, (only,), _) if opening in "(":
             return [only]
+        case forms.Matrix("matrix", rows) if len(rows) > 1 and all(len(row) == 1 for row in rows):
+            return [forms.Tuple("(", tuple(row[0] for row in rows), ")")]  # a vector
         case forms.Collection((only,)):
             return [only]
         case forms.Region((only,)):

@@ -48,6 +48,7 @@ _NAMES = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega
 """
 _GREEK = _NAMES.split()
+_CAPITALS = frozenset(("gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"))  # not Latin ones
 
 # Commands that are one sign, by name; the first of several names is LaTeX's usual one.
 _SIGNS = {
@@ -121,6 +122,7 @@ def plain(answer: str) -> str:
     text = re.sub(rf"\\(?:{_LAYOUT})(?![A-Za-z])\.?", " ", text)
     text = _COMMAND.sub(lambda match: _SIGNS.get(match[1], match[0]), text)
     text = re.sub(r"\^\s*(?:\\circ(?![a-z])|\{\s*\\circ\s*\}|°|\{\s*°\s*\})", "°", text)
+    text = re.sub(r"\{\s*\}(?=°)|(?<=°)\s+(?=[CF](?![A-Za-z]))", "", text)
     text = _over(_arguments(_words(text)))
     text = _repeating(text)
     text = re.sub(r"μ\s+(?=[msgLAF]\b)", "μ", re.sub(r"\s+", " ", text)).strip(" \"'`")
@@ -140,8 +142,10 @@ def _unicode(text: str) -> str:
     text = "".join(_CHARACTERS.get(one, one) for one in text)
     text = "".join(_CHARACTERS.get(one, one) for one in unicodedata.normalize("NFKC", text))
     for name in _GREEK:
-        letter = unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}")
-        text = text.replace(letter, f"\\{name} ")
+        known = name.replace("lambda", "lamda").upper()
+        text = text.replace(unicodedata.lookup(f"GREEK SMALL LETTER {known}"), f"\\{name} ")
+        if name in _CAPITALS:
+            text = text.replace(unicodedata.lookup(f"GREEK CAPITAL LETTER {known}"), f"\\{name.title()} ")
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -11,8 +10,7 @@ from jorney.domain.reading import forms
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import FUNCTIONS, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.notation import numbers_joined, plain, split_at
-from jorney.domain.reading.numeric import exact
-from jorney.domain.reading.statements import combined, statement
+from jorney.domain.reading.statements import all_but, combined, statement
 from jorney.domain.reading.units import MULTIPLIERS, unit_of
 from jorney.domain.reading.wording import has_words, words_of
 
@@ -47,6 +45,8 @@ def product(answer: str) -> Reading | None:
 
 def _alternatives(text: str) -> list[Reading]:
     first = _read(text, 0)
+    if ohms := re.fullmatch(r"(.*[\d)}])\s*([kM]?)\s*\\Omega", text):
+        return [_read(f"{ohms[1]} {ohms[2]}ohm", 0), first]
     if isinstance(first, forms.Quantity) and len(first.unit) == 1:
         try:
             return [first, forms.Expression(formula(text))]
@@ -102,21 +102,11 @@ def _union(text: str, depth: int) -> Reading | None:
         ends = forms.Expression(("neg", ("infinity",))), forms.Expression(("infinity",))
         return forms.Region((forms.Tuple("(", ends, ")"),))
     if without := re.fullmatch(r"\\mathbb\s*\{?\s*R\s*\}?\s*(?:\\setminus|\\backslash|-)\s*⦃(.+)⦄", text):
-        return _all_but([_read(part, depth + 1) for part in without[1].split(",")])
+        return all_but([_read(part, depth + 1) for part in without[1].split(",")])
     parts, between = split_at(text, lambda whole, at: int(whole[at] == "∪"))
     if not between or any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[:1] if part[:1] not in "([⦃"):
         return None
     return forms.Region(tuple(map(_below(depth), parts[:_LONGEST])))
-
-
-def _all_but(points: list[Reading]) -> Reading | None:
-    """All numbers but a few, as the intervals between them."""
-    values = [exact(point.tree) if isinstance(point, forms.Expression) else None for point in points]
-    known = sorted((value, point) for value, point in zip(values, points, strict=True) if value is not None)
-    if len(known) < len(points):
-        return None
-    ends = [forms.Expression(("neg", ("infinity",))), *(point for _, point in known), forms.Expression(("infinity",))]
-    return forms.Region(tuple(forms.Tuple("(", pair, ")") for pair in itertools.pairwise(ends)))
 
 
 def _separator(text: str, at: int) -> int:
@@ -135,8 +125,10 @@ def _listed(text: str, depth: int) -> Reading | None:
     parts = [part for part, _ in kept]
     if len(parts) == 1 or len(parts) > _LONGEST:
         return None
-    leading = re.fullmatch(r"([^=<>≤≥≠∈]{1,20}?)([=∈])(?!\s*[=<>])(.+)", parts[0])
-    if leading and not any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[1:]):
+    leading = re.fullmatch(r"([^=<>≤≥≠∈]{1,20}?)([=∈≠])(?!\s*[=<>])(.+)", parts[0])
+    if leading and leading[2] == "≠":
+        parts = [parts[0], *(part if "≠" in part else f"{leading[1]} ≠ {part}" for part in parts[1:])]
+    elif leading and not any(re.search(r"[=<>≤≥≠∈]", part) for part in parts[1:]):
         listed = _read(", ".join([leading[3], *parts[1:]]), depth + 1)
         named = statement([leading[1], leading[3]], [leading[2]], lambda _: listed)
         return named if isinstance(listed, forms.Collection | forms.Tuple) else None
@@ -210,6 +202,8 @@ def _measured(text: str, depth: int) -> Reading | None:
     """A number with what it is a number of."""
     if clock := _CLOCK.fullmatch(text):
         return forms.Clock(int(clock[1]), int(clock[2] or 0), clock[3].lower())
+    if to := re.fullmatch(r"(\d+) to (\d+)", text):
+        text = ":".join(to.groups())
     if re.fullmatch(r"\s*[\d.]+(\s*:\s*[\d.]+)+", text):
         return forms.Tuple(":", tuple(map(_below(depth), text.split(":"))), ":")
     if (based := _BASED.fullmatch(text)) and (base := _base(based[3])):

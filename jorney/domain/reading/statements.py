@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -127,6 +128,16 @@ def _compared(left: str, right: str, sign: str, read: Callable[[str], Reading]) 
     return forms.Statement("", None, sides, sign, False)
 
 
+def all_but(points: Sequence[Reading]) -> Reading | None:
+    """All numbers but a few, as the intervals between them."""
+    values = [exact(point.tree) if isinstance(point, forms.Expression) else None for point in points]
+    known = sorted((value, point) for value, point in zip(values, points, strict=True) if value is not None)
+    if len(known) < len(points):
+        return None
+    ends = [_infinite(True), *(point for _, point in known), _infinite(False)]
+    return forms.Region(tuple(forms.Tuple("(", pair, ")") for pair in itertools.pairwise(ends)))
+
+
 def combined(items: Sequence[Reading], either: bool) -> Reading:
     """Several readings as one: solutions of one name, values of several, or a collection.
 
@@ -143,6 +154,9 @@ def combined(items: Sequence[Reading], either: bool) -> Reading:
         if all(one.sign == "=" for one in stated):
             inner = [one for value in values for one in (value.items if isinstance(value, forms.Collection) else [value])]
             return forms.Statement(names[0], forms.Collection(tuple(inner)), None, "=", True)
+        if all(one.sign == "≠" for one in stated) and not either:
+            left_out = all_but([value.pieces[0].items[1] for value in values])  # type: ignore[union-attr]
+            return forms.Statement(names[0], left_out, None, "≠", True) if left_out else forms.Collection(tuple(flat))
         if either:
             pieces = [one for value in values for one in (value.pieces if isinstance(value, forms.Region) else [value])]
             return forms.Statement(names[0], forms.Region(tuple(pieces)), None, "<", True)

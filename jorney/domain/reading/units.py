@@ -44,6 +44,9 @@ a amp ampere A
 k kelvin K
 pa pascal Pa
 hz hertz Hz
+ohm
+kohm kiloohm kilohm
+Mohm megaohm
 mol mole
 dollar usd buck ＄
 cent ¢
@@ -66,6 +69,7 @@ only base point x y z i e sin cos tan sec csc cot ln log exp
 """
 _NO_UNIT = frozenset(_MEANING.split()) | {*MULTIPLIERS, *(f"{name}s" for name in MULTIPLIERS)}
 _WHOLE = re.compile(r"[A-Za-zμ°¢€£¥₹＄][A-Za-zμ°'\s^{}\d/*.()-]*")
+_BETWEEN = re.compile(r"\s*(?:([/*-])|\b(?:per|an?)\b(?=\s+[A-Za-z]))\s*(\()?\s*")
 _PART = re.compile(r"\s*([A-Za-zμ°¢€£¥₹＄']+)\.?\s*(?:\^\s*\{?\s*(-?\d)\s*\}?)?")
 
 
@@ -82,10 +86,13 @@ def unit_of(text: str, glued: bool) -> str | None:
         return None
     text = re.sub(r"(?<![A-Za-z])mph(?![A-Za-z])", "mi/h", re.sub(r"(?<![A-Za-z])k(?:ph|mph)(?![A-Za-z])", "km/h", text))
     found: list[str] = []
-    sign, power, at = 1, 1, 0
+    sign, power, at, grouped = 1, 1, 0, False
     while at < len(text):
-        if between := re.compile(r"\s*(?:([/*])|-|\bper\b)\s*").match(text, at):
-            sign, at = 1 if between[1] == "*" or "-" in between[0] else -1, between.end()
+        if between := _BETWEEN.match(text, at):
+            if grouped and (between[1] == "/" or between[2]):
+                return None
+            sign, at = -1 if grouped or between[1] not in ("*", "-") else 1, between.end()
+            grouped = grouped or between[2] is not None
         part = _PART.match(text, at)
         if part is None or part.end() == at:
             return None
@@ -101,8 +108,12 @@ def unit_of(text: str, glued: bool) -> str | None:
             continue
         power = sign * int(part[2] or power)
         found.append(name if power == 1 else f"{name}^{power}")
-        sign, power = 1, 1
-    return " ".join(found) or None
+        if closing := re.compile(r"\s*\)").match(text, at):
+            if not grouped:
+                return None
+            at, grouped = closing.end(), False
+        sign, power = -1 if grouped else 1, 1
+    return None if grouped else " ".join(found) or None
 
 
 def _named(word: str, glued: bool) -> str | None:

@@ -7,6 +7,24 @@ import pytest
 from jorney.domain.equivalence import compare
 
 EQUAL = r"""
+8.3 J/(mol K) <=> 8.3\ \mathrm{J\,mol^{-1}\,K^{-1}}
+8.3 J/(mol·K) <=> 8.3
+4.2 J/(g °C) <=> 4.2 \text{ J}/(\text{g}\cdot{}^\circ\text{C})
+12 \Omega <=> 12
+12\,\Omega <=> 12 ohms
+12 Ω <=> 12 \Omega
+4.7 k\Omega <=> 4.7 kΩ
+3\Omega <=> \Omega \cdot 3
+7 a day <=> 7 per day
+7 a day <=> 7
+60 miles an hour <=> 60 mph
+x \neq 1, 2 <=> x ≠ 2 and x ≠ 1
+x \ne 2, 1 <=> \mathbb{R} \setminus \{1, 2\}
+x \neq -1, 0, 1 <=> (-\infty,-1)\cup(-1,0)\cup(0,1)\cup(1,\infty)
+\begin{pmatrix}1\\2\end{pmatrix} <=> (1,2)
+\begin{bmatrix} 1/2 \\ -3 \\ 0 \end{bmatrix} <=> \langle 0.5, -3, 0 \rangle
+3 to 4 <=> 3:4
+ΔABC <=> \Delta ABC
 2\frac{3}{4} <=> 2.75
 7 1/2 <=> \frac{15}{2}
 3½ <=> 3.5
@@ -432,6 +450,27 @@ $\{x|x=2k+1,k\in\mathbb{Z}\}$ <=> \{x \mid x = 2k+1, k \in \mathbb{Z}\}
 \lim_{x\to 0} \frac{\sin x}{x} <=> 1
 """
 DIFFERENT = r"""
+8.3 J/(mol K) <=> 8.3 J/mol K
+8.3 J/(kg s) <=> 8.3 J/(kg m)
+12 \Omega <=> 12 cm
+12 \Omega <=> 12 k\Omega
+3 M\Omega <=> 3 k\Omega
+7 a day <=> 7 a week
+x \neq 1, 2 <=> x \neq 1, 3
+x \neq 1, 2 <=> x = 1, 2
+x \neq 1, 2 <=> 1, 2
+x \neq 1 or x \neq 2 <=> x \neq 1, 2
+\begin{pmatrix}1\\2\end{pmatrix} <=> (2,1)
+\begin{pmatrix}1\\2\end{pmatrix} <=> 1, 2
+\begin{pmatrix}1\\2\end{pmatrix} <=> [1, 2]
+\begin{vmatrix}1\\2\end{vmatrix} <=> (1,2)
+3:4 <=> 4/3
+3:4 <=> 6:8
+7:05 <=> 7/5
+3 to 4 <=> 4 to 3
+ΔABC <=> ABC
+20\% increase <=> 20\% decrease
+20\% increase <=> 20\%
 3 1/2 <=> 31/2
 2 1/2 <=> 1
 50% <=> 5
