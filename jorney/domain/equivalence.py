@@ -22,6 +22,7 @@ _KNOWN = """
 int sum prod lim to infty begin end setminus mathbb frac sqrt binom det sin cos tan sec csc cot arcsin
 arccos arctan sinh cosh tanh ln log exp alpha beta gamma delta theta lambda mu phi omega sigma
 """
+_DEEPEST = 40  # brackets in each other
 _COMMANDS = frozenset(_KNOWN.split())
 
 
@@ -56,6 +57,8 @@ def _same(known: str, stated: str) -> bool:
         return False  # math-verify takes words for products of their letters
     if any(not _COMMANDS.issuperset(re.findall(r"\\([A-Za-z]+)", text)) for text in texts):
         return False
+    if any(max(itertools.accumulate((one in "({[") - (one in ")}]") for one in text), default=0) > _DEEPEST for text in texts):
+        return False  # its time is quadratic in depth
     if any("\\to" in text and "\\lim" not in text for text in texts):
         return False  # of what goes to 3 it takes the 3
     return _verified(known, stated) and _verified(stated, known)
