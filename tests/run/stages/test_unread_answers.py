@@ -68,8 +68,16 @@ def _at(stub: Stub, folder: pathlib.Path) -> list[str]:
     return ["--llm.model", "m", "--llm.base-url", stub.url, "--llm.cache", str(folder / "cache"), "--llm.backoff", "0.05"]
 
 
-@pytest.mark.parametrize("said", ["I cannot say.", "<think>\nI never come to an end", "Sure!\n```json\n{}\n```"])
-@pytest.mark.parametrize("name", STAGES)
+UNREAD = ["I cannot say.", "<think>\nI never come to an end", "Sure!\n```json\n{}\n```"]
+# Every stage with one of them, in turn; the others are slow.
+RUNS = [
+    pytest.param(name, said, marks=() if at % len(UNREAD) == turn else pytest.mark.slow)
+    for at, name in enumerate(STAGES)
+    for turn, said in enumerate(UNREAD)
+]
+
+
+@pytest.mark.parametrize(("name", "said"), RUNS)
 def test_a_run_whose_answers_cannot_be_read_fails(command, name: str, said: str, tmp_path, capsys) -> None:
     with Stub(lambda number, body: Act(text=said)) as stub:
         assert cli.main([*command(name, "out"), *_at(stub, tmp_path)]) == 2
