@@ -145,8 +145,10 @@ def main() -> None:
     options = parser.parse_args()
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     for name in [options.only] if options.only else TABLES:
-        rows = list(TABLES[name](say))
-        print(*rows, sep="\n", flush=True)
+        rows = []
+        for row in TABLES[name](say):
+            rows.append(row)
+            print(row, flush=True)  # hours go into a table: what there is of it is seen
         if options.write:
             file = pathlib.Path(options.write)
             begin, end = f"<!-- {name}: tools/plan_table.py -->\n", f"<!-- end of {name} -->"
