@@ -178,6 +178,12 @@ def logits(policy: Policy, tokens: Any) -> jax.Array:
     tokens = jnp.asarray(tokens, jnp.int32)
     if tokens.ndim != 2:
         raise ValueError(f"tokens has the shape {tokens.shape}: expected [batch, length]")
+    scaling, positions = policy.config.rope_scaling, policy.config.positions
+    if scaling is not None and scaling.kind == "dynamic" and tokens.shape[1] > positions:
+        raise ValueError(
+            f"tokens has the shape {tokens.shape}: expected at most {positions:,} tokens, the model's positions: longer texts "
+            "would change its rotary frequencies (rope scaling 'dynamic')"
+        )
     with jax.set_mesh(policy.mesh), jax.default_matmul_precision(policy.products):
         return _logits(policy.config, policy.params, tokens, policy.dtype)
 
