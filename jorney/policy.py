@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jorney import sharding, storage
-from jorney.convert import config_json, hf, native
+from jorney import distributed, sharding, storage
+from jorney.convert import adapters, config_json, hf, native
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params, param_shardings
@@ -125,6 +126,9 @@ def load(
       precision: of matrix products: "dtype" computes them in `dtype` on every platform. "fast" lets a TPU take bfloat16, and a
         GPU TF32, for those of float32.
 
+    Warns:
+      of an adapter beside the model, and as `hf.load_params` and `native.load_params` do.
+
     Raises:
       FileNotFoundError, ValueError: name the file, field or tensors, and what was expected.
     """
@@ -142,6 +146,8 @@ def load(
     reader = native if native.is_native(folder) else hf
     if reader is hf:
         config = hf.as_stored(folder, config)
+    if (told := adapters.beside(folder)) and distributed.is_main():
+        warnings.warn(told, stacklevel=2)
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
     return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jorney import storage
+from jorney.convert import adapters
 from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 
 NAME = "config.json"
@@ -101,6 +102,8 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     if not root.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     file = root / NAME
+    if not file.exists() and (told := adapters.alone(folder)):
+        raise FileNotFoundError(told)
     fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")
