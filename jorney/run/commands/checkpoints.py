@@ -14,8 +14,9 @@ from jorney.config import expect_at_least, to_json
 from jorney.convert import hf, inspect, native
 from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
-from jorney.policy import Policy, load, resolve
+from jorney.policy import Policy, load
 from jorney.progress import Progress
+from jorney.run.artifact import open_model
 from jorney.run.command import Command, use_jax
 from jorney.sharding import MeshConfig
 
@@ -31,6 +32,7 @@ class ConvertCommand(Command):
       source: the checkpoint: a folder (local or gs://) or a hub id.
       output: the new folder.
       dtype: of the weights written; None keeps the one in which they are stored.
+      verify: of a source that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "convert"
@@ -39,6 +41,7 @@ class ConvertCommand(Command):
     source: str = ""
     output: str = ""
     dtype: str | None = None
+    verify: bool = False
     mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class ConvertCommand(Command):
         use_jax()
         progress, where = Progress(), storage.path(self.output)
         noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
+        del asked["verify"]  # which changes nothing that is written
         if where.exists() and (not where.is_dir() or any(where.iterdir())):
             before = storage.read_json(noted) if noted.exists() else None
             if not isinstance(before, dict) or before != {**asked, "complete": before.get("complete")}:
@@ -62,11 +66,11 @@ class ConvertCommand(Command):
             if before["complete"]:
                 progress.say(f"{self.output}: already done")
                 return
-        folder = resolve(self.source)
+        folder = open_model(self.source, self.verify)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
-            policy = load(self.source, mesh=self.mesh, dtype=dtype)
+            policy = load(folder, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
         if where.exists():
             where.rmtree()  # what one that was cut off has left
@@ -123,6 +127,7 @@ class InspectCommand(Command):
     Attributes:
       model: a folder (local or gs://) or a hub id.
       json: print one JSON object.
+      verify: of a model that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "inspect"
@@ -130,7 +135,8 @@ class InspectCommand(Command):
 
     model: str = ""
     json: bool = False
+    verify: bool = False
 
     def execute(self) -> None:
-        found = inspect.inspect(resolve(self.model))
+        found = inspect.inspect(open_model(self.model, self.verify))
         print(json.dumps(json.loads(to_json(found)), indent=2) if self.json else inspect.describe(found))
