@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 
@@ -18,6 +18,7 @@ from jorney.policy import Policy, load
 from jorney.progress import Progress
 from jorney.run.artifact import open_model
 from jorney.run.command import Command, use_jax
+from jorney.run.lock import contents, emptied, filling
 from jorney.sharding import MeshConfig
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -53,32 +54,45 @@ class ConvertCommand(Command):
 
         Raises:
           FileNotFoundError, ValueError: for what is wrong with the source, the folder, or a dtype that does not hold the
-            weights; nothing is written then.
+            weights, or another program writes there; nothing is written then.
+          OSError: the disk is full, say; nothing is left then.
         """
         use_jax()
         progress, where = Progress(), storage.path(self.output)
-        noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
-        del asked["verify"]  # which changes nothing that is written
-        if where.exists() and (not where.is_dir() or any(where.iterdir())):
-            before = storage.read_json(noted) if noted.exists() else None
-            if not isinstance(before, dict) or before != {**asked, "complete": before.get("complete")}:
-                raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
-            if before["complete"]:
-                progress.say(f"{self.output}: already done")
-                return
+        if self._is_done(where):
+            progress.say(f"{self.output}: already done")
+            return
         folder = open_model(self.source, self.verify)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
             policy = load(folder, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
-        if where.exists():
-            where.rmtree()  # what one that was cut off has left
-        storage.write_json(noted, {**asked, "complete": False})
-        self.write(policy, dtype, progress)
-        write_threshold(self.output, threshold)  # of a reward model
-        storage.write_json(noted, {**asked, "complete": True})
+        with filling(where):
+            if self._is_done(where):  # by another program, meanwhile
+                progress.say(f"{self.output}: already done")
+                return
+            with emptied(where):  # of what one that was cut off has left
+                storage.write_json(where / _NOTED, {**self._asked, "complete": False})
+                self.write(policy, dtype, progress)
+                write_threshold(self.output, threshold)  # of a reward model
+                storage.write_json(where / _NOTED, {**self._asked, "complete": True})
         progress.say(f"{self.output}: written")
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What decides what is written."""
+        return {"command": self.command, **{name: one for name, one in dataclasses.asdict(self).items() if name != "verify"}}
+
+    def _is_done(self, where: storage.Path) -> bool:
+        """Whether the same command has ended before. Raises ValueError for a place that another has filled."""
+        if not where.exists() or (where.is_dir() and not contents(where)):
+            return False
+        noted = where / _NOTED
+        before = storage.read_json(noted) if noted.exists() else None
+        if not isinstance(before, dict) or before != {**self._asked, "complete": before.get("complete")}:
+            raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
+        return bool(before["complete"])
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         """Writes the model."""
