@@ -157,7 +157,6 @@ class Artifact:
         if distributed.from_main(lambda: self._intact(progress), f"{self.name} begins"):
             progress.say(f"{self.name}: already done")
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with self._alone(), progress.stage(self.name, self.detail):
                 start = time.perf_counter()
                 result = self.work(self.folder)
@@ -193,8 +192,10 @@ class Artifact:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other program makes it meanwhile; input that is refused before anything is written leaves no folder behind."""
+        """No other program makes it meanwhile; what is refused, or finds no room, leaves no folder that holds nothing."""
         locks: list[Lock] = []  # of process 0
+        made = [one for one in (self.folder, *self.folder.parents) if not one.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
             try:
                 if not self.shared:
@@ -203,9 +204,21 @@ class Artifact:
             finally:
                 for lock in locks:
                     lock.release()
-        except ValueError:
-            empty = self.folder
-            while distributed.is_main() and empty.exists() and not any(empty.iterdir()):  # in a store there are no empty ones
-                empty.rmdir()
-                empty = empty.parent
+        except (ValueError, OSError):
+            if distributed.is_main() and storage.is_local(self.folder):  # in a store there are no empty folders
+                _prune(self.folder)
+                for above in (self.folder.parent, *made):
+                    if above.exists() and not any(above.iterdir()):
+                        above.rmdir()
             raise
+
+
+def _prune(folder: storage.Path) -> None:
+    """Removes the folders in it that hold nothing, and itself then."""
+    if not folder.is_dir():
+        return
+    for one in folder.iterdir():
+        if one.is_dir() and not os.path.islink(os.fspath(one)):
+            _prune(one)
+    if not any(folder.iterdir()):
+        folder.rmdir()
