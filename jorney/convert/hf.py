@@ -89,7 +89,9 @@ def _as_written(folder: storage.PathLike) -> Iterator[tuple[str, StoredTensor]]:
 def notes(folder: storage.PathLike, config: ModelConfig, found: list[tuple[str, StoredTensor]]) -> list[str]:
     """What to tell of a folder that loads: names with wrappers, other rotary frequencies."""
     wrappers = {match.group() for name, _ in _as_written(folder) for match in _WRAPPERS.finditer(name)}
-    named = f"{folder}: names of tensors hold {', '.join(sorted(wrappers))}, of what wrapped the model when it was saved: taken off"
+    named = (
+        f"{folder}: names of tensors hold {', '.join(sorted(wrappers))}, of what wrapped the model when it was saved: taken off"
+    )
     told = (named if wrappers else None, redundant.other_frequencies(config, found))
     return [one for one in told if one]
 

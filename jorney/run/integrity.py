@@ -69,9 +69,7 @@ def damaged(folder: storage.Path, noted: Noted, deep: bool) -> dict[str, str]:
 
 def added(folder: storage.Path, noted: Noted) -> list[str]:
     """Files beside those of a stage's model and rows that would be read as if they were its own."""
-    names = [
-        f"{part}/{name}" for part in _READ_FROM if (folder / part).is_dir() for name, _ in files_of(folder / part)
-    ]
+    names = [f"{part}/{name}" for part in _READ_FROM if (folder / part).is_dir() for name, _ in files_of(folder / part)]
     return sorted(name for name in names if name.endswith(_READ) and name not in noted)
 
 

@@ -112,9 +112,7 @@ def test_yarn_slows_pairs_along_the_head(scaling: RopeScaling, slowed: list[floa
     np.testing.assert_allclose(frequencies(_config(32, rope_scaling=scaling)), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("stated", "magnitude"), [(None, 0.1 * np.log(4) + 1), (1.0, 1.0), (0.7, 0.7), (1.25, 1.25)]
-)
+@pytest.mark.parametrize(("stated", "magnitude"), [(None, 0.1 * np.log(4) + 1), (1.0, 1.0), (0.7, 0.7), (1.25, 1.25)])
 def test_yarn_scales_sines_and_cosines(stated: float | None, magnitude: float) -> None:
     config = _config(32, rope_scaling=dataclasses.replace(YARN, attention_factor=stated))
     sin, cos = turns(config, jnp.arange(9)[None])

@@ -70,7 +70,9 @@ def refused(capsys, *words: str) -> str:
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-@pytest.mark.parametrize("name", ["../victim", "../../../victim", "{root}/victim", "a/../../../../victim", "./output", "", "\0"])
+@pytest.mark.parametrize(
+    "name", ["../victim", "../../../victim", "{root}/victim", "a/../../../../victim", "./output", "", "\0"]
+)
 def test_a_manifest_names_nothing_outside_its_folder(tmp_path: pathlib.Path, name: str, sealed: bool) -> None:
     folder = _small(tmp_path / "run")
     victims = [tmp_path / "victim", folder.parent / "victim", tmp_path / "run" / "victim"]
@@ -159,7 +161,9 @@ def test_no_command_reads_a_damaged_model(command: list[str], name: str, trained
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
-@pytest.mark.parametrize("name", ["chat_template.jinja", "adapter_config.json", "judge.json", "model-00001-of-00002.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "adapter_config.json", "judge.json", "model-00001-of-00002.safetensors"]
+)
 def test_no_command_reads_what_was_added_to_a_model(command: list[str], name: str, trained, tmp_path, capsys) -> None:
     words = [word.format(out=tmp_path / "out") for word in command]
     (trained / "model" / name).write_text("{}")
