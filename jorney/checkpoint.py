@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
+import re
+import resource
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +19,8 @@ from orbax.checkpoint import checkpoint_managers as policy_of
 from jorney import storage
 
 _LOSS = "held_out_loss"
+_LARGEST_FILE = 2 << 30  # bytes: tensorstore then begins another
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class Checkpoints:
@@ -58,7 +63,8 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step of the lowest held-out loss among those kept, or None."""
-        self._manager.wait_until_finished()
+        with writing(self._folder):
+            self._manager.wait_until_finished()
         return self._manager.best_step()
 
     def save(self, step: int, state: Any, held_out_loss: float | None = None) -> None:
@@ -68,10 +74,11 @@ class Checkpoints:
           OSError: the disk has no room for it. Asked beforehand: orbax finds out midway, in another thread, and prints pages.
         """
         if step != self.latest():
-            check_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+            check_room(self._folder, state)
             # Of a manager that keeps the best, a checkpoint that was not measured is the worst: orbax warns of one without.
             metrics = {_LOSS: math.inf if held_out_loss is None else held_out_loss} if self._best else None
-            self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)), metrics=metrics)
+            with writing(self._folder):  # of the one before, too, which is awaited
+                self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)), metrics=metrics)
 
     def restore(self, step: int, like: Any) -> Any:
         """The state of a step.
@@ -99,17 +106,44 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits until everything is written."""
-        self._manager.close()
+        with writing(self._folder):
+            self._manager.close()
 
 
 def _loss(metrics: Any) -> float:
     return metrics[_LOSS]
 
 
-def check_room(folder: storage.PathLike, needed: int) -> None:
-    """Raises OSError when a local disk has no room for `needed` bytes."""
-    if storage.is_local(folder) and shutil.disk_usage(folder).free < needed:
-        raise OSError(errno.ENOSPC, f"a checkpoint needs {needed:,} bytes: {os.strerror(errno.ENOSPC)}", os.fspath(folder))
+def check_room(folder: storage.PathLike, tree: Any) -> None:
+    """Raises OSError when a local disk has no room for the leaves of a tree, or this process may not write files as large."""
+    if not storage.is_local(folder):
+        return
+    needed = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    where = storage.path(folder).absolute()
+    where = next(one for one in (where, *where.parents) if one.exists())  # it may not be made yet
+    code, most = 0, resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if shutil.disk_usage(where).free < needed:
+        code, remedy = errno.ENOSPC, "make room, or write elsewhere"
+    elif most != resource.RLIM_INFINITY and most < min(needed, _LARGEST_FILE):
+        code, remedy = errno.EFBIG, f"ulimit -f allows {most:,} bytes a file: raise it"
+    if code:
+        raise OSError(code, f"a checkpoint needs {needed:,} bytes: {os.strerror(code)}: {remedy}", os.fspath(folder))
+
+
+@contextlib.contextmanager
+def writing(folder: storage.PathLike) -> Iterator[None]:
+    """Tells in one line what orbax and tensorstore raise of a disk that fills up, and removes what they have half-written."""
+    try:
+        yield
+    except Exception as error:
+        found = re.search(r"os_error_code='(\d+)'", str(error))
+        code = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
+        if code not in _FULL:
+            raise
+        for left in storage.path(folder).glob("*.orbax-checkpoint-tmp"):
+            left.rmtree(missing_ok=True)
+        about = f"a checkpoint is not written: {os.strerror(code)}: make room, or write elsewhere"
+        raise OSError(code, about, os.fspath(folder)) from None
 
 
 def check_leaves(metadata: Any, like: Any, where: str, dtypes: bool = True) -> None:

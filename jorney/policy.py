@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jorney import sharding, storage
-from jorney.convert import config_json, hf, native
+from jorney import distributed, sharding, storage
+from jorney.convert import adapters, config_json, hf, native
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params, param_shardings
@@ -125,6 +126,9 @@ def load(
       precision: of matrix products: "dtype" computes them in `dtype` on every platform. "fast" lets a TPU take bfloat16, and a
         GPU TF32, for those of float32.
 
+    Warns:
+      of an adapter beside the model, and as `hf.load_params` and `native.load_params` do.
+
     Raises:
       FileNotFoundError, ValueError: name the file, field or tensors, and what was expected.
     """
@@ -142,6 +146,8 @@ def load(
     reader = native if native.is_native(folder) else hf
     if reader is hf:
         config = hf.as_stored(folder, config)
+    if (told := adapters.beside(folder)) and distributed.is_main():
+        warnings.warn(told, stacklevel=2)
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
     return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
 
@@ -178,6 +184,12 @@ def logits(policy: Policy, tokens: Any) -> jax.Array:
     tokens = jnp.asarray(tokens, jnp.int32)
     if tokens.ndim != 2:
         raise ValueError(f"tokens has the shape {tokens.shape}: expected [batch, length]")
+    scaling, positions = policy.config.rope_scaling, policy.config.positions
+    if scaling is not None and scaling.kind == "dynamic" and tokens.shape[1] > positions:
+        raise ValueError(
+            f"tokens has the shape {tokens.shape}: expected at most {positions:,} tokens, the model's positions: longer texts "
+            "would change its rotary frequencies (rope scaling 'dynamic')"
+        )
     with jax.set_mesh(policy.mesh), jax.default_matmul_precision(policy.products):
         return _logits(policy.config, policy.params, tokens, policy.dtype)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import pathlib
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jorney.checkpoint import Checkpoints
+from jorney.checkpoint import Checkpoints, check_room, writing
 
 
 def _state(value: float = 1.0, dtype=jnp.float32) -> dict:
@@ -38,6 +39,42 @@ def test_a_disk_without_room_is_named_before_anything_is_written(tmp_path: pathl
             checkpoints.save(1, _state())
         assert error.value.filename == str(tmp_path / "c")
         assert checkpoints.latest() is None
+
+
+@pytest.mark.parametrize("most", [0, 10, 47])
+def test_a_limit_of_files_is_named_before_anything_is_written(tmp_path: pathlib.Path, monkeypatch, most: int) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (most, most))
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        with pytest.raises(OSError, match=f"needs 48 bytes: File too large: ulimit -f allows {most} bytes a file: raise it"):
+            checkpoints.save(1, _state())
+        assert checkpoints.latest() is None
+
+
+def test_room_is_asked_for_where_no_folder_is_yet(tmp_path: pathlib.Path, monkeypatch) -> None:
+    check_room(tmp_path / "a" / "b", _state())
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=47 if folder == tmp_path else 0))
+    with pytest.raises(OSError, match="a checkpoint needs 48 bytes"):
+        check_room(tmp_path / "a" / "b", _state())
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
+def test_what_fills_up_while_it_is_written_is_told_in_one_line(tmp_path: pathlib.Path, code: int) -> None:
+    """As tensorstore tells it, over several lines, and as the system does."""
+    for error in (ValueError(f"OUT_OF_RANGE: Error\n[os_error_code='{code}'] at\n"), OSError(code, "x", "some file")):
+        (tmp_path / "7.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+        (tmp_path / "6").mkdir(exist_ok=True)
+        with pytest.raises(OSError, match="a checkpoint is not written: .*: make room, or write elsewhere") as told:
+            with writing(tmp_path):
+                raise error
+        assert (told.value.errno, told.value.filename) == (code, str(tmp_path))
+        assert [one.name for one in tmp_path.iterdir()] == ["6"]
+
+
+@pytest.mark.parametrize("error", [ValueError("os_error_code='13'"), OSError(13, "x"), KeyError("x"), ValueError("other")])
+def test_other_errors_are_told_as_they_are(tmp_path: pathlib.Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as told, writing(tmp_path):
+        raise error
+    assert told.value is error
 
 
 def test_only_the_newest_are_kept(tmp_path: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,24 @@ def test_full_disk(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -
         assert [path for path in disk.rglob("*") if path.is_file()] == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("command", ["sft", "convert", "export"])
+def test_a_limit_of_files(command: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`ulimit -f`: one line that names the file and what limits it, and nothing is left."""
+    options = {"sft": ["--limit", "4", "--sft.row-length", "128", "--sft.batch-rows", "8", "--sft.head-chunk", "128"]}
+    words = [command, *options.get(command, ["embedded"]), "--output", str(tmp_path / "new" / "made")]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        assert cli.main(words) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    error = capsys.readouterr().err.strip()
+    assert "File too large" in error
+    assert str(tmp_path / "new" / "made") in error
+    assert len(error.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

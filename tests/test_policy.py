@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from memory_store import memory_root
 
 import jorney
 from jorney import sharding, storage
+from jorney.model.architecture import RopeScaling
 from jorney.policy import resolve
 
 EMBEDDED = pathlib.Path(jorney.__file__).parent / "embedded"
@@ -177,3 +179,12 @@ def test_from_a_store(policy: jorney.Policy, mesh1) -> None:
     assert found.tokenizer.encode("1. 3 * 4") == policy.tokenizer.encode("1. 3 * 4")
     jorney.save(found, root / "again")
     assert (root / "again" / "model.safetensors").stat().length == (EMBEDDED / "model.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize("positions", [8, 16, 31])
+def test_dynamic_scaling_reads_no_more_than_the_positions(policy: jorney.Policy, positions: int) -> None:
+    scaled = dataclasses.replace(policy.config, positions=positions, rope_scaling=RopeScaling("dynamic", 2.0))
+    ours, tokens = dataclasses.replace(policy, config=scaled), np.arange(positions)[None] % 7
+    np.testing.assert_array_equal(jorney.logits(ours, tokens), jorney.logits(policy, tokens))
+    with pytest.raises(ValueError, match=f"expected at most {positions} tokens, the model's positions"):
+        jorney.logits(ours, np.zeros((1, positions + 1), np.int32))

@@ -13,7 +13,7 @@ from letters import letters_policy
 from programs import equations
 
 import jorney
-from jorney import storage, topology
+from jorney import cli, storage, topology
 from jorney.compiled import Compilations, Program
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.generate import Generator
@@ -25,7 +25,7 @@ from jorney.machine.bench.train import TrainBench
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.training_step import training_step
 from jorney.model.presets import PRESETS
-from jorney.precision import decides, products
+from jorney.precision import decides, expect_settings, products
 from jorney.progress import Progress
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stages.evaluation import EvaluateCommand
@@ -138,3 +138,62 @@ def test_keys_hold_what_decides(tmp_path) -> None:
 def test_another_name_is_refused(kind) -> None:
     with pytest.raises(ValueError, match=r"precision = 'tf32': expected one of dtype, fast"):
         kind(precision="tf32")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jax_enable_x64", True),
+        ("jax_default_matmul_precision", "bfloat16"),
+        ("jax_default_matmul_precision", "highest"),
+        ("jax_default_prng_impl", "rbg"),
+        ("jax_numpy_dtype_promotion", "strict"),
+        ("jax_disable_jit", True),
+        ("jax_threefry_partitionable", False),
+        ("jax_random_seed_offset", 7),
+    ],
+)
+def test_commands_refuse_settings_of_jax_that_change_results(setting, value, tmp_path, capsys) -> None:
+    """As a configuration file may set them; the same line names an environment variable."""
+    before = jax.config.values[setting]
+    jax.config.update(setting, value)
+    try:
+        assert cli.main(["evaluate", "--output", str(tmp_path / "out")]) == 2
+    finally:
+        jax.config.update(setting, before)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"jorney: jax.config.{setting} = {value!r}: changes what is computed")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("JAX_ENABLE_X64", "1", "JAX_ENABLE_X64=1"),
+        ("XLA_FLAGS", "--a=1 --xla_cpu_enable_fast_math=true --b", "XLA_FLAGS=--xla_cpu_enable_fast_math=true"),
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math", "XLA_FLAGS=--xla_cpu_enable_fast_math"),
+        ("NVIDIA_TF32_OVERRIDE", "1", "NVIDIA_TF32_OVERRIDE=1"),
+    ],
+)
+def test_commands_refuse_variables_that_change_results(variable, value, told, monkeypatch) -> None:
+    monkeypatch.setenv(variable, value)
+    if variable.startswith("JAX"):
+        jax.config.update(variable.lower(), True)  # as jax itself does when it is imported
+    try:
+        with pytest.raises(ValueError, match=f"^{re.escape(told)}: changes what is computed, .*: unset it"):
+            expect_settings()
+    finally:
+        jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("XLA_FLAGS", "--xla_force_host_platform_device_count=8 --xla_cpu_enable_fast_math=false"),
+        ("NVIDIA_TF32_OVERRIDE", "0"),
+        ("JAX_LOG_COMPILES", "1"),
+    ],
+)
+def test_other_variables_are_nobodys_business(variable, value, monkeypatch) -> None:
+    monkeypatch.setenv(variable, value)
+    expect_settings()

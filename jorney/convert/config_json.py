@@ -7,12 +7,14 @@ almost like one that is not.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jorney import storage
+from jorney.convert import adapters
 from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 
 NAME = "config.json"
@@ -74,10 +76,14 @@ _INERT = frozenset(
 # The types of rotary embedding, with the fields of each. Writers leave the factors of other types behind where the type
 # is "default"; there they change nothing.
 _SCALES = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+# The last says what became of the weights, and changes nothing.
+_YARN = ("attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "finetuned")
 _ROPES = {
-    "default": (*_SCALES, "attention_factor", "beta_fast", "beta_slow", "short_factor", "long_factor", "mscale"),
+    "default": (*_SCALES, *_YARN, "short_factor", "long_factor"),
     "linear": ("factor",),
+    "dynamic": ("factor",),
     "llama3": _SCALES,
+    "yarn": ("factor", "original_max_position_embeddings", *_YARN),
 }
 _LARGEST_FILE = 16 << 20  # bytes; published ones have some thousand
 _LARGEST = 2**31 - 1  # of what is counted: sizes and positions are 32-bit integers
@@ -96,6 +102,8 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     if not root.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     file = root / NAME
+    if not file.exists() and (told := adapters.alone(folder)):
+        raise FileNotFoundError(told)
     fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")
@@ -250,12 +258,27 @@ def _rope_of(fields: _Fields, name: str, value: Any) -> tuple[float, RopeScaling
         raise ValueError(f"{source}: {', '.join(sorted(unknown)):.200} is not supported with rope_type = {kind!r}")
     if kind == "default":
         return theta, None
-    factor = stated.number("factor")
-    if kind == "linear":
-        return theta, RopeScaling(kind, factor)
-    low, high = stated.number("low_freq_factor"), stated.number("high_freq_factor")
-    original = stated.whole("original_max_position_embeddings", fields.whole("max_position_embeddings", 2048))
+    if kind in ("linear", "dynamic"):
+        return theta, RopeScaling(kind, stated.number("factor"))
+    positions = fields.whole("max_position_embeddings", 2048)
+    original = stated.whole("original_max_position_embeddings", positions)
+    if kind == "yarn":
+        return theta, _yarn(stated, positions, original)
+    factor, low, high = (stated.number(name) for name in ("factor", "low_freq_factor", "high_freq_factor"))
     return theta, RopeScaling(kind, factor, low, high, original)
+
+
+def _yarn(stated: _Fields, positions: int, original: int) -> RopeScaling:
+    """YaRN as transformers reads it: `mscale` with `mscale_all_dim` are another way to state `attention_factor`."""
+    factor = stated.number("factor", positions / original if original != positions else None)
+    scales, attention = ("mscale", "mscale_all_dim"), None
+    if stated.values.get("attention_factor") is not None:
+        attention = stated.number("attention_factor")
+    elif all(stated.values.get(name) for name in scales):
+        ours, theirs = (0.1 * stated.number(name) * math.log(max(factor, 1)) + 1 for name in scales)
+        attention = ours / theirs
+    fast, slow = stated.number("beta_fast", 32.0), stated.number("beta_slow", 1.0)
+    return RopeScaling("yarn", factor, slow, fast, original, attention, stated.flag("truncate", True))
 
 
 def _window(fields: _Fields, family: str) -> int | None:
@@ -350,4 +373,14 @@ def _rope_scaling(scaling: RopeScaling | None) -> dict[str, Any] | None:
             "high_freq_factor": scaling.high_frequency,
             "original_max_position_embeddings": scaling.original_positions,
         }
+    if scaling.kind == "yarn":
+        fields |= {
+            "beta_slow": scaling.low_frequency,
+            "beta_fast": scaling.high_frequency,
+            "original_max_position_embeddings": scaling.original_positions,
+        }
+        if scaling.attention_factor is not None:
+            fields["attention_factor"] = scaling.attention_factor
+        if not scaling.truncate:
+            fields["truncate"] = False
     return fields

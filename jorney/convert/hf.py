@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, storage
-from jorney.convert import config_json, redundant, safetensors, torch_bin
+from jorney.convert import adapters, config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source, overflow
 from jorney.model import params as parameters
@@ -32,6 +33,9 @@ GENERATION = "generation_config.json"
 SHARD_BYTES = 5_000_000_000
 _LARGEST_INDEX = 256 << 20  # bytes
 _MOST_FAULTS = 100  # that are listed
+
+# What torch.compile, DistributedDataParallel, FSDP and checkpointing put into the names of what they wrap.
+_WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 # The head of ReasonEval, as its authors' program calls it.
 _RENAMED = {"score_head.weight": "score.weight", "score_head.bias": "score.bias"}
@@ -51,7 +55,8 @@ def weight_files(folder: storage.PathLike) -> list[str]:
         if (root / whole).exists():
             return [os.fspath(root / whole)]
     raise FileNotFoundError(
-        f"{folder}: expected weights beside config.json: {WEIGHTS} or {_BIN}, or the index of either's shards"
+        adapters.alone(folder)
+        or f"{folder}: expected weights beside config.json: {WEIGHTS} or {_BIN}, or the index of either's shards"
     )
 
 
@@ -70,12 +75,25 @@ def _index_names(file: storage.Path) -> list[str]:
 
 
 def stored_tensors(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
-    """(tensor name, where it is) of all weight files of a folder, from their headers."""
-    found = []
+    """(tensor name, where it is) of all weight files of a folder, from their headers; names without wrappers."""
+    found = [(_WRAPPERS.sub("", name), tensor) for name, tensor in _as_written(folder)]
+    return [(_RENAMED.get(name, name), tensor) for name, tensor in found]
+
+
+def _as_written(folder: storage.PathLike) -> Iterator[tuple[str, StoredTensor]]:
     for file in weight_files(folder):
         reader = safetensors if file.endswith(".safetensors") else torch_bin
-        found += [(_RENAMED.get(name, name), tensor) for name, tensor in reader.read_header(file).items()]
-    return found
+        yield from reader.read_header(file).items()
+
+
+def notes(folder: storage.PathLike, config: ModelConfig, found: list[tuple[str, StoredTensor]]) -> list[str]:
+    """What to tell of a folder that loads: names with wrappers, other rotary frequencies."""
+    wrappers = {match.group() for name, _ in _as_written(folder) for match in _WRAPPERS.finditer(name)}
+    named = (
+        f"{folder}: names of tensors hold {', '.join(sorted(wrappers))}, of what wrapped the model when it was saved: taken off"
+    )
+    told = (named if wrappers else None, redundant.other_frequencies(config, found))
+    return [one for one in told if one]
 
 
 def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, parameters.Parameter, int]]:
@@ -136,14 +154,14 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parame
       dtype: of the parameters; converted while reading.
 
     Warns:
-      a tensor holds weights that are not finite, or too large for `dtype`; rotary frequencies are not config.json's.
+      a tensor holds weights that are not finite, or too large for `dtype`; and of what `notes` tells.
 
     Raises:
       FileNotFoundError, ValueError: name the file and the tensors.
     """
     found = stored_tensors(folder)
     check(config, found, folder)
-    if distributed.is_main() and (told := redundant.other_frequencies(config, found)):
+    for told in notes(folder, config, found) if distributed.is_main() else ():
         warnings.warn(told, stacklevel=2)
     stored = dict(redundant.by_role(config, found))
     where = dict(parameters.flatten(shardings))

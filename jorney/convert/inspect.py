@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jorney import sharding, storage, topology
-from jorney.convert import config_json, hf, native, redundant
+from jorney.convert import adapters, config_json, hf, native, redundant
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text import tokenizer as tokenizers
@@ -32,9 +32,10 @@ def inspect(folder: str) -> dict[str, Any]:
     weights = _weights(folder, config)
     if not native.is_native(folder):
         found = hf.stored_tensors(folder)
-        own_head, other = redundant.own_head(config, found), redundant.other_frequencies(config, found)
+        own_head = redundant.own_head(config, found)
         config = redundant.untied(config) if own_head else config
-        weights["notes"] = [note for note in (own_head, other) if note]
+        weights["notes"] = [*filter(None, [own_head]), *hf.notes(folder, config, found)]
+    weights["notes"] += filter(None, [adapters.beside(folder)])
     return {
         "folder": folder,
         "architecture": fields["architectures"][0],

@@ -39,9 +39,9 @@ def save_params(folder: storage.PathLike, params: parameters.Params) -> None:
       OSError: the disk has no room for it.
     """
     where = _weights(folder)
+    checkpoint.check_room(where.parent, params)
     where.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.check_room(where.parent, sum(leaf.nbytes for leaf in jax.tree.leaves(params)))
-    with ocp.StandardCheckpointer() as writer:
+    with checkpoint.writing(where.parent), ocp.StandardCheckpointer() as writer:
         writer.save(where, params)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 HEADS = ("lm", "linear", "mlp")
+ROPES = ("linear", "dynamic", "llama3", "yarn")
 _COUNTS = ("vocab_size", "embed", "layers", "heads", "kv_heads", "head_dim", "mlp", "positions")
 
 
@@ -22,10 +24,15 @@ class RopeScaling:
 
     Attributes:
       kind: "linear" divides every frequency by `factor`; "llama3" only those whose wavelength is long, with a smooth
-        passage between (Llama 3.1).
+        passage between (Llama 3.1); "yarn" likewise, with a passage along the pairs of a head, and turns scaled by
+        `attention_factor` (Peng et al., arXiv 2309.00071); "dynamic" none of a text within the model's positions, which is all
+        that is read here (longer ones would change the frequencies of what stands before).
       factor: of the division.
-      low_frequency, high_frequency: the passage lies between the wavelengths original_positions / these ("llama3").
-      original_positions: tokens of the texts that the model was pre-trained on ("llama3").
+      low_frequency, high_frequency: turns over the original context: pairs of fewer are slowed, pairs of more stay ("llama3";
+        of "yarn", `beta_slow` and `beta_fast`).
+      original_positions: tokens of the texts that the model was pre-trained on ("llama3", "yarn").
+      attention_factor: by which sines and cosines are multiplied; None for 0.1 ln(factor) + 1 ("yarn").
+      truncate: the passage begins and ends at whole pairs ("yarn").
     """
 
     kind: str
@@ -33,16 +40,26 @@ class RopeScaling:
     low_frequency: float = 1.0
     high_frequency: float = 4.0
     original_positions: int = 8192
+    attention_factor: float | None = None
+    truncate: bool = True
 
     def __post_init__(self) -> None:
-        low, high = self.low_frequency, self.high_frequency
+        low, high, attention = self.low_frequency, self.high_frequency, self.attention_factor
         _expect(
             "model.rope_scaling",
-            (self.kind in ("linear", "llama3"), f".kind = {self.kind!r}: expected 'linear' or 'llama3'"),
+            (self.kind in ROPES, f".kind = {self.kind!r}: expected one of {', '.join(ROPES)}"),
             (self.factor >= 1, f".factor = {self.factor}: expected 1 or more"),
             (0 < low < high, f": low_frequency = {low}, high_frequency = {high}: expected 0 < low < high"),
             (self.original_positions >= 1, f".original_positions = {self.original_positions}: expected 1 or more"),
+            (attention is None or attention > 0, f".attention_factor = {attention}: expected a number above 0, or None"),
         )
+
+    @property
+    def magnitude(self) -> float:
+        """What sines and cosines are multiplied by."""
+        if self.kind != "yarn":
+            return 1.0
+        return 0.1 * math.log(self.factor) + 1 if self.attention_factor is None else self.attention_factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +142,10 @@ class ModelConfig:
                 f"heads = {self.heads}: expected a multiple of model.kv_heads = {self.kv_heads}",
             ),
             (self.head_dim % 2 == 0, f"head_dim = {self.head_dim}: expected an even number (rotary halves)"),
+            (
+                self.rope_scaling is None or self.rope_scaling.kind != "yarn" or self.rope_theta > 1,
+                f"rope_theta = {self.rope_theta}: expected a number above 1 with the rope scaling 'yarn'",
+            ),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jorney.model.architecture import ModelConfig
+from jorney.model.architecture import ModelConfig, RopeScaling
 from jorney.model.blockwise import blockwise_attention
 from jorney.sharding import platform
 
@@ -32,19 +33,39 @@ class Segment(NamedTuple):
 
 
 def frequencies(config: ModelConfig) -> np.ndarray:
-    """[H/2] float32: the angle by which one position turns each pair, scaled as the model was trained (Llama 3.1)."""
+    """[H/2] float32: the angle by which one position turns each pair, scaled as the model was trained."""
     half = config.head_dim // 2
     plain = config.rope_theta ** (-np.arange(half) / half)
     scaling = config.rope_scaling
-    if scaling is None:
+    if scaling is None or scaling.kind == "dynamic":  # which changes none within the model's positions
         return plain.astype(np.float32)
     slowed = plain / scaling.factor
     if scaling.kind == "linear":
         return slowed.astype(np.float32)
     # How many turns a pair makes over the original context decides: many, it stays; few, it is slowed; between, both.
-    turns = scaling.original_positions * plain / (2 * np.pi)
-    keep = np.clip((turns - scaling.low_frequency) / (scaling.high_frequency - scaling.low_frequency), 0, 1)
+    if scaling.kind == "yarn":
+        keep = 1 - _yarn_ramp(config, scaling)
+    else:
+        turns = scaling.original_positions * plain / (2 * np.pi)
+        keep = np.clip((turns - scaling.low_frequency) / (scaling.high_frequency - scaling.low_frequency), 0, 1)
     return (keep * plain + (1 - keep) * slowed).astype(np.float32)
+
+
+def _yarn_ramp(config: ModelConfig, scaling: RopeScaling) -> np.ndarray:
+    """[H/2] how much of each pair is slowed, 0 to 1: linear along the pairs, where llama3's is linear in the turns.
+
+    The ends are transformers' (`_compute_yarn_parameters`), which bounds them by the head's size and not by its half.
+    """
+    spread = 2 * math.log(config.rope_theta) / config.head_dim
+    # The pairs, real numbers, that make so many turns.
+    first, last = (
+        math.log(scaling.original_positions / (2 * math.pi * turns)) / spread
+        for turns in (scaling.high_frequency, scaling.low_frequency)
+    )
+    if scaling.truncate:
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, config.head_dim - 1)
+    return np.clip((np.arange(config.head_dim // 2) - first) / (last - first or 0.001), 0, 1)
 
 
 # Sines and cosines [B, T, 1, H/2], float32, by which the tokens' queries and keys are turned.
@@ -54,7 +75,9 @@ Turns = tuple[jax.Array, jax.Array]
 def turns(config: ModelConfig, positions: jax.Array) -> Turns:
     """positions [B, T] int, tokens from the start of the sequence -> how far each token is turned, in all layers."""
     angles = positions[:, :, None, None].astype(jnp.float32) * frequencies(config)
-    return jnp.sin(angles), jnp.cos(angles)
+    sin, cos = jnp.sin(angles), jnp.cos(angles)
+    magnitude = config.rope_scaling.magnitude if config.rope_scaling else 1.0
+    return (sin, cos) if magnitude == 1 else (sin * magnitude, cos * magnitude)
 
 
 def rotate(x: jax.Array, turned: Turns) -> jax.Array:

@@ -20,10 +20,10 @@ from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.run import integrity
 from jorney.run.identity import source_digest
+from jorney.run.integrity import MANIFEST, STAGES
 from jorney.run.lock import Lock
 from jorney.run.parts import Parts
 
-MANIFEST = "manifest.json"
 _KEYS = "0.1.0"  # the version in which keys took the form that they have
 
 
@@ -44,31 +44,40 @@ class Model:
     key: str
 
     @classmethod
-    def at(cls, source: str) -> Model:
-        """The model at a folder or a hub id, or the embedded one.
-
-        Raises:
-          ValueError: a stage made it, and a file of it is not what it was; names it.
-        """
-        folder = resolve(source)
-        where = storage.path(folder)
-        if (where.parent / MANIFEST).exists():
-            noted = (_sealed(where.parent) or {}).get("files", {})
-            own = {name: of for name, of in noted.items() if name.startswith(f"{where.name}/")}
-            for name, why in integrity.damaged(where.parent, own, deep=False).items():
-                raise ValueError(
-                    f"{where.parent / name} {why} since it was written: run the command again that made it, which makes it anew"
-                )
+    def at(cls, source: str, verify: bool = False) -> Model:
+        """The model at a folder or a hub id, or the embedded one; raises as `open_model` does."""
+        folder = open_model(source, verify)
         return cls(folder, source_digest(folder))
 
 
-def _sealed(folder: storage.Path) -> dict[str, Any] | None:
-    """A stage's manifest as it was written; None where it was edited or damaged since. Earlier versions noted no files."""
-    with contextlib.suppress(ValueError):
-        manifest = storage.read_json(folder / MANIFEST)
-        if not integrity.broken(manifest):
-            return manifest
-    return None
+def open_model(source: str, verify: bool = False) -> str:
+    """The folder of a model, which a stage may have made: the one way in which commands come by one.
+
+    Args:
+      verify: large files of what a stage made are read again, too.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: a stage made it, and a file of it is not what it was, or was added since; names it.
+    """
+    folder = resolve(source)
+    where = storage.path(folder)
+    integrity.expect_whole(where.parent, where.name, verify)
+    return folder
+
+
+def rows_folder(source: storage.PathLike) -> storage.Path | None:
+    """Where the rows lie of a folder that a stage wrote (its `parts`); None of another source.
+
+    Raises:
+      ValueError: a part is not what it was, or was added since; names it.
+    """
+    where = storage.follow(source)
+    parts = where / "parts"
+    if not parts.exists():
+        return None
+    integrity.expect_whole(where, parts.name)
+    return parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +128,7 @@ class Artifact:
 
     @property
     def folder(self) -> storage.Path:
-        return self.root / "stages" / f"{self.name}-{self.key}"
+        return self.root / STAGES / f"{self.name}-{self.key}"
 
     @property
     def complete(self) -> bool:
@@ -148,7 +157,6 @@ class Artifact:
         if distributed.from_main(lambda: self._intact(progress), f"{self.name} begins"):
             progress.say(f"{self.name}: already done")
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
             with self._alone(), progress.stage(self.name, self.detail):
                 start = time.perf_counter()
                 result = self.work(self.folder)
@@ -158,18 +166,23 @@ class Artifact:
                     files = integrity.digests(self.folder)
                     storage.write_json(manifest, integrity.seal({"name": self.name, **about, "result": result, "files": files}))
         if distributed.is_main():
-            storage.link(self.root / self.name, f"stages/{self.folder.name}")
+            storage.link(self.root / self.name, f"{STAGES}/{self.folder.name}")
         found = distributed.from_main(lambda: storage.read_json(manifest), f"{self.name} is done")
         return Done(self.folder, self.key, found["result"], found["seconds"])
 
     def _intact(self, progress: Progress) -> bool:
-        """Whether it is complete. What was damaged since is named, and removed, so that it is made again."""
+        """Whether it is complete. What was damaged since is named, and removed, so that it is made again.
+
+        Raises:
+          ValueError: a file was added that would be read as its own.
+        """
         if not self.complete:
             return False
-        noted = _sealed(self.folder)
+        manifest = integrity.sealed(self.folder)
         wrong = {MANIFEST: "has changed"}
-        if noted is not None:
-            wrong = integrity.damaged(self.folder, noted.get("files", {}), self.verify)
+        if manifest is not None:
+            wrong = integrity.damaged(self.folder, manifest["files"], self.verify)
+            integrity.expect_none_added(self.folder, manifest)
         for name, why in wrong.items():
             progress.say(f"{self.name}: {self.folder / name} {why}: it is made again")
             integrity.remove(self.folder, name)
@@ -179,8 +192,10 @@ class Artifact:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other program makes it meanwhile; input that is refused before anything is written leaves no folder behind."""
+        """No other program makes it meanwhile; what is refused, or finds no room, leaves no folder that holds nothing."""
         locks: list[Lock] = []  # of process 0
+        made = [one for one in (self.folder, *self.folder.parents) if not one.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
             try:
                 if not self.shared:
@@ -189,9 +204,21 @@ class Artifact:
             finally:
                 for lock in locks:
                     lock.release()
-        except ValueError:
-            empty = self.folder
-            while distributed.is_main() and empty.exists() and not any(empty.iterdir()):  # in a store there are no empty ones
-                empty.rmdir()
-                empty = empty.parent
+        except (ValueError, OSError):
+            if distributed.is_main() and storage.is_local(self.folder):  # in a store there are no empty folders
+                _prune(self.folder)
+                for above in (self.folder.parent, *made):
+                    if above.exists() and not any(above.iterdir()):
+                        above.rmdir()
             raise
+
+
+def _prune(folder: storage.Path) -> None:
+    """Removes the folders in it that hold nothing, and itself then."""
+    if not folder.is_dir():
+        return
+    for one in folder.iterdir():
+        if one.is_dir() and not os.path.islink(os.fspath(one)):
+            _prune(one)
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -68,10 +68,15 @@ def split_file(words: Sequence[str], default: Any) -> tuple[str | None, list[str
 
 
 def use_jax() -> None:
-    """Takes the devices that are here, and keeps compiled programs on disk."""
-    from jorney import devices
+    """Takes the devices that are here, and keeps compiled programs on disk.
+
+    Raises:
+      ValueError: there are none, or the environment has jax compute otherwise than commands do.
+    """
+    from jorney import devices, precision
     from jorney.compiled import use_persistent_cache
 
+    precision.expect_settings()
     devices.only_what_is_here()
     use_persistent_cache()
 

@@ -22,6 +22,7 @@ from jorney.rows.readers.instructions import FORMS, is_instruction
 from jorney.rows.readers.rules import RowRules
 from jorney.rows.registry import is_thought
 from jorney.rows.sources import Row, digest_rows, read_rows
+from jorney.run.artifact import rows_folder
 from jorney.run.stages.expansion import read_trees
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -191,7 +192,7 @@ def fitting(examples: Input[Example], row_length: int, too_long: str, source: st
 
 def _trees_and_rows(source: str, limit: int | None, rules: RowRules) -> Iterator[tuple[str, Tree | Row]]:
     """What a source holds, `limit` members at most, each with its place: rows, trees among them, or an expansion's trees."""
-    if (storage.follow(source) / "parts").exists():
+    if rows_folder(source) is not None:
         yield from ((source, tree) for tree in itertools.islice(read_trees(source), limit))
     else:
         places, rows = _read(source, limit, rules)

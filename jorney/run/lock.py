@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from jorney import storage
@@ -35,7 +36,13 @@ class Lock:
         self._own = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "token": uuid.uuid4().hex}
         self._own |= {"system": _system(), "born": _born(os.getpid())}
         folder.mkdir(parents=True, exist_ok=True)
-        self._take(folder)
+        try:
+            self._take(folder)
+        except OSError:  # a full disk, say
+            with contextlib.suppress(OSError):
+                if self._is_own() or self._file.stat().length == 0:
+                    self._file.unlink()
+            raise
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
@@ -86,12 +93,53 @@ class Lock:
         return found if isinstance(found, dict) else {}
 
 
+@contextlib.contextmanager
+def filling(folder: storage.Path) -> Iterator[None]:
+    """Nobody else fills the folder meanwhile; one that was made for it, and is left empty, is removed with its parents."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        held = Lock(folder)
+        try:
+            yield
+        finally:
+            held.release()
+    finally:
+        with contextlib.suppress(OSError, ValueError):  # one that is not empty stays
+            for one in made:
+                one.rmdir()
+
+
+@contextlib.contextmanager
+def emptied(folder: storage.Path) -> Iterator[None]:
+    """Removes what a locked folder holds: now, and once more when what follows fails, so that nothing is left half-written."""
+    _empty(folder)
+    try:
+        yield
+    except (ValueError, OSError):
+        _empty(folder)
+        raise
+
+
+def contents(folder: storage.Path) -> list[storage.Path]:
+    """All that lies in a folder but its lock."""
+    return [one for one in folder.iterdir() if one.name != _FILE]
+
+
+def _empty(folder: storage.Path) -> None:
+    for one in contents(folder):
+        if one.is_dir() and not os.path.islink(os.fspath(one)):
+            one.rmtree()
+        else:
+            one.unlink()
+
+
 def _is_stale(other: dict[str, Any]) -> bool:
     """Whether the program that took a lock is no more."""
     if other.get("system") == _system() and isinstance(other.get("pid"), int):
         return _born(other["pid"]) != other.get("born")
     seen = other.get("seen")
-    return not isinstance(seen, int | float) or time.time() - seen > _STALE
+    # Ahead of this clock by more than clocks differ: no sign of life at all.
+    return type(seen) not in (int, float) or not abs(time.time() - seen) <= _STALE
 
 
 def _refusal(folder: storage.Path, other: dict[str, Any]) -> str:

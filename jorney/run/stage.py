@@ -12,13 +12,14 @@ from jorney.domain import domains
 from jorney.domain.problem import Problem
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.policy import EMBEDDED, resolve
+from jorney.policy import EMBEDDED
 from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
 from jorney.rows.readers.rules import ERROR, RowRules
-from jorney.run.artifact import Artifact, Done, Model
+from jorney.run.artifact import Artifact, Done, Model, open_model
 from jorney.run.command import Command, show, use_jax
+from jorney.run.identity import source_digest
 from jorney.run.parts import Share
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
@@ -39,7 +40,8 @@ class StageCommand(Command):
       dtype: of the computation, "float32" or "bfloat16".
       precision: of products in float32: "dtype", float32 on every platform, or "fast", bfloat16 on TPUs, TF32 on recent GPUs.
       seed: of everything random.
-      verify: where a stage is done already, its large files are read again and held against their digests, too.
+      verify: large files of stages that are done already, and of models that stages made, are read again and held against their
+        digests, too.
     """
 
     file: ClassVar[str] = "[CONFIG.py]"
@@ -84,7 +86,7 @@ class StageCommand(Command):
         Raises:
           FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
-        done = [artifact.make(progress) for artifact in self.plan(self.space(progress), read_model(self.model))]
+        done = [artifact.make(progress) for artifact in self.plan(self.space(progress), read_model(self.model, self.verify))]
         if distributed.is_main():
             storage.write_json(storage.path(self.output) / "summary.json", done[-1].result)
         return done[-1]
@@ -174,8 +176,8 @@ class SampledCommand(ProblemsCommand):
         return self.share.count > 1
 
 
-def read_model(place: str) -> Model:
-    """The model of a folder or a hub id, if it is one."""
-    folder = resolve(place)  # once: the hub may be asked
+def read_model(place: str, verify: bool = False) -> Model:
+    """The model of a folder or a hub id, if it is one; `verify` as `run.artifact.open_model` has it."""
+    folder = open_model(place, verify)  # once: the hub may be asked
     config_json.read(folder)  # so that a folder without a model is refused before anything runs
-    return Model.at(folder)
+    return Model(folder, source_digest(folder))

@@ -36,7 +36,7 @@ class Workspace:
       lines: whether a training says each of its records.
       precision: of matrix products, see `jorney.precision`.
       shared: other programs make shares of the same artifacts.
-      verify: large files of complete artifacts are read again, see `run.artifact`.
+      verify: large files of complete artifacts and their models are read again, see `run.artifact`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Workspace:
         self._memory, self._sampling_memory = mesh.memory, (sampling_mesh or mesh).memory
         self.dtype, self.precision, self.seed = dtype, precision, seed
         self.format = FORMATS[step_format]
-        self._shared, self._verify = shared, verify
+        self._shared, self.verify = shared, verify
         self.compilations = Compilations(announce=progress.announce)
         self._loaded: tuple[Model, Policy] | None = None
         self._generator: tuple[Model, Generator] | None = None
@@ -70,7 +70,7 @@ class Workspace:
         """An artifact that depends on `reads`, and, as every one, on the step format, the dtype, its precision and the seed."""
         precise = decides(self.dtype, self.precision)
         reads = [*reads, self.format, self.dtype, self.seed, *([precise] if precise else [])]
-        return Artifact(self.root, name, reads, work, detail, revision, self._shared, self._verify)
+        return Artifact(self.root, name, reads, work, detail, revision, self._shared, self.verify)
 
     def run(self, artifact: Artifact) -> Done:
         """Makes an artifact, or takes it as it stands where it is complete."""

@@ -51,8 +51,8 @@ def split_chat(
       options: variables for the template, such as tools.
 
     Raises:
-      ValueError: names `place`; the template refuses the messages or renders a part otherwise alone than in the whole, or the
-        assistant says nothing, or speaks first.
+      ValueError: names `place`; the template refuses the messages, leaves one of the assistant's out or renders a part otherwise
+        alone than in the whole, or the assistant says nothing, or speaks first.
     """
     messages, options = tokenizer.guarded(messages), _guarded(tokenizer, options)
     whole = render(tokenizer, messages, place, options, speak=False)
@@ -68,6 +68,7 @@ def split_chat(
         _expect_start(whole, before, f"{place}: {what}")
         _expect_start(whole, after, f"{place}: {what} and with it")
         _expect_start(after, before, f"{place}: {what}")
+        _expect_said([message], after[len(before) :], f"{place}: message {index} (from 0)")
         cuts += [len(before), len(after)]
     if len(cuts) == 1:
         raise ValueError(f"{place}: no message has the role 'assistant': expected one at least, for only its turns bear loss")
@@ -85,12 +86,14 @@ def split_completion(
     """The prompt with its generation prompt, and what follows it in the rendered whole.
 
     Raises:
-      ValueError: names `place`; the template refuses the messages, or the whole does not begin with the prompt.
+      ValueError: names `place`; the template refuses the messages, leaves the completion out, or the whole does not begin with
+        the prompt.
     """
     prompt, completion, options = tokenizer.guarded(prompt), tokenizer.guarded(completion), _guarded(tokenizer, options)
     head = render(tokenizer, prompt, place, options)
     whole = render(tokenizer, [*prompt, *completion], place, options, speak=False)
     _expect_start(whole, head, f"{place}: the prompt")
+    _expect_said(completion, whole[len(head) :], f"{place}: the completion")
     return head, whole[len(head) :]
 
 
@@ -133,6 +136,17 @@ def encode_parts(tokenizer: Tokenizer, parts: Sequence[str]) -> list[list[int]]:
     if tokenizer.bos is not None and ids[0][:1] != [tokenizer.bos]:
         ids[0] = [tokenizer.bos, *ids[0]]
     return ids
+
+
+def _expect_said(messages: Sequence[Message], rendered: str, what: str) -> None:
+    """Else nothing would be learned of what is said, and without a word."""
+    words = [word for message in messages for word in (message.get("content") or "").split()]
+    calls = any(message.get("tool_calls") for message in messages)
+    if (words or calls) and not (any(word in rendered for word in words) if words else rendered.strip()):
+        raise ValueError(
+            f"{what}: the chat template leaves out what it says, and renders {rendered!r:.80}: expected a template that renders "
+            "all messages"
+        )
 
 
 def _expect_start(whole: str, head: str, what: str) -> None:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from jorney import devices, distributed, sharding, storage
 from jorney.batch.loader import Batches
-from jorney.checkpoint import Checkpoints
+from jorney.checkpoint import Checkpoints, check_room
 from jorney.compiled import Compilations, Program
 from jorney.config import expect_at_least
 from jorney.engine.memory import Memory, too_much
@@ -31,6 +31,7 @@ from jorney.train.state import TrainState
 from jorney.train.step import LossFn, make_train_step
 from jorney.train.throughput import Throughput
 
+_CHECKPOINTS = "checkpoints"  # in the training's folder
 _PROFILED_AFTER = 2  # steps: compilation, and the first step's allocations
 _LARGEST_WEIGHT = 1e19  # RMSNorm squares what is made of weights, in float32, which ends at 3.4e38
 
@@ -118,11 +119,13 @@ def train(
     where = states.state_shardings(training.model, mesh, optimizer)
     rates = np.asarray(jax.vmap(make_schedule(training.optimizer, batches.steps))(jnp.arange(batches.steps)), np.float32)
     decides = {**training.decides, "model": dataclasses.asdict(training.model), "steps": batches.steps}
+    if not (storage.path(folder) / _CHECKPOINTS).exists():  # found out now, and not after the first steps
+        check_room(folder, _shapes(training, params, optimizer))
     started = provenance.begin(folder, decides, {"loop": loop, "mesh": dict(mesh.shape), "processes": jax.process_count()})
     metrics = Metrics(folder, distributed.is_main())
     with (
         jax.set_mesh(mesh),
-        Checkpoints(storage.path(folder) / "checkpoints", loop.keep, best=training.held_out is not None) as checkpoints,
+        Checkpoints(storage.path(folder) / _CHECKPOINTS, loop.keep, best=training.held_out is not None) as checkpoints,
         stopping.listening() as request,
     ):
         state, done = _begin(training, params, optimizer, where, checkpoints, donate)
@@ -186,8 +189,7 @@ def _begin(
     """The state to go on from, and the steps done."""
     dtype, latest = jnp.dtype(training.optimizer.master), checkpoints.latest()
     if latest is not None:
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), params)
-        like = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), shapes), where)
+        like = states.placed(_shapes(training, params, optimizer), where)
         if donate:
             devices.release(params)
         return checkpoints.restore(latest, like), latest
@@ -201,6 +203,13 @@ def _begin(
     state = states.creator(optimizer, where)(taken)
     devices.release(taken)  # where it lay otherwise, its memory was not taken over
     return state, 0
+
+
+def _shapes(training: Training, params: Params, optimizer: optax.GradientTransformation) -> Any:
+    """ShapeDtypeStructs of the state that a training of these parameters keeps."""
+    dtype = jnp.dtype(training.optimizer.master)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), params)
+    return jax.eval_shape(lambda tree: states.create(tree, optimizer), shapes)
 
 
 def _cast(params: Params, dtype: Any) -> Params:

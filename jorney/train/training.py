@@ -31,7 +31,7 @@ def prepare(policy: Policy, examples: Sequence[Any], config: TrainingConfig, see
     """Lays out all batches of a training, whose objective is that of `config`.
 
     Raises:
-      ValueError: an example does not fit, rows are longer than the model can read, or the mesh cannot split a batch.
+      ValueError: an example does not fit, none has a token to learn, rows are longer than the model can read, or the mesh cannot split a batch.
     """
     config.expect_split(policy.mesh)
     objective = objective_of(config)
@@ -39,6 +39,11 @@ def prepare(policy: Policy, examples: Sequence[Any], config: TrainingConfig, see
     def batches(members: Sequence[Any], epochs: int) -> Batches:
         rows = objective.layout(config, members, config.rows)
         objective.check(policy.config, config, rows)
+        if not rows.read_out(rows.arrays):
+            raise ValueError(
+                f"{config.name}: none of {len(members):,} examples has a token to learn: expected completions, labels or pairs "
+                "that bear loss"
+            )
         return Batches(rows, config.rows, epochs, seed)
 
     train, held = hold_out(examples, config.held_out, seed)

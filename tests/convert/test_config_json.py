@@ -7,8 +7,10 @@ import dataclasses
 import json
 import math
 import pathlib
+import types
 from typing import Any
 
+import numpy as np
 import pytest
 import transformers
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from jorney.convert.config_json import ARCHITECTURES, from_hf, read, to_hf
 from jorney.model import params as parameters
 from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
+from jorney.model.attention import frequencies
 from jorney.model.presets import PRESETS
 
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
@@ -48,8 +51,15 @@ def configs(draw: st.DrawFn) -> ModelConfig:
     scaling = draw(
         st.none()
         | st.builds(RopeScaling, st.just("linear"), st.floats(1, 100))
+        | st.builds(RopeScaling, st.just("dynamic"), st.floats(1, 100))
         | st.builds(RopeScaling, st.just("llama3"), st.floats(1, 100), st.floats(0.5, 2), st.floats(3, 9), size)
+        | st.builds(
+            RopeScaling,
+            *(st.just("yarn"), st.floats(1, 100), st.floats(0.5, 2), st.floats(3, 64), size),
+            *(st.none() | st.floats(0.1, 2), st.booleans()),
+        )
     )
+    wider = scaling is not None and scaling.kind == "yarn"
     return ModelConfig(
         vocab_size=draw(size),
         embed=draw(size),
@@ -58,7 +68,7 @@ def configs(draw: st.DrawFn) -> ModelConfig:
         kv_heads=kv_heads,
         head_dim=2 * draw(size),
         mlp=draw(size),
-        rope_theta=draw(above_0),
+        rope_theta=draw(st.floats(1.5, 1e12) if wider else above_0),
         rope_scaling=scaling,
         rms_eps=draw(above_0),
         positions=draw(size),
@@ -386,6 +396,56 @@ def test_llama3_scaling_without_its_length_takes_the_models(fields: dict[str, An
     assert from_hf(fields).rope_scaling == RopeScaling("llama3", 8.0, 1.0, 4.0, 256)
 
 
+class _Array(np.ndarray):
+    """What transformers' formula asks of a tensor that numpy's arrays do not have."""
+
+    def to(self, device: object = None, dtype: object = None) -> _Array:
+        return self
+
+
+def _array(*given: object, **_: object) -> np.ndarray:
+    return np.arange(*given, dtype=np.float64).view(_Array)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},  # Qwen2.5, by its model card
+        {"factor": 16.0, "original_max_position_embeddings": 4096, "type": "yarn", "finetuned": True},  # Yarn-Llama-2
+        {"rope_type": "yarn", "factor": 40, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 0.707},
+        {"rope_type": "yarn", "factor": 8.0, "beta_fast": 16, "beta_slow": 2, "truncate": False, "attention_factor": 0.9},
+        {"rope_type": "yarn", "factor": None, "original_max_position_embeddings": 2048},
+        {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 128, "mscale": 2.0},
+        {"rope_type": "yarn", "factor": 1.0, "beta_fast": None},
+        {"rope_type": "dynamic", "factor": 2.0},
+    ],
+)
+@pytest.mark.parametrize("head", [8, 64, 128])
+def test_scaled_frequencies_are_transformers(stated: dict[str, Any], head: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own formulas, in numpy: torch need not be here."""
+    from transformers import modeling_rope_utils as theirs
+
+    wide = {"head_dim": head, "rope_theta": 1e6, "max_position_embeddings": 32768}
+    fields = of_family("qwen2", **wide, rope_scaling=stated)
+    torch = types.SimpleNamespace(arange=_array, clamp=np.clip, float32=None, float=None, int64=None, Tensor=_Array)
+    monkeypatch.setattr(theirs, "torch", torch, raising=False)
+    of = transformers.Qwen2Config(**wide, rope_parameters={"rope_theta": 1e6, **copy.deepcopy(stated)})
+    formula = {"yarn": "_compute_yarn_parameters", "dynamic": "_compute_dynamic_ntk_parameters"}
+    expected, magnitude = getattr(theirs, formula[stated.get("rope_type", stated.get("type"))])(of)
+
+    found = from_hf(fields)
+    np.testing.assert_allclose(frequencies(found), expected, rtol=1e-6)
+    assert found.rope_scaling.magnitude == pytest.approx(magnitude, rel=1e-12)
+    again = to_hf(found, "float32", 0, 1, 2)
+    assert from_hf(again) == found
+    more = {"beta_fast": 32.0, "beta_slow": 1.0, "original_max_position_embeddings": 32768}
+    assert {**more, **again["rope_scaling"]}.items() >= {
+        name: value
+        for name, value in stated.items()
+        if name not in ("type", "finetuned", "mscale", "mscale_all_dim") and value is not None
+    }.items()
+
+
 def test_old_checkpoints_state_less(fields: dict[str, Any]) -> None:
     """Llama 1 and 2 folders: no kv heads, no head_dim, no rope base."""
     for name in ("num_key_value_heads", "head_dim", "rope_theta", "attention_bias", "mlp_bias"):
@@ -448,6 +508,7 @@ def test_classes_of_published_programs(name: str, family: str, labels: str, bias
 
 # Refusals.
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
 SCALED = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 REFUSED = [
     ("llama", {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}, r"architectures = \['GPT2LMHeadModel'\]"),
@@ -470,11 +531,18 @@ REFUSED = [
     ("llama", {"embedding_multiplier": 0}, "the field 'embedding_multiplier' = 0 is unknown"),
     ("llama", {"use_mrope": True}, "the field 'use_mrope' = True is unknown"),
     ("llama", {"per_layer_config": {"0": {"num_attention_heads": 2}}}, "the field 'per_layer_config'"),
-    ("llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_scaling: rope_type = 'dynamic'"),
-    ("llama", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_scaling: rope_type = 'yarn'"),
+    ("llama", {"rope_scaling": {"type": "dynamic"}}, "rope_scaling: the field 'factor' is missing"),
+    ("llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0, "alpha": 3}}, "alpha is not supported with rope_type = 'dyn"),
+    ("llama", {"rope_scaling": {"rope_type": "yarn"}}, "rope_scaling: the field 'factor' is missing"),
+    ("llama", {"rope_scaling": {**YARN, "beta_fast": 1, "beta_slow": 32}}, "low_frequency = 32.0, high_frequency = 1.0"),
+    ("llama", {"rope_scaling": {**YARN, "attention_factor": -1.0}}, "attention_factor = -1.0: expected a number above 0"),
+    ("llama", {"rope_scaling": {**YARN, "truncate": 1}}, "truncate = 1: expected true or false"),
+    ("llama", {"rope_scaling": {**YARN, "mscale": "1", "mscale_all_dim": 1}}, "mscale = '1': expected a number"),
+    ("llama", {"rope_scaling": {**YARN, "low_freq_factor": 1}}, "low_freq_factor is not supported with rope_type = 'yarn'"),
+    ("llama", {"rope_scaling": YARN, "rope_theta": 1.0}, "rope_theta = 1.0: expected a number above 1"),
     ("llama", {"rope_scaling": {"rope_type": "longrope", "short_factor": []}}, "rope_scaling: rope_type = 'longrope'"),
     ("llama", {"rope_scaling": {"rope_type": ["linear"], "factor": 2.0}}, "rope_scaling: rope_type = "),
-    ("llama", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_parameters: rope_type = 'yarn'"),
+    ("llama", {"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e4}}, "rope_parameters: rope_type = 'longrope'"),
     ("llama", {"rope_scaling": {"rope_type": "llama3"}}, "rope_scaling: the field 'factor' is missing"),
     ("llama", {"rope_scaling": {"type": "linear"}}, "rope_scaling: the field 'factor' is missing"),
     ("llama", {"rope_scaling": {"type": "linear", "factor": 0.5}}, "model.rope_scaling.factor = 0.5"),
@@ -563,6 +631,8 @@ GOOD = [
     *(of_family(family) for family in FAMILIES),
     of_family("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=0),
     of_family("llama", rope_scaling=SCALED),
+    of_family("qwen2", rope_scaling=YARN),
+    of_family("llama", rope_scaling={"type": "dynamic", "factor": 2.0}),
     {**of_family("llama"), "architectures": ["LlamaForTokenClassification"], "id2label": {"0": "a", "1": "b", "2": "c"}},
 ]
 FIELDS = sorted(

@@ -226,3 +226,36 @@ def test_missing_weights_are_named(folder: pathlib.Path, tiny: ModelConfig, mesh
 def test_dtype_is_converted_while_reading(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
     found = _load(folder, tiny, mesh1, jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(jnp.bfloat16)}
+
+
+def _renamed(folder: pathlib.Path, rename) -> None:
+    tensors = safetensors.numpy.load_file(folder / hf.WEIGHTS)
+    safetensors.numpy.save_file({rename(name): value for name, value in tensors.items()}, folder / hf.WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("rename", "told"),
+    [
+        (lambda name: f"_orig_mod.{name}", "_orig_mod."),
+        (lambda name: f"module.{name}", "module."),
+        (lambda name: f"module._orig_mod.{name}", "_orig_mod., module."),
+        (lambda name: name.replace("self_attn.", "self_attn._orig_mod."), "_orig_mod."),
+        (lambda name: name.replace("mlp.", "_checkpoint_wrapped_module.mlp."), "_checkpoint_wrapped_module."),
+        (lambda name: f"_fsdp_wrapped_module.{name}", "_fsdp_wrapped_module."),
+    ],
+)
+def test_what_wrapped_a_model_is_taken_off_names(folder: pathlib.Path, tiny: ModelConfig, mesh1, rename, told: str) -> None:
+    expected = _load(folder, tiny, mesh1)
+    _renamed(folder, rename)
+    with pytest.warns(UserWarning) as warned:
+        found = _load(folder, tiny, mesh1)
+    assert [str(one.message) for one in warned] == [
+        f"{folder}: names of tensors hold {told}, of what wrapped the model when it was saved: taken off"
+    ]
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_names_that_only_look_wrapped_are_unknown(folder: pathlib.Path, tiny: ModelConfig, mesh1) -> None:
+    _renamed(folder, lambda name: f"my_module.{name}")
+    with pytest.raises(ValueError, match="my_module.model.embed_tokens.weight: unknown"):
+        _load(folder, tiny, mesh1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,6 +89,40 @@ def test_frequencies() -> None:
     expected = [1, 0.1, keep * 0.01 + (1 - keep) * 0.01 / 8, 0.001 / 8]
     np.testing.assert_allclose(frequencies(_config(rope_scaling=llama3)), expected, rtol=1e-6)
     assert frequencies(_config()).dtype == np.float32
+
+
+YARN = RopeScaling("yarn", 4.0, low_frequency=1.0, high_frequency=32.0, original_positions=4096)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "slowed"),
+    [
+        # Of 16 pairs, base 10,000: 32 turns over 4,096 tokens are made by the pair 5.22, one turn by the pair 11.26.
+        (YARN, [0] * 6 + [(i - 5) / 7 for i in range(6, 12)] + [1] * 4),
+        (dataclasses.replace(YARN, truncate=False), [0] * 6 + [(i - 5.23612) / 6.0206 for i in range(6, 12)] + [1] * 4),
+        # 4 and 2 turns: pairs 8.85 and 10.05.
+        (dataclasses.replace(YARN, low_frequency=2.0, high_frequency=4.0), [0] * 9 + [1 / 3, 2 / 3] + [1] * 5),
+        # A context in which no pair makes 32 turns: the passage begins at the first pair.
+        (dataclasses.replace(YARN, original_positions=64), [0, 0.2, 0.4, 0.6, 0.8] + [1] * 11),
+    ],
+)
+def test_yarn_slows_pairs_along_the_head(scaling: RopeScaling, slowed: list[float]) -> None:
+    plain = 10_000 ** (-np.arange(16) / 16)
+    expected = plain * (1 - np.array(slowed)) + plain / 4 * np.array(slowed)
+    np.testing.assert_allclose(frequencies(_config(32, rope_scaling=scaling)), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("stated", "magnitude"), [(None, 0.1 * np.log(4) + 1), (1.0, 1.0), (0.7, 0.7), (1.25, 1.25)])
+def test_yarn_scales_sines_and_cosines(stated: float | None, magnitude: float) -> None:
+    config = _config(32, rope_scaling=dataclasses.replace(YARN, attention_factor=stated))
+    sin, cos = turns(config, jnp.arange(9)[None])
+    np.testing.assert_allclose(np.hypot(sin, cos), magnitude, rtol=1e-6)
+    np.testing.assert_allclose(np.arctan2(sin, cos)[0, 8, 0, 15], 8 * frequencies(config)[15], rtol=1e-5)
+
+
+def test_dynamic_scaling_changes_nothing_within_the_positions() -> None:
+    scaled = _config(rope_scaling=RopeScaling("dynamic", 2.0))
+    np.testing.assert_array_equal(frequencies(scaled), frequencies(_config()))
 
 
 def test_rotation_turns_the_two_halves_of_a_head() -> None:

@@ -294,6 +294,29 @@ def test_a_template_that_would_train_on_another_context_is_refused(template, row
         encode_record(chat_tokenizer(template), row, "f.jsonl: line 3")
 
 
+FIRST = "{{ messages[0].content }}"
+ROLES = "{% for message in messages %}<{{ message.role }}>{{ eos_token }}{% endfor %}"
+ASKED = "{% for message in messages if message.role != 'assistant' %}{{ message.content }}{% endfor %}"
+CALL = {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {}}}]}
+
+
+@pytest.mark.parametrize(
+    ("template", "row"),
+    [
+        (FIRST, {"messages": [ASK, REPLY]}),
+        (FIRST, {"prompt": [ASK], "completion": [REPLY]}),
+        (ROLES, {"messages": [ASK, REPLY]}),
+        (ROLES, {"prompt": [ASK], "completion": [REPLY]}),
+        (ASKED, {"messages": [ASK, REPLY, MORE, AGAIN]}),
+        (ASKED, {"messages": [ASK, CALL]}),
+    ],
+)
+def test_a_template_that_leaves_the_assistant_out_is_refused(template, row) -> None:
+    """Nothing would be learned, and without a word."""
+    with pytest.raises(ValueError, match="f.jsonl: line 3: .*(leaves out what it says|renders nothing after the prompt)"):
+        encode_record(chat_tokenizer(template), row, "f.jsonl: line 3")
+
+
 def test_the_last_turn_alone_can_be_trained_on_with_such_a_template() -> None:
     tokenizer = chat_tokenizer(THINKS)
     example = encode_record(tokenizer, {"prompt": [ASK, REPLY, MORE], "completion": [AGAIN]}, "p")

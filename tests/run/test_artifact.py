@@ -215,13 +215,6 @@ def test_a_manifest_that_was_edited_is_not_believed(stages, text: str | None, ca
     assert f"{manifest} has changed: it is made again" in capsys.readouterr().out
 
 
-def test_manifests_of_earlier_versions_are_taken_as_they_are(stages):
-    done = stages.run("draw", 1, Work(1))
-    found = storage.read_json(done.folder / MANIFEST)
-    storage.write_json(done.folder / MANIFEST, {name: found[name] for name in ("name", "reads", "seconds", "result")})
-    assert stages.run("draw", 1, Work(2)).result == 1
-
-
 def test_parts_that_are_whole_stay_when_one_is_damaged(stages):
     """Only the damaged one's rows are made again."""
     made: list[str] = []

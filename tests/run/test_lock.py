@@ -77,6 +77,12 @@ def other(folder: storage.Path, **fields: object) -> None:
     [
         {"seen": time.time() - 1000},  # elsewhere, and long without a sign of life
         {"seen": None},
+        {"seen": 1e300},  # no clock shows that
+        {"seen": 2**70},
+        {"seen": float("inf")},
+        {"seen": float("nan")},
+        {"seen": True},
+        {"seen": time.time() + 86_400},
         {"system": lock._system(), "pid": 2**22 + 1},  # here, and there is none of that number
         {"system": lock._system(), "pid": os.getpid(), "born": "1"},  # the number is another's now
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 
@@ -14,9 +14,11 @@ from jorney.config import expect_at_least, to_json
 from jorney.convert import hf, inspect, native
 from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
-from jorney.policy import Policy, load, resolve
+from jorney.policy import Policy, load
 from jorney.progress import Progress
+from jorney.run.artifact import open_model
 from jorney.run.command import Command, use_jax
+from jorney.run.lock import contents, emptied, filling
 from jorney.sharding import MeshConfig
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -31,6 +33,7 @@ class ConvertCommand(Command):
       source: the checkpoint: a folder (local or gs://) or a hub id.
       output: the new folder.
       dtype: of the weights written; None keeps the one in which they are stored.
+      verify: of a source that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "convert"
@@ -39,6 +42,7 @@ class ConvertCommand(Command):
     source: str = ""
     output: str = ""
     dtype: str | None = None
+    verify: bool = False
     mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
 
     def __post_init__(self) -> None:
@@ -50,31 +54,45 @@ class ConvertCommand(Command):
 
         Raises:
           FileNotFoundError, ValueError: for what is wrong with the source, the folder, or a dtype that does not hold the
-            weights; nothing is written then.
+            weights, or another program writes there; nothing is written then.
+          OSError: the disk is full, say; nothing is left then.
         """
         use_jax()
         progress, where = Progress(), storage.path(self.output)
-        noted, asked = where / _NOTED, {"command": self.command, **dataclasses.asdict(self)}
-        if where.exists() and (not where.is_dir() or any(where.iterdir())):
-            before = storage.read_json(noted) if noted.exists() else None
-            if not isinstance(before, dict) or before != {**asked, "complete": before.get("complete")}:
-                raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
-            if before["complete"]:
-                progress.say(f"{self.output}: already done")
-                return
-        folder = resolve(self.source)
+        if self._is_done(where):
+            progress.say(f"{self.output}: already done")
+            return
+        folder = open_model(self.source, self.verify)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
-            policy = load(self.source, mesh=self.mesh, dtype=dtype)
+            policy = load(folder, mesh=self.mesh, dtype=dtype)
         progress.say(f"{self.source}: loaded as {dtype}")
-        if where.exists():
-            where.rmtree()  # what one that was cut off has left
-        storage.write_json(noted, {**asked, "complete": False})
-        self.write(policy, dtype, progress)
-        write_threshold(self.output, threshold)  # of a reward model
-        storage.write_json(noted, {**asked, "complete": True})
+        with filling(where):
+            if self._is_done(where):  # by another program, meanwhile
+                progress.say(f"{self.output}: already done")
+                return
+            with emptied(where):  # of what one that was cut off has left
+                storage.write_json(where / _NOTED, {**self._asked, "complete": False})
+                self.write(policy, dtype, progress)
+                write_threshold(self.output, threshold)  # of a reward model
+                storage.write_json(where / _NOTED, {**self._asked, "complete": True})
         progress.say(f"{self.output}: written")
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What decides what is written."""
+        return {"command": self.command, **{name: one for name, one in dataclasses.asdict(self).items() if name != "verify"}}
+
+    def _is_done(self, where: storage.Path) -> bool:
+        """Whether the same command has ended before. Raises ValueError for a place that another has filled."""
+        if not where.exists() or (where.is_dir() and not contents(where)):
+            return False
+        noted = where / _NOTED
+        before = storage.read_json(noted) if noted.exists() else None
+        if not isinstance(before, dict) or before != {**self._asked, "complete": before.get("complete")}:
+            raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
+        return bool(before["complete"])
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         """Writes the model."""
@@ -123,6 +141,7 @@ class InspectCommand(Command):
     Attributes:
       model: a folder (local or gs://) or a hub id.
       json: print one JSON object.
+      verify: of a model that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "inspect"
@@ -130,7 +149,8 @@ class InspectCommand(Command):
 
     model: str = ""
     json: bool = False
+    verify: bool = False
 
     def execute(self) -> None:
-        found = inspect.inspect(resolve(self.model))
+        found = inspect.inspect(open_model(self.model, self.verify))
         print(json.dumps(json.loads(to_json(found)), indent=2) if self.json else inspect.describe(found))

@@ -8,6 +8,7 @@ from typing import ClassVar
 from jorney.config import expect_one_of
 from jorney.engine.generate import SamplingConfig, generate
 from jorney.policy import EMBEDDED, load
+from jorney.run.artifact import open_model
 from jorney.run.command import Command, use_jax
 from jorney.sharding import MeshConfig
 from jorney.train.optimizer import DTYPES
@@ -21,6 +22,7 @@ class GenerateCommand(Command):
       prompts: texts as the model is to read them.
       model: a folder (local or gs://), a hub id or "embedded".
       dtype: of the computation and of the weights, "float32" or "bfloat16".
+      verify: of a model that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "generate"
@@ -33,6 +35,7 @@ class GenerateCommand(Command):
     prompts: tuple[str, ...] = ()
     model: str = EMBEDDED
     dtype: str = "float32"
+    verify: bool = False
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     sampling: SamplingConfig = dataclasses.field(default_factory=SamplingConfig)
 
@@ -43,7 +46,7 @@ class GenerateCommand(Command):
 
     def execute(self) -> None:
         use_jax()
-        policy = load(self.model, mesh=self.mesh, dtype=self.dtype)
+        policy = load(open_model(self.model, self.verify), mesh=self.mesh, dtype=self.dtype)
         for prompt, completions in zip(self.prompts, generate(policy, self.prompts, self.sampling), strict=True):
             for completion in completions:
                 print(prompt + completion.text)

@@ -16,6 +16,7 @@ from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.rows.registry import EXPORTERS, IMPORTERS, ExportConfig
 from jorney.rows.sources import Row, files_of, read_rows
 from jorney.rows.tree_rows import Answers
+from jorney.run.artifact import rows_folder
 from jorney.run.command import Command
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import DeriveConfig
@@ -245,7 +246,8 @@ def _trees(source: str, progress: Progress) -> Iterator[Tree]:
 
 def _parts(source: str) -> list[str]:
     """The files of trees in a folder that `jorney expand` wrote; none where it is another source."""
-    return sorted(os.fspath(part) for part in (storage.follow(source) / "parts").glob("*.jsonl"))
+    parts = rows_folder(source)
+    return sorted(map(os.fspath, parts.glob("*.jsonl"))) if parts else []
 
 
 def _rows(source: str, rules: RowRules | None = None) -> tuple[Iterator[tuple[str, Row]], int]:

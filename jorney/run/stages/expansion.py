@@ -16,7 +16,7 @@ from jorney.judge import exact
 from jorney.judge.judge import Judge
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.run.artifact import Artifact, Model
+from jorney.run.artifact import Artifact, Model, rows_folder
 from jorney.run.identity import source_digest
 from jorney.run.parts import ALL, Finished, Making, Parts, Share
 from jorney.run.stage import SampledCommand
@@ -90,9 +90,9 @@ def read_trees(folder: storage.PathLike) -> Iterator[Tree]:
         for number, row in storage.read_jsonl(os.fspath(where)):
             yield from_json(row, f"{where}: line {number}")
         return
-    if not (where / "parts").exists():
+    if (parts := rows_folder(where)) is None:
         raise FileNotFoundError(f"{where}: expected a .jsonl file of trees, or the folder that `jorney expand` wrote (parts/)")
-    yield from map(from_json, Parts(where / "parts").sorted())
+    yield from map(from_json, Parts(parts).sorted())
 
 
 def trees_key(trees: str) -> str:
@@ -100,8 +100,7 @@ def trees_key(trees: str) -> str:
     where = storage.follow(trees)
     if not where.exists():
         raise FileNotFoundError(f"{trees}: no such file or folder: expected trees that `jorney expand` wrote")
-    parts = where / "parts"
-    return source_digest(os.fspath(parts if parts.exists() else where))
+    return source_digest(os.fspath(rows_folder(where) or where))
 
 
 def health(trees: Sequence[Tree]) -> dict[str, Any]:

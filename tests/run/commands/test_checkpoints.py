@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -154,3 +156,52 @@ def test_extreme_architectures_are_refused_at_once(fields, message: str, tmp_pat
     finally:
         tracemalloc.stop()
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "export"])
+def test_two_programs_do_not_fill_one_folder(command: str, tmp_path: pathlib.Path, capsys, monkeypatch) -> None:
+    """The second is told who does, whatever it would have written; what the first writes stays whole."""
+    target, save = tmp_path / "made" / "here", hf.save_description
+    told: list[str] = []
+
+    def meanwhile(*given: object) -> None:
+        monkeypatch.setattr(hf, "save_description", save)
+        for words in ([], ["--dtype", "bfloat16"]):
+            told.append(str(cli.main([command, "embedded", str(target), *words])) + capsys.readouterr().err)
+        save(*given)
+
+    monkeypatch.setattr(hf, "save_description", meanwhile)
+    assert cli.main([command, "embedded", str(target)]) == 0
+    assert told[0].startswith(f"2jorney: {target}: process {os.getpid()} on ")
+    assert "writes there: expected one program at a time" in told[0]
+    assert told[1] == f"2jorney: {target}: is not empty: expected a new folder to write to\n"
+    assert not (target / ".lock.json").exists()
+    assert cli.main([command, "embedded", str(target)]) == 0
+    assert "already done" in capsys.readouterr().out
+    jorney.load(str(target))
+
+
+@pytest.mark.parametrize("command", ["convert", "export"])
+def test_a_lock_that_was_left_behind_is_no_content(command: str, tmp_path: pathlib.Path, capsys) -> None:
+    (tmp_path / ".lock.json").write_text('{"seen": 1e300}')
+    assert cli.main([command, "embedded", str(tmp_path)]) == 0
+    assert not (tmp_path / ".lock.json").exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "export"])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device", "x"), ValueError("x")])
+def test_what_fails_leaves_nothing(command: str, there: bool, error: Exception, tmp_path, capsys, monkeypatch) -> None:
+    """In a folder that was there, empty, or with parents that were not."""
+    target = tmp_path / "new" / "made"
+    if there:
+        target.mkdir(parents=True)
+
+    def fails(*given: object) -> None:
+        (target / "half").write_text("written")
+        raise error
+
+    monkeypatch.setattr(hf, "save_description", fails)
+    with contextlib.suppress(ValueError):
+        assert cli.main([command, "embedded", str(target)]) == 2
+    assert list(tmp_path.rglob("*")) == ([target.parent, target] if there else [])

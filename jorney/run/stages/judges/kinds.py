@@ -165,7 +165,7 @@ class RewardModel(JudgeKind):
     scores = True
 
     def make(self, space: Workspace, asked: JudgedBy) -> MadeJudge:
-        prm = read_model(asked.judge)
+        prm = read_model(asked.judge, space.verify)
         limit = threshold_of(prm.folder, asked.threshold)
         unusual = [*([] if asked.readout == AUTO else [asked.readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
         judge: Callable[[], Judge] = lambda: prm_judge(space, prm, asked.readout, limit)  # noqa: E731

@@ -74,7 +74,7 @@ class PrmEvalCommand(StageCommand):
         tuning = inputs.read_labelled(self.tuning, None, how) if self.tuning else []
         if reasons is not None:
             reasons = [None] * len(tuning) + reasons
-        prm = None if self.judge == "scores" else read_model(self.judge)
+        prm = None if self.judge == "scores" else read_model(self.judge, self.verify)
         threshold = self.threshold
         if threshold is None:
             threshold = THRESHOLD if prm is None else threshold_of(prm.folder)

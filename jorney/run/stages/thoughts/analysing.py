@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.rows.problems import problems_of
-from jorney.run.artifact import Artifact, Model
+from jorney.run.artifact import Artifact, Model, open_model
 from jorney.run.command import use_jax
 from jorney.run.stage import StageCommand
 from jorney.run.stages.expansion import read_trees
@@ -55,7 +54,7 @@ class AnalyseCommand(StageCommand):
             raise ValueError(
                 f"files: {len(self.files)} of them: expected {analysis.MOST} at most, so that a figure tells them apart"
             )
-        where = resolve(self.analyse.tokenizer) if self.analyse.tokenizer else ""
+        where = open_model(self.analyse.tokenizer, self.verify) if self.analyse.tokenizer else ""
         tokenizer = (lambda: load_tokenizer(where)) if where else None
         return [plan_analysis(space, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files]
 

@@ -10,6 +10,7 @@ from typing import Any
 from jorney import storage
 from jorney.config import digest
 from jorney.rows.sources import TFDS, files_of, read_rows
+from jorney.run.artifact import rows_folder
 from jorney.run.identity import source_digest
 
 JOURNEYS = "runs/derive/thoughts/journey.jsonl"  # what `jorney derive` writes by default
@@ -32,7 +33,7 @@ def _files(source: str) -> list[str]:
     where = storage.follow(source)
     if source.startswith(TFDS) or not where.is_dir():
         return files_of(source)
-    folder = next((one for one in (where / "parts", where / "evaluate" / "parts") if one.exists()), None)
+    folder = rows_folder(where) or rows_folder(where / "evaluate")
     if folder is not None:
         return [os.fspath(part) for part in sorted(folder.glob("*.jsonl"))]
     try:
