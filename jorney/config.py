@@ -157,7 +157,7 @@ def expect_number(
         if whole:
             checks.append((lambda value: isinstance(value, numbers.Integral), "a whole number"))
         if most is None:
-            checks.append((lambda value, limit=limit: value <= limit, f"{limit:,} at most"))  # type: ignore[misc]
+            checks.append((lambda value, limit=limit: value <= limit, f"{limit} at most"))  # type: ignore[misc]
         for holds, what in checks:
             _expect_each(holds, what, config, name, field, several, bool(none))
 
