@@ -232,7 +232,7 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
 def _told_of(file: str, place: str = "") -> Iterator[None]:
     """Whatever the code of a configuration file raises, or does instead of coming to an end, as a ValueError of one line."""
     try:
-        with _within(_SECONDS):
+        with within(_SECONDS):
             yield
     except KeyboardInterrupt:
         raise
@@ -251,19 +251,28 @@ def _told_of(file: str, place: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _within(seconds: int) -> Iterator[None]:
+def within(seconds: int) -> Iterator[None]:
     """Raises TimeoutError in what takes longer. Where there are no alarms, and in other threads, it may take any time."""
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    over = TimeoutError(f"it takes longer than {seconds} s: expected what returns at once")
+    raised = False
+
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it takes longer than {seconds} s: expected what returns at once")
+        nonlocal raised
+        raised = True
+        raise over
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
     try:
         yield
+    except Exception:
+        if raised:  # what was stopped may fail at handling that
+            raise over from None
+        raise
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

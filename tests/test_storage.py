@@ -259,7 +259,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("text", [r'{"a": "\ud800 x"}', r'{"\uDFFF": 1}', r'{"a": [["b", "\ud83d"]]}'])
-def test_half_a_character_is_refused_by_file_and_line(tmp_path: pathlib.Path, text: str) -> None:
+def test_half_a_character_is_refused_by_file_and_line(tmp_path, text: str) -> None:
     (tmp_path / "one.json").write_text(text)
     (tmp_path / "rows.jsonl").write_text('{"a": "\\ud83d\\ude00"}\n' + text + "\n")
     with pytest.raises(ValueError, match="one.json: expected JSON, but a text in it holds half a character, '.u"):
