@@ -69,10 +69,12 @@ def _main(arguments: list[str]) -> int:
             raise
         print("jorney: gs:// paths need gcsfs: pip install 'jorney[gcs]'", file=sys.stderr)
         return 2
-    except (ValueError, OSError) as error:
-        if os.environ.get("JORNEY_TRACEBACK") or not _is_about_input(error):
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        beyond = _beyond_memory(error)
+        about_input = isinstance(error, ValueError | OSError) and _is_about_input(error)
+        if os.environ.get("JORNEY_TRACEBACK") or not (beyond or about_input):
             raise
-        print(f"jorney: {error}", file=sys.stderr)
+        print(f"jorney: {beyond or error}", file=sys.stderr)
         return 2
     return 0
 
@@ -119,6 +121,14 @@ def _interrupts_are_heard() -> Iterator[None]:
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"jorney: warning: {message}", file=sys.stderr)
+
+
+def _beyond_memory(error: BaseException) -> str:
+    """What to say of an allocation that failed, numpy's or a device's; "" of all else."""
+    if not (isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)):
+        return ""
+    text = " ".join(str(error).split())[:300]
+    return f"memory: {text or 'there is no more'}: expected less at a time: fewer rows or tokens, smaller samples or trees"
 
 
 def _is_about_input(error: BaseException) -> bool:

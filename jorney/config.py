@@ -23,6 +23,23 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _MODULE = "jorney_config"  # the module that a configuration file is
 _SECONDS = 120  # that its code may take: importing jax takes some
+# The most that a field of numbers may be, by what its name ends with, where its class states nothing else: what is more is no
+# setting but a slip, and would be told by no field, but by whatever it overflows first.
+_MOST = {
+    "seed": 2**32 - 1,
+    "temperature": 100,
+    "tokens": 10_000_000,  # more than any model holds
+    "length": 10_000_000,
+    "prompt": 10_000_000,
+    "completion": 10_000_000,
+    "chunk": 1_000_000,
+    **dict.fromkeys(("rows", "pairs", "w", "n", "width", "keep", "depth", "samples", "attempts", "solutions"), 100_000),
+    **dict.fromkeys(("completions", "trials", "concurrent"), 100_000),
+    "seconds": 86_400,
+    "bytes": 2**50,
+    "memory": 2**50,
+}
+_MOST_WHOLE, _MOST_BROKEN = 2**31 - 1, 10**12
 # Modules that configuration files of version 0.1 import -> where their names are.
 _MOVED = {
     "jorney.pipeline": "jorney.run.recipes.journey",
@@ -91,7 +108,15 @@ def expect(holds: Callable[[Any], bool], expected: str, config: Any, name: str, 
     """
     for field in fields:
         if not holds(value := getattr(config, field)):
-            raise ValueError(f"{name + '.' if name else ''}{field} = {value!r}: expected {expected}")
+            raise ValueError(f"{name + '.' if name else ''}{field} = {_shown(value)}: expected {expected}")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: no longer than a line, and where it cannot be shown, what it is."""
+    try:
+        return f"{value!r:.200}"
+    except Exception:  # of 5,000 digits, for which Python has no text, or of a class of the file's own
+        return f"a {type(value).__name__}"
 
 
 def expect_one_of(allowed: Collection[str], config: Any, name: str, *fields: str) -> None:
@@ -111,7 +136,8 @@ def expect_number(
     """Raises ValueError, as `expect` does, where a field is no finite number of a range; one of whole numbers takes no others.
 
     Args:
-      least, above, most: the range: from the least, or else above a number, and no more than the most, where there is one.
+      least, above, most: the range: from the least, or else above a number, and no more than the most, or than fields of such a
+        name may be.
       none: where a field may be None, how that is told: "None for all".
     """
     if least is None:
@@ -119,19 +145,34 @@ def expect_number(
     else:
         expected = f"{least} or more" if most is None else f"{least} or more, {most} at most"
     expected += f", or {none}" if none else ""
-    whole = {field.name for field in dataclasses.fields(config) if str(field.type).split(" | ")[0] == "int"}
 
-    def holds(value: Any) -> bool:
-        if value is None:
-            return bool(none)
-        if not _finite(value):
-            return False
-        return (value > above if least is None else value >= least) and (most is None or value <= most)
+    def in_range(value: Any) -> bool:
+        return _finite(value) and (value > above if least is None else value >= least) and (most is None or value <= most)
 
     for field in fields:
-        expect(holds, expected, config, name, field)
-        if field in whole:
-            expect(lambda value: value is None or isinstance(value, numbers.Integral), "a whole number", config, name, field)
+        kind = next(str(one.type) for one in dataclasses.fields(config) if one.name == field)
+        whole, several = kind.removeprefix("tuple[").startswith("int"), kind.startswith("tuple[")
+        limit = _MOST.get(field.rpartition("_")[2], _MOST_WHOLE if whole else _MOST_BROKEN)
+        checks: list[tuple[Callable[[Any], bool], str]] = [(in_range, expected)]
+        if whole:
+            checks.append((lambda value: isinstance(value, numbers.Integral), "a whole number"))
+        if most is None:
+            checks.append((lambda value, limit=limit: value <= limit, f"{limit} at most"))  # type: ignore[misc]
+        for holds, what in checks:
+            _expect_each(holds, what, config, name, field, several, bool(none))
+
+
+def _expect_each(
+    holds: Callable[[Any], bool], expected: str, config: Any, name: str, field: str, several: bool, none: bool
+) -> None:
+    """As `expect`, of a field that is a value, a tuple of values, or may be None."""
+
+    def all_hold(value: Any) -> bool:
+        if several:
+            return isinstance(value, tuple | list) and all(map(holds, value))
+        return none if value is None else holds(value)
+
+    expect(all_hold, expected, config, name, field)
 
 
 def _finite(value: Any) -> bool:
@@ -146,6 +187,11 @@ def expect_at_least(least: int, config: Any, name: str, *fields: str, none: str 
 def expect_above(least: int, config: Any, name: str, *fields: str) -> None:
     """Raises ValueError, as `expect_number` does, where a field is not a number above the least."""
     expect_number(config, name, *fields, above=least)
+
+
+def expect_seed(config: Any, name: str, field: str = "seed") -> None:
+    """Raises ValueError, as `expect_number` does, where a field is no seed (or several)."""
+    expect_number(config, name, field, least=0)
 
 
 def expect_share(config: Any, name: str, *fields: str) -> None:
@@ -186,7 +232,7 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
 def _told_of(file: str, place: str = "") -> Iterator[None]:
     """Whatever the code of a configuration file raises, or does instead of coming to an end, as a ValueError of one line."""
     try:
-        with _within(_SECONDS):
+        with within(_SECONDS):
             yield
     except KeyboardInterrupt:
         raise
@@ -205,19 +251,28 @@ def _told_of(file: str, place: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _within(seconds: int) -> Iterator[None]:
+def within(seconds: int) -> Iterator[None]:
     """Raises TimeoutError in what takes longer. Where there are no alarms, and in other threads, it may take any time."""
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    over = TimeoutError(f"it takes longer than {seconds} s: expected what returns at once")
+    raised = False
+
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it takes longer than {seconds} s: expected what returns at once")
+        nonlocal raised
+        raised = True
+        raise over
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
     try:
         yield
+    except Exception:
+        if raised:  # what was stopped may fail at handling that
+            raise over from None
+        raise
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

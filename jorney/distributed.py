@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from jorney import roll_call
-from jorney.config import expect_at_least
+from jorney.config import expect_at_least, expect_number
 
 BARRIER_SECONDS = 600
 
@@ -39,7 +39,9 @@ class DistributedConfig:
     timeout: int = 120
 
     def __post_init__(self) -> None:
-        expect_at_least(1, self, "distributed", "timeout")
+        expect_number(self, "distributed", "timeout", least=1, most=86_400)
+        expect_at_least(1, self, "distributed", "processes", none="None")
+        expect_at_least(0, self, "distributed", "process", none="None")
         stated = self.processes is not None or self.process is not None
         if self.coordinator in ("", "auto"):
             if stated:

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jorney.config import expect, expect_at_least
+from jorney.config import expect, expect_at_least, expect_number
 
 MESH_AXES = ("data", "fsdp", "context", "tensor")
 
@@ -62,13 +62,14 @@ class MeshConfig:
     memory: float | None = None
 
     def __post_init__(self) -> None:
-        expect(lambda size: size >= 1 or size == -1, "1 or more, or -1 for what is left", self, "mesh", *MESH_AXES)
+        expect_number(self, "mesh", *MESH_AXES, least=-1)
+        expect(lambda size: size == 1, "1 (sequence parallelism is not built yet)", self, "mesh", "context")
+        expect(lambda size: size != 0, "1 or more, or -1 for what is left", self, "mesh", *MESH_AXES)
         sizes = {axis: getattr(self, axis) for axis in MESH_AXES}
         if list(sizes.values()).count(-1) > 1:
             raise ValueError(f"mesh = {sizes}: expected at most one -1")
-        expect(lambda size: size == 1, "1 (sequence parallelism is not built yet)", self, "mesh", "context")
         expect_at_least(1, self, "mesh", "devices", none="None for all")
-        expect_at_least(1, self, "mesh", "memory", none="None for what a device has")
+        expect_number(self, "mesh", "memory", least=1, none="None for what a device has")
 
 
 def make_mesh(config: MeshConfig | None = None, devices: list[jax.Device] | None = None) -> Mesh:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from typing import Any, BinaryIO
 
 from etils import epath
 
+# JSON names half a surrogate pair by its number alone: no character, and nothing can encode it.
+HALF, ESCAPED_HALF = re.compile("[\ud800-\udfff]"), re.compile(rb"\\u[dD][89a-fA-F]")
 Path = epath.Path
 PathLike = str | os.PathLike[str]
 
@@ -181,11 +184,19 @@ def read_json(where: PathLike, most: int | None = None) -> Any:
     found = follow(where)
     expect_file(found, where, most)
     try:
-        return json.loads(found.read_bytes().decode("utf-8-sig"))
+        return _parsed(found.read_bytes())
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: line {error.lineno}: expected JSON, {error.msg}") from None
     except (RecursionError, ValueError) as error:  # nested without end; no UTF-8; a number of thousands of digits
         raise ValueError(f"{where}: expected JSON, {error}") from None
+
+
+def _parsed(data: bytes) -> Any:
+    """A JSON value. Raises ValueError where it is none, or a text of it holds half a character."""
+    value = json.loads(data.decode("utf-8-sig"))
+    if ESCAPED_HALF.search(data) and (half := HALF.search(json.dumps(value, ensure_ascii=False))):
+        raise ValueError(f"but a text in it holds half a character, {half[0]!a}")
+    return value
 
 
 def write_jsonl(where: PathLike, rows: Iterable[Any]) -> None:
@@ -207,7 +218,7 @@ def read_jsonl(where: PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = _parsed(line)
             except (
                 RecursionError,
                 ValueError,

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import jax
+import numpy as np
 import pytest
 
 from jorney import cli, policy
@@ -95,8 +97,14 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["quickstart", "--long-tokens", "2000"], "max_tokens = 2000: expected less than 1024"),
         (["expand", "--expand.w", "0"], "expand.w = 0: expected 1 or more"),
         (["expand", "--judge", "/nowhere"], "/nowhere: no such folder"),
-        (["judge", "--judge", "embedded", "--threshold", "nan"], "threshold = nan: expected a finite number, or None"),
-        (["judge", "--judge", "embedded", "--threshold", "-inf"], "threshold = -inf: expected a finite number, or None"),
+        (
+            ["judge", "--judge", "embedded", "--threshold", "nan"],
+            "threshold = nan: expected -1000000 or more, 1000000 at most, or None",
+        ),
+        (
+            ["judge", "--judge", "embedded", "--threshold", "-inf"],
+            "threshold = -inf: expected -1000000 or more, 1000000 at most, or None",
+        ),
         (["thoughts", "score", "--least", "nan"], "least = nan: expected 0 or more"),
         (["judge", "--judge", "llm", "--llm.temperature", "inf"], "llm.temperature = inf: expected 0 or more, or None"),
         (["judge", "--judge", "llm", "--llm.concurrency", "1000000000"], "llm.concurrency = 1000000000: expected 1 or more"),
@@ -208,6 +216,47 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ValueError, match="Expecting property name"):
         cli.main(["generate", "a"])
     assert os.environ.get("JORNEY_TRACEBACK") is None
+
+
+@pytest.mark.parametrize(
+    ("raises", "said"),
+    [
+        (lambda: np.zeros(10**17), "Unable to allocate 711. PiB"),
+        (lambda: bytes(1 << 62), "there is no more"),
+        (lambda: jax.block_until_ready(jax.numpy.zeros(10**14)), "RESOURCE_EXHAUSTED"),
+    ],
+)
+def test_memory_that_there_is_not_is_one_line(monkeypatch, capsys: pytest.CaptureFixture[str], raises, said: str) -> None:
+    monkeypatch.delenv("JORNEY_TRACEBACK", raising=False)
+    monkeypatch.setattr(GenerateCommand, "execute", lambda self: raises())
+    assert cli.main(["generate", "x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("jorney: memory: ")
+    assert said in line
+    assert line.endswith("expected less at a time: fewer rows or tokens, smaller samples or trees")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("expand --expand.w 99999999999999", "expand.w = 99999999999999: expected 100000 at most"),
+        ("expand --expand.step-tokens 99999999999", "expand.step_tokens = 99999999999: expected 10000000 at most"),
+        ("expand --expand.temperature nan", "expand.temperature = nan: expected 0 or more"),
+        ("expand --expand.top-p 0", "expand.top_p = 0.0: expected above 0, 1 at most"),
+        ("dpo --dpo.samples 99999999999", "dpo.samples = 99999999999: expected 100000 at most"),
+        ("evaluate --evaluate.chunk 999999999999", "chunk = 999999999999: expected 1000000 at most"),
+        ("evaluate --evaluate.temperature 1e300", "temperature = 1e+300: expected 100 at most"),
+        ("sft --sft.row-length 9999999999999999999", "sft.row_length = 9999999999999999999: expected 10000000 at most"),
+        ("sft --sft.epochs 100000000000000000000", "sft.epochs = 100000000000000000000: expected 2147483647 at most"),
+        ("sft --sft.optimizer.weight-decay nan", "optimizer.weight_decay = nan: expected 0 or more"),
+        ("sft --seed -1", "seed = -1: expected 0 or more"),
+        ("expand --limit 10000000000000000000000", "limit = 10000000000000000000000: expected 2147483647 at most"),
+        ("thoughts diversity --temperature inf", "temperature = inf: expected 0 or more"),
+        ("prm eval --threshold nan", "threshold = nan: expected -1000000 or more"),
+    ],
+)
+def test_numbers_beyond_their_limits(fails, arguments: str, message: str) -> None:
+    assert message in fails(*arguments.split())
 
 
 def test_an_interrupt_in_a_finaliser_is_heard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

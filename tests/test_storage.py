@@ -256,3 +256,13 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     os.truncate(where, 1 << 40)
     with pytest.raises(ValueError, match=r"config.json: has 1,099,511,627,776 bytes: expected at most 1,000"):
         storage.read_json(where, 1000)
+
+
+@pytest.mark.parametrize("text", [r'{"a": "\ud800 x"}', r'{"\uDFFF": 1}', r'{"a": [["b", "\ud83d"]]}'])
+def test_half_a_character_is_refused_by_file_and_line(tmp_path, text: str) -> None:
+    (tmp_path / "one.json").write_text(text)
+    (tmp_path / "rows.jsonl").write_text('{"a": "\\ud83d\\ude00"}\n' + text + "\n")
+    with pytest.raises(ValueError, match="one.json: expected JSON, but a text in it holds half a character, '.u"):
+        storage.read_json(tmp_path / "one.json")
+    with pytest.raises(ValueError, match="rows.jsonl: line 2: expected a JSON object, but a text in it holds half a character"):
+        list(storage.read_jsonl(tmp_path / "rows.jsonl"))

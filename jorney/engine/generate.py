@@ -54,7 +54,7 @@ class SamplingConfig(CompletionSampling):
     def __post_init__(self) -> None:
         expect_at_least(1, self, "", "w", "max_tokens", "rows", "chunk")
         self.expect_sampling()
-        expect_number(self, "", "top_k", least=0)
+        expect_number(self, "", "top_k", "seed", least=0)
         expect_number(self, "", "min_p", least=0, most=1)
         expect_at_least(1, self, "", "cache_tokens", none="None for what the work needs")
         expect(lambda w: w <= self.rows, f"no more than rows = {self.rows}", self, "", "w")

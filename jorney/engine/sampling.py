@@ -29,9 +29,9 @@ class Sampling:
           name: of the configuration, there.
           samples: what it draws several of, which greedy decoding would make all the same; "" where that is no matter.
         """
+        expect_number(self, name, "temperature", least=0)
         if samples:
             expect(lambda heat: heat > 0, f"above 0, or all {samples} are the same", self, name, "temperature")
-        expect_number(self, name, "temperature", least=0)
         expect_share(self, name, "top_p")
 
     def decides(self) -> dict[str, Any]:

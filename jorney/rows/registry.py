@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from jorney.config import expect_at_least
 from jorney.rows import game24, math_shepherd, openr, prm800k, trl
 from jorney.rows.fields import Steps
 from jorney.rows.readers.rules import PassOver
@@ -44,8 +45,7 @@ class ExportConfig:
     pairs: int = 5
 
     def __post_init__(self) -> None:
-        if self.pairs < 1:
-            raise ValueError(f"export.pairs = {self.pairs}: expected 1 or more")
+        expect_at_least(1, self, "export", "pairs")
 
 
 # Forms of problems whose rows are not problems as they stand, known by the first row, and what makes them so.

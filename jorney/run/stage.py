@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from jorney import distributed, storage
-from jorney.config import expect_at_least, expect_one_of
+from jorney.config import expect_at_least, expect_one_of, expect_seed
 from jorney.convert import config_json
 from jorney.domain import domains
 from jorney.domain.problem import Problem
@@ -62,7 +62,8 @@ class StageCommand(Command):
         expect_one_of(FORMATS, self, "", "step_format")
         expect_one_of(DTYPES, self, "", "dtype")
         expect_one_of(PRECISIONS, self, "", "precision")
-        limits = [field for field in ("limit", "data_limit") if hasattr(self, field)]
+        expect_seed(self, "")
+        limits = [field for field in ("limit", "data_limit", "held_out_limit") if hasattr(self, field)]
         expect_at_least(1, self, "", *limits, none="None for all")
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney.config import expect_at_least
+from jorney.config import expect_above, expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
@@ -38,8 +38,7 @@ class EvaluateConfig(CompletionSampling):
     grading_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        if not self.grading_seconds > 0:
-            raise ValueError(f"grading_seconds = {self.grading_seconds}: expected a number above 0")
+        expect_above(0, self, "", "grading_seconds")
         expect_at_least(1, self, "", "max_tokens", "rows", "chunk")
         self.expect_sampling()
 

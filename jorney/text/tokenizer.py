@@ -16,6 +16,7 @@ from typing import Any
 
 from jorney import storage
 from jorney.text.guard import MARK, guarded, pattern, pieces
+from jorney.text.rendering import LONGEST, bounded
 
 FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
 NAMED = ("bos", "eos", "pad", "unk")
@@ -36,6 +37,7 @@ class Tokenizer:
       notes: what was found and mended at load, for people.
       special_tokens: whether special tokens that a text writes are tokens; else they are text, as all else that people write.
       lossy: whether texts may be learned from whose characters no token holds.
+      template: the file that the chat template stands in, for messages.
     """
 
     backend: Any
@@ -45,6 +47,7 @@ class Tokenizer:
     notes: tuple[str, ...] = ()
     special_tokens: bool = False
     lossy: bool = False
+    template: str = ""
 
     def __len__(self) -> int:
         return len(self.backend)
@@ -184,13 +187,17 @@ class Tokenizer:
         """
         if not self.chats:
             raise ValueError("the tokenizer has no chat template: expected one in tokenizer_config.json")
+        given = options or {}
         try:
-            return self.backend.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=speak, **(options or {})
-            )
+            with bounded(given.get("chat_template") or self.backend.chat_template):
+                text = self.backend.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=speak, **given)
+            if len(text) <= LONGEST:
+                return text
+            what = f"it writes {len(text):,} characters: expected {LONGEST:,} at most"
         except Exception as error:  # templates are programs: they refuse roles and orders they were not written for, or fail
             what = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"the tokenizer's chat template refuses the messages: {what}") from None
+        where = f" ({self.template})" if self.template and "chat_template" not in given else ""
+        raise ValueError(f"the tokenizer's chat template refuses the messages: {what:.500}{where}")
 
     def decode_each(self, ids: Iterable[int]) -> list[str]:
         """Text of each id by itself."""
@@ -290,13 +297,12 @@ def load_tokenizer(folder: str) -> Tokenizer:
         raw = tokenizers.Tokenizer.from_buffer(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     stated = _stated(folder)
     named = {f"{name}_token": token for name in NAMED if (token := _named(folder, stated, name, raw))}
+    template, where = _chat_template(folder, stated)
     length = stated.get("model_max_length")
     more = {"model_max_length": length} if isinstance(length, int) else {}
     with warnings.catch_warnings(), _one_line(f"{folder}/{FILE}: expected a fast tokenizer"):
         warnings.simplefilter("ignore")
-        backend: Any = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=raw, chat_template=_chat_template(folder, stated), **named, **more
-        )
+        backend: Any = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, chat_template=template, **named, **more)
     bos, eos, pad = backend.bos_token_id, backend.eos_token_id, backend.pad_token_id
     if eos is None:
         raise ValueError(f"{folder}: the tokenizer states no eos_token: expected one in {CONFIG}, which {FILE} knows")
@@ -305,7 +311,7 @@ def load_tokenizer(folder: str) -> Tokenizer:
         # Padding is masked by lengths everywhere, never found by its id, so any id serves; eos always exists.
         notes.append("pad is eos: eos still counts in the loss" if pad == eos else "there is no pad: eos is used, masked")
         pad = eos
-    found = Tokenizer(backend, bos, eos, pad)
+    found = Tokenizer(backend, bos, eos, pad, template=where)
     if (got := found._round_trip(PROBE)) != PROBE:
         raise ValueError(f"{folder}/{FILE}: encode and decode turn {PROBE!r} into {got!r}: expected the same text")
     if lost := found.lost(CHARACTERS):
@@ -356,13 +362,13 @@ def _named(folder: str, stated: Mapping[str, Any], name: str, raw: Any) -> str |
     return token if token in special or name in ("bos", "eos") else None
 
 
-def _chat_template(folder: str, stated: Mapping[str, Any]) -> Any:
-    """The folder's chat template: a file of its own, or a field; several have names."""
+def _chat_template(folder: str, stated: Mapping[str, Any]) -> tuple[Any, str]:
+    """The folder's chat template, a file of its own, or a field; several have names. And the file that it stands in."""
     file = storage.path(folder) / "chat_template.jinja"
     if file.exists():
         storage.expect_file(file)
         with _one_line(f"{file}: expected text in UTF-8"):
-            return file.read_bytes().decode("utf-8-sig")
+            return file.read_bytes().decode("utf-8-sig"), os.fspath(file)
     found, where = stated.get("chat_template"), f"{folder}/{CONFIG}"
     if found is None and (file := storage.path(folder) / "chat_template.json").exists():
         fields, where = storage.read_json(file), os.fspath(file)
@@ -372,4 +378,4 @@ def _chat_template(folder: str, stated: Mapping[str, Any]) -> Any:
     )
     if not (isinstance(found, str | None) or several):
         raise ValueError(f"{where}: chat_template = {found!r:.80}: expected a text, or a list of objects of name and template")
-    return found
+    return found, where

@@ -20,7 +20,7 @@ from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
-from jorney.config import expect, expect_at_least, expect_one_of
+from jorney.config import expect, expect_at_least, expect_number, expect_one_of
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
@@ -64,7 +64,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         expect_at_least(1, self, self.name, *self.counts, self.batch)
         expect_one_of(REMAT_POLICIES, self, self.name, "remat")
-        expect(lambda share: 0 <= share < 1, "a share of 0 or more, below 1", self, self.name, "held_out")
+        expect_number(self, self.name, "held_out", least=0)
+        expect(lambda share: share < 1, "a share of 0 or more, below 1", self, self.name, "held_out")
         if self.best and not self.held_out:
             raise ValueError(f"{self.name}.best = True: expected {self.name}.held_out above 0, by which the best is known")
         multiple = f"a multiple of {self.name}.accumulate = {self.accumulate}"

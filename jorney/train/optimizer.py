@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jorney.config import expect, expect_above, expect_one_of
+from jorney.config import expect, expect_above, expect_number, expect_one_of
 
 DTYPES = ("float32", "bfloat16")
 
@@ -45,9 +45,9 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         expect_above(0, self, "optimizer", "learning_rate")
         expect(lambda name: name in ("cosine", "constant"), "'cosine' or 'constant'", self, "optimizer", "schedule")
-        expect(lambda share: 0 <= share <= 1, "a share from 0 to 1", self, "optimizer", "warmup", "final_fraction")
-        expect(lambda rate: 0 <= rate < 1, "0 or more, below 1", self, "optimizer", "b1", "b2")
-        expect(lambda norm: norm >= 0, "0 (no clipping) or more", self, "optimizer", "clip")
+        expect_number(self, "optimizer", "warmup", "final_fraction", "b1", "b2", least=0, most=1)
+        expect(lambda rate: rate < 1, "0 or more, below 1", self, "optimizer", "b1", "b2")
+        expect_number(self, "optimizer", "clip", "eps", "weight_decay", least=0)
         expect_one_of(DTYPES, self, "optimizer", "master", "moments")
         if self.moments == "bfloat16" and max(self.b1, self.b2) > 0.99:
             # A change of less than 2^-9 of the value is rounded away, and with it everything that is new.

@@ -63,6 +63,8 @@ class ExpandConfig(Sampling):
     def __post_init__(self) -> None:
         expect_one_of(FORMATS, self, "expand", "step_format")
         expect_at_least(1, self, "expand", "w", "depth", "step_tokens", "rows", "problem_rows", "chunk")
+        expect_at_least(1, self, "expand", "cache_tokens", none="None for what the work needs")
+        self.expect_sampling("expand")
 
 
 class _Growing:

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import time
 
 import pytest
 import tokenizers
@@ -507,3 +508,35 @@ def test_text_that_would_be_lost_is_refused(tmp_path):
         dataclasses.replace(tokenizer, lossy=True).expect_held(value, "p")
     with pytest.raises(ValueError, match=r"cannot hold '数' .*, '学' .*, \.\.\., which"):
         tokenizer.expect_held("数学√≤≥≠", "p")
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ 'x' * 10000000000 }}", "it takes more than 1,024 MiB"),
+        ("{{ 'x'.ljust(10000000000) }}", "it takes more than 1,024 MiB"),
+        ("{{ 'x' | center(10000000000) }}", "it takes more than 1,024 MiB"),
+        ("{{ '%10000000000d' % 3 }}", "it takes more than 1,024 MiB"),
+        ("{% set n = namespace(x='xx') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "it takes "),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% if a %}{% endif %}{% endfor %}{% endfor %}", "longer than"),
+        ("{% for a in range(90000) %}{{ 'x' * 1000 }}{% endfor %}", "it writes 90,000,000 characters"),
+        ("{{ 10**10**10 }}", "it takes powers"),
+        ("{{ 'x' * 10**10 }}", "it takes powers"),
+        ("{% set x = messages|length ** 9 %}", "it takes powers"),
+    ],
+)
+def test_a_template_without_end_is_stopped(tmp_path, monkeypatch, template, why):
+    monkeypatch.setattr("jorney.text.rendering.SECONDS", 1)
+    tokenizer = load_tokenizer(str(write(tmp_path, chat_template=template, **NAMED)))
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=re.escape(why)) as error:
+        tokenizer.render_chat([{"role": "user", "content": "a"}])
+    assert time.perf_counter() - start < 10
+    assert "tokenizer_config.json)" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_looks_like_a_power_is_none(tmp_path):
+    template = "{{ '**bold** x ** y' }}{% macro f(a) %}{{ a }}{% endmacro %}{{ f(**{'a': 2}) }} 2 ** 3"
+    tokenizer = load_tokenizer(str(write(tmp_path, chat_template=template, **NAMED)))
+    assert tokenizer.render_chat([{"role": "user", "content": "a"}]) == "**bold** x ** y2 2 ** 3"

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import random
 
+from jorney.config import expect_number
 from jorney.domain.countdown.game import LARGEST, Numbers, paths_to, sample_solution, widest_solution, write_solution
 from jorney.domain.problem import Problem
 
@@ -36,13 +37,12 @@ class Countdown:
     solutions: str = "widest"
 
     def __post_init__(self) -> None:
-        if not 2 <= self.count <= 6:
-            raise ValueError(f"countdown.count = {self.count}: expected 2 to 6 numbers")
+        expect_number(self, "countdown", "count", least=2, most=6)
+        expect_number(self, "countdown", "largest_number", least=2, most=LARGEST)
+        expect_number(self, "countdown", "smallest_target", "largest_target", least=1, most=LARGEST)
         if self.solutions not in SOLUTIONS:
             raise ValueError(f"countdown.solutions = {self.solutions!r}: expected one of {', '.join(SOLUTIONS)}")
-        if not 2 <= self.largest_number <= LARGEST:
-            raise ValueError(f"countdown.largest_number = {self.largest_number}: expected 2 to {LARGEST}")
-        if not 1 <= self.smallest_target <= self.largest_target <= LARGEST:
+        if self.smallest_target > self.largest_target:
             raise ValueError(
                 f"countdown.smallest_target = {self.smallest_target}, countdown.largest_target = {self.largest_target}: "
                 f"expected 1 <= smallest <= largest <= {LARGEST}"

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from jorney import devices, sharding, topology
 from jorney.compiled import Compilations
-from jorney.config import expect_at_least, expect_one_of
+from jorney.config import expect, expect_at_least, expect_number, expect_one_of, expect_share
 from jorney.engine import cache
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.engine import Engine
@@ -70,10 +70,12 @@ class SampleBench:
     def __post_init__(self) -> None:
         counts = ("trees", "prompt", "w", "keep", "depth", "step_tokens", "rows", "problem_rows", "chunk", "runs")
         expect_at_least(1, self, "", *counts)
+        expect_at_least(1, self, "", "cache_tokens", none="None for what the work needs")
+        expect_number(self, "", "shared", "temperature", least=0)
+        expect_share(self, "", "top_p")
         expect_one_of(DTYPES, self, "", "dtype")
         expect_one_of(PRECISIONS, self, "", "precision")
-        if not 0 <= self.shared < self.prompt:
-            raise ValueError(f"shared = {self.shared}: expected 0 or more, below prompt = {self.prompt}")
+        expect(lambda shared: shared < self.prompt, f"below prompt = {self.prompt}", self, "", "shared")
 
     def shape(self, model: ModelConfig, mesh: Mesh) -> Shape:
         work = Work(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney import topology
+from jorney.config import expect_at_least, expect_number
 from jorney.machine.plan import rank as search
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
@@ -39,6 +40,12 @@ class PlanConfig:
     price: float | None = None
     search: bool = False
     json: bool = False
+
+    def __post_init__(self) -> None:
+        expect_at_least(1, self, "", "prompt")
+        expect_number(self, "", "contexts", least=1, most=10_000_000)
+        expect_number(self, "", "tokens", most=1e18, none="None")
+        expect_number(self, "", "price", least=0, none="None")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,6 @@ LONGEST_ROW = 64 << 20  # bytes of a line; what is longer is no row that a model
 LARGEST_JSON = 1 << 30  # bytes of a file that is one JSON value, which is read whole
 COMPRESSED = ("gz", "bz2", "xz", "zst")
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
-_ESCAPED_HALF, _HALF = re.compile(rb"\\u[dD][89a-fA-F]"), re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")  # what text in UTF-16 begins with
 
@@ -127,9 +126,9 @@ def _object(line: bytes, place: str) -> Row | ValueError:
 
 def _whole(row: Row, content: bytes, place: str) -> Row | ValueError:
     """The row, unless some text of it holds half a character, which nothing can encode. JSON writes one by its number alone."""
-    if _ESCAPED_HALF.search(content):
+    if storage.ESCAPED_HALF.search(content):
         for name, value in row.items():
-            if half := _HALF.search(json.dumps(value, ensure_ascii=False) + name):
+            if half := storage.HALF.search(json.dumps(value, ensure_ascii=False) + name):
                 return ValueError(f"{place}: field {name!a}: holds half a character, {half[0]!a}: expected text in Unicode")
     return row
 

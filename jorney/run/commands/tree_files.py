@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
+from jorney.config import expect_above, expect_seed
 from jorney.domain.grading import Grader
 from jorney.progress import Progress
 from jorney.rows.readers.rules import ERROR, RowRules
@@ -81,6 +82,7 @@ class ImportTreesCommand(FilesCommand):
     bad_rows: str = ERROR
 
     def __post_init__(self) -> None:
+        expect_above(0, self, "", "grading_seconds")
         RowRules(self.columns, self.bad_rows)
         _expect_one_of("format", self.format, IMPORTERS)
         _expect_one_of("step_format", self.step_format, ("", *FORMATS))
@@ -131,6 +133,7 @@ class ExportTreesCommand(FilesCommand):
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
 
     def __post_init__(self) -> None:
+        expect_seed(self, "")
         _expect_one_of("format", self.format, EXPORTERS)
         _expect_jsonl(self.output)
 

@@ -10,7 +10,7 @@ from jorney import show as report
 from jorney import storage
 from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
-from jorney.config import digest, expect_at_least, expect_one_of, to_json
+from jorney.config import digest, expect_at_least, expect_number, expect_one_of, expect_seed, to_json
 from jorney.convert import config_json
 from jorney.domain import domains
 from jorney.domain.countdown.sets import Countdown
@@ -157,9 +157,9 @@ class RunConfig(Command):
             expect_one_of(allowed, self, "", name)
         if self.expand.step_format != self.step_format:
             raise ValueError(f"expand.step_format = {self.expand.step_format!r}: expected step_format = {self.step_format!r}")
-        if not 0 < self.share <= 0.5:
-            raise ValueError(f"share = {self.share}: expected above 0, 0.5 at most")
+        expect_number(self, "", "share", most=0.5)
         expect_at_least(1, self, "", "long_tokens")
+        expect_seed(self, "")
         if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
             raise ValueError(f"judge = 'verifier': expected 'prm' or 'llm': {domains.verifiable()}")
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jorney.config import expect, expect_one_of
+from jorney.config import expect_number, expect_one_of
 
 BY = ("rows", "words")
 
@@ -27,7 +27,7 @@ class MixConfig:
     repeat: bool = False
 
     def __post_init__(self) -> None:
-        expect(lambda share: 0 <= share <= 1, "0 to 1", self, "mix", "share")
+        expect_number(self, "mix", "share", least=0, most=1)
         expect_one_of(BY, self, "mix", "by")
 
 

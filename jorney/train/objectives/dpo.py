@@ -18,7 +18,7 @@ from jorney.batch.loader import Batches
 from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
-from jorney.config import expect, expect_above, expect_at_least, expect_one_of, expect_share
+from jorney.config import expect, expect_above, expect_at_least, expect_number, expect_one_of, expect_share
 from jorney.engine.sampling import Sampling
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
@@ -73,7 +73,8 @@ class DpoConfig(TrainingConfig, Sampling):
         expect_share(self, self.name, "top_p")
         expect_at_least(1, self, self.name, "prompt_length", "completion_length", none="None")
         expect_one_of(PREFERENCE_LOSSES, self, self.name, "kind")
-        expect(lambda share: 0 <= share < 0.5, "0 or more, below 0.5", self, self.name, "label_smoothing")
+        expect_number(self, self.name, "label_smoothing", least=0)
+        expect(lambda share: share < 0.5, "0 or more, below 0.5", self, self.name, "label_smoothing")
         if self.kind == "ipo":
             expect(lambda share: share == 0, "0 with dpo.kind = 'ipo'", self, self.name, "label_smoothing")
 

@@ -29,6 +29,9 @@ def _read(inside: str) -> str:
         r"\tan\theta, \text{no}, \tau, \therefore, \triangle ABC, \tfrac12",
         r"\forall \varepsilon, \underline{x}, \upsilon, \cup",
         r"\(x\), \[y\], \{1\}, 5\%, \$5, \, \; \!",
+        r"\bf x, \rm y, \tt z, \tag{1}, \bigodot, \textsc{a}, \textup{b}, \footnote{c}, \ref{d}, \blacktriangle",
+        r"a \rtimes b \ncong c \nRightarrow d \backsim e \fnsymbol \bbox \frown \bigsqcup \flushleft",
+        r"\notag \noindent \nVdash \rlap{x} \roman{n} \root 3 \of 8, \textcolor{red}{5} \twoheadrightarrow \tg x",
         r"\alpha \cdot \pi \le \Delta",
     ],
 )
@@ -45,7 +48,12 @@ def test_latex_with_one_backslash_is_latex(inside: str) -> None:
         (r"caf\u00e9, \uD83D\uDE00, \u2264", "café, 😀, ≤"),
         (r"first\nThe second\tcolumn\r\nthird", "first\nThe second\tcolumn\r\nthird"),
         (r"it is 25.\nnot 24", "it is 25.\nnot 24"),
-        (r"it is 25.\ntherefore wrong\nfrom here\rnew\fnew\bold", "it is 25.\ntherefore wrong\nfrom here\rnew\fnew\bold"),
+        (r"it is 25.\ntherefore wrong\nfrom here\rnew", "it is 25.\ntherefore wrong\nfrom here\rnew"),
+        (r"a backspace\b, a feed\f.", "a backspace\b, a feed\f."),
+        (
+            r"it is\nat step 3\nas said, the\toption\nis\tto",
+            "it is\nat step 3\nas said, the\toption\nis\tto",
+        ),
         # Behind a word or a sentence a line begins; and whoever doubles backslashes elsewhere breaks lines by \n.
         (r"it is wrong\nu = 5", "it is wrong\nu = 5"),
         (r"it is wrong.\nless is right", "it is wrong.\nless is right"),

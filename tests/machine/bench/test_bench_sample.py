@@ -46,7 +46,7 @@ def test_on_eight_devices() -> None:
     ("fields", "message"),
     [
         ({"keep": 0}, "keep = 0: expected 1 or more"),
-        ({"shared": 24}, "shared = 24: expected 0 or more, below prompt = 24"),
+        ({"shared": 24}, "shared = 24: expected below prompt = 24"),
         ({"dtype": "int8"}, "dtype = 'int8': expected one of"),
         ({"cache_tokens": 10}, "cache_tokens = 10: expected at least 512, what one problem on each of 8 devices needs"),
     ],

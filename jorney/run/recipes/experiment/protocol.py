@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from jorney.config import digest, expect_at_least, expect_one_of, to_json
+from jorney.config import digest, expect_at_least, expect_number, expect_one_of, expect_seed, to_json
 from jorney.domain.countdown.sets import Countdown
 from jorney.precision import decides
 from jorney.run.recipes.journey import RunConfig
@@ -54,6 +54,7 @@ class Abroad:
     def __post_init__(self) -> None:
         if (self.task is None) == (not self.file):
             raise ValueError(f"abroad {self.name!r}: expected a task or a file, one of the two")
+        expect_at_least(1, self, "abroad", "count")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Protocol:
 
     def __post_init__(self) -> None:
         expect_one_of(SETS, self, "", "problems")
+        expect_seed(self, "", "seeds")
+        expect_number(self, "", "margin", least=0, most=1)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds = {self.seeds}: expected at least one, each once")
         expect_at_least(1, self.run.problems, "run.problems", "test_count")

@@ -7,6 +7,7 @@ import os
 from typing import Any, ClassVar
 
 from jorney import config, storage
+from jorney.config import expect_seed
 from jorney.progress import Progress
 from jorney.run.command import Command, use_jax
 from jorney.run.recipes.experiment.measure import run
@@ -34,6 +35,9 @@ class ExperimentCommand(Command):
     output: str = ""
     problems: str = ""
     seeds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        expect_seed(self, "", "seeds")
 
     def execute(self) -> None:
         protocol = config.read(self.protocol, Protocol)

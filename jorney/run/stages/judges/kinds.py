@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from jorney import storage
-from jorney.config import digest, expect
+from jorney.config import digest, expect_number
 from jorney.domain import domains
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
@@ -53,7 +52,7 @@ class JudgedBy(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect(lambda limit: limit is None or math.isfinite(limit), "a finite number, or None", self, "", "threshold")
+        expect_number(self, "", "threshold", least=-1_000_000, most=1_000_000, none="None")
         if self.threshold is not None and not judge_kind(self.judge).scores:
             raise ValueError(
                 f"threshold = {self.threshold}: expected none with judge = {self.judge!r}, which gives verdicts and no scores"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.config import digest
+from jorney.config import digest, expect_number
 from jorney.domain.problem import Problem
 from jorney.judge.labelled import Labelled
 from jorney.judge.readouts import AUTO
@@ -55,6 +55,10 @@ class PrmEvalCommand(StageCommand):
     threshold: float | None = None
     tuning: str = ""
     reasons: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_number(self, "", "threshold", least=-1_000_000, most=1_000_000, none="None")
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         for field, what in (("judge", "a reward model, or scores"), ("data", "labelled solutions")):

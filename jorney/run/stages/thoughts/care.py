@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
+from jorney.config import expect_number
 from jorney.rows.problems import problems_of
 from jorney.rows.registry import is_thought
 from jorney.run.artifact import Artifact, Model
@@ -86,6 +87,7 @@ class DiversityCommand(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        expect_number(self, "", "temperature", "temperatures", least=0, most=100)
         if self.temperatures and len(self.temperatures) != len(self.rounds):
             raise ValueError(f"temperatures: {len(self.temperatures)} of them: expected none, or one a round")
 
