@@ -23,6 +23,7 @@ int sum prod lim to infty begin end setminus mathbb frac sqrt binom det sin cos 
 arccos arctan sinh cosh tanh ln log exp alpha beta gamma delta theta lambda mu phi omega sigma
 """
 _DEEPEST = 40  # brackets in each other
+_LONGEST_VERIFIED = 400  # characters, of which it takes seconds
 _COMMANDS = frozenset(_KNOWN.split())
 
 
@@ -64,7 +65,8 @@ def _read_alike(known: str, stated: str, texts: list[str], functions: frozenset[
 def _beyond(text: str) -> bool:
     """Whether a text in plain notation is what math-verify misreads."""
     return (
-        has_words(text)  # which it takes for products of their letters
+        len(text) > _LONGEST_VERIFIED
+        or has_words(text)  # which it takes for products of their letters
         or not _COMMANDS.issuperset(re.findall(r"\\([A-Za-z]+)", text))
         or max(itertools.accumulate((one in "({[") - (one in ")}]") for one in text), default=0) > _DEEPEST  # it is quadratic in depth
         or text.count("{") != text.count("}")  # it closes them

@@ -112,17 +112,19 @@ _PREFIX = re.compile(
 
 def plain(answer: str) -> str:
     """An answer in plain notation, on one line. Sets stand in ⦃ and ⦄, money has ＄, groups keep their braces."""
-    text = _unicode(answer[:LONGEST]).replace(r"\$", "＄").replace(r"\%", "%").replace(r"\#", "#").replace(r"\&", " and ")
+    # Runs of spaces are one space at every stage, or the patterns take ages over them.
+    text = re.sub(r"\s+", " ", _unicode(answer[:LONGEST])).replace(r"\$", "＄").replace(r"\%", "%").replace(r"\#", "#").replace(r"\&", " and ")
     text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\|", "|").replace(r"\_", "_")
     text = re.sub(r"\\[()\[\]](?!\d*pt)", " ", text)
     text = _money(text)
     text = re.sub(r"(?<=\d),?\s*\\!\s*,?\s*(?=\d{3}(?!\d))|(?<=\d)\{,\}\s*(?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d)\{,\}(?=\d)", ".", text).replace(r"\!", "").replace(r"\/", "")
     text = re.sub(r"(?<!\\)\\[,;:> ]", " ", re.sub(r"\\\\(?!\s*[a-z&])(?=\s*$)", " ", text))
-    text = _unwrap(text)
+    text = _unwrap(re.sub(r"\s+", " ", text))
     text = re.sub(r"\\([dtc])(frac|binom)", r"\\\2", text)
     text = re.sub(r"\\(?:left|right|[bB]ig{1,2}[lrgm]?)\s*(?=[()\[\]|])", "", text)
     text = re.sub(rf"\\(?:{_LAYOUT})(?![A-Za-z])\.?", " ", text)
+    text = re.sub(r"\s+", " ", text)
     text = _COMMAND.sub(lambda match: _SIGNS.get(match[1], match[0]), text)
     text = re.sub(r"\^\s*(?:\\circ(?![a-z])|\{\s*\\circ\s*\}|°|\{\s*°\s*\})", "°", text)
     text = re.sub(r"\{\s*\}(?=°)|(?<=°)\s+(?=[CF](?![A-Za-z]))", "", text)
@@ -246,8 +248,9 @@ def _repeating(text: str) -> str:
 
     if re.fullmatch(r"[-+]?\d*\.\d*\(\d{1,40}\)", text):
         text = re.sub(r"\((\d+)\)", r"\\overline{\1}", text)
-    text = re.sub(r"^([-+]?\d*\.\d*?)(\d{1,6}?)\2\2+…$", r"\1\\overline{\2}", text)
-    return re.sub(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d{1,40})\s*\}", value, text)
+    if text.endswith("…"):
+        text = re.sub(r"^([-+]?\d*\.\d*?)(\d{1,6}?)\2\2+…$", r"\1\\overline{\2}", text)
+    return re.sub(r"(?<!\d)(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d{1,40})\s*\}", value, text)
 
 
 _APPLICATION = re.compile(r"(?<![A-Za-z\\])(\\[A-Za-z]+|[A-Za-zπμ])((?:_\{[^{}]*\}|_\w)?'*)(?=([(\[])\s*(\w+|\\[A-Za-z]+|[^()]*)\s*[)\]])")

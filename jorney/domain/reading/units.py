@@ -90,7 +90,7 @@ mn bn tn pair pairs couple couples trio triplet triplets double doubled triple t
 halved squared cubed factorial hundredweight reciprocal inverse opposite root logarithm log ln exp mod modulo remainder base
 power divided multiplied more less fewer than greater smaller larger older younger faster slower taller shorter longer heavier
 lighter higher lower further farther cheaper below under above beneath beyond least most about almost nearly roughly
-approximately around exceed exceeds between through until except excluding excluded without if unless when where either neither
+approximately around exceed exceeds between through until except excluding excluded without if unless where either neither
 nor but only odd even prime composite january february march april may june july august september october november december am
 bc ad bce ce loss losses lost losing lose debt debts owed owe owes owing short deficit deficits shortage missing fewer false true
 wrong incorrect impossible undefined invalid correct right up down upward upwards downward downwards backward backwards forward
@@ -103,10 +103,15 @@ _NO_UNIT = frozenset(_CHANGING.split()) | {*MULTIPLIERS, *(f"{name}s" for name i
 _APPLIED = re.compile(r"(?:sin|cos|tan|log|ln|sqrt)[a-z]")  # sinx
 # What begins the words that say what for: they change nothing, so long as none of them does.
 _RESTING = """
-to for each every per a an in on of at from by with left leftover old altogether total are were that who which while during before after
+to for each every per a an in on of at from by with left leftover old altogether total are were that who which when while during before after
 sold needed remaining remain now today is was will will would she he they it left this these his her their its into onto inside
 """
 _REST = frozenset(_RESTING.split())
+_DATED = frozenset("january february march april may june july august september october november december up down".split())
+_NUMBERS = frozenset("one two three four five six seven eight nine ten twelve third fourth fifth sixth quarter".split())
+_DENIALS = frozenset(("not", "no", "neither", "nor"))
+_DESCRIBING = frozenset(("that", "who", "which", "are", "were", "with"))
+_UNFINISHED = frozenset(("per", "of", "to", "over", "a", "by", "for", "at", "from", "on", "with"))
 _NO_REST = frozenset(("is", "was"))
 _SIDES = frozenset(("left", "right"))
 _STEPS = frozenset(("unit", "step", "place", "square", "m", "km", "ft", "cm", "mi", "in", "yd", "block", "degree", "space"))
@@ -131,9 +136,11 @@ def unit_of(text: str, glued: bool) -> tuple[str, str] | None:
     head, rest = _parted(re.sub(r"(?<![A-Za-z])left over(?![A-Za-z])", "leftover", text))
     if rest is None:
         return None
-    unit = _unit(head, glued) if head else ""
-    if unit is None or (not unit and not rest):
+    parts = re.split(r"\s+and\s+", head) if head else []  # nuts and bolts
+    units = [_unit(part, glued) for part in parts]
+    if any(one is None for one in units) or (not units and not rest):
         return None
+    unit = " and ".join(one for one in units if one)
     if rest and (glued or (rest.split()[0] in _SIDES and unit in _STEPS)):
         return None
     return unit, rest
@@ -143,19 +150,27 @@ def _parted(text: str) -> tuple[str, str | None]:
     """The unit and the words that say what for; None for these where a word among them changes the number."""
     words = text.split()
     for at, word in enumerate(words):
-        bare = word.lower().strip(".")
-        if bare == "times" and at == 0 and (len(words) == 1 or words[1].lower() in _REST):
+        bare, last = word.lower().strip("."), at + 1 == len(words)
+        if bare == "times" and at == 0 and (last or words[1].lower() in _REST):
             return "times", _unchanging(words[1:])
-        if bare in _REST and word != "A" and not (bare in ("per", "a", "an") and at + 1 < len(words) and len(words) == at + 2):
+        rate = bare in ("per", "a", "an") and at + 2 == len(words)
+        if bare in _REST and word != "A" and not rate and not (last and bare in ("in", "s")):
             return (" ".join(words[:at]), _unchanging(words[at:])) if bare not in _NO_REST else (text, None)
     return text, ""
 
 
 def _unchanging(words: list[str]) -> str | None:
+    """Words that say what a number is for, and leave it as it is; None for others."""
     bare = [word.lower().strip(".") for word in words]
-    if any(not re.fullmatch("[a-z][a-z'-]+|a", word) or (word in _NO_UNIT and word not in _REST) for word in bare):
+    if any(not re.fullmatch("[a-z][a-z'-]+|a", word) for word in bare) or " ".join(bare) in _UNFINISHED:
         return None
-    return None if bare in (["per"], ["of"], ["to"], ["over"], ["a"], ["by"], ["for"]) else " ".join(bare)
+    for at, word in enumerate(bare):
+        before = bare[at - 1] if at else ""
+        denied = word in _DENIALS and bare[0] in _DESCRIBING
+        counted = word in _NUMBERS and at + 1 < len(bare) and before not in ("to", "of", "by", "per", "or", "and", "than")
+        if word in _NO_UNIT and word not in _REST and not (denied or counted or word in _DATED):
+            return None
+    return " ".join(bare)
 
 
 def _unit(text: str, glued: bool) -> str | None:
