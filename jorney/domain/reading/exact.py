@@ -171,7 +171,7 @@ def _residue(tree: Formula, at: Mapping[str, int], p: int) -> int:
 
 
 def _residue_of_factorials(kind: str, of: list[Fraction], p: int) -> int:
-    if any(one.denominator != 1 or not 0 <= one <= min(_LARGEST_FACTORIAL, of[0]) for one in of):
+    if any(one.denominator != 1 or not 0 <= one <= _LARGEST_FACTORIAL or one > of[0] for one in of):
         raise NoValueError("no factorial")
     found = [_factorial_modulo(int(one), p) for one in (*of, *([of[0] - of[1]] if kind == "binom" else []))]
     return found[0] * pow(math.prod(found[1:]), -1, p) % p

@@ -28,6 +28,7 @@ a an am and any are as at be but by can do few for go had has he if in is it its
 on one or our out per she so ten the to too two up us was we who yes yet you all six men day box red
 """
 _ENGLISH = frozenset(_SHORT_WORDS.split()) - {"a"}
+_MATHEMATICAL = frozenset(("+", "-", "*", "/", "^", "!", "!!", "π", "|"))  # beside which letters in a row are a product
 _DEEPEST = 60
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+(?![\w.]))?)|\\(?P<command>[A-Za-z]+)|(?P<word>[A-Za-z]+|μ)"
@@ -67,7 +68,7 @@ class _Reader:
                 raise UnreadableError(f"{text[at : at + 10]!r} is not known")
             self._add(match.lastgroup, match[match.lastgroup], match[0][0].isspace())
             at = match.end()
-        self.mathematical = any(kind == "number" or kind == "command" or word in ("+", "-", "*", "/", "^", "!", "!!", "π") for kind, word, _ in self.tokens)
+        self.mathematical = any(kind in ("number", "command") or word in _MATHEMATICAL for kind, word, _ in self.tokens)
 
     def _add(self, kind: str, word: str, spaced: bool) -> None:
         if kind == "word" and word not in FUNCTIONS:
@@ -240,7 +241,7 @@ class _Reader:
         words = [self.peek(ahead)[1] for ahead in (top, bottom)]
         if any(self.peek(ahead)[1] != sign for ahead, sign in signs.items()):
             return None
-        if not all(re.fullmatch("d[a-z]", word) for word in words):
+        if not re.fullmatch("d[a-z]?", words[0]) or not re.fullmatch("d[a-z]", words[1]):
             return None
         self.at += max(bottom, *signs) + 1
         return ("sym", "/".join(words))

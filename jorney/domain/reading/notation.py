@@ -113,7 +113,13 @@ _PREFIX = re.compile(
 def plain(answer: str) -> str:
     """An answer in plain notation, on one line. Sets stand in ⦃ and ⦄, money has ＄, groups keep their braces."""
     # Runs of spaces are one space at every stage, or the patterns take ages over them.
-    text = re.sub(r"\s+", " ", _unicode(answer[:LONGEST])).replace(r"\$", "＄").replace(r"\%", "%").replace(r"\#", "#").replace(r"\&", " and ")
+    text = (
+        re.sub(r"\s+", " ", _unicode(answer[:LONGEST]))
+        .replace(r"\$", "＄")
+        .replace(r"\%", "%")
+        .replace(r"\#", "#")
+        .replace(r"\&", " and ")
+    )
     text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\|", "|").replace(r"\_", "_")
     text = re.sub(r"\\[()\[\]](?!\d*pt)", " ", text)
     text = _money(text)
@@ -253,9 +259,13 @@ def _repeating(text: str) -> str:
     return re.sub(r"(?<!\d)(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{\s*(\d{1,40})\s*\}", value, text)
 
 
-_APPLICATION = re.compile(r"(?<![A-Za-z\\])(\\[A-Za-z]+|[A-Za-zπμ])((?:_\{[^{}]*\}|_\w)?'*)(?=([(\[])\s*(\w+|\\[A-Za-z]+|[^()]*)\s*[)\]])")
+_APPLICATION = re.compile(
+    r"(\\[A-Za-z]+|(?<![A-Za-z\\])[A-Za-zπμ]|(?<=(?<![A-Za-z\\])[a-z])[fghFGHTPQR])((?:_\{[^{}]*\}|_\w)?'*)(?=([(\[]))"
+)
+_ALONE = re.compile(r"[(\[]\s*(\w+|\\[A-Za-z]+)\s*[)\]]")
 _ALWAYS = frozenset(("f", "g", "h", "F", "G", "H", "\\zeta", "\\Gamma"))  # functions, whatever stands beside them
-_OFTEN = frozenset(("T", "P", "Q", "R", "O", "E", "μ", *(f"\\{name}" for name in "phi varphi Phi Theta Omega psi Psi sigma tau".split())))
+_GREEK_FUNCTIONS = ("phi", "varphi", "Phi", "Theta", "Omega", "psi", "Psi", "sigma", "tau")
+_OFTEN = frozenset(("T", "P", "Q", "R", "O", "E", "μ", *(f"\\{name}" for name in _GREEK_FUNCTIONS)))
 _VARIABLES = frozenset("abcijkmnrstxyze")
 
 
@@ -268,15 +278,16 @@ def functions_in(*texts: str) -> frozenset[str]:
     found = set()
     for text in texts:
         for match in _APPLICATION.finditer(text):
-            name, inside = match[1], match[4]
-            alone = re.fullmatch(r"\d+|[A-Za-z]|\\[A-Za-z]+", inside) is not None
+            name, inside = match[1], text[match.end() + 1 :].partition(")")[0]
+            within = _ALONE.match(text, match.end())
+            alone = within is not None and re.fullmatch(r"\d+|[A-Za-z]|\\[A-Za-z]+", within[1]) is not None
             factor = re.search(r"[\w)}\]]\s*$", text[: match.start()]) is not None
             if name in _ALWAYS or name in ("i", "e") or (match[3] == "[" and name not in _OFTEN):
                 continue
             if name == "π":
                 shown = alone and not factor
             elif alone:
-                shown = not (inside.isdigit() and name in _VARIABLES)
+                shown = not (inside.strip().isdigit() and name in _VARIABLES)
             else:
                 bare = re.compile(rf"(?<![A-Za-z\\]){re.escape(name)}(?![A-Za-z(\[])")
                 shown = name in _OFTEN and re.search("[A-Za-z]", inside) is not None and not any(map(bare.search, texts))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
-import mpmath
 from mpmath import mp
 
-from jorney.domain.reading.exact import NoValueError, exact, residues
+from jorney.domain.reading.exact import exact, residues
 from jorney.domain.reading.formula import Formula, symbols
 from jorney.domain.reading.values import DIGITS, TooLargeError, more_digits, value_at
 
@@ -32,6 +33,7 @@ _JUMPS = frozenset(("floor", "ceil", "abs", "min", "max", "sgn", "Re", "Im", "ar
 _BRANCHED = frozenset(("sqrt", "root", "ln", "log", "lg", "fact", "fact2", "binom", "zeta", "Gamma"))
 _WHOLE = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 25, 27, 30, 36, 49, 64, 81, 100, 128, 210, 243, 500, 1000, 1024, 0)
 _SCALES = (0.5, 1, 3, 10, 30, 100, 300)
+_MOST_CONSTANTS = 4  # beside which formulas are compared
 _COMPLEX = ("z", "w")  # the usual names of complex numbers
 
 
@@ -182,6 +184,17 @@ def _points(a: Formula, b: Formula, names: list[str]) -> Iterator[tuple[dict[str
         yield point, not complex_letters and not imaginary, False
         if len(names) == 1 and not complex_letters:
             yield {names[0]: -point[names[0]]}, not imaginary, False
+    if complex_letters:
+        return
+    for name, value in itertools.product(names, _beside({abs(part[1]) for part in parts if part[0] == "num"})):
+        yield {other: chance.uniform(-9, 9) for other in names} | {name: value}, not imaginary, False
+
+
+def _beside(constants: set[Fraction]) -> list[float]:
+    """Numbers on both sides of where a formula of these constants may jump or bend, and of whole numbers."""
+    near = [float(one) for one in sorted(constants)[-_MOST_CONSTANTS:] if 0 < one < 10**9]
+    found = [sign * (one + step) for one in (3.0, 7.0, *near) for step in (-0.0007, 0.0007) for sign in (1, -1)]
+    return [*found, *(sign * 1.3 * one for one in near for sign in (1, -1))]
 
 
 def _complex_letters(parts: list[Formula], names: list[str]) -> frozenset[str]:

@@ -29,6 +29,7 @@ _BASES |= {"eleven": 11, "twelve": 12, "sixteen": 16}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _PARTS = re.compile(r"\(\d\)(\s*\(\d\))+")  # statements (1) and (2), no product
 _MATRIX = re.compile(r"(.*?)\\begin\{([pbBvV]?matrix|smallmatrix|array)\}\s*(?:\{[lcr|\s]*\})?(.*)\\end\{\2\}(.*)", re.DOTALL)
+_EQUATIONS = re.compile(r"\\begin\{(cases|aligned|array)\}(?:\{[lcr]*\})?([^&]*)\\end\{\1\}")
 _DEEPEST = 8
 _LONGEST = 400  # items of a list
 
@@ -84,21 +85,23 @@ def _choice(text: str, depth: int) -> Reading | None:
     if match is None or (_NO_CHOICE.search(match[4]) and not re.fullmatch("(?:no|false|wrong)", match[4], re.IGNORECASE)):
         return None
     read = _read(match[4], depth + 1)
-    product = not match[2] and not match[3] and isinstance(read, forms.Expression) and bool(symbols(read.tree) or read.tree == ("e",))
+    product = (
+        not match[2] and not match[3] and isinstance(read, forms.Expression) and bool(symbols(read.tree) or read.tree == ("e",))
+    )
     return forms.Choice(match[1] or match[2], read, not product)
 
 
 def _matrix(text: str, depth: int) -> Reading | None:
-    if equations := re.fullmatch(r"\\begin\{(?:cases|aligned|array)\}(?:\{[lcr]*\})?([^&]*)\\end\{(?:cases|aligned|array)\}", text):
-        lines = [line for line in re.split(r"\\\\", equations[1].strip(" ,.\\{}⦃")) if line.strip()]
-        return _listed(", ".join(line.strip(" ,") for line in lines), depth) if len(lines) > 1 and "=" in text else None
+    if equations := _EQUATIONS.fullmatch(text):
+        lines = [line.strip(" ,.\\") for line in re.split(r"\\\\", equations[2]) if line.strip(" ,.\\")]
+        return _listed(", ".join(lines), depth) if len(lines) > 1 and "=" in text else None
     match = _MATRIX.fullmatch(text)
     if match is None or r"\begin" in match[3] or "=" in match[1]:
         return None
     before, after = match[1].strip(), match[4].strip()
     factor = None
     if before + after not in ("", "()", "[]", "||"):
-        factor = None if after else _formula(before)
+        factor = None if after else _formula(f"{before}1" if before in ("-", "+") else before)
         if factor is None:
             return None
     kind = "vmatrix" if match[2] in ("vmatrix", "Vmatrix") or before == "|" else "matrix"
@@ -163,7 +166,9 @@ def _listed(text: str, depth: int) -> Reading | None:
     items = [_read(part, depth + 1) for part in parts]
     if any(isinstance(item, forms.Wording) for item in items) or all(map(_lettered, items)):
         # Words in a row keep their order, and so do points; an "and" within a sentence divides nothing.
-        words = any(sign.isalpha() or sign == "&" for sign in signs) or not all(isinstance(i, forms.Wording) or _lettered(i) for i in items)
+        words = any(sign.isalpha() or sign == "&" for sign in signs) or not all(
+            isinstance(i, forms.Wording) or _lettered(i) for i in items
+        )
         if words and not all(map(_lettered, items)):
             return None
         return forms.Tuple("or" if "or" in signs else "", tuple(items), "")

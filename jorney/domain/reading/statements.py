@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from jorney.domain.reading import forms
+from jorney.domain.reading.exact import exact
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import APPLIED, Formula, UnreadableError, formula, symbols
-from jorney.domain.reading.exact import exact
 from jorney.domain.reading.numeric import decimal, same_value
 from jorney.domain.reading.wording import has_words, product_of
 
@@ -93,7 +93,9 @@ def _equation(parts: Sequence[str], signs: Sequence[str], read: Callable[[str], 
     return forms.Statement(name, value, sides, "=", number if several else True)
 
 
-def _chain(parts: Sequence[str], trees: list[Formula | None], names: list[str], read: Callable[[str], Reading]) -> Reading | None:
+def _chain(
+    parts: Sequence[str], trees: list[Formula | None], names: list[str], read: Callable[[str], Reading]
+) -> Reading | None:
     """Equations in a row, of which each counts; None where one cannot be read, or is false."""
     last = read(parts[-1])
     if trees[-1] is None and isinstance(last, forms.Quantity | forms.Percent):

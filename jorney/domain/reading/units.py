@@ -61,54 +61,67 @@ unit
 _SHORT = {name: line.split()[0] for line in _SAME for name in line.split()}
 _PREFIXES = ("da", *"YZEPTGMkKhdcmμunpf")
 _SYMBOLS = """
-m g s A K mol cd Hz N Pa J W C V F S Wb T H lm lx Bq Gy Sv L l eV B b bit byte cal Wh bar ohm Ω pc yr sec
+m g s A K mol Hz N Pa J W C V F S Wb T H lm lx Bq Gy Sv L l eV B b bit byte cal Wh bar ohm Ω yr sec
 """
 _BASES = frozenset(_SYMBOLS.split())
+_SMALL = """
+mm cm dm km nm um fm mg kg ng ug cg ms ns us ps ml cl dl
+"""
+_TWO = frozenset(_SMALL.split())  # other two small letters are a product
+_CAPITALS = {"w": "W", "hz": "Hz", "n": "N", "j": "J", "v": "V", "a": "A", "k": "K", "pa": "Pa", "l": "L"}
 _LONG = {"nano": "n", "micro": "μ", "milli": "m", "centi": "c", "kilo": "k", "mega": "M", "giga": "G", "tera": "T"}
 _SINGLE = frozenset("mgslhLNJWVKA")  # letters that are units behind a number and a space
 MULTIPLIERS = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 MULTIPLIERS |= {"lakh": 10**5, "crore": 10**7}
 # Words of two and three letters that are counted; of other letters in a row, a product is as likely.
 _COUNTED = """
-men boy boys man kid kids day days car cars bus cat cats dog dogs pig pigs hen hens cow cows ant ants bee bees fox egg eggs
-pie pies bag bags hat hats cup cups pen pens toy toys box bed beds can cans jar jars tin tins pan pans pot pots cap caps tie
-ties key keys map maps bar bars gem gems row rows win wins hit hits run runs set sets bit bits lap laps mug mugs nut nuts oat
-oats pea peas rat rats rod rods rug rugs tap taps tax tub tubs van vans bat bats bow bows bun buns ad ads ox job jobs ice oil
-gum ham jam fan fans leg legs arm arms eye eyes ear ears toe toes ton tons keg kegs cab cabs fly log logs net nets pit pits
-pup pups ram rams sea seas sum sums age ages aim ball way ways wax web zoo zoos art arc arcs atm rpm ppm psi rev revs dot dots
-tsp tbsp pt qt pts cc ha mph fps bps gon pm wpm bpm lot lots km nm mmHg amu au ly kwh usd aud cad nzd inr pkr hkd sgd chf cny jpy krw pesos
-sq cu erg st nd rd th
+men boy boys man kid kids day days car cars bus cat cats dog dogs pig pigs hen hens cow cows ant ants bee bees fox egg
+eggs pie pies bag bags hat hats cup cups pen pens toy toys box bed beds can cans jar jars tin tins pan pans pot pots cap
+caps tie ties key keys map maps bar bars gem gems row rows win wins hit hits run runs set sets bit bits lap laps mug
+mugs nut nuts oat oats pea peas rat rats rod rods rug rugs tap taps tax tub tubs van vans bat bats bow bows bun buns ad
+ads ox job jobs ice oil gum ham jam fan fans leg legs arm arms eye eyes ear ears toe toes ton tons keg kegs cab cabs fly
+log logs net nets pit pits pup pups ram rams sea seas sum sums age ages aim ball way ways wax web zoo zoos art arc arcs
+atm rpm ppm psi rev revs dot dots tsp tbsp pt qt pts cc ha mph fps bps gon pm wpm bpm lot lots km nm mmHg amu au ly kwh
+usd aud cad nzd inr pkr hkd sgd chf cny jpy krw pesos sq cu erg st nd rd th
 """
 _NOUNS = frozenset(_COUNTED.split())
 # Words that change a number or say something else of it: behind it they are no unit.
 _CHANGING = """
-and or not no out negative minus plus over half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths
-seventh sevenths eighth eighths ninth ninths tenth tenths eleventh elevenths twelfth twelfths fifteenth fifteenths sixteenth
-sixteenths twentieth twentieths thirtieth fortieth fiftieth sixtieth hundredth hundredths thousandth thousandths millionth
-millionths billionth billionths ten tens teen teens twenty thirty forty fifty sixty seventy eighty ninety score scores gross mil
-mn bn tn pair pairs couple couples trio triplet triplets double doubled triple tripled quadruple quadrupled twice thrice
-halved squared cubed factorial hundredweight reciprocal inverse opposite root logarithm log ln exp mod modulo remainder base
-power divided multiplied more less fewer than greater smaller larger older younger faster slower taller shorter longer heavier
-lighter higher lower further farther cheaper below under above beneath beyond least most about almost nearly roughly
-approximately around exceed exceeds between through until except excluding excluded without if unless where either neither
-nor but only odd even prime composite january february march april may june july august september october november december am
-bc ad bce ce loss losses lost losing lose debt debts owed owe owes owing short deficit deficits shortage missing fewer false true
-wrong incorrect impossible undefined invalid correct right up down upward upwards downward downwards backward backwards forward
-forwards clockwise counterclockwise anticlockwise north south east west northeast northwest southeast southwest n s e w increase
-increased decrease decreased drop dropped rise fall gain gained reduction reduced discount withdrawn overdrawn behind ahead late
-early point so others unknown never nothing none zero one two three four five six seven eight nine eleven twelve x y z i as
-sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh sqrt
+and or not no out negative minus plus over half halves third thirds quarter quarters fourth fourths fifth fifths sixth
+sixths seventh sevenths eighth eighths ninth ninths tenth tenths eleventh elevenths twelfth twelfths fifteenth
+fifteenths sixteenth sixteenths twentieth twentieths thirtieth fortieth fiftieth sixtieth hundredth hundredths
+thousandth thousandths millionth millionths billionth billionths ten tens teen teens twenty thirty forty fifty sixty
+seventy eighty ninety score scores gross mil mn bn tn pair pairs couple couples trio triplet triplets double doubled
+triple tripled quadruple quadrupled twice thrice halved squared cubed factorial hundredweight reciprocal inverse
+opposite root logarithm log ln exp mod modulo remainder base power divided multiplied more less fewer than greater
+smaller larger older younger faster slower taller shorter longer heavier lighter higher lower further farther cheaper
+below under above beneath beyond least most about almost nearly roughly approximately around exceed exceeds between
+through until except excluding excluded without if unless where either neither nor but only odd even prime composite
+january february march april may june july august september october november december am bc ad bce ce loss losses lost
+losing lose debt debts owed owe owes owing short deficit deficits shortage missing false true wrong incorrect impossible
+undefined invalid correct right up down upward upwards downward downwards backward backwards forward forwards clockwise
+counterclockwise anticlockwise north south east west northeast northwest southeast southwest n s e w increase increased
+decrease decreased drop dropped rise fall gain gained reduction reduced discount withdrawn overdrawn behind ahead late
+early too many few enough point so others unknown never nothing none zero one two three four five six seven eight nine
+eleven twelve x y z i as sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh sqrt
 """
 _NO_UNIT = frozenset(_CHANGING.split()) | {*MULTIPLIERS, *(f"{name}s" for name in MULTIPLIERS)}
 _APPLIED = re.compile(r"(?:sin|cos|tan|log|ln|sqrt)[a-z]")  # sinx
 # What begins the words that say what for: they change nothing, so long as none of them does.
 _RESTING = """
-to for each every per a an in on of at from by with left leftover old altogether total are were that who which when while during before after
-sold needed remaining remain now today is was will will would she he they it left this these his her their its into onto inside
+to for each every per a an in on of at from by with left leftover old altogether total are were that who which when
+while during before after sold needed remaining remain now today is was will would she he they it this these his her
+their its into onto inside
 """
 _REST = frozenset(_RESTING.split())
-_DATED = frozenset("january february march april may june july august september october november december up down".split())
-_NUMBERS = frozenset("one two three four five six seven eight nine ten twelve third fourth fifth sixth quarter".split())
+_MONTHS = """
+january february march april may june july august september october november december
+"""
+_DATED = frozenset((*_MONTHS.split(), "up", "down"))  # which say when and where in further words
+_COUNTING = """
+one two three four five six seven eight nine ten twelve third fourth fifth sixth quarter
+"""
+_NUMBERS = frozenset(_COUNTING.split())
 _DENIALS = frozenset(("not", "no", "neither", "nor"))
 _DESCRIBING = frozenset(("that", "who", "which", "are", "were", "with"))
 _UNFINISHED = frozenset(("per", "of", "to", "over", "a", "by", "for", "at", "from", "on", "with"))
@@ -129,7 +142,7 @@ def unit_of(text: str, glued: bool) -> tuple[str, str] | None:
     text = text.strip()
     if text.startswith("(") and text.endswith(")"):
         text, glued = text[1:-1].strip(), False
-        if re.fullmatch("[a-z]{2,3}", text) and text not in _NOUNS and _shortened(text) is None:
+        if re.fullmatch("[a-z]{2,3}", text) and text not in _NOUNS and text not in _SHORT:
             return None  # 2(ab)
     if not _WHOLE.fullmatch(text):
         return None
@@ -190,7 +203,11 @@ def _unit(text: str, glued: bool) -> str | None:
         if found and word in ("squared", "cubed"):
             found[-1] += "^2" if word == "squared" else "^3"
             continue
-        name = None if found == ["degree"] and word in ("N", "S", "E", "W") else _named(word, glued and not found, at < len(text) or found != [])
+        name = (
+            None
+            if found == ["degree"] and word in ("N", "S", "E", "W")
+            else _named(word, glued and not found, at < len(text) or found != [])
+        )
         if name is None:
             return None
         if name in ("square", "sq", "cubic", "cu"):
@@ -221,8 +238,8 @@ def _named(word: str, glued: bool, beside: bool) -> str | None:
         return short
     if glued and len(low) <= 3 and low.isalpha():  # `3ab` is a product
         return None
-    short = len(low) < 4 and not (beside and len(low) == 3 and re.search("[aeiouy]", low))
-    if low.isalpha() and low not in _NOUNS and (short or spelled_product(low) or _APPLIED.fullmatch(low)):
+    brief = len(low) < 4 and not (beside and len(low) == 3 and re.search("[aeiouy]", low))
+    if low.isalpha() and low not in _NOUNS and (brief or spelled_product(low) or _APPLIED.fullmatch(low)):
         return None
     return (low.removesuffix("s") if len(low) > 3 else low) or None
 
@@ -232,6 +249,8 @@ def _shortened(word: str) -> str | None:
     if word in _SHORT:
         return _SHORT[word]
     prefix = next((one for one in _PREFIXES if word.startswith(one) and word[len(one) :] in _BASES), None)
+    if re.fullmatch("[a-z]{2}", word) and word not in _TWO:
+        prefix = None
     if prefix is None and len(word) > 1 and word in _BASES:
         return word
     if prefix is not None:
@@ -242,4 +261,8 @@ def _shortened(word: str) -> str | None:
         if name in _SHORT and len(name) > 1:
             return _SHORT[name]
     long = next((one for one in _LONG if low.startswith(one) and low[len(one) :].removesuffix("s") in _SHORT), None)
-    return _LONG[long] + _SHORT[low[len(long) :].removesuffix("s")] if long else None
+    if long is None:
+        return None
+    base = _SHORT[low[len(long) :].removesuffix("s")]
+    name = _LONG[long] + _CAPITALS.get(base, base)
+    return _SHORT.get(name, name)

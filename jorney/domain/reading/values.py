@@ -91,6 +91,8 @@ class _Walk:
         values = [self.value(one) for one in tree[1:]]
         if kind in _BOUNDED and abs(values[0]) > 10**6:
             raise TooLargeError("too large")
+        if kind in ("tanh", "coth"):  # which are 1 but for what is as small as their arguments are large
+            self.low = min(self.low, -int(3 * abs(values[0])))
         found = _VALUE[kind](*values)
         if self.real and isinstance(found, mpmath.mpc) and found.imag:
             raise NoValueError("not real")
