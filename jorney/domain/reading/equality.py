@@ -8,6 +8,7 @@ from typing import Any
 
 from jorney.domain.reading import forms
 from jorney.domain.reading.forms import Reading
+from jorney.domain.reading.formula import Formula, symbols
 from jorney.domain.reading.numeric import ratio, same_value
 
 
@@ -15,6 +16,9 @@ def equal(a: Reading, b: Reading) -> bool:
     """Whether two readings say the same. Symmetric: of two types the weightier one stands for what it says, never both."""
     if type(a) is type(b):
         return a == b or _SAME[type(a)](a, b)
+    for word, formula in ((a, b), (b, a)):
+        if isinstance(word, forms.Wording) and isinstance(formula, forms.Expression):
+            return word.product is not None and same_value(word.product, formula.tree)
     if _weight(a) < _weight(b):
         a, b = b, a
     return _weight(a) > _weight(b) and any(equal(one, b) for one in _stands_for(a))
@@ -30,7 +34,7 @@ _WEIGHT: tuple[tuple[type, ...], ...] = (
     (forms.Percent, forms.Quantity, forms.Clock, forms.Based),
     (forms.Tuple,),
     (forms.Matrix,),
-    (forms.Collection,),
+    (forms.Collection, forms.Either, forms.Chain),
     (forms.Region,),
     (forms.Assignment,),
     (forms.Statement,),
@@ -49,8 +53,9 @@ def _stands_for(reading: Reading) -> Iterable[Reading]:
             return [only]
         case forms.Matrix("matrix", rows) if len(rows) > 1 and all(len(row) == 1 for row in rows):
             return [forms.Tuple("(", tuple(row[0] for row in rows), ")")]  # a vector
-        case forms.Collection((only,)):
-            return [only]
+        case forms.Collection((only,)) if not isinstance(only, forms.Collection) and only != forms.NOTHING:
+            fractional = isinstance(only, forms.Expression) and symbols(only.tree)  # {x} is a part of x
+            return [] if fractional else [only]
         case forms.Region((only,)):
             return [only]
         case forms.Assignment(values):
@@ -59,8 +64,8 @@ def _stands_for(reading: Reading) -> Iterable[Reading]:
             return [forms.Tuple("(", own, ")"), *([forms.Collection(own)] if numbered else [])]
         case forms.Statement(_, value, _, _, True) if value is not None:
             return [value]
-        case forms.Choice(letter, text):
-            return [forms.Expression(("sym", letter)), text]
+        case forms.Choice(letter, text, apart):
+            return [forms.Expression(("sym", letter)), *([text] if apart else [])]
     return []
 
 
@@ -69,12 +74,14 @@ def _in_order(a: tuple[Reading, ...], b: tuple[Reading, ...]) -> bool:
 
 
 def _in_any_order(a: tuple[Reading, ...], b: tuple[Reading, ...]) -> bool:
-    """Whether each has its equal, one to one."""
+    """Whether each has its equal, one to one. A set within is never what it holds."""
     if len(a) != len(b):
         return False
     left = list(b)
     for one in a:
-        found = next((index for index, other in enumerate(left) if equal(one, other)), None)
+        own = isinstance(one, forms.Collection)
+        alike = (isinstance(other, forms.Collection) == own and equal(one, other) for other in left)
+        found = next((index for index, same in enumerate(alike) if same), None)
         if found is None:
             return False
         del left[found]
@@ -82,7 +89,8 @@ def _in_any_order(a: tuple[Reading, ...], b: tuple[Reading, ...]) -> bool:
 
 
 def _quantities(a: forms.Quantity, b: forms.Quantity) -> bool:
-    return a.unit == b.unit and same_value(a.number, b.number)
+    rests = a.rest == b.rest or not (a.rest and b.rest)
+    return a.unit == b.unit and rests and same_value(a.number, b.number)
 
 
 def _tuples(a: forms.Tuple, b: forms.Tuple) -> bool:
@@ -96,18 +104,40 @@ def _matrices(a: forms.Matrix, b: forms.Matrix) -> bool:
 
 
 def _assignments(a: forms.Assignment, b: forms.Assignment) -> bool:
-    return [name for name, _ in a.values] == [name for name, _ in b.values] and all(
-        equal(x, y) for (_, x), (_, y) in zip(a.values, b.values, strict=True)
-    )
+    first, second = dict(a.values), dict(b.values)
+    return first.keys() == second.keys() and all(equal(value, second[name]) for name, value in first.items())
 
 
 def _statements(a: forms.Statement, b: forms.Statement) -> bool:
-    if a.value is not None and b.value is not None and a.name == b.name and equal(a.value, b.value):
-        return True
+    if a.name == b.name and a.value is not None and b.value is not None:
+        return equal(a.value, b.value)
     if a.sides is None or b.sides is None or a.sign != b.sign:
         return False
     constant = ratio(a.sides, b.sides)
     return constant is not None and (a.sign in "=≠" or (not getattr(constant, "imag", 0) and constant > 0))
+
+
+def _chains(a: forms.Chain, b: forms.Chain) -> bool:
+    """Whether the parts are the same, or a multiple, in any order."""
+    if len(a.parts) != len(b.parts):
+        return False
+    first, second = ([("*", part, ("sym", "=")) for part in chain.parts] for chain in (a, b))  # numbers alone have no ratio
+    constants = (ratio(first[0], other) for other in second)
+    return any(constant is not None and _multiples(first, second, constant) for constant in constants)
+
+
+def _multiples(parts: list[Formula], others: list[Formula], constant: Any) -> bool:
+    left = list(others)
+    for part in parts:
+        found = next((k for k, other in enumerate(left) if _is_constant(ratio(part, other), constant)), None)
+        if found is None:
+            return False
+        del left[found]
+    return True
+
+
+def _is_constant(found: Any, constant: Any) -> bool:
+    return found is not None and abs(found - constant) < 1e-25 * abs(constant)
 
 
 def _choices(a: forms.Choice, b: forms.Choice) -> bool:
@@ -129,6 +159,8 @@ _SAME: dict[type, Callable[[Any, Any], bool]] = {
     forms.Matrix: _matrices,
     forms.Tuple: _tuples,
     forms.Collection: lambda a, b: _in_any_order(a.items, b.items),
+    forms.Either: lambda a, b: _in_any_order(a.items, b.items),
+    forms.Chain: _chains,
     forms.Region: lambda a, b: _in_any_order(a.pieces, b.pieces),
     forms.Assignment: _assignments,
     forms.Statement: _statements,

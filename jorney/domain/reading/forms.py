@@ -23,10 +23,16 @@ class Percent:
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """A number of a unit, or of what is counted."""
+    """A number of a unit, or of what is counted.
+
+    Attributes:
+      unit: its short name, or the words for what is counted; "" where nothing is named.
+      rest: further words, which say what for.
+    """
 
     number: Formula
     unit: str
+    rest: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +54,14 @@ class Based:
 
 @dataclasses.dataclass(frozen=True)
 class Wording:
-    """A text: its words and formulas, each as one would read it."""
+    """A text: its words and formulas, each as one would read it.
+
+    Attributes:
+      product: what its letters say beside a formula, where they are few: mx.
+    """
 
     words: tuple[str, ...]
+    product: Formula | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +85,20 @@ class Collection:
     """Readings in any order: a set, or a list of solutions."""
 
     items: tuple[Reading, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Either:
+    """Statements of which one holds, in any order: x < 1 or y > 2."""
+
+    items: tuple[Reading, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """Expressions that are all equal: 2x = 3y = 6z."""
+
+    parts: tuple[Formula, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,17 +141,22 @@ class Statement:
 
 @dataclasses.dataclass(frozen=True)
 class Assignment:
-    """Values of several names, sorted by these."""
+    """Values of several names, in the order of the tuple that they make."""
 
     values: tuple[tuple[str, Reading], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """One of several given answers with its text: (C) 12."""
+    """One of several given answers with its text: (C) 12.
+
+    Attributes:
+      apart: whether the text alone says the same; (D) x+1 may be a product.
+    """
 
     letter: str
     text: Reading
+    apart: bool
 
 
 Reading = (
@@ -139,9 +169,13 @@ Reading = (
     | Opaque
     | Tuple
     | Collection
+    | Either
+    | Chain
     | Region
     | Matrix
     | Statement
     | Assignment
     | Choice
 )
+
+NOTHING = Wording(("no", "solution"))  # the empty set

@@ -6,16 +6,21 @@ import re
 from fractions import Fraction
 from typing import Any
 
-# ("num", Fraction), ("sym", name), ("pi",), ("neg" | "fact" | "deg" | "pct", x), ("+" | "-" | "*" | "/" | "^", x, y) or
-# (function, *arguments)
+# ("num", Fraction), ("sym", name), ("pi",), ("neg" | "fact" | "deg" | "pct", x), ("+" | "-" | "*" | "/" | "^", x, y),
+# (function, *arguments) or ("call", name, *arguments) for a function that is not known
 Formula = tuple[Any, ...]
 
 _FUNCTIONS = """
 sin cos tan sec csc cot sinh cosh tanh coth arcsin arccos arctan asin acos atan arcsec arccsc arccot ln log lg exp abs
-sqrt min max gcd lcm floor ceil Re Im arg sgn cosec
+sqrt min max gcd lcm floor ceil Re Im arg sgn cosec sech csch arcsinh arccosh arctanh arsinh arcosh artanh asinh acosh atanh
 """
 FUNCTIONS = frozenset(_FUNCTIONS.split())
-_UNKNOWN_FUNCTIONS = frozenset("fghFGH")  # `f(x)` is no product
+_INVERTED = frozenset(("sin", "cos", "tan", "sec", "csc", "cot", "sinh", "cosh", "tanh", "sech", "csch", "coth"))
+_OF_SETS = frozenset(("min", "max", "gcd", "lcm"))  # whose arguments may stand in set braces
+_OTHER_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "cosec": "csc"}
+_OTHER_NAMES |= {f"{short}{name}": f"arc{name}" for short in ("a", "ar") for name in ("sinh", "cosh", "tanh")}
+APPLIED = "@"  # stands between the name of a function and the bracket of its argument
+_KNOWN_CALLS = {"\\zeta": "zeta", "\\Gamma": "Gamma"}
 _GROUPS = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "⌈": "⌉"}
 # Short words that are no product of their letters.
 _SHORT_WORDS = """
@@ -23,10 +28,11 @@ a an am and any are as at be but by can do few for go had has he if in is it its
 on one or our out per she so ten the to too two up us was we who yes yet you all six men day box red
 """
 _ENGLISH = frozenset(_SHORT_WORDS.split()) - {"a"}
+_MATHEMATICAL = frozenset(("+", "-", "*", "/", "^", "!", "!!", "π", "|"))  # beside which letters in a row are a product
 _DEEPEST = 60
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+(?![\w.]))?)|\\(?P<command>[A-Za-z]+)|(?P<word>[A-Za-z]+|μ)"
-    r"|(?P<sign>[-+*/^_!()\[\]{}|⌊⌋⌈⌉,π∞°%'∠]))"
+    r"|(?P<sign>!!|[-+*/^_!()\[\]{}|⌊⌋⌈⌉,π∞°%'∠@⦃⦄]))"
 )
 
 
@@ -62,7 +68,7 @@ class _Reader:
                 raise UnreadableError(f"{text[at : at + 10]!r} is not known")
             self._add(match.lastgroup, match[match.lastgroup], match[0][0].isspace())
             at = match.end()
-        self.mathematical = any(kind == "number" or kind == "command" or word in "+-*/^!" for kind, word, _ in self.tokens)
+        self.mathematical = any(kind in ("number", "command") or word in _MATHEMATICAL for kind, word, _ in self.tokens)
 
     def _add(self, kind: str, word: str, spaced: bool) -> None:
         if kind == "word" and word not in FUNCTIONS:
@@ -137,10 +143,17 @@ class _Reader:
 
     def behind(self, found: Formula) -> Formula:
         """A factor with the signs behind it."""
-        while sign := self.took("!", "°", "%", "'"):
-            if sign == "'" and found[0] != "sym":
-                raise UnreadableError("a prime behind no name")
-            found = ("sym", found[1] + "'") if sign == "'" else ({"!": "fact", "°": "deg", "%": "pct"}[sign], found)
+        while sign := self.took("!", "!!", "°", "%", "'", APPLIED):
+            if sign in ("'", APPLIED) and found[0] not in ("sym", "pi"):
+                raise UnreadableError(f"{sign} behind no name")
+            if sign == "'":
+                found = ("sym", found[-1] + "'")
+            elif sign == APPLIED:
+                name, arguments = found[-1], self.arguments()
+                known = _KNOWN_CALLS.get(name) if len(arguments) == 1 else None
+                found = (known, *arguments) if known else ("call", name, *arguments)
+            else:
+                found = ({"!": "fact", "!!": "fact2", "°": "deg", "%": "pct"}[sign], found)
         return found
 
     def exponent(self) -> Formula:
@@ -148,15 +161,23 @@ class _Reader:
         if sign := self.took("-", "+"):
             inner = self.exponent()
             return ("neg", inner) if sign == "-" else inner
-        found = self.primary()
+        grouped = self.peek()[1] in _GROUPS
+        found = self.primary(whole=True)
+        if not grouped and self.took("!"):
+            found = ("fact", found)  # 2^n! is no (2^n)!
         return ("^", found, self.exponent()) if self.took("^") else found
 
-    def primary(self) -> Formula:
-        """A number, a name, a function with its argument, or a group."""
+    def primary(self, whole: bool = False) -> Formula:
+        """A number, a name, a function with its argument, or a group.
+
+        Args:
+          whole: a fraction behind a number makes it no mixed one: x^2\frac12.
+        """
         kind, word, _ = self.peek()
         self.at += 1
         if kind == "number":
-            return self.mixed(word)
+            divided = self.at > 1 and self.tokens[self.at - 2][1] == "/"
+            return ("num", _number(word)) if whole or divided else self.mixed(word)
         if kind == "command":
             return self.command(word)
         if kind == "word":
@@ -198,20 +219,32 @@ class _Reader:
 
     def command(self, name: str) -> Formula:
         """A command with what it takes."""
+        if name == "frac" and (derivative := self.derivative({0: "{", 2: "}", 3: "{", 5: "}"}, 1, 4)):
+            return derivative
         if name in ("frac", "binom"):
             arguments = [self.braced(), self.braced()]
             return ("/" if name == "frac" else "binom", *arguments)
         if name == "sqrt":
             if not self.took("["):
-                return ("sqrt", self.argument())
+                return ("sqrt", self.primary())
             index = self.sum()
             self.expect("]")
-            return ("root", self.argument(), index)
+            return ("root", self.primary(), index)
         if name in FUNCTIONS:
             return self.applied(name)
         if name in _LETTERS:
             return self.subscripted("\\" + name)
         raise UnreadableError(f"\\{name} is not known")
+
+    def derivative(self, signs: dict[int, str], top: int, bottom: int) -> Formula | None:
+        """dy/dx, where its parts stand at these places from here; None where they do not."""
+        words = [self.peek(ahead)[1] for ahead in (top, bottom)]
+        if any(self.peek(ahead)[1] != sign for ahead, sign in signs.items()):
+            return None
+        if not re.fullmatch("d[a-z]?", words[0]) or not re.fullmatch("d[a-z]", words[1]):
+            return None
+        self.at += max(bottom, *signs) + 1
+        return ("sym", "/".join(words))
 
     def braced(self) -> Formula:
         """What a command takes, in braces."""
@@ -225,10 +258,13 @@ class _Reader:
         if word in FUNCTIONS:
             return self.applied(word)
         if len(word) == 1:
-            if word in _UNKNOWN_FUNCTIONS and self.peek()[1] == "(":
-                return ("f_" + word, *self.arguments())
             return self.subscripted(word)
-        if not self.mathematical or len(word) > 3 or (word.lower() in _ENGLISH and self.stands_apart()):
+        self.at -= 1
+        if derivative := self.derivative({1: "/"}, 0, 2):
+            return derivative
+        self.at += 1
+        long = len(word) > 3 and not spelled_product(word)
+        if not self.mathematical or long or (word.lower() in _ENGLISH and self.stands_apart()):
             raise UnreadableError(f"{word!r} is a word")
         if word.isupper():
             return ("sym", word)
@@ -263,12 +299,14 @@ class _Reader:
 
     def arguments(self) -> list[Formula]:
         """What a function is applied to, in round brackets."""
-        self.expect("(")
+        opening = self.took("(", "[", "⦃")
+        if not opening:
+            raise UnreadableError("a bracket is expected")
         bars, self.bars = self.bars, []
         found = [self.sum()]
         while self.took(","):
             found.append(self.sum())
-        self.expect(")")
+        self.expect({"(": ")", "[": "]", "⦃": "⦄"}[opening])
         self.bars = bars
         return found
 
@@ -279,9 +317,10 @@ class _Reader:
             base = self.primary()
         if self.took("^"):
             exponent = self.exponent()
-        arguments = self.arguments() if self.peek()[1] == "(" else [self.argument()]
-        name = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "cosec": "csc"}.get(name, name)
-        if exponent == ("neg", ("num", Fraction(1))) and name in ("sin", "cos", "tan"):
+        listed = self.peek()[1] == "(" or (self.peek()[1] == "⦃" and name in _OF_SETS)
+        arguments = self.arguments() if listed else [self.argument()]
+        name = _OTHER_NAMES.get(name, name)
+        if exponent == ("neg", ("num", Fraction(1))) and name in _INVERTED:
             name, exponent = f"arc{name}", None
         if base is not None and name not in ("log", "lg"):
             raise UnreadableError(f"a base of {name}")
@@ -319,4 +358,11 @@ def symbols(tree: Formula) -> frozenset[str]:
         return frozenset()
     if tree[0] == "sym":
         return frozenset([tree[1]])
-    return frozenset().union(*(symbols(one) for one in tree[1:]))
+    return frozenset().union(*(symbols(one) for one in tree[1:] if isinstance(one, tuple)))
+
+
+def spelled_product(word: str) -> bool:
+    """Whether lower-case letters in a row are a product and no word: they have no vowel, or follow the alphabet."""
+    if not re.fullmatch("[a-z]{2,4}", word):
+        return False
+    return not re.search("[aeiouy]", word) or word in "abcdefghijklmnopqrstuvwxyz"

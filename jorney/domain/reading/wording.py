@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from jorney.domain.reading.formula import FUNCTIONS
+from jorney.domain.reading.formula import APPLIED, FUNCTIONS, Formula, UnreadableError, formula, spelled_product
 
 _NONE = re.compile(
-    r"(?:there (?:is|are|exists?) )?(?:no|none)(?: (?:such|real|integer|possible|valid))*"
+    r"(?:there (?:is|are|exists?) )?(?:no|none)(?: (?:such|real|possible|valid))*"
     r"(?: (?:solutions?|roots?|values?|numbers?))?(?: exists?)?|(?:the )?empty set|\\emptyset|⦃ ?⦄"
 )
 _SAME = {"dne": "does not exist", "can't": "cannot", "isn't": "is not", "doesn't": "does not", "don't": "do not"}
 _IDLE = frozenset(("the",))
-_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)*|\\[A-Za-z]+|\S")
+_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d*(?:[.,]?\d+)+|\\[A-Za-z]+|\S")
 _YEAR = """
 january february march april may june july august september october november december
 """
@@ -25,8 +25,9 @@ def words_of(text: str) -> tuple[str, ...]:
     if low not in ("no", "no number", "no numbers") and _NONE.fullmatch(low):
         return ("no", "solution")
     found: list[str] = []
+    text = text.replace(APPLIED, "").rstrip(" .,;:!?")
     for token in _TOKEN.findall(text):
-        if token in ',;.!?"{}':
+        if token in ',;.?"{}':
             continue
         word = token if len(token) == 1 else token.lower()
         found += _SAME.get(word, word).split()
@@ -35,6 +36,16 @@ def words_of(text: str) -> tuple[str, ...]:
     if len(found) > 1 and found[0] == "(" and found[-1] == ")":
         found = found[1:-1]
     return tuple(_dated(found))
+
+
+def product_of(text: str) -> Formula | None:
+    """What a few lower-case letters say beside a formula, where they are no word; None for any other text."""
+    if not re.fullmatch("[a-z]{2,4}", text) or (len(text) > 3 and not spelled_product(text)):
+        return None
+    try:
+        return formula(f"1*{text}")
+    except UnreadableError:
+        return None
 
 
 def _dated(words: list[str]) -> list[str]:

@@ -448,6 +448,197 @@ $\{x|x=2k+1,k\in\mathbb{Z}\}$ <=> \{x \mid x = 2k+1, k \in \mathbb{Z}\}
 \frac{dy}{dx}=3x <=> 3x
 \sum_{k=1}^{4} k <=> 10
 \lim_{x\to 0} \frac{\sin x}{x} <=> 1
+2xy <=> 2 xy
+4ab <=> 4 ab
+2\pi rh <=> 2 \pi r h
+\frac{1}{2}bh <=> \frac{1}{2} bh
+\frac12 mv^2 <=> \frac{1}{2} m v^2
+2xy <=> 2(xy)
+3ab <=> 3\,ab
+-3xy <=> -3 xy
+a+b=0 <=> 0
+x+y=0 <=> 0
+(2,\pi/3) <=> r=2, \theta=\pi/3
+\left(2, \frac{\pi}{3}\right) <=> (r,\theta) = \left(2, \frac{\pi}{3}\right)
+\begin{pmatrix} 1/2 & -1 \\ 0 & 3\end{pmatrix} <=> \frac{1}{2}\begin{pmatrix} 1 & -2 \\ 0 & 6\end{pmatrix}
+1 < x < 3 <=> x>1 and x<3
+(1,3) <=> x > 1, x < 3
+(-\infty,1)\cup(3,\infty) <=> x < 1, x > 3
+\log_2(8) <=> log2(8)
+\cot^{-1} x <=> \operatorname{arccot} x
+15 <=> 5!!
+\binom{10}{3} <=> {}^{10}C_3
+120 <=> ^{10}C_3
+120 <=> _{10}C_3
+120 <=> 10C3
+x^2\frac{1}{2} <=> \frac{x^2}{2}
+18.5 <=> \$18.50 per hour
+18 <=> exactly 18
+18 <=> only 18
+18 <=> a total of 18
+f(x)=cx <=> f(x)=c x
+0.\overline{3} <=> 0.333...
+\frac13 <=> 0.333...
+0.(3) <=> \frac13
+\text{(B)} <=> option B
+\text{(B)} <=> Option (B)
+\text{(B)} <=> choice B
+x=5,y=3 <=> \begin{cases} x=5 \\ y=3 \end{cases}
+-3 <=> minus 3
+-3 <=> negative 3
+\max(a,b) <=> \max\{a,b\}
+\gcd(a,b) <=> \gcd(b,a)
+y=mx <=> y=m x
+y=mx <=> y=m\cdot x
+y=kx <=> y = k x
+f(x)=ax <=> f(x)=a x
+V=lwh <=> V=l w h
+(ab, cd) <=> (a b, c d)
+\{ab, bc\} <=> \{a b, b c\}
+0<x<ab <=> 0<x<a b
+x>ab <=> x>a b
+abcd <=> a b c d
+2abcd <=> 2 a b c d
+\pi rl <=> \pi r l
+32 <=> 32 times
+5 <=> 5 dollars each
+5 <=> 5 cookies each
+5 <=> 5 \text{ days to finish}
+5 <=> 5 \text{ dollars for each}
+5 <=> 5 left over
+\frac{\pi^2}{6} <=> \zeta(2)
+\max\{a,b\} <=> \max(a,b)
+k=4,7 <=> 7,4
+x=1 or x=2 <=> 1,2
+p = 2 \text{ or } 3 <=> p=3,2
+y=2x+3 <=> 2x-y+3=0
+(C) <=> C. 14
+(B) x+1 <=> B
+B. 2x+3 <=> 2x+3
+|x-7| <=> |7-x|
+\sqrt{x^2} <=> |x|
+\max(x,y) <=> \frac{x+y+|x-y|}{2}
+\lfloor x+1 \rfloor <=> \lfloor x \rfloor+1
+\min(a,b)+\max(a,b) <=> a+b
+|xy| <=> |x||y|
+\lfloor -x \rfloor <=> -\lceil x \rceil
+\gcd(12,18) <=> 6
+\operatorname{lcm}(4,6) <=> 12
+\frac{n!}{(n-2)!} <=> n(n-1)
+\binom{2n}{n} <=> \frac{(2n)!}{(n!)^2}
+\sqrt{x}\sqrt{x} <=> x
+\ln(xy) <=> \ln x+\ln y
+\sqrt{12x} <=> 2\sqrt{3x}
+2\arctan x <=> \arctan x+\arctan x
+x^{3/2} <=> x\sqrt{x}
+|x-1|<2 <=> |1-x|<2
+y=|2x-4| <=> y=2|x-2|
+2 gh <=> 2gh
+2 ab <=> 2ab
+\frac13 \pi r^2 h <=> \frac{1}{3}\pi r^2h
+\frac12 mv^2 <=> \frac{mv^2}{2}
+3 bc <=> 3 b c
+10 kN <=> 10
+2a=3b=4c <=> 4c=3b=2a
+\frac{x}{2}=\frac{y}{3}=\frac{z}{4} <=> 6x=4y=3z
+AB = BC = 5 <=> AB=5, BC=5
+x=\frac{6}{4}=\frac{3}{2}=1.5 <=> 1.5
+x=\sqrt{2}\approx 1.414 <=> \sqrt{2}
+\sqrt{3} \approx 1.73 <=> \sqrt3
+P(1+r)^2 <=> (1+r)^2 P
+a(b+c) <=> ab+ac
+\pi(r^2+h) <=> \pi r^2+\pi h
+2\pi(5) <=> 10\pi
+P(x)+P(y) <=> P(y)+P(x)
+\Gamma(x+1) <=> x\Gamma(x)
+\Gamma(5) <=> 24
+f(x)+g(x) <=> g(x)+f(x)
+x(x-1) <=> x^2-x
+3000!/2999! <=> 3000
+2^{2000000} <=> 4^{1000000}
+x^{2023}y <=> y x^{2023}
+(2+\sqrt{3})^{20}(2-\sqrt{3})^{20} <=> 1
+\sqrt{10^{80}} <=> 10^{40}
+x^2\frac12 <=> \frac{x^2}{2}
+log2(8) <=> 3
+log10(5) <=> \log 5
+\sec^{-1}(2) <=> \arccos\frac12
+\sinh^{-1} x <=> \operatorname{arcsinh} x
+5!! <=> 15
+6!! <=> 48
+√2.25 <=> 1.5
+0.1(6) <=> \frac16
+-0.(3) <=> -1/3
+0.333... <=> 1/3
+2ⁿ <=> 2^n
+2ᵏ <=> 2^{k}
+3⅐ <=> 22/7
+0x1F <=> 1F_{16}
+10C3 <=> 120
+5P2 <=> 20
+5 MW <=> 5 megawatts
+5 kHz <=> 5 kilohertz
+5 KG <=> 5 kg
+5 Km <=> 5 km
+\$18.50 per hour <=> 18.5
+EUR 5 <=> €5
+USD 5 <=> $5
+Rs. 5 <=> 5
+(r,\theta)=(2,\pi/3) <=> r=2, \theta=\pi/3
+\left(2,\frac{\pi}{3}\right) <=> (r,\theta)=(2,\pi/3)
+y=3,x=2 <=> (2,3)
+no real solutions <=> no solution
+y=kx+b <=> y=b+kx
+32 times <=> 32
+17 dollars each <=> 17
+24 left over <=> 24
+5 days to finish <=> 5 days
+5 days to finish <=> 5
+4 times a year <=> 4
+12 students left in the class <=> 12
+2 weeks to finish all the chocolate <=> 2
+113 nuts and bolts <=> 113
+exactly 18 <=> 18
+only 18 <=> 18
+a total of 18 <=> 18
+negative 3 <=> -3
+minus 3 <=> -3
+option B <=> (B)
+choice (B) <=> B
+x > 1, x < 3 <=> (1,3)
+x > 1 and x \le 3 <=> (1,3]
+x < 1, x > 3 <=> (-\infty,1)\cup(3,\infty)
+x \ge 2, x \ge 5 <=> [5,\infty)
+\frac12\begin{pmatrix}1&-2\\0&6\end{pmatrix} <=> \begin{pmatrix}1/2&-1\\0&3\end{pmatrix}
+2\begin{pmatrix}1\\2\end{pmatrix} <=> (2,4)
+-\begin{bmatrix}1&2\end{bmatrix} <=> \begin{bmatrix}-1&-2\end{bmatrix}
+\begin{cases} x=5 \\ y=3 \end{cases} <=> x=5,y=3
+\begin{cases} a=1 \\ b=2 \\ c=3 \end{cases} <=> (1,2,3)
+\max\{a,b\} <=> \max(b,a)
+\min\{x,y,z\} <=> \min(z,y,x)
+10 cubic feet <=> 10 ft^3
+10 sq ft <=> 10 ft^2
+10 years old <=> 10 years
+10 big red apples <=> 10
+10 eV <=> 10
+\{x \mid x > 1\} <=> x>1
+\frac{dy}{dx} = 2x <=> 2x
+f'(x)=2x <=> 2x
+\cos^{-1}(x) <=> \arccos x
+E[X] + E[Y] <=> E[Y]+E[X]
+\ln|x|+C <=> \ln|x| + C
+\frac{|x|}{2} <=> 0.5|x|
+\sqrt{x^2+4x+4} <=> |x+2|
+e^{\ln x} <=> x
+\sqrt[3]{x^3} <=> x
+\sqrt{a}\sqrt{b} <=> \sqrt{ab}
+\frac{1}{\sqrt{x}} <=> \frac{\sqrt{x}}{x}
+\log_2 n <=> \frac{\ln n}{\ln 2}
+\frac{a}{\sqrt{a^2+b^2}} <=> \frac{a\sqrt{a^2+b^2}}{a^2+b^2}
+\sqrt{x-5} <=> (x-5)^{1/2}
+4^{n/2} <=> 2^n
+\frac{(n+1)!}{n!} <=> n+1
+\lfloor \frac{n}{2} \rfloor <=> \lfloor n/2 \rfloor
 """
 DIFFERENT = r"""
 8.3 J/(mol K) <=> 8.3 J/mol K
@@ -683,6 +874,713 @@ $2^{n}-1$ <=> 2^n+1
 \text{Alice and Bob} <=> \text{Alice and Carl}
 1:2 <=> 2:1
 a:b <=> b:a
+\lfloor n/2 \rfloor <=> \lfloor n/3 \rfloor
+\lceil n/2 \rceil <=> \lceil n/3 \rceil
+\lfloor \frac{n^2}{4} \rfloor <=> 0
+\lfloor \frac{n^2}{4} \rfloor <=> \lfloor \frac{n^2}{8} \rfloor
+\left\lfloor \frac{n}{2} \right\rfloor + 1 <=> \lceil n/2 \rceil
+\lceil n / 2\rceil+1 <=> \lceil n / 3\rceil+1
+$m n-\lfloor m / 2\rfloor$ <=> mn-\lfloor m/3\rfloor
+\lfloor x \rfloor <=> \lceil x \rceil - 1
+\lfloor x/100 \rfloor <=> \lfloor x/10 \rfloor
+|x+2| <=> x+2
+|x-3| <=> 3-x
+|x-5| <=> 5-x
+\sqrt{(x-5)^2} <=> 5-x
+\min(x,10) <=> x
+\max(a,b,c) <=> \max(b,c)
+\min(a,b,c,d) <=> \min(a,c,d)
+y=|x| <=> y=x
+f(x)=|x| <=> f(x)=x
+|x|+|y|=1 <=> x+y=1
+|x|<3 <=> x<3
+|x|>3 <=> x>3
+|x|\le 3 <=> x \le 3
+|x|=3 <=> x=3
+|z|=1 <=> z=1
+y=\sqrt{x^2} <=> y=x
+y=\lfloor x/2\rfloor <=> y=\lfloor x/3\rfloor
+|x|+|y|\le 1 <=> x+y \le 1
+2018!+1 <=> 2018!
+2022!-1 <=> 2022!
+2^{2000000}+1 <=> 2^{2000000}
+10^{40}+\sqrt{2} <=> 10^{40}+\sqrt{3}
+2^{100}+\sqrt{2} <=> 2^{100}+\sqrt{3}
+\sqrt{10^{80}+1} <=> 10^{40}
+(2+\sqrt{3})^{100}+(2-\sqrt{3})^{100} <=> (2+\sqrt{3})^{100}
+a^{2023}+b^{2023}+c^{2023} <=> b^{2023}+c^{2023}
+x^{2023}+y^{2023}+z^{2023} <=> y^{2023}+z^{2023}
+log10(5) <=> 5
+log2(8) <=> 8 \log 2
+\cot^{-1} x <=> \tan x
+\sec^{-1}(2) <=> \cos 2
+\sinh^{-1}(1) <=> \frac{1}{\sinh 1}
+\cot^{-1}(2) <=> \tan(2)
+x^2\frac{1}{2} <=> x^{5/2}
+10^2\frac{1}{2} <=> 10^{2.5}
+2^3\frac{1}{2} <=> 2^{7/2}
+2/3\frac{1}{2} <=> 2/3.5
+√2.5 <=> \frac{\sqrt{2}}{2}
+\sqrt2.5 <=> \frac{\sqrt{2}}{2}
+\sqrt\frac{1}{2}x <=> \sqrt{\frac{x}{2}}
+\sqrt\frac{2}{3}\pi <=> \sqrt{\frac{2\pi}{3}}
+\sqrt\alpha\beta <=> \sqrt{\alpha\beta}
+5!! <=> 120!
+n!! <=> (n!)!
+\zeta(4) <=> 2\zeta(2)
+\Gamma(2x) <=> 2\Gamma(x)
+\Gamma(6) <=> 6\Gamma(1)
+\Phi(2) <=> 2\Phi(1)
+P(2x) <=> 2P(x)
+2T(n/2) <=> T(n)
+T(n+1) <=> T(n)+T(1)
+\phi(12) <=> 12\phi(1)
+\varphi(10) <=> \varphi(2)\varphi(5)/\varphi
+p(x+1) <=> p(x)+p(1)
+u(x)v(x) <=> uvx^2
+P(A)+P(B) <=> P(A+B)
+6C5 <=> 10C3
+5C2 <=> 2C5
+10C3 <=> 3C10
+5P3 <=> 3P5
+0x1F <=> 0
+0b101 <=> 0
+2⅑ <=> 7/3
+1⅐ <=> 11/7
+2ˣ <=> 2x
+2ᵏ <=> 2k
+xᵐ <=> xm
+aⱼ <=> aj
+2 ab <=> 2
+2(ab) <=> 2
+3(xy) <=> 3
+3 xy <=> 3
+2\pi rh <=> 2\pi
+\frac{1}{2} bh <=> \frac{1}{2}
+\frac{1}{2} mv^2 <=> \frac{1}{2}
+4 abc <=> 4
+12 sinx <=> 12
+2 cosx <=> 2
+2 lnx <=> 2
+5 logn <=> 5
+3 fifths <=> 3
+3 eighths <=> 3
+2 sevenths <=> 2
+5 sixths <=> 5
+7 twelfths <=> 7
+3 millionths <=> 3
+5 below zero <=> 5
+5 degrees below zero <=> 5
+10 dollar loss <=> 10
+3 lakh <=> 3
+3 crore <=> 3
+3 score <=> 3
+3 gross <=> 3
+3 mil <=> 3
+3 bn <=> 3
+3 pairs <=> 3
+3 doubled <=> 3
+3 tripled <=> 3
+5 ms <=> 5 m
+5 ns <=> 5 N
+5 ks <=> 5 K
+5 gs <=> 5 g
+5 MW <=> 5 mW
+5 Mm <=> 5 mm
+5 ML <=> 5 mL
+5 MHz <=> 5 mHz
+5 Gb <=> 5 GB
+5 Mg <=> 5 mg
+5 KB <=> 5 Kb
+EUR 5 <=> GBP 5
+EUR 5 <=> $5
+AU$5 <=> US$5
+USD 5 <=> GBP 5
+Rs. 5 <=> $5
+(A) and (B) <=> A
+(A) or (B) <=> A
+(A) and (B) <=> (A)
+(A)(B) <=> A
+(A) (B) <=> B
+(A) B <=> A
+(A) B <=> B
+(C) is incorrect <=> C
+(A) is false <=> A
+A) and B) <=> A
+A. or B. <=> A
+(A) & (B) <=> A
+\text{(A) and (C)} <=> \text{(A)}
+(I) and (II) <=> (I)
+r=2,\theta=\pi/3 <=> (\pi/3,2)
+\frac{x-1}{2}=\frac{y+3}{4}=\frac{z}{5} <=> \frac{x-1}{2}=\frac{y-3}{4}=\frac{z}{5}
+x=y=z <=> x=z
+2x=3y=6z <=> 2x=5y=6z
+a=b=c <=> a=c
+x=2y=6 <=> x=6
+a=2b=3c <=> a=3c
+x =/= 5 <=> x = 5
+x =/= 5 <=> 5
+not x = 5 <=> 5
+x is not = 5 <=> 5
+n! ways <=> n ways
+x is .5 <=> x is 5
+no real roots <=> no integer roots
+\frac{1}{2 <=> \frac{1}{2}
+\lim_{x\to 0^+} \frac{1}{x} <=> \lim_{x\to 0^-} \frac{1}{x}
+\infty+1 <=> \infty-1000
+\cancel{5} <=> 5
+\cancel{5}6 <=> 56
+A' <=> A
+x' <=> x''
+x=1,2 <=> x=1
+x=1, 2 <=> x=1
+x=1 or 2 <=> x=1
+x=1,2 <=> 2x=2
+x=1,2,3 <=> x=1,5,6
+y=1,2 <=> y=1,3
+n=2,3,4 <=> n=2,5,6
+n=2,3,4 <=> n=2
+x=2,-2 <=> x=2,3
+x^2+y^2=9,16 <=> x^2+y^2=9
+f(x)=2x, 3x <=> f(x)=2x
+f(x)=0, x <=> f(x)=0, 2x
+y=x,-x <=> y=x
+0<x+y<1 <=> 0<X+y<1
+0<2x<1 <=> 0<2X<1
+\sum_{k=1}^n a_k <=> \sum_{k=1}^N a_k
+\int_0^1 f dx <=> \int_0^1 F dx
+0.(3) <=> 0
+0.(3) <=> 0.(4)
+1.(6) <=> 6
+0.1(6) <=> 0.6
+2.(45) <=> 90
+x' <=> x
+y' <=> y
+AB' <=> AB
+f'=g' <=> f'=g
+f' <=> f
+y'' <=> y
+5' <=> 5"
+5'' <=> 5'
+30' <=> 30''
+x=a' <=> x=a
+P' <=> P
+\triangle A'B'C' <=> \triangle A'B'C
+(1)(2) <=> 2
+1 000 <=> 1 00
+3.141592653589793238462643383279 <=> \pi
+1.41421356237309504880168872420969807857 <=> \sqrt{2}
+45^\circ <=> 45'
+5 tens <=> 5
+3 tens <=> 3
+5 per <=> 5
+5 false <=> 5
+5 impossible <=> 5
+5 excluded <=> 5
+5 missing <=> 5
+2020-05-06 <=> 2009
+\text{A or B} <=> \text{A and B}
+\{\emptyset\} <=> \emptyset
+\{\{1\}\} <=> \{1\}
+\{x | x=2k, k\in\mathbb{Z}\} <=> \{x|x=2k\}
+\Re(z) <=> z
+\frac{dy}{dx} <=> \frac{y}{x}
+\frac{dx}{dt} <=> \frac{x}{t}
+2^n! <=> (2^n)!
+\frac{3}{4 <=> \frac{3}{4}
+0.1234... <=> 0.1234
+\pi=3.14\dots <=> 3.14
+x=5=6 <=> 6
+\ge 5 <=> 5
+\le 5 <=> 5
+> 5 <=> 5
+< 5 <=> 5
+\ne 5 <=> 5
+≥ 5 <=> 5
+\ge 5 <=> > 5
+\csc^{-1} x <=> \sin x
+\tanh^{-1} x <=> \coth x
+\varphi(12) <=> 12\varphi
+\sigma(6) <=> 6\sigma
+\tau(12) <=> 12\tau
+\mu(6) <=> 6\mu
+d(n) <=> dn
+\pi(10) <=> 10\pi
+\pi(x) <=> \pi x
+(A) (B) (C) (D) <=> A
+(A) (B) (C) (D) <=> B
+(A) (B) (C) (D) <=> C
+(A) (B) (C) (D) <=> D
+(A)(B)(C)(D)(E) <=> E
+\text{(A) (B) (C) (D)} <=> \text{(D)}
+(A) (B) 5 <=> 5
+A: B: C: 5 <=> B
+(A) not B <=> A
+(A) x <=> x
+(I)(II) <=> I
+(E) e <=> e
+(D) x+1 <=> x+1
+A. 5 or B. 6 <=> A
+(A)\text{ or }(C) <=> A
+A or B <=> A and B
+A or B <=> A, B
+A, B <=> A or B
+x = 1 or y = 2 <=> x = 1, y = 2
+x=1 or y=2 <=> (1,2)
+x = 1 or y = 2 <=> x=1 and y=2
+a=1 or b=2 <=> (1,2)
+x<1 or y>2 <=> x<1, y>2
+x<1 \text{ or } y>2 <=> x<1 \text{ and } y>2
+y=|x-2|+1 <=> y=3-x
+|x-2| \le 3 <=> 2-x \le 3
+|2x-1|>5 <=> 2x-1>5
+|x| + |y| = 4 <=> x+y=4
+y=\max(x,0) <=> y=x
+\sqrt{x^2}=3 <=> x=3
+\sqrt{x^2-6x+9} <=> 3-x
+\sqrt{(x+2)^2} <=> x+2
+\sqrt{x^2+4x+4} <=> x+2
+|a|+|b| <=> |a+b|
+|a||b| <=> ab
+\sqrt{a^2b^2} <=> ab
+\sqrt{a^2 b} <=> a\sqrt{b}
+\sqrt{x^2y} <=> x\sqrt{y}
+\ln|x| <=> \ln x
+\ln|x-3| <=> \ln(3-x)
+\ln|x+2| <=> \ln(x+2)
+\ln|\sin x| <=> \ln \sin x
+\ln|\cos x| <=> \ln(\cos x)
+\arcsin(\sin x) <=> x
+\arctan(\tan x) <=> x
+\arccos(\cos x) <=> |x|
+\sqrt{1-\sin^2 x} <=> \cos x
+|\cos x| <=> \cos x
+\lceil \log_2 n \rceil <=> \lceil \log_3 n \rceil
+\lfloor \log_2 n \rfloor + 1 <=> \lceil \log_2 n \rceil
+\lfloor \log_2 n \rfloor <=> \lfloor \log_{10} n \rfloor
+\left\lfloor \frac{n^2}{4} \right\rfloor <=> \left\lfloor \frac{n^2}{3} \right\rfloor
+\left\lceil \frac{2n}{3} \right\rceil <=> \left\lceil \frac{n}{2} \right\rceil
+n+\lfloor n/2 \rfloor <=> n+\lfloor n/3\rfloor
+\lfloor 2\sqrt{n} \rfloor <=> \lfloor \sqrt{3n+1} \rfloor
+\{x\} <=> x
+\{ x \} <=> x
+E[X^2] <=> E[X]^2
+O(2n) <=> 2O(n)
+\Theta(n) <=> \Theta n
+\Theta(n^2) <=> n\Theta(n)
+5,,6 <=> 5,6
+2 pairs of shoes <=> 2
+5 hundredweight <=> 5
+5'3" <=> 53
+45^\circ N <=> 45
+30^\circ \text{ south of east} <=> 30
+5 units left <=> 5
+90 degrees clockwise <=> 90
+5 downward <=> 5
+5 backward <=> 5
+5 debt <=> 5
+5 lost <=> 5
+5 owed <=> 5
+5 short <=> 5
+5 deficit <=> 5
+\Im(z) <=> 0
+|z|^2 <=> z^2
+\Re(z)=0 <=> z=0
+\operatorname{Re}(z) <=> z
+\text{Re}(z)>1 <=> z>1
+\lfloor \sqrt n\rfloor <=> \lfloor \sqrt q \rfloor
+\text{(A) and (B)} <=> \text{A}
+x=2, 3 <=> x=2
+a_1=2,3 <=> a_1=2
+p=2,3,5 <=> p=2
+p = 2 \text{ or } 3 <=> p = 2
+n=3k, 3k+1 <=> n=3k
+k=1/2, -1/2 <=> k=1/2
+k=4,7 <=> k=4
+a=0,1,2 <=> a=0
+m=2 \text{ or } 5 <=> m=2
+g(x)=x, x^2 <=> g(x)=x
+t=1, 2 <=> 3t=3
+(B)(D) <=> B
+(C) and (E) <=> C
+B. 7 or C. 9 <=> B
+(D) is not correct <=> D
+(B) is wrong <=> B
+(A), (C) <=> A
+(B) 2x+3 <=> 2x+3
+(II) and (III) <=> (II)
+A. B. C. 4 <=> C
+\lfloor x/2 \rfloor <=> \lfloor x/4 \rfloor
+|x-7| <=> x-7
+|x|+x <=> 2x
+\max(x,y) <=> x
+\min(x,0) <=> 0
+\sqrt{(x-20)^2} <=> x-20
+\lceil \log_2 n \rceil <=> \lfloor \log_2 n \rfloor + 1
+\lfloor n/7 \rfloor <=> \lfloor n/8 \rfloor
+\gcd(m,n) <=> 1
+\operatorname{lcm}(m,n) <=> mn
+\gcd(a,b) <=> a
+|2x+1|<5 <=> 2x+1<5
+y=|x+4| <=> y=x+4
+|x-1|+|y|=2 <=> x-1+y=2
+\sqrt[4]{x^4} <=> x
+(x^2)^{1/2} <=> x
+2 gh <=> 2
+3 pq <=> 3
+\frac{1}{3} Bh <=> \frac{1}{3}
+5(cd) <=> 5
+7 sinx <=> 7
+2\pi fl <=> 2\pi
+2a=3b=4c <=> 2a=5b=4c
+x=y=2z <=> x=2z
+\frac{x}{2}=\frac{y}{3}=\frac{z}{4} <=> \frac{x}{2}=\frac{y}{3}=\frac{z}{5}
+y=3=4 <=> 4
+a=2b=8 <=> 8
+\le 7 <=> 7
+\neq 3 <=> 3
+> 2 <=> 2
+\lim_{x\to 1^-} \frac{1}{x-1} <=> \lim_{x\to 1^+} \frac{1}{x-1}
+\sum_{k=1}^m b_k <=> \sum_{k=1}^M b_k
+u=1 or v=3 <=> u=1, v=3
+y<2 or z>5 <=> y<2 and z>5
+B or D <=> B and D
+T(n-1)+1 <=> T(n)+T(1)-T(1)-T(1)+1
+Q(3x) <=> 3Q(x)
+E[X+Y] <=> E[XY]
+\phi(n+1) <=> \phi(n)+\phi(1)
+\zeta(3) <=> 3\zeta(1)
+R(2t) <=> 2R(t)
+\psi(2x) <=> 2\psi(x)
+\Re(z+w) <=> z+w
+|z-1| <=> z-1
+z\bar{z} <=> z^2
+\frac{dv}{dt} <=> \frac{v}{t}
+3000!+1 <=> 3000!
+10^{60}+\pi <=> 10^{60}+e
+7^{1000000}+1 <=> 7^{1000000}
+\sqrt{10^{100}+1} <=> 10^{50}
+x^{5000}+y^{5000}+z^{5000} <=> x^{5000}+y^{5000}
+2.71828182845904523536028747135266249775724709369995 <=> e
+x^3\frac{1}{3} <=> x^{10/3}
+√3.6 <=> \frac{6\sqrt3}{10}
+log2(32) <=> 32\log 2
+log10(7) <=> 7
+\csc^{-1}(3) <=> \sin 3
+\cosh^{-1}(2) <=> \frac{1}{\cosh 2}
+\tanh^{-1} x <=> \frac{1}{\tanh x}
+7!! <=> 5040!
+6!! <=> 720
+g' <=> g
+x'' <=> x'
+C' <=> C
+0.(7) <=> 0
+0.(12) <=> 0.(21)
+3.(6) <=> 18
+2ᵐ <=> 2m
+x₁ₖ <=> x1k
+bᵢ <=> bi
+0xFF <=> 0
+0x10 <=> 10
+8 MJ <=> 8 mJ
+8 Gm <=> 8 gm
+8 PHz <=> 8 pHz
+8 ms <=> 8 m
+8 Ms <=> 8 ms
+CA$8 <=> US$8
+NZ$8 <=> AU$8
+EUR 8 <=> USD 8
+60° <=> 60'
+60' <=> 60''
+4 sevenths <=> 4
+7 lakh <=> 7
+2 crore <=> 2 lakh
+9 below zero <=> 9
+20 dollars loss <=> 20
+15 dollar debt <=> 15
+4 pairs <=> 4
+6 wrong <=> 6
+8 twentieths <=> 8
+30 degrees south <=> 30
+(\theta,r)=(\pi/3,2) <=> (2,\pi/3)
+\theta=\pi/4, r=1 <=> r=\pi/4, \theta=1
+y is .25 <=> y is 25
+(n-1)! ways <=> (n-1) ways
+no integer solutions <=> no positive solutions
+\{\{2\}\} <=> \{2\}
+\{\emptyset, 1\} <=> \{1\}
+\cancel{7}8 <=> 78
+\infty-2 <=> \infty+5
+2\infty <=> \infty
+\frac{2}{3 <=> \frac{2}{3}
+\sqrt{5 <=> \sqrt{5}
+(2)(3) <=> 3
+not y = 2 <=> y = 2
+x is not 5 <=> 5
+8 times <=> 8 times more
+7 less than x <=> 7
+3 more than y <=> 3 fewer
+5 more each <=> 5
+6 to 7 <=> 6
+5 out of 10 <=> 5
+5 of ten <=> 5
+5 dollars each <=> 5 dollars less
+4 hours per day <=> 4 hours per week
+12 apples each <=> 12 oranges each
+x > 2, x < 7 <=> (2,7]
+x > 2 and x < 7 <=> (7,\infty)
+x > 4 and x < 1 <=> (-\infty,1)\cup(4,\infty)
+2\begin{pmatrix}1&2\\3&4\end{pmatrix} <=> \begin{pmatrix}1&2\\3&4\end{pmatrix}
+\frac12\begin{pmatrix}2\\4\end{pmatrix} <=> (2,4)
+\begin{cases}x=1\\y=2\end{cases} <=> \begin{cases}x=2\\y=1\end{cases}
+\max\{a,b\} <=> \min\{a,b\}
+y=nx <=> y=n+x
+V=abh <=> V=ab+h
+(pq, r) <=> (p+q, r)
+a+b=0 <=> a+b=1
+x-y=0 <=> 1
+negative 4 <=> 4
+only 4 <=> 5
+option C <=> B
+exactly 4 <=> 40
+5 ^2 <=> 5
+x^2+y <=> x^2+y'
+x = 3, y = 4, z <=> (3,4)
+\ln(x)\ln(y) <=> \ln(xy)
+\log_x y <=> \log_y x
+x\bmod 3 <=> x \bmod 5
+n!/(n-2)! <=> n(n+1)
+\binom{n}{3} <=> \binom{n}{2}
+\sin^{-1} x <=> \frac{1}{\sin x}
+2^{n+1} <=> 2^n+1
+2^{|x|} <=> 2^x
+\frac{|x|}{x} <=> 1
+\operatorname{sgn}(x) <=> 1
+x|x| <=> x^2
+\lfloor x \rfloor + \lfloor -x \rfloor <=> 0
+\sqrt{x}\sqrt{x} <=> |x|+1
+x^{2/3} <=> x^{3/2}
+\sqrt{x+9} <=> \sqrt{x}+3
+5 km/h <=> 5 km h
+5 kN <=> 5 N
+5 mol/L <=> 5 mmol/L
+5 g/cm^3 <=> 5 kg/m^3
+\frac{d}{dx} f <=> \frac{f}{x}
+\$5 off <=> \$5
+5 dollars short <=> 5 dollars
+5 under par <=> 5
+five <=> 6
+xf(2x) <=> 2xf(x)
+f((x+1)/2) <=> \frac{f(x+1)}{2}
+P((x+1)/2) <=> \frac{P(x+1)}{2}
+g(f(x)+1) <=> g(f(x))+g(1)
+x_1=2, 3 <=> x_1=2
+y=1 \text{ or } y=2 <=> y=1
+a=1,b=2,3 <=> a=1,b=2
+x=1 \text{ and } 2 <=> x=1
+\{1,2\}\cup\{3\} <=> \{1,2\}
+5 or 6 or 7 <=> 5 or 6
+(A) 5, (B) 6 <=> A
+(A) 5 (B) 6 <=> A
+A or C <=> A
+Answer: (B) or (C) <=> B
+neither A nor B <=> A
+not (A) <=> A
+(C) only <=> (A) only
+A+B <=> A
+I only <=> II only
+-|x| <=> x
+|x^3| <=> x^3
+|x-100| <=> 100-x
+|x+1000| <=> x+1000
+\sqrt{(x+500)^2} <=> x+500
+\max(x,-1000) <=> x
+\lfloor x+0.001 \rfloor <=> \lfloor x \rfloor
+\lceil n/100 \rceil <=> \lceil n/101 \rceil
+\lfloor \frac{n^3}{6} \rfloor <=> \lfloor \frac{n^3+1}{6} \rfloor
+\min(n, 2000) <=> n
+\min(m,n) <=> \frac{m+n-|m+n|}{2}
+n \bmod 2 <=> 0
+(-1)^n <=> 1
+(-1)^n <=> -1
+\cos(n\pi) <=> 1
+\frac{1+(-1)^n}{2} <=> 1
+\sin(n\pi) <=> 0
+|a+b+c| <=> a+b+c
+|ab| <=> ab
+\frac{\sqrt{x^4}}{x} <=> |x|
+\sqrt{x^6} <=> x^3
+(x^4)^{1/4} <=> x
+\log(x^4) <=> 4\log(-x)
+\ln(x+5) <=> \ln|x+5|
+\arccos(\cos x) <=> x
+\tan^{-1}(\tan x) <=> x
+|\sin x| <=> \sin x
+x \ge 0 <=> |x| \ge 0
+|x|\ge 2 <=> x \ge 2
+x^2>4 <=> x>2
+\sqrt{x}<2 <=> x<4
+xy>0 <=> x>0
+x^2=9 <=> x=3
+|x|=5 <=> x=5
+2 \ln x = 4 <=> \ln x = 4
+2x<6 <=> x>3
+3 km <=> 3 kg
+3 lbs <=> 3 kg
+3 hrs <=> 3 min
+3 hours <=> 3 hours 5 minutes
+3 m <=> 3 m^2
+3 MPa <=> 3 mPa
+3 dm <=> 3 dam
+3 Tb <=> 3 TB
+3 mA <=> 3 MA
+3 s <=> 3 ms
+3 cents <=> 3 dollars
+¥3 <=> \$3
+3 quarters <=> 3
+3 quarters <=> 3/4 quarters
+3 dozen <=> 3
+2 score <=> 2
+6 per cent <=> 6 cents
+5 hundred <=> 5
+5 k <=> 5000
+8 more than 3 <=> 8
+8 fewer <=> 8
+8 too many <=> 8
+8 too few <=> 8 too many
+8 short of 10 <=> 8
+12 feet below <=> 12 feet
+12 feet below sea level <=> 12
+at least 12 <=> 12
+at most 12 <=> 12
+more than 12 <=> 12
+less than 12 <=> 12
+up to 12 <=> 12
+over 12 <=> 12
+12 or more <=> 12
+12 or fewer <=> 12
+12 and up <=> 12
+12+ <=> 12
+12- <=> 12
+~12 <=> 13
+12 minutes past 3 <=> 12 minutes
+12 minutes to 3 <=> 12
+12 to 3 <=> 12
+12 - 15 <=> 12
+12 by 15 <=> 12
+12 x 15 <=> 12
+12 × 15 m <=> 12 m
+12 am <=> 12 pm
+12 AD <=> 12 BC
+12 in 20 <=> 12
+1 in 5 <=> 1
+3 of 5 <=> 3
+3 for 5 <=> 3
+3 at 5 <=> 3
+3 with 2 <=> 3
+3 remainder 2 <=> 3
+3 R 2 <=> 3
+3 r 2 <=> 3
+3r2 <=> 3
+3 rem 1 <=> 3
+7 each way <=> 14
+5 not 6 <=> 5
+5 mod 7 <=> 5
+5! <=> 5
+5!! <=> 5!
+5 choose 2 <=> 5
+5 factorial <=> 5
+5 base 8 <=> 5
+5 squared <=> 5
+5 cubed <=> 5
+5 percent <=> 5 percent of x
+half of 6 <=> 6
+5 half <=> 5
+5 and a half <=> 5
+5 and 1/2 <=> 5
+1 2 <=> 12
+1 2 <=> 2
+12 5 <=> 125
+0.3 3 <=> 0.33
+5x <=> 5
+5 x <=> 5
+5 y <=> 5
+5 ab <=> 5 ba cd
+5 cd <=> 5
+5 mn <=> 5
+5 pq <=> 5
+5 k <=> 5 K
+5 xyz <=> 5
+5 abc <=> 5
+5 aa <=> 5
+5 du <=> 5
+5 dx <=> 5
+x dx <=> x
+2x dx <=> 2x
+\frac{dy}{dx} <=> \frac{dx}{dy}
+\frac{d^2y}{dx^2} <=> \frac{y}{x^2}
+\frac{\partial f}{\partial x} <=> \frac{f}{x}
+\nabla f <=> f
+\Delta x <=> x
+\vec{a} <=> b
+\hat{x} <=> x
+\bar{x} <=> x
+\overline{z} <=> z
+z^* <=> z
+A^T <=> A
+A^{-1} <=> A
+\det A <=> A
+|A| <=> A
+\dim V <=> V
+a \times b <=> b \cdot c
+x \oplus y <=> x+y
+a \equiv b <=> a = b
+\neg p <=> p
+p \land q <=> p \lor q
+p \to q <=> q \to p
+A \cap B <=> A \cup B
+A \setminus B <=> B \setminus A
+A^c <=> A
+\sum_{k=1}^n k <=> \sum_{k=0}^{n-1} k
+\prod_{k=1}^n k <=> \sum_{k=1}^n k
+\int_0^1 x <=> \int_0^2 x
+\int x dx <=> \int y dx
+\lim_{n\to\infty} a_n <=> \lim_{n\to 0} a_n
+\log_2 3 <=> \log_3 2
+(1,2] <=> (1,2)
+(1,2,3] <=> (1,2,3)
+[1,2] <=> \{1,2\}
+\emptyset <=> \{0\}
+\{\} <=> \{\{\}\}
+\{(1,2)\} <=> \{1,2\}
+\{(1,2),(3,4)\} <=> \{(1,3),(2,4)\}
+(x,y)=(1,2) <=> (y,x)=(1,2)
+x=2, y=5 <=> x=5, y=2
+x=1,y=2 <=> x=1, z=2
+(1,2),(3,4) <=> (1,2,3,4)
+\begin{pmatrix}1&2\end{pmatrix} <=> \begin{pmatrix}1\\2\end{pmatrix}
+2\begin{vmatrix}1&2\\3&4\end{vmatrix} <=> \begin{vmatrix}2&4\\6&8\end{vmatrix}
+f(x)=\begin{cases}x&x>0\\-x&x<0\end{cases} <=> f(x)=\begin{cases}x&x<0\\-x&x>0\end{cases}
+1/3 <=> 0.33
+2/3 <=> 0.6666666667
+\pi <=> 22/7
+e <=> 2.718281828459045235360287471352662497757
+\sqrt2 <=> 1.4142135623730950488016887242097
+10^{100} <=> 10^{100}+1
+1.0000000000000000000000000000001 <=> 1
+1e-50 <=> 0
+e^{-1000} <=> 0
+e^{-1000} <=> e^{-1001}
+\tanh(100) <=> 1
+\sin(10^{-30}) <=> 10^{-30}
+e^{\pi\sqrt{163}} <=> 262537412640768744
+1-10^{-60}\pi <=> 1
+\infty <=> 10^{100}
+\infty <=> x
+0/0 <=> 0
+\frac{0}{0} <=> 1
+1/0 <=> \infty
+x^0 <=> 0
 """
 
 
