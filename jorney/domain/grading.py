@@ -14,7 +14,7 @@ from jorney.domain.worker import Worker
 from jorney.text.step_format import ABEL, StepFormat
 
 # In the keys of all stages that grade. Whoever changes what is read as an answer, or which answers are equal, raises it.
-GRADING = {"grading": 2}
+GRADING = {"grading": 3}
 _LOOK = 0.1  # seconds between two looks at whether answers hold each other up
 _HELD_UP = 0.5  # seconds of a comparison after which others go on beside it
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import pytest
 
 from jorney.domain.answers import final_answer
@@ -93,7 +96,160 @@ def test_boxed(text: str, answer: str | None) -> None:
     assert final_answer(text, BOXED) == answer
 
 
-@pytest.mark.parametrize("text", ["#### " * 40_000, "####\n" * 40_000, "\\boxed{" * 20_000, "#### 1\n" + "Question " * 40_000])
-def test_endless_texts_take_no_time(text: str) -> None:
-    final_answer(text)
-    final_answer(text, BOXED)
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        # Of a question that the text repeats.
+        ("Problem: \\boxed{a}+3=8.\nProblem: solved. \\boxed{5}", "5"),
+        ("Question: fill \\boxed{A} + 3 = 8\nAnswer: 5, so \\boxed{5}.\n\nQuestion: 1 + 1? \\boxed{2}", "5"),
+        ("User: Fill in\n\n$$\\boxed{a}+3=8$$\n\nAssistant: It is $\\boxed{5}$.\n\nUser: And $\\boxed{b}+1=8$?", "5"),
+        ("**Problem 3.** In 3\\boxed{x}7, what is x?\n\n**Solution.** $\\boxed{5}$\n\n**Problem 4.** $\\boxed{6}$", "5"),
+        ("Q: 8 = 3 + \\boxed{A} = 8?\nQ: It is \\boxed{5}.", "5"),
+        ("Problem 1: It is \\boxed{5}.\n\nProblem 2: It is \\boxed{7}.", "5"),  # this one is no question's
+        ("Question 1: \\boxed{5}", "5"),
+        ("Question 1: \\boxed{5}\n\nQuestion 2: \\boxed{7}", "5"),
+        # Placeholders.
+        ("It is \\boxed{5}, in the form \\boxed{[answer]}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{<answer>}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\text{[Insert answer]}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\text{(answer)}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\_\\_}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{number}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\text{result}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\textbf{Your Final Answer Here}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\underline{\\hspace{1cm}}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\text{the value}}.", "5"),
+        ("It is \\boxed{5}, in the form \\boxed{\\boxed{}}.", "5"),
+        ("It is \\boxed{\\text{no solution}}.", "\\text{no solution}"),
+        ("It is a \\boxed{natural number}.", "natural number"),
+        ("It is \\boxed{\\{\\}}.", "\\{\\}"),
+        ("It is \\boxed{()}.", "()"),
+        ("It is \\boxed{-}.", "-"),
+        # A thought that the text begins with may ask itself what it likes.
+        ("<think>\\boxed{3}?\nProblem: I misread it.</think>\nIt is \\boxed{5}.\n\nProblem: \\boxed{7}", "5"),
+        ("\\boxed{3}?\nExample: 2.</think>\nIt is \\boxed{5}.", "5"),
+        ("It is \\boxed{5}.\n\nQuestion: x\n<think>Well.</think>\n\\boxed{7}", "5"),
+        # Cut off in a box: as for MATH's grader there is no answer.
+        ("\\boxed{3}, so it is \\boxed{\\frac{1}{2}", None),
+        ("\\boxed{3, so it is \\boxed{5}", "5"),
+    ],
+)
+def test_boxes_that_are_no_answers(text: str, answer: str | None) -> None:
+    assert final_answer(text, BOXED) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The final answer is 5. But wait.\nThe final answer is 6.", "6"),
+        ("The final answer is 5. The final answer is 6.", "6"),
+        ("The final answer is A. because B is too long.", "A"),
+        ("The final answer is 12, because 3 * 4 = 12.", "12"),
+        ("The final answer is 3.5 kg. That is all.", "3.5 kg"),
+        ("The final answer is: $5$? Yes.", "5"),
+        ("So the final answer is **5**.", "5"),
+        ("So the final answer is `5`", "5"),
+        ("**The final answer is:**\n$5$", "5"),
+        ("Final Answer: 5", "5"),
+        ("**Final Answer:** $5$", "5"),
+        ("**Final Answer**: 5 apples.", "5 apples"),
+        ("### Final Answer\n\n5", "5"),
+        ("The final answer is 5.<|endoftext|>No.", "5"),
+        ("The final answer is $x = 0.333...$.", "x = 0.333..."),
+        ("The final answer is Mr. Smith.", "Mr. Smith"),
+        ("The final answer is $5$.\n\nProblem:\n1 + 1?\nFinal Answer: The final answer is $2$.", "5"),
+        ("The final answer is [answer]. I hope it is correct.", None),
+        ("The final answer is: $\\boxed{answer}$. I hope it is correct.", None),
+        ("Final Answer: The final answer is", None),
+        ("Is the final answer 5? We find the final answer\nbelow.", None),
+        ("The answer is 5.", None),  # said in passing as well
+    ],
+)
+def test_the_words_final_answer(text: str, answer: str | None) -> None:
+    assert final_answer(text, BOXED) == answer
+
+
+@pytest.mark.parametrize("form", ["#### {}", "So $\\boxed{{{}}}$."])
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("1,2,3,...", "1,2,3,..."),
+        ("1, 2, 3, ....", "1, 2, 3, ..."),
+        ("0.333...", "0.333..."),
+        ("0.1666…", "0.1666…"),
+        ("x = 0.142857...", "x = 0.142857..."),
+        ("1,000, 2,000, ...", "1,000, 2,000, ..."),
+        ("1+2+...", "1+2+..."),
+        ("24.", "24"),
+        ("24..", "24"),
+        ("24...", "24"),
+        ("24…", "24"),
+        ("1,000...", "1000"),
+        ("5 apples...", "5 apples"),
+        ("0.5.", "0.5"),
+    ],
+)
+def test_dots(form: str, written: str, answer: str) -> None:
+    assert final_answer(form.format(written)) == answer
+
+
+_PIECES = (
+    *"\n #\t\\{}$.,*_:?日🎯(-<\"'",
+    *(
+        "#### ",
+        "####\n",
+        "1,000",
+        "(1,000;",
+        "1{,}000",
+        "...",
+        "a.b ",
+        "the ",
+        "answer ",
+        "answer is ",
+        "your answer ",
+        "#### 5\n",
+    ),
+    *(
+        "#### Monday\n",
+        "#### Answer\n",
+        "#### Step 2\n",
+        "#### 2. Solve it\n",
+        "\\boxed",
+        "\\boxed{",
+        "\\boxed{}",
+        "\\boxed{5}\n",
+    ),
+    *(
+        "\\boxed 5 ",
+        "\\text{",
+        "\\phantom{",
+        "\\_",
+        "final answer is ",
+        "final answer is\n",
+        "final answer\n",
+        " because",
+        "> ",
+    ),
+    *("Final Answer: The final answer is ", "Question ", "Question:\n", "Question: \\boxed{5} ", "Problem: \\boxed{a}+3=8\n"),
+    *("\n- ", "\n#", "\n1. ", "</think>", "let's try another ", "here is a new ", "</s>", "Answer:\n"),
+)
+# What took a square of its length once; the rest may not begin to.
+_LONG = ("#### \\boxed{5}\n", "#### Answer #### Answer ", "#### Ab cd\n", "<think>", "#### answer is ", "####" + " " * 9996)
+
+
+@pytest.mark.parametrize("before", ["", "\\boxed{5}\n", "Problem: \\boxed{a} ", "the final answer is "])
+@pytest.mark.parametrize(("pieces", "length"), [(_LONG, 200_000), (_PIECES, 30_000)])
+def test_time_is_linear(before: str, pieces: Sequence[str], length: int) -> None:
+    for piece in pieces:
+        text = before + piece * (length // len(piece)) + "}\n"
+        start = time.process_time()
+        final_answer(text)
+        final_answer(text, BOXED)
+        assert time.process_time() - start < length / 100_000, piece
+
+
+@pytest.mark.parametrize("text", ["\\boxed{" * 14_000 + "5" + "}" * 14_000, "{" * 100_000 + "}" * 100_000])
+def test_time_is_linear_in_depth(text: str) -> None:
+    start = time.process_time()
+    assert final_answer(text) == final_answer(text, BOXED) == ("5" if "5" in text else None)
+    assert time.process_time() - start < 2
