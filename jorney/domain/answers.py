@@ -30,7 +30,8 @@ _ANSWER_HEADING = re.compile(r"(?:the\s+)?(?:final\s+)?(?:answer|result)(?:\s+is
 _BELOW = re.compile(r"\s*+([^\n#]*+)(?!#)")
 _ANSWER_PREFIX = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:final\s+)?"
-    r"(?:answer(?:\s+is\b\s*+:?|\s*+[:=])[\s*_]*+(?=\S)|result\s*+[:=]\s*+(?=\S)|(?:solution|conclusion)[*_]*:[\s*_]*+(?=[^A-Za-z]|[A-Za-z]\b))",
+    r"(?:answer(?:\s+is\b\s*+:?|\s*+[:=])[\s*_]*+(?=\S)|result\s*+[:=]\s*+(?=\S)"
+    r"|(?:solution|conclusion)[*_]*:[\s*_]*+(?=[^A-Za-z]|[A-Za-z]\b))",
     re.IGNORECASE,
 )
 # "The final answer is 5", "**Final Answer:** 5", and the heading with its answer below.
@@ -47,23 +48,7 @@ _EMPTY = re.compile(
 )
 _WRAPPING = re.compile(r"\\[A-Za-z]+|\\?_|[\[\](){}<>$\"'`“”*:.…\s]")
 _HOLDER = {"answer", "answers", "result", "number", "value", "expression", "solution"}
-_HOLDING = {
-    *_HOLDER,
-    "your",
-    "the",
-    "final",
-    "my",
-    "a",
-    "an",
-    "put",
-    "insert",
-    "enter",
-    "write",
-    "give",
-    "type",
-    "place",
-    "here",
-}
+_FILLING = {"your", "the", "final", "my", "a", "an", "put", "insert", "enter", "write", "give", "type", "place", "here"}
 _LONGEST_HOLDER = 80  # characters
 
 
@@ -210,7 +195,7 @@ def _holds_a_place(inside: str) -> bool:
     if _EMPTY.fullmatch(inside):
         return inside.strip() != "{}"  # the empty set
     words = set(_WRAPPING.sub(" ", inside).lower().split()) if len(inside) <= _LONGEST_HOLDER else set()
-    return bool(words & _HOLDER) and words <= _HOLDING
+    return bool(words & _HOLDER) and words <= _HOLDER | _FILLING
 
 
 def clean(answer: str) -> str:
