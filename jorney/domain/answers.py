@@ -23,13 +23,15 @@ _SOLVED = re.compile(r"^[ \t>*_#]*+(?:answer|solution|response|assistant)\b", re
 _LINE_ENDS = re.compile(r"[ \t$.*)\]}\\]*+(?:\n|\Z)")
 _TOKEN = re.compile(r"</s>|<[|｜]|<eos>|<(?:start|end)_of_turn>")  # what ends a text, written out
 _IN_PROSE = re.compile(r"\s*[A-Za-z]{2,}")
-_DECORATION = re.compile(r"[\s*_:`\u2190-\u2193\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]*+")  # bold, and signs for the eye
+# Bold, and signs for the eye.
+_DECORATION = re.compile(r"(?:_(?!\{)|[\s*:`\u2190-\u2193\u2600-\u27bf\U0001f300-\U0001faff\ufe0f])*+")
 # A line such as "#### Answer" has its answer below.
 _ANSWER_HEADING = re.compile(r"(?:the\s+)?(?:final\s+)?(?:answer|result)(?:\s+is)?[\s*_:.]*", re.IGNORECASE)
 _BELOW = re.compile(r"\s*+([^\n#]*+)(?!#)")
 _ANSWER_PREFIX = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:final\s+)?"
-    r"(?:answer(?:\s+is\b\s*+:?|\s*+[:=])[\s*_]*+(?=\S)|result\s*+[:=]\s*+(?=\S)|(?:solution|conclusion)[*_]*:[\s*_]*+(?=[^A-Za-z]|[A-Za-z]\b))",
+    r"(?:answer(?:\s+is\b\s*+:?|\s*+[:=])[\s*_]*+(?=\S)|result\s*+[:=]\s*+(?=\S)"
+    r"|(?:solution|conclusion)[*_]*:[\s*_]*+(?=[^A-Za-z]|[A-Za-z]\b))",
     re.IGNORECASE,
 )
 # "The final answer is 5", "**Final Answer:** 5", and the heading with its answer below.
@@ -46,23 +48,7 @@ _EMPTY = re.compile(
 )
 _WRAPPING = re.compile(r"\\[A-Za-z]+|\\?_|[\[\](){}<>$\"'`“”*:.…\s]")
 _HOLDER = {"answer", "answers", "result", "number", "value", "expression", "solution"}
-_HOLDING = {
-    *_HOLDER,
-    "your",
-    "the",
-    "final",
-    "my",
-    "a",
-    "an",
-    "put",
-    "insert",
-    "enter",
-    "write",
-    "give",
-    "type",
-    "place",
-    "here",
-}
+_FILLING = {"your", "the", "final", "my", "a", "an", "put", "insert", "enter", "write", "give", "type", "place", "here"}
 _LONGEST_HOLDER = 80  # characters
 
 
@@ -207,9 +193,9 @@ def _said(text: str) -> list[_Place]:
 def _holds_a_place(inside: str) -> bool:
     """Whether what stands where an answer would only holds its place."""
     if _EMPTY.fullmatch(inside):
-        return True
+        return inside.strip() != "{}"  # the empty set
     words = set(_WRAPPING.sub(" ", inside).lower().split()) if len(inside) <= _LONGEST_HOLDER else set()
-    return bool(words & _HOLDER) and words <= _HOLDING
+    return bool(words & _HOLDER) and words <= _HOLDER | _FILLING
 
 
 def clean(answer: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # What a question is headed by; in other languages the words of MGSM's prompts (Shi et al., 2022) and of Chinese textbooks.
-_NOUN = r"""(?: question | problem | exercise | example | task | user | human | instruction | input | prompt | (?-i:Q) )"""
+_NOUN = r"""(?: (?:question|problem|exercise|example|task)s? | user | human | instruction | input | prompt | (?-i:Q) )"""
 _ABROAD = r"""(?: 问题 | 题目 | 例题? | 练习题? | 新?题 | 用户 | 問題 | 質問 | 문제 | 질문 | pregunta | problema | frage
     | aufgabe | вопрос | задача | swali | โจทย์ | প্রশ্ন | ప్రశ్న )"""
 _ANEW = r"""(?: new | next | another | one[ ]more | different | similar | second | third | other | related | more | extra

@@ -80,6 +80,9 @@ def test_standing(line: str, expected: int) -> None:
         ("#### 5\nWrite it as\n#### [your answer]", "5"),
         ("#### 5\n#### \\boxed{}", "5"),
         ("#### ___", None),
+        ("#### __5__", "5"),
+        ("#### _{10}C_3", "_{10}C_3"),
+        ("#### {}", "{}"),  # a set
     ],
 )
 def test_headings_and_answers(text: str, answer: str | None) -> None:

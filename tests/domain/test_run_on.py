@@ -27,6 +27,7 @@ FORMS = pytest.mark.parametrize(
         "Example 2:",
         "Example: 3 + 4.",
         "Similar problem: 3 + 4",
+        "Practice Problems:\n3 + 4",
         "Bonus problem: 3 + 4",
         "Follow-up question: 3 + 4?",
         "Word problem: 3 + 4",
