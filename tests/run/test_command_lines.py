@@ -117,7 +117,7 @@ def test_a_flag_takes_no_word_and_a_list_takes_all(chosen) -> None:
     seeds = ["--seeds", "0", "1", "configs/experiment.py"]
     assert options.split(command_registry.command("experiment")(), seeds, "") == (seeds[3:], seeds[:3])
     assert chosen("evaluate", "--output", "runs/a.py").output == "runs/a.py"
-    assert chosen("evaluate", "--seed", "-1").seed == -1
+    assert chosen("evaluate", "--mesh.data", "1", "--mesh.fsdp", "-1").mesh.fsdp == -1
 
 
 @pytest.mark.parametrize("name", command_registry.COMMANDS)
