@@ -19,6 +19,7 @@ _NAME = re.compile(
     rf"|\|[A-Z]{{2}}\||\[[A-Z]{{3,}}\]|{_SYMBOL}(?:[-+*:]{_SYMBOL})+"
 )
 _NEGATED = re.compile(r"(?<![A-Za-z])(?:not|no|never|cannot|isn't)(?![A-Za-z])", re.IGNORECASE)
+_LONGEST_CHAIN = 12
 _SINGLE = re.compile(_SYMBOL)
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 
@@ -112,12 +113,16 @@ def _chain(
     if same and len(names) < 2 and (not names or names[0] == parts[0]):
         return _equation([parts[0], parts[-1]], ["="], read)
     known = tuple(tree for tree in trees if tree is not None)
-    return forms.Chain(known) if len(known) == len(parts) else None
+    return forms.Chain(known) if len(known) == len(parts) <= _LONGEST_CHAIN else None
 
 
 def _componentwise(names: Sequence[str], value: Reading) -> Reading | None:
     """(x, y) = (1, 2)."""
-    if isinstance(value, forms.Tuple) and len(value.items) == len(names) == len(set(names)):
+    if (
+        isinstance(value, forms.Tuple)
+        and value.opening + value.closing == "()"
+        and len(value.items) == len(names) == len({*names})
+    ):
         return forms.Assignment(tuple(zip(names, value.items, strict=True)))
     return value if isinstance(value, forms.Collection) else None  # several pairs
 

@@ -17,6 +17,7 @@ from jorney.domain.reading.formula import Formula
 DIGITS = 40
 _LARGEST = 10**7  # of an exponent's logarithm
 _WIDEST = 3000  # digits between the largest and the smallest number that is met on the way to a value
+_WIDE = 300  # of them at one of many points
 
 
 class TooLargeError(NoValueError):
@@ -39,7 +40,7 @@ def value_at(tree: Formula, at: Mapping[str, Any], real: bool) -> tuple[Any, Any
     """
     digits, found = DIGITS, _evaluated(tree, at, real, DIGITS)
     if found is not None and found[2] > 10:
-        if found[2] > _WIDEST:
+        if found[2] > (_WIDE if real else _WIDEST):
             raise TooLargeError("too many digits")
         digits = DIGITS + 2 * int(found[2])
         found = _evaluated(tree, at, real, digits)
