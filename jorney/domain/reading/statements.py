@@ -18,7 +18,8 @@ _NAME = re.compile(
     rf"\\frac\{{d[a-z]\}}\{{d[a-z]\}}|{_SYMBOL}(?:\^\{{-1\}})?(?:\([^()]*\))?|[∠△]?\(?\\?[A-Z]{{1,4}}\)?|[m]?(?:∠|\\triangle|\\overline|\\widehat)\{{?[A-Z]{{1,4}}\}}?"
     rf"|\|[A-Z]{{2}}\||\[[A-Z]{{3,}}\]|{_SYMBOL}(?:[-+*:]{_SYMBOL})+"
 )
-_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|no|never|cannot|isn't)(?![A-Za-z])", re.IGNORECASE)
+_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|no(?!\.? of)|never|cannot|isn't)(?![A-Za-z])", re.IGNORECASE)
+_POLAR = ("r", "\\rho", "\\theta", "\\phi", "\\varphi", "z")  # names of coordinates in their order
 _LONGEST_CHAIN = 12
 _SINGLE = re.compile(_SYMBOL)
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
@@ -212,8 +213,11 @@ def combined(items: Sequence[Reading], signs: Collection[str]) -> Reading:
             return forms.Statement(names[0], forms.Region(pieces), None, "<", True)
     elif not either and len(set(names)) == len(names) and all(one.sign == "=" for one in stated):
         pairs = list(zip(names, values, strict=True))
-        latin = all(len(name) == 1 for name in names)  # y = 1, x = 2 is the point (2, 1)
-        return forms.Assignment(tuple(sorted(pairs, key=lambda pair: pair[0]) if latin else pairs))
+        if all(name in _POLAR for name in names):
+            pairs.sort(key=lambda pair: _POLAR.index(pair[0]))
+        elif all(len(name) == 1 for name in names):
+            pairs.sort(key=lambda pair: pair[0])  # y = 1, x = 2 is the point (2, 1)
+        return forms.Assignment(tuple(pairs))
     return forms.Either(tuple(flat)) if either else forms.Collection(tuple(flat))
 
 

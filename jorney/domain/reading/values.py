@@ -156,7 +156,12 @@ def _whole(of: Callable[..., Any]) -> Callable[..., Any]:
 def _unknown(name: str) -> Callable[..., Any]:
     """Any function of no known meaning: another value for other arguments, and for another name."""
     shift = zlib.crc32(name.encode()) % 997 / 31 + 0.3
-    return lambda *values: sum(mpmath.cos(value * (k + 1) + shift + k) for k, value in enumerate(values)) + shift
+
+    def value(*values: Any) -> Any:
+        # The straight part keeps it from having a period.
+        return sum(mpmath.cos(one * (k + 1) + shift + k) + one / (k + 3) for k, one in enumerate(values)) + shift
+
+    return value
 
 
 def _log(number: Any, base: Any = 10) -> Any:

@@ -640,6 +640,13 @@ e^{\ln x} <=> x
 \frac{(n+1)!}{n!} <=> n+1
 \lfloor \frac{n}{2} \rfloor <=> \lfloor n/2 \rfloor
 
+40 boys did not join the club <=> 40
+15 seats can be given to the parents <=> 15 seats
+25ml of oil <=> 25
+22 CDs <=> 22
+72 clips altogether in April and May <=> 72
+31 slices of cheese in all <=> 31 slices
+10 pizzas are needed <=> 10
 """
 DIFFERENT = r"""
 8.3 J/(mol K) <=> 8.3 J/mol K
@@ -1687,6 +1694,100 @@ x=1 (mod 5) <=> x=1
 \$3M <=> \$3
 \$3k <=> 3
 3 mm <=> 3 Mm
+f(x+2\pi) <=> f(x)
+g(-x) <=> g(x)
+f(x,y) <=> f(y,x)
+f(x)g(y) <=> f(y)g(x)
+\theta=\pi/3, r=2 <=> (\pi/3,2)
+h(2\pi-x) <=> h(-x)
+T(2n)+n <=> 2T(n)+n
+E[2X] <=> E[X]+E[X]+1
+P(A|B) <=> P(B|A)
+x^n+y^n <=> (x+y)^n
+a^{m+n} <=> a^m+a^n
+\frac{a}{b+c} <=> \frac{a}{b}+c
+(x+y)^2 <=> x^2+y^2
+\sqrt{a^2+b^2} <=> a+b
+\sqrt[3]{x^2} <=> x^{3/2}
+\log(a+b) <=> \log a + \log b
+\sin(a+b) <=> \sin a+\sin b
+|a-b| <=> a-b
+|a|-|b| <=> |a-b|
+\lfloor a+b \rfloor <=> \lfloor a \rfloor+\lfloor b \rfloor
+\lfloor 2x \rfloor <=> 2\lfloor x \rfloor
+\lfloor x \rfloor <=> \lfloor x+1 \rfloor - 0.999
+\max(a,b) <=> a+b
+\max(x,y)-\min(x,y) <=> x-y
+\frac{a+b+|a-b|}{2} <=> a
+x-\lfloor x \rfloor <=> 0
+(x-1)(x-2)(x-3)+x <=> x
+\prod x <=> \sum x
+|x-1|+|x-2| <=> |2x-3|
+|x-1|+|x-3| <=> 2
+\sqrt{x^2-2x+1} <=> x-1
+\sqrt{(x-30)^2} <=> 30-x
+\sqrt{x^2-1000x+250000} <=> 500-x
+\lfloor x/1000 \rfloor <=> 0
+\lfloor \sqrt{n} \rfloor <=> \lceil \sqrt{n} \rceil - 1
+\lfloor \log_{10} n \rfloor <=> \lfloor \log_{10} (n-1) \rfloor
+\lfloor n/5 \rfloor+\lfloor n/25 \rfloor <=> \lfloor 6n/25 \rfloor
+\lfloor \frac{n+1}{3} \rfloor <=> \lceil \frac{n}{3} \rceil
+\lceil \frac{3n}{2} \rceil <=> \lfloor \frac{3n}{2} \rfloor + 1
+\left\lfloor \frac{n^2}{12} \right\rfloor <=> \left\lfloor \frac{n^2+3}{12} \right\rfloor
+\binom{n}{k} <=> \binom{n}{k-1}
+\frac{(2n)!}{2^n n!} <=> \frac{(2n)!}{2^n}
+n!! <=> n!
+(2n-1)!! <=> \frac{(2n)!}{2^n}
+\gcd(n,2) <=> 1
+\gcd(n,6) <=> \gcd(n,12)
+\operatorname{lcm}(n,4) <=> 4n
+2x=3y=6z <=> 2x=3y, y=6z
+x=2y=3z <=> x=2y
+x=y=3 <=> x=3
+x=y=3 <=> x=y
+a<b<c <=> a<b
+a<b<c <=> a<c
+0<a<b <=> a<b
+x<y<5 <=> x<5
+x\le y\le z <=> x \le y < z
+x=1,y=2,z=3 <=> x=1,y=2
+x=1,y=2 \text{ or } x=2,y=1 <=> x=1,y=2
+(x,y)=(1,2) \text{ or } (2,1) <=> (1,2)
+(1,2) \text{ or } (2,1) <=> (1,2)
+\pm 3, 5 <=> 3,5
+x=\pm 1, y=2 <=> x=1,y=2
+x = 1 \pm \sqrt{2} <=> x = 1+\sqrt 2
+n \ge 3 <=> n=3
+n \ge 3 <=> 3
+n > 3 <=> n \ge 3
+n\ne 3 <=> 3
+k \in \mathbb{Z} <=> k \in \mathbb{N}
+x=2k\pi, k\in\mathbb{Z} <=> x=2k\pi
+\{2k\pi\} <=> 2k\pi
+y \in \{1,2\} <=> y = 1
+\mathbb{R} <=> \mathbb{Q}
+\mathbb{R}\setminus\{0\} <=> \mathbb{R}
+(0,1)\cup\{2\} <=> (0,2)
+(0,1)\cap(0,2) <=> (0,2)
+[0,1)\cup(1,2] <=> [0,2]
+12345678901234567890 <=> 12345678901234567891
+0.1+10^{-40} <=> 0.1
+1/998001 <=> 1/998002
+\frac{355}{113} <=> \pi
+\sqrt{2}+\sqrt{3} <=> 3.1462643699419723423291350657
+\cos 1^\circ <=> \cos 1
+\sin 30 <=> \frac12
+2^{0.5} <=> 1.41421356
+\log 100 <=> \ln 100
+e^{i\pi/3} <=> e^{-i\pi/3}
+i^i <=> e^{\pi/2}
+\sqrt{-4} <=> -2i
+|3+4i| <=> 3+4i
+\overline{3+4i} <=> 3+4i
+\arg(1+i) <=> \frac{\pi}{2}
+\sqrt[3]{-8} <=> 2
+(-8)^{1/3} <=> 2
+(-1)^{1/2} <=> 1
 """
 
 
