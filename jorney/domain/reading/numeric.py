@@ -10,7 +10,7 @@ from typing import Any
 
 from mpmath import mp
 
-from jorney.domain.reading.exact import exact, residues
+from jorney.domain.reading.arithmetic import exact, residues
 from jorney.domain.reading.formula import Formula, symbols
 from jorney.domain.reading.values import DIGITS, TooLargeError, more_digits, value_at
 

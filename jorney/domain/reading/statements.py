@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from jorney.domain.reading import forms
-from jorney.domain.reading.exact import exact
+from jorney.domain.reading.arithmetic import exact
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import APPLIED, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.numeric import decimal, same_value

@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from jorney.domain.reading.exact import ARITHMETIC, NoValueError
+from jorney.domain.reading.arithmetic import ARITHMETIC, NoValueError
 from jorney.domain.reading.formula import Formula
 
 DIGITS = 40
