@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from jorney.domain.reading import forms
-from jorney.domain.reading.arithmetic import exact
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import APPLIED, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.numeric import decimal, same_value
+from jorney.domain.reading.rationals import exact
 from jorney.domain.reading.wording import has_words, product_of
 
 _SYMBOL = r"(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?[\w,]+\}?)?'*"

@@ -11,8 +11,8 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from jorney.domain.reading.arithmetic import ARITHMETIC, NoValueError
 from jorney.domain.reading.formula import Formula
+from jorney.domain.reading.rationals import ARITHMETIC, NoValueError
 
 DIGITS = 40
 _LARGEST = 10**7  # of an exponent's logarithm
