@@ -73,6 +73,8 @@ def _beyond(text: str) -> bool:
         or max(itertools.accumulate((one in "({[") - (one in ")}]") for one in text), default=0)
         > _DEEPEST  # it is quadratic in depth
         or text.count("{") != text.count("}")  # it closes them
+        or re.search(r"[_^](?:\s|$)", text) is not None  # an index or exponent that is not there
+        or (r"\int" in text and re.search(r"d\s*(?:[A-Za-z]|\\[a-z])", text) is None)
         or re.search(r"[=<>≤≥≠∈≈…@]", re.sub(r"_\s*\{[^{}]*\}", "", text)) is not None  # of which it takes a side
         or re.search(r"\d\s+\d|['\"]", text) is not None  # two numbers, and feet and inches
         or re.search(r"\\to[^{}]*(?:\^|_)", text) is not None  # a limit from a side

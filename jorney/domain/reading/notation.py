@@ -282,7 +282,7 @@ def functions_in(*texts: str) -> frozenset[str]:
             within = _ALONE.match(text, match.end())
             alone = within is not None and re.fullmatch(r"\d+|[A-Za-z]|\\[A-Za-z]+", within[1]) is not None
             factor = re.search(r"[\w)}\]]\s*$", text[: match.start()]) is not None
-            if name in _ALWAYS or name in ("i", "e") or (match[3] == "[" and name not in _OFTEN):
+            if name in found or name in _ALWAYS or name in ("i", "e") or (match[3] == "[" and name not in _OFTEN):
                 continue
             if name == "π":
                 shown = alone and not factor

@@ -10,8 +10,8 @@ from typing import Any
 
 from mpmath import mp
 
-from jorney.domain.reading.exact import exact, residues
 from jorney.domain.reading.formula import Formula, symbols
+from jorney.domain.reading.rationals import exact, residues
 from jorney.domain.reading.values import DIGITS, TooLargeError, more_digits, value_at
 
 # Where formulas with letters are compared. What is smooth is equal at all of these by identity alone.

@@ -263,7 +263,7 @@ def _measured(text: str, depth: int) -> Reading | None:
             return forms.Quantity(number, unit, inner.rest)
         rate = re.fullmatch(r"\S+\^-1", inner.unit)
         return forms.Quantity(number, f"{unit} {inner.unit}", inner.rest) if rate else None
-    return _united(text)
+    return None if depth and text[-1:] in ("'", '"') else _united(text)  # 5' alone may be minutes
 
 
 def _base(text: str) -> int:
@@ -288,6 +288,8 @@ def _united(text: str) -> forms.Quantity | forms.Expression | None:
         if number is None:
             continue
         rest = match[2]
+        if rest in ("'", '"') and number[0] != "num":
+            return None  # minutes and seconds are of numbers as written
         if multiplied := re.fullmatch(rf"({'|'.join(MULTIPLIERS)})s?\b\s*(.*)", rest, re.IGNORECASE):
             number, rest = ("*", number, ("num", Fraction(MULTIPLIERS[multiplied[1].lower()]))), multiplied[2]
             if not rest:

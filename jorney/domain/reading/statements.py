@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from jorney.domain.reading import forms
-from jorney.domain.reading.exact import exact
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import APPLIED, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.numeric import decimal, same_value
+from jorney.domain.reading.rationals import exact
 from jorney.domain.reading.wording import has_words, product_of
 
 _SYMBOL = r"(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?[\w,]+\}?)?'*"
@@ -18,7 +18,9 @@ _NAME = re.compile(
     rf"\\frac\{{d[a-z]\}}\{{d[a-z]\}}|{_SYMBOL}(?:\^\{{-1\}})?(?:\([^()]*\))?|[∠△]?\(?\\?[A-Z]{{1,4}}\)?|[m]?(?:∠|\\triangle|\\overline|\\widehat)\{{?[A-Z]{{1,4}}\}}?"
     rf"|\|[A-Z]{{2}}\||\[[A-Z]{{3,}}\]|{_SYMBOL}(?:[-+*:]{_SYMBOL})+"
 )
-_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|no|never|cannot|isn't)(?![A-Za-z])", re.IGNORECASE)
+_NEGATED = re.compile(r"(?<![A-Za-z])(?:not|no(?!\.? of)|never|cannot|isn't)(?![A-Za-z])", re.IGNORECASE)
+_POLAR = ("r", "\\rho", "\\theta", "\\phi", "\\varphi", "z")  # names of coordinates in their order
+_LONGEST_CHAIN = 12
 _SINGLE = re.compile(_SYMBOL)
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 
@@ -112,12 +114,16 @@ def _chain(
     if same and len(names) < 2 and (not names or names[0] == parts[0]):
         return _equation([parts[0], parts[-1]], ["="], read)
     known = tuple(tree for tree in trees if tree is not None)
-    return forms.Chain(known) if len(known) == len(parts) else None
+    return forms.Chain(known) if len(known) == len(parts) <= _LONGEST_CHAIN else None
 
 
 def _componentwise(names: Sequence[str], value: Reading) -> Reading | None:
     """(x, y) = (1, 2)."""
-    if isinstance(value, forms.Tuple) and len(value.items) == len(names) == len(set(names)):
+    if (
+        isinstance(value, forms.Tuple)
+        and value.opening + value.closing == "()"
+        and len(value.items) == len(names) == len({*names})
+    ):
         return forms.Assignment(tuple(zip(names, value.items, strict=True)))
     return value if isinstance(value, forms.Collection) else None  # several pairs
 
@@ -207,8 +213,11 @@ def combined(items: Sequence[Reading], signs: Collection[str]) -> Reading:
             return forms.Statement(names[0], forms.Region(pieces), None, "<", True)
     elif not either and len(set(names)) == len(names) and all(one.sign == "=" for one in stated):
         pairs = list(zip(names, values, strict=True))
-        latin = all(len(name) == 1 for name in names)  # y = 1, x = 2 is the point (2, 1)
-        return forms.Assignment(tuple(sorted(pairs, key=lambda pair: pair[0]) if latin else pairs))
+        if all(name in _POLAR for name in names):
+            pairs.sort(key=lambda pair: _POLAR.index(pair[0]))
+        elif all(len(name) == 1 for name in names):
+            pairs.sort(key=lambda pair: pair[0])  # y = 1, x = 2 is the point (2, 1)
+        return forms.Assignment(tuple(pairs))
     return forms.Either(tuple(flat)) if either else forms.Collection(tuple(flat))
 
 

@@ -82,7 +82,7 @@ mugs nut nuts oat oats pea peas rat rats rod rods rug rugs tap taps tax tub tubs
 ads ox job jobs ice oil gum ham jam fan fans leg legs arm arms eye eyes ear ears toe toes ton tons keg kegs cab cabs fly
 log logs net nets pit pits pup pups ram rams sea seas sum sums age ages aim ball way ways wax web zoo zoos art arc arcs
 atm rpm ppm psi rev revs dot dots tsp tbsp pt qt pts cc ha mph fps bps gon pm wpm bpm lot lots km nm mmHg amu au ly kwh
-usd aud cad nzd inr pkr hkd sgd chf cny jpy krw pesos sq cu erg st nd rd th
+usd aud cad nzd inr pkr hkd sgd chf cny jpy krw pesos sq cu erg kpc mpc st nd rd th
 """
 _NOUNS = frozenset(_COUNTED.split())
 # Words that change a number or say something else of it: behind it they are no unit.
@@ -96,14 +96,14 @@ triple tripled quadruple quadrupled twice thrice halved squared cubed factorial 
 opposite root logarithm log ln exp mod modulo remainder base power divided multiplied more less fewer than greater
 smaller larger older younger faster slower taller shorter longer heavier lighter higher lower further farther cheaper
 below under above beneath beyond least most about almost nearly roughly approximately around exceed exceeds between
-through until except excluding excluded without if unless where either neither nor but only odd even prime composite
-january february march april may june july august september october november december am bc ad bce ce loss losses lost
-losing lose debt debts owed owe owes owing short deficit deficits shortage missing false true wrong incorrect impossible
-undefined invalid correct right up down upward upwards downward downwards backward backwards forward forwards clockwise
+through until except excluding excluded if unless where either neither nor but only odd even prime composite january
+february march april may june july august september october november december am bc ad bce ce loss losses lost losing
+lose debt debts owed owe owes owing short deficit deficits shortage missing false true wrong incorrect impossible
+undefined invalid right up down upward upwards downward downwards backward backwards forward forwards clockwise
 counterclockwise anticlockwise north south east west northeast northwest southeast southwest n s e w increase increased
 decrease decreased drop dropped rise fall gain gained reduction reduced discount withdrawn overdrawn behind ahead late
-early too many few enough point so others unknown never nothing none zero one two three four five six seven eight nine
-eleven twelve x y z i as sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh sqrt
+early too many few enough ago hence o'clock clock point so others unknown never nothing none zero one two three four
+five six seven eight nine eleven twelve x y z i as sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh sqrt
 """
 _NO_UNIT = frozenset(_CHANGING.split()) | {*MULTIPLIERS, *(f"{name}s" for name in MULTIPLIERS)}
 _APPLIED = re.compile(r"(?:sin|cos|tan|log|ln|sqrt)[a-z]")  # sinx
@@ -111,7 +111,7 @@ _APPLIED = re.compile(r"(?:sin|cos|tan|log|ln|sqrt)[a-z]")  # sinx
 _RESTING = """
 to for each every per a an in on of at from by with left leftover old altogether total are were that who which when
 while during before after sold needed remaining remain now today is was will would she he they it this these his her
-their its into onto inside
+their its into onto inside across together without can did do does could must should have has had still
 """
 _REST = frozenset(_RESTING.split())
 _MONTHS = """
@@ -123,10 +123,9 @@ one two three four five six seven eight nine ten twelve third fourth fifth sixth
 """
 _NUMBERS = frozenset(_COUNTING.split())
 _DENIALS = frozenset(("not", "no", "neither", "nor"))
-_DESCRIBING = frozenset(("that", "who", "which", "are", "were", "with"))
+_DESCRIBING = frozenset(("that", "who", "which", "are", "were", "with", "did", "do", "could", "have", "had"))
 _UNFINISHED = frozenset(("per", "of", "to", "over", "a", "by", "for", "at", "from", "on", "with"))
 _NO_REST = frozenset(("is", "was"))
-_SIDES = frozenset(("left", "right"))
 _STEPS = frozenset(("unit", "step", "place", "square", "m", "km", "ft", "cm", "mi", "in", "yd", "block", "degree", "space"))
 _WHOLE = re.compile(r"[A-Za-zμ°¢€£¥₹＄'\"Ω][A-Za-zμ°'\"\sΩ^{}\d/*.()-]*")
 _BETWEEN = re.compile(r"\s*(?:([/*-])|\b(?:per|an?)\b(?=\s+[A-Za-z]))\s*(\()?\s*")
@@ -154,7 +153,8 @@ def unit_of(text: str, glued: bool) -> tuple[str, str] | None:
     if any(one is None for one in units) or (not units and not rest):
         return None
     unit = " and ".join(one for one in units if one)
-    if rest and (glued or (rest.split()[0] in _SIDES and unit in _STEPS)):
+    aside = re.match("left(?: of|$)|right(?: of|$)|(?:to|on|at|by) the (?:left|right)(?![a-z])|in the red$", rest)
+    if rest and ((glued and _shortened(head) is None) or (aside and (unit in _STEPS or " the " in f"{aside[0]} "))):
         return None
     return unit, rest
 
@@ -167,7 +167,7 @@ def _parted(text: str) -> tuple[str, str | None]:
         if bare == "times" and at == 0 and (last or words[1].lower() in _REST):
             return "times", _unchanging(words[1:])
         rate = bare in ("per", "a", "an") and at + 2 == len(words)
-        if bare in _REST and word != "A" and not rate and not (last and bare in ("in", "s")):
+        if bare in _REST and word != "A" and not rate and not (last and bare in ("in", "s", "can")):
             return (" ".join(words[:at]), _unchanging(words[at:])) if bare not in _NO_REST else (text, None)
     return text, ""
 
@@ -181,7 +181,8 @@ def _unchanging(words: list[str]) -> str | None:
         before = bare[at - 1] if at else ""
         denied = word in _DENIALS and bare[0] in _DESCRIBING
         counted = word in _NUMBERS and at + 1 < len(bare) and before not in ("to", "of", "by", "per", "or", "and", "than")
-        if word in _NO_UNIT and word not in _REST and not (denied or counted or word in _DATED):
+        joined = word == "and" and 0 < at < len(bare) - 1
+        if word in _NO_UNIT and word not in _REST and not (denied or counted or joined or word in _DATED):
             return None
     return " ".join(bare)
 
@@ -210,7 +211,7 @@ def _unit(text: str, glued: bool) -> str | None:
         )
         if name is None:
             return None
-        if name in ("square", "sq", "cubic", "cu"):
+        if name in ("square", "sq", "cubic", "cu") and (at < len(text) or name != "square"):
             power = 2 if name.startswith("sq") else 3
             continue
         power = sign * int(part[2] or power)
@@ -238,6 +239,8 @@ def _named(word: str, glued: bool, beside: bool) -> str | None:
         return short
     if glued and len(low) <= 3 and low.isalpha():  # `3ab` is a product
         return None
+    if re.fullmatch("[A-Z]{2,3}s", word):  # CDs
+        return low
     brief = len(low) < 4 and not (beside and len(low) == 3 and re.search("[aeiouy]", low))
     if low.isalpha() and low not in _NOUNS and (brief or spelled_product(low) or _APPLIED.fullmatch(low)):
         return None

@@ -11,12 +11,13 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from jorney.domain.reading.exact import ARITHMETIC, NoValueError
 from jorney.domain.reading.formula import Formula
+from jorney.domain.reading.rationals import ARITHMETIC, NoValueError
 
 DIGITS = 40
 _LARGEST = 10**7  # of an exponent's logarithm
 _WIDEST = 3000  # digits between the largest and the smallest number that is met on the way to a value
+_WIDE = 300  # of them at one of many points
 
 
 class TooLargeError(NoValueError):
@@ -39,7 +40,7 @@ def value_at(tree: Formula, at: Mapping[str, Any], real: bool) -> tuple[Any, Any
     """
     digits, found = DIGITS, _evaluated(tree, at, real, DIGITS)
     if found is not None and found[2] > 10:
-        if found[2] > _WIDEST:
+        if found[2] > (_WIDE if real else _WIDEST):
             raise TooLargeError("too many digits")
         digits = DIGITS + 2 * int(found[2])
         found = _evaluated(tree, at, real, digits)
@@ -155,7 +156,12 @@ def _whole(of: Callable[..., Any]) -> Callable[..., Any]:
 def _unknown(name: str) -> Callable[..., Any]:
     """Any function of no known meaning: another value for other arguments, and for another name."""
     shift = zlib.crc32(name.encode()) % 997 / 31 + 0.3
-    return lambda *values: sum(mpmath.cos(value * (k + 1) + shift + k) for k, value in enumerate(values)) + shift
+
+    def value(*values: Any) -> Any:
+        # The straight part keeps it from having a period.
+        return sum(mpmath.cos(one * (k + 1) + shift + k) + one / (k + 3) for k, one in enumerate(values)) + shift
+
+    return value
 
 
 def _log(number: Any, base: Any = 10) -> Any:

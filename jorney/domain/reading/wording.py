@@ -29,7 +29,8 @@ def words_of(text: str) -> tuple[str, ...]:
     for token in _TOKEN.findall(text):
         if token in ',;.?"{}':
             continue
-        word = token if len(token) == 1 else token.lower()
+        mixed = token != token.lower() and not token.isupper() and not token.istitle() and "'" not in token
+        word = token if len(token) == 1 or mixed else token.lower()  # cX is not cx
         found += _SAME.get(word, word).split()
     if len(found) > 1:
         found = [word for word in found if word not in _IDLE]

@@ -639,6 +639,14 @@ e^{\ln x} <=> x
 4^{n/2} <=> 2^n
 \frac{(n+1)!}{n!} <=> n+1
 \lfloor \frac{n}{2} \rfloor <=> \lfloor n/2 \rfloor
+
+40 boys did not join the club <=> 40
+15 seats can be given to the parents <=> 15 seats
+25ml of oil <=> 25
+22 CDs <=> 22
+72 clips altogether in April and May <=> 72
+31 slices of cheese in all <=> 31 slices
+10 pizzas are needed <=> 10
 """
 DIFFERENT = r"""
 8.3 J/(mol K) <=> 8.3 J/mol K
@@ -1581,6 +1589,205 @@ e^{\pi\sqrt{163}} <=> 262537412640768744
 \frac{0}{0} <=> 1
 1/0 <=> \infty
 x^0 <=> 0
+f(x)=cx <=> f(x)=cX
+y=mx <=> y=mX
+(a,b)=(1,2) <=> (a,b)=[1,2)
+x=1,y=2 <=> x=1,y=2'
+1<x<3 <=> 1<x<3'
+\sqrt{12} <=> \sqrt{12}'
+\int_0^1 x^2 dx <=> \int_0^1 x^2 d
+\log_e 2 <=> \log_ 2
+20 boys more <=> 20 boys
+7 people fewer <=> 7
+5 days late <=> 5
+5 days early <=> 5
+5 days ago <=> 5
+5 years from now <=> 5 years ago
+5 hours before noon <=> 5 hours after noon
+5 o'clock <=> 5
+5 inches taller <=> 5
+30 per 100 <=> 30
+3 out of every 4 <=> 3
+12 divided by 4 <=> 12
+12 plus x <=> 12
+12 times x <=> 12
+12 times as many as x <=> 12
+6 is wrong <=> 6
+6 is not the answer <=> 6
+6 are negative <=> 6
+6 of them are wrong <=> 6
+6 with remainder 2 <=> 6
+6 to the power of 2 <=> 6
+6 to the 2nd <=> 6
+6 over 7 <=> 6
+6 in base seven <=> 6
+6 and 7 <=> 6
+6 but not 7 <=> 6
+6 minus x <=> 6
+6 below <=> 6
+6 each <=> 6 total
+6 per hour <=> 6 per minute
+6 to infinity <=> 6
+6 to n <=> 6
+6 for all x <=> 6
+6 for n > 1 <=> 6
+6 for even n <=> 6
+6 when n is even <=> 6
+6 when x is positive <=> 6
+6 if n is odd <=> 6
+6 in the first case <=> 7 in the first case
+2 for odd n <=> 2
+n^2 for even n <=> n^2
+2 to 1 <=> 2
+3 to 1 odds <=> 3
+5 by 7 <=> 5
+4 from 9 <=> 4
+four <=> five
+3 with a loss of 2 <=> 3
+3 at a loss <=> 3
+3 in debt <=> 3
+3 in the red <=> 3
+4 left <=> 4 right
+4 to the left <=> 4 to the right
+4 units to the left <=> 4
+4 units to the right <=> 4
+4 steps up <=> 4 steps
+4 up <=> 4 down
+8 on the left <=> 8 on the right
+x=2 in base 3 <=> x=2
+12_5 <=> 12
+x=1 (mod 5) <=> x=1
+1 mod 5 <=> 1
+\text{5 of 7} <=> 5
+2\text{ or more} <=> 2
+5 \text{ (not including 0)} <=> 5 \text{ (including 0)}
+5 degrees C <=> 5 degrees F
+5^\circ C <=> 5^\circ F
+5 m east <=> 5 m west
+5 N up <=> 5 N down
+-5 m/s <=> 5 m/s
+5 cm by 6 cm <=> 5 cm
+5 sq ft <=> 5 cubic ft
+5 pounds <=> 5 £
+5 lb <=> 5 £
+5 mins <=> 5 months
+5 mo <=> 5 min
+5 L/min <=> 5 L min
+5 mg/dL <=> 5 mg/L
+5 kWh <=> 5 kW
+5 mAh <=> 5 Ah
+5 GB <=> 5 GiB
+5 MB/s <=> 5 Mb/s
+5 Mbps <=> 5 MBps
+5 T <=> 5 t
+5 C <=> 5 c
+5 F <=> 5 f
+5 B <=> 5
+5 P <=> 5
+5 R <=> 5
+5 Q <=> 5
+3B <=> 3
+3K <=> 3
+3M <=> 3
+3 M <=> 3
+3k <=> 3
+\$3M <=> \$3
+\$3k <=> 3
+3 mm <=> 3 Mm
+f(x+2\pi) <=> f(x)
+g(-x) <=> g(x)
+f(x,y) <=> f(y,x)
+f(x)g(y) <=> f(y)g(x)
+\theta=\pi/3, r=2 <=> (\pi/3,2)
+h(2\pi-x) <=> h(-x)
+T(2n)+n <=> 2T(n)+n
+E[2X] <=> E[X]+E[X]+1
+P(A|B) <=> P(B|A)
+x^n+y^n <=> (x+y)^n
+a^{m+n} <=> a^m+a^n
+\frac{a}{b+c} <=> \frac{a}{b}+c
+(x+y)^2 <=> x^2+y^2
+\sqrt{a^2+b^2} <=> a+b
+\sqrt[3]{x^2} <=> x^{3/2}
+\log(a+b) <=> \log a + \log b
+\sin(a+b) <=> \sin a+\sin b
+|a-b| <=> a-b
+|a|-|b| <=> |a-b|
+\lfloor a+b \rfloor <=> \lfloor a \rfloor+\lfloor b \rfloor
+\lfloor 2x \rfloor <=> 2\lfloor x \rfloor
+\lfloor x \rfloor <=> \lfloor x+1 \rfloor - 0.999
+\max(a,b) <=> a+b
+\max(x,y)-\min(x,y) <=> x-y
+\frac{a+b+|a-b|}{2} <=> a
+x-\lfloor x \rfloor <=> 0
+(x-1)(x-2)(x-3)+x <=> x
+\prod x <=> \sum x
+|x-1|+|x-2| <=> |2x-3|
+|x-1|+|x-3| <=> 2
+\sqrt{x^2-2x+1} <=> x-1
+\sqrt{(x-30)^2} <=> 30-x
+\sqrt{x^2-1000x+250000} <=> 500-x
+\lfloor x/1000 \rfloor <=> 0
+\lfloor \sqrt{n} \rfloor <=> \lceil \sqrt{n} \rceil - 1
+\lfloor \log_{10} n \rfloor <=> \lfloor \log_{10} (n-1) \rfloor
+\lfloor n/5 \rfloor+\lfloor n/25 \rfloor <=> \lfloor 6n/25 \rfloor
+\lfloor \frac{n+1}{3} \rfloor <=> \lceil \frac{n}{3} \rceil
+\lceil \frac{3n}{2} \rceil <=> \lfloor \frac{3n}{2} \rfloor + 1
+\left\lfloor \frac{n^2}{12} \right\rfloor <=> \left\lfloor \frac{n^2+3}{12} \right\rfloor
+\binom{n}{k} <=> \binom{n}{k-1}
+\frac{(2n)!}{2^n n!} <=> \frac{(2n)!}{2^n}
+n!! <=> n!
+(2n-1)!! <=> \frac{(2n)!}{2^n}
+\gcd(n,2) <=> 1
+\gcd(n,6) <=> \gcd(n,12)
+\operatorname{lcm}(n,4) <=> 4n
+2x=3y=6z <=> 2x=3y, y=6z
+x=2y=3z <=> x=2y
+x=y=3 <=> x=3
+x=y=3 <=> x=y
+a<b<c <=> a<b
+a<b<c <=> a<c
+0<a<b <=> a<b
+x<y<5 <=> x<5
+x\le y\le z <=> x \le y < z
+x=1,y=2,z=3 <=> x=1,y=2
+x=1,y=2 \text{ or } x=2,y=1 <=> x=1,y=2
+(x,y)=(1,2) \text{ or } (2,1) <=> (1,2)
+(1,2) \text{ or } (2,1) <=> (1,2)
+\pm 3, 5 <=> 3,5
+x=\pm 1, y=2 <=> x=1,y=2
+x = 1 \pm \sqrt{2} <=> x = 1+\sqrt 2
+n \ge 3 <=> n=3
+n \ge 3 <=> 3
+n > 3 <=> n \ge 3
+n\ne 3 <=> 3
+k \in \mathbb{Z} <=> k \in \mathbb{N}
+x=2k\pi, k\in\mathbb{Z} <=> x=2k\pi
+\{2k\pi\} <=> 2k\pi
+y \in \{1,2\} <=> y = 1
+\mathbb{R} <=> \mathbb{Q}
+\mathbb{R}\setminus\{0\} <=> \mathbb{R}
+(0,1)\cup\{2\} <=> (0,2)
+(0,1)\cap(0,2) <=> (0,2)
+[0,1)\cup(1,2] <=> [0,2]
+12345678901234567890 <=> 12345678901234567891
+0.1+10^{-40} <=> 0.1
+1/998001 <=> 1/998002
+\frac{355}{113} <=> \pi
+\sqrt{2}+\sqrt{3} <=> 3.1462643699419723423291350657
+\cos 1^\circ <=> \cos 1
+\sin 30 <=> \frac12
+2^{0.5} <=> 1.41421356
+\log 100 <=> \ln 100
+e^{i\pi/3} <=> e^{-i\pi/3}
+i^i <=> e^{\pi/2}
+\sqrt{-4} <=> -2i
+|3+4i| <=> 3+4i
+\overline{3+4i} <=> 3+4i
+\arg(1+i) <=> \frac{\pi}{2}
+\sqrt[3]{-8} <=> 2
+(-8)^{1/3} <=> 2
+(-1)^{1/2} <=> 1
 """
 
 

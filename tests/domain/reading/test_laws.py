@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 
 import pytest
 from hypothesis import assume, given, settings
@@ -149,6 +150,38 @@ def test_renaming_letters_changes_no_verdict(first: str, second: str, letters: l
 
     assume("".join(letters[:2]) not in CONSTANTS and "".join(letters[1::-1]) not in CONSTANTS)
     assert bool(compare(first, second)) == bool(compare(renamed(first), renamed(second)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "5" + " " * 4900 + "m",
+        "5" + "\\," * 1600 + "th",
+        "|" * 4900,
+        "{" * 2400 + "1" + "}" * 2400,
+        "(1,2)\\cup" * 500 + "(1,2)",
+        "0." + "3" * 4000 + "...",
+        "=".join(f"{k}x" for k in range(1, 600)),
+    ],
+)
+def test_no_answer_takes_seconds_to_read(answer: str) -> None:
+    begin = time.process_time()
+    assert compare("2", answer).startswith("answers ")
+    assert time.process_time() - begin < 3
+
+
+def test_what_is_too_long_to_read_equals_itself_alone() -> None:
+    for first, second in (("9" * 5001, "9" * 5000 + "8"), ("a " * 2600 + "x", "a " * 2600 + "y")):
+        assert compare(first, first) == ""
+        assert compare(first, second).startswith("answers ")
+    ones = ",".join(["1"] * 400)
+    for first, second in (
+        (f"({ones},2)", f"({ones},3)"),
+        (f"({ones},2)", f"({ones})"),
+        (f"\\{{{ones},2\\}}", f"\\{{{ones}\\}}"),
+    ):
+        assert compare(first, first) == ""
+        assert compare(first, second).startswith("answers ")
 
 
 @pytest.mark.parametrize(
