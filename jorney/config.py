@@ -17,8 +17,9 @@ import sys
 import threading
 import traceback
 import types
+import typing
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 _MODULE = "jorney_config"  # the module that a configuration file is
@@ -225,21 +226,54 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
         made.close()  # else Python complains that nobody awaited it
     if not isinstance(made, kind):
         raise ValueError(f"{file}: config() returned a {type(made).__name__}: expected a {expected}")
+    try:
+        expect_kinds(made)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     return made
+
+
+def expect_kinds(config: Any, prefix: str = "") -> None:
+    """Raises ValueError, as `expect` does, where a field at any depth is of another kind than its class says.
+
+    Numbers have their own checks. A text is one that files and their names can hold.
+    """
+    kinds = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not _is_of(value, kinds[field.name]):
+            what = getattr(kinds[field.name], "__name__", str(kinds[field.name]))
+            expected = {"str": "text in Unicode", "bool": "True or False", "tuple": "several, in a tuple"}.get(
+                what, f"{what}(...)"
+            )
+            raise ValueError(f"{prefix}{field.name} = {_shown(value)}: expected {expected}")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            expect_kinds(value, f"{prefix}{field.name}.")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    inner = typing.get_args(kind)
+    if isinstance(kind, types.UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple | list) and all(_is_of(one, inner[0]) for one in value)
+    if kind is str:
+        return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
+    return kind in (int, float) or not isinstance(kind, type) or isinstance(value, kind)
 
 
 @contextlib.contextmanager
 def _told_of(file: str, place: str = "") -> Iterator[None]:
     """Whatever the code of a configuration file raises, or does instead of coming to an end, as a ValueError of one line."""
     try:
-        with within(_SECONDS):
+        with within(_SECONDS), _heard():
             yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         gone = error.name if isinstance(error, ImportError) else None
         moved = f": {gone} has moved: import from {_MOVED[gone]}" if gone in _MOVED else ""
-        kind, text = type(error).__name__, _one_line(str(error))
+        kind, text = type(error).__name__, _one_line(_text_of(error))
         if isinstance(error, SystemExit):
             text = f"it ends the program ({text}): expected it to go on"
         told = f"{kind}: {text}" if text else kind
@@ -248,6 +282,30 @@ def _told_of(file: str, place: str = "") -> Iterator[None]:
         if place and isinstance(error, TypeError | ValueError):  # an unknown field or a value that a field refuses, most often
             told, line = text, ""
         raise ValueError(f"{file}: {place}{told:.1000}{line}{moved}") from error
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # of a class of the file's own
+        return "its text cannot be shown"
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """Makes a SystemExit of os._exit, which would end the program without a word; not in processes that the code forks."""
+    leave, own = os._exit, os.getpid()
+
+    def heard(status: int) -> NoReturn:
+        if os.getpid() == own:
+            raise SystemExit(status)
+        leave(status)
+
+    os._exit = heard
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 @contextlib.contextmanager
@@ -287,7 +345,9 @@ def override(default: T, arguments: Sequence[str], prog: str = "") -> T:
     import tyro
 
     with _one_line_errors():
-        return tyro.cli(type(default), default=default, args=list(arguments), prog=prog)
+        made = tyro.cli(type(default), default=default, args=list(arguments), prog=prog)
+    expect_kinds(made)
+    return made
 
 
 @contextlib.contextmanager

@@ -134,7 +134,8 @@ class Stub:
         whole = json.dumps({"object": "chat.completion", "choices": [choice], "usage": act.usage}).encode()
         sent = {"truncated": whole[: len(whole) // 2], "body": text, "status": text}.get(act.kind, whole)
         handler.send_response(act.status)
-        handler.send_header("Content-Type", "application/json")
+        if "Content-Type" not in dict(act.headers):
+            handler.send_header("Content-Type", "application/json")
         if act.kind != "endless":
             handler.send_header("Content-Length", str(len(sent)))
         for name, value in act.headers:

@@ -381,3 +381,52 @@ def test_numbers_of_any_size_and_kind_are_read_by_their_value():
     config.expect_number(Checked(count=10**400), "x", "count", least=1, most=10**500)
     config.expect_share(Checked(share=1), "x", "share")
     config.expect_number(Checked(share=np.float32(0.5)), "x", "share", least=0, most=0.5)
+
+
+RUN = "from jorney.run.recipes.journey import RunConfig\ndef config(): return RunConfig({})\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (RUN.format("evaluate=None"), "evaluate = None: expected EvaluateConfig(...)"),
+        (RUN.format("sft=3"), "sft = 3: expected SftConfig(...)"),
+        (RUN.format("model=5"), "model = 5: expected text in Unicode"),
+        (RUN.format("output=None"), "output = None: expected text in Unicode"),
+        (RUN.format(r"output='a\ud800'"), r"output = 'a\ud800': expected text in Unicode"),
+        (RUN.format(r"output='a\0b'"), r"output = 'a\x00b': expected text in Unicode"),
+        (RUN.format("excursion_loss='no'"), "excursion_loss = 'no': expected True or False"),
+        (
+            "import dataclasses\nfrom jorney.run.recipes.journey import RunConfig, ProblemsConfig\n"
+            "def config(): return RunConfig(problems=dataclasses.replace(ProblemsConfig(), train=['a']))\n",
+            "problems.train = ['a']: expected text in Unicode",
+        ),
+        (
+            "class Odd(Exception):\n    def __str__(self): raise RuntimeError\nraise Odd\n",
+            "Odd: its text cannot be shown (line 3)",
+        ),
+        ("import os\nos._exit(0)\n", "SystemExit: it ends the program (0): expected it to go on (line 2)"),
+        ("import os\ndef config(): os._exit(3)\n", "it ends the program (3): expected it to go on"),
+    ],
+)
+def test_a_field_of_another_kind_is_one_line(tmp_path, text, told):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
+        config.read(str(file), RunConfig)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+    str(error.value).encode()
+
+
+def test_a_word_that_no_file_can_be_called_is_refused():
+    with pytest.raises(ValueError, match="output = .*: expected text in Unicode"):
+        config.override(RunConfig(), ["--output", "a\udcff"])
+
+
+def test_processes_that_a_configuration_forks_may_end(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os\nif not (child := os.fork()): os._exit(7)\ncode = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "from jorney.run.recipes.journey import RunConfig\ndef config(): return RunConfig(name=str(code))\n"
+    )
+    assert config.read(str(tmp_path / "mine.py"), RunConfig).name == "7"

@@ -29,6 +29,12 @@ _ID = ("id", "unique_id", "task_id")
 _RESERVED = {*_QUESTION, *_ID, "solution", "verifier", "meta"}
 _CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's annotations: <<48/2=24>>
 _MARK = "####"
+_NUMBERED = re.compile(r"\s*1\.\s")  # Abel's steps
+_AROUND = re.compile(r"^(?:\s|\$|\\\(|\\boxed\s*\{)+|(?:\s|\$|\\\)|\}|\\?%|\.)+$")  # what a number is dressed with
+_NOTHING = {"n/a", "none", "null", "tbd", "todo"}
+_SAYING = re.compile(r"[^\s?.,;:!_*/#=+~|{}()\[\]\\–—-]")
+_MARKUP = re.compile(r"</[A-Za-z]+>|<[A-Za-z]{2,}>|<\|")  # tags and control tokens
+_LIST = re.compile(r"-?[\d.]+\s*(?:[,;&]|and|or)\s*-?[\d.]+.*", re.IGNORECASE)
 
 
 def read_problems(source: str, limit: int | None = None, rules: RowRules | None = None) -> list[Problem]:
@@ -152,16 +158,25 @@ def _text(value: Any, name: str, place: str, empty: bool = False) -> str:
 
 def _answer(value: Any, name: str, place: str) -> str:
     """A known answer: a text, or a number as it is written."""
-    if isinstance(value, Written):
+    if isinstance(value, Written) and math.isfinite(value):
         return value.text
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return json.dumps(value)
     if isinstance(value, float):
         raise ValueError(f"{place}: field {name!r}: expected a text that is not empty, or a number that is finite, got {value}")
     text = _text(value, name, place)
-    if text.strip().lower() == "nan":  # what a table has where nothing is known
-        raise ValueError(f"{place}: field {name!r}: expected an answer, got {text!r}")
+    if _says_nothing(text) or _MARKUP.search(text):
+        raise ValueError(f"{place}: field {name!r}: expected an answer, got {shown(text)}")
     return text
+
+
+def _says_nothing(text: str) -> bool:
+    """Whether a text is what tables hold where nothing is known, or a number that there is not."""
+    bare = _AROUND.sub("", text).lower()
+    try:
+        return not math.isfinite(float(bare.replace(",", ""))) and not bare.isdigit()
+    except ValueError:
+        return bare in _NOTHING or not _SAYING.search(bare)
 
 
 def _marked(text: str, name: str, place: str) -> tuple[str, str]:
@@ -175,7 +190,10 @@ def _marked(text: str, name: str, place: str) -> tuple[str, str]:
     answer = final_answer(f"{_MARK} {line}")
     if answer is None:
         raise ValueError(f"{place}: field {name!r}: nothing stands behind {_MARK}: expected an answer")
-    return worked, _answer(numbers_joined(answer)[0], name, place)  # of 130,000 the number: published so, it is no list
+    answer = numbers_joined(answer)[0]  # of 130,000 the number: published so, it is no list
+    if _LIST.fullmatch(answer.strip()) and not _NUMBERED.match(worked):  # GSM8K's, which have one number each
+        raise ValueError(f"{place}: field {name!r}: {shown(answer)} stands behind {_MARK}: expected one number")
+    return worked, _answer(answer, name, place)
 
 
 def _boxed(solution: str) -> str | None:
@@ -194,4 +212,4 @@ def _id(value: Any, name: str, place: str) -> str:
 
 def _steps(worked: str) -> list[str]:
     """The steps of a worked solution: Abel's, which are numbered and may span lines; else, as GSM8K's, its lines."""
-    return [ABEL.bare(step) for step in ABEL.split(worked)] if re.match(r"\s*1\.\s", worked) else worked.strip().splitlines()
+    return [ABEL.bare(step) for step in ABEL.split(worked)] if _NUMBERED.match(worked) else worked.strip().splitlines()

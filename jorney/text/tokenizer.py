@@ -264,6 +264,15 @@ class Tokenizer:
         for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
             self.expect_held(inner, place)
 
+    def warn_of_lost(self, prompts: Sequence[str]) -> None:
+        """Warns of prompts that a model will not read as they are written, with their number and the first one's characters."""
+        if lost := [found for prompt in prompts if (found := self.lost(prompt))]:
+            shown = ", ".join(f"{one!r} (U+{ord(one):04X})" for one in lost[0][:5])
+            warnings.warn(
+                f"{len(lost):,} of {len(prompts):,} prompts lose characters that the tokenizer cannot hold: {shown}",
+                stacklevel=2,
+            )
+
     def _round_trip(self, text: str) -> str:
         """decode(encode(text)), or what went wrong."""
         try:

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import time
+import warnings
 
 import pytest
 import tokenizers
@@ -540,3 +541,12 @@ def test_what_looks_like_a_power_is_none(tmp_path):
     template = "{{ '**bold** x ** y' }}{% macro f(a) %}{{ a }}{% endmacro %}{{ f(**{'a': 2}) }} 2 ** 3"
     tokenizer = load_tokenizer(str(write(tmp_path, chat_template=template, **NAMED)))
     assert tokenizer.render_chat([{"role": "user", "content": "a"}]) == "**bold** x ** y2 2 ** 3"
+
+
+def test_prompts_that_lose_characters_are_told_with_their_number(tmp_path):
+    tokenizer = of_letters(tmp_path, "é")
+    with pytest.warns(UserWarning, match=r"^2 of 3 prompts lose characters .* cannot hold: '²' \(U\+00B2\), '√' \(U\+221A\)$"):
+        tokenizer.warn_of_lost(["é 12", "2² is √", "数"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenizer.warn_of_lost(["é 12", "a"])

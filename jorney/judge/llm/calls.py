@@ -158,10 +158,23 @@ class Calls:
                     **{name: value for name, value in sent.items() if value is not None},
                     extra_headers={"Idempotency-Key": key},
                 )
-                body: dict[str, Any] = config.clean(raw.http_response.json())
+                body: dict[str, Any] = config.clean(_json(raw.http_response))
             read_reply(body)
         except TimeoutError:
             raise Passing(f"no answer within {config.timeout:g} s") from None
         except (openai.OpenAIError, ValueError, RecursionError) as error:  # of what is no JSON, too
             raise fault(error, config) from None
         return body
+
+
+def _json(response: Any) -> Any:
+    """The JSON of an answer. Raises Passing: some other program has answered, a proxy maybe, or the address is another's."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        like = "expected a chat completion; is llm.base_url the endpoint's own, which ends in /v1 most often?"
+        what = (
+            f"an answer of the type {kind[:100] or '(none stated)'} that is no JSON" if response.content else "an empty answer"
+        )
+        raise Passing(f"{what} ({error!s:.100}): {like}") from None

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jorney.judge.llm.calls import Calls, Chat, Spending
 from jorney.judge.llm.endpoint import LlmConfig
-from jorney.judge.llm.errors import Refused
+from jorney.judge.llm.errors import Elsewhere, Refused
 from jorney.judge.llm.replies import Cache, Reply
 from jorney.judge.llm.unread import Unread
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Chats in, texts out in their order; None where a call failed for good.
 Ask = Callable[[Sequence[Chat]], list[str | None]]
+_REDIRECTS = 5  # to the same host
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -157,13 +158,19 @@ def _client(config: LlmConfig) -> AsyncOpenAI:
     class Bounded(DefaultAsyncHttpxClient):
         """Reads answers, those that tell of errors too, no further than `max_bytes`, however they are sent or packed."""
 
-        async def send(self, request: Any, **options: Any) -> Any:
-            response, content = await super().send(request, **{**options, "stream": True}), bytearray()
+        async def send(self, request: Any, *, redirects: int = 0, **options: Any) -> Any:
+            response = await super().send(request, **{**options, "stream": True, "follow_redirects": False})
+            content = bytearray()
             async with contextlib.aclosing(response):
                 async for chunk in response.aiter_bytes():
                     content += chunk
                     if len(content) > config.max_bytes:
                         raise Refused(f"the answer is longer than llm.max_bytes = {config.max_bytes:,}")
+            if (following := response.next_request) is not None:
+                to, was = following.url, request.url
+                if to.host != was.host or (was.scheme == "https" and to.scheme != "https") or redirects == _REDIRECTS:
+                    raise Elsewhere(f"it redirects to {to.scheme}://{to.netloc.decode()}")
+                return await self.send(following, redirects=redirects + 1, **options)
             packed = ("content-encoding", "content-length", "transfer-encoding")
             headers = [(name, value) for name, value in response.headers.multi_items() if name not in packed]
             return type(response)(response.status_code, headers=headers, content=bytes(content), request=response.request)

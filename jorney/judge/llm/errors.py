@@ -28,6 +28,10 @@ class Refused(Exception):
     """This chat will get no answer."""
 
 
+class Elsewhere(ValueError):
+    """The endpoint sends its callers to another host."""
+
+
 def fault(error: Exception, config: LlmConfig) -> Exception:
     """What to raise for an error of the openai client.
 
@@ -41,6 +45,11 @@ def fault(error: Exception, config: LlmConfig) -> Exception:
 
     if isinstance(error.__cause__, Refused):  # of the client that reads answers, as an error of the connection
         return error.__cause__
+    if elsewhere := next((one for one in (error, error.__cause__) if isinstance(one, Elsewhere)), None):
+        told = _told(elsewhere, config)
+        return ValueError(
+            f"{config.shown()}: {told}, which gets no key and no question: expected llm.base_url of the endpoint itself"
+        )
     message = _told(error, config)
     if isinstance(error, openai.APIStatusError):
         status = error.status_code

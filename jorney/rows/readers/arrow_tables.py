@@ -72,10 +72,26 @@ def _row(names: list[str], cells: list[Any], place: str) -> Row | ValueError:
     for name, cell in zip(names, cells, strict=True):
         where = f"{place}: field {name!r}"
         try:
-            row[name] = plain(cell.as_py(), where)
+            row[name] = plain(_as_written(cell.as_py(), cell.type), where)
         except (ValueError, OverflowError) as error:  # of a date beyond the calendar, of text that is no UTF-8
             return ValueError(str(error) if str(error).startswith(where) else f"{where}: {_line(error)}")
     return row
+
+
+def _as_written(value: Any, kind: Any) -> Any:
+    """A value with its numbers of 32 and 16 bits as they are written: their shortest text, 0.1 and not 0.10000000149011612."""
+    import numpy as np
+    import pyarrow
+
+    if value is None:
+        return None
+    if pyarrow.types.is_float32(kind) or pyarrow.types.is_float16(kind):
+        return float(str((np.float32 if pyarrow.types.is_float32(kind) else np.float16)(value)))
+    if pyarrow.types.is_struct(kind):
+        return {field.name: _as_written(value[field.name], field.type) for field in kind}
+    if isinstance(value, list) and hasattr(kind, "value_type") and not pyarrow.types.is_map(kind):
+        return [_as_written(one, kind.value_type) for one in value]
+    return value
 
 
 def plain(value: Any, place: str) -> Any:

@@ -104,6 +104,10 @@ def csv_rows(source: str) -> Iterator[Member]:
         except csv.Error as error:
             yield place, ValueError(f"{place}: expected a row of CSV, {error}")
             continue
+        if divider == "\t" and (joined := next((cell for cell in cells if "\n" in cell and "\t" in cell), None)):
+            told = f"{joined[:40]!r}... begins with a quote and holds the next line's cells: expected none, or one that ends"
+            yield place, ValueError(f"{place}: {told}")
+            continue
         yield place, _row(names, cells, place)
 
 

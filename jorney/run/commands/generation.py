@@ -47,6 +47,7 @@ class GenerateCommand(Command):
     def execute(self) -> None:
         use_jax()
         policy = load(open_model(self.model, self.verify), mesh=self.mesh, dtype=self.dtype)
+        policy.tokenizer.warn_of_lost(self.prompts)
         for prompt, completions in zip(self.prompts, generate(policy, self.prompts, self.sampling), strict=True):
             for completion in completions:
                 print(prompt + completion.text)

@@ -9,6 +9,7 @@ import gzip
 import json
 import math
 import pathlib
+import re
 import socket
 import threading
 import time
@@ -100,6 +101,49 @@ def test_a_passing_fault_is_tried_again(make, fault: Act) -> None:
         assert len(stub.asked) == 3
         keys = [headers["Idempotency-Key"] for headers in stub.headers]
         assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (
+            Act("body", "<html>hello</html>", headers=(("Content-Type", "text/html; charset=utf-8"),)),
+            "of the type text/html that",
+        ),
+        (
+            Act("body", "data: {}\n\ndata: [DONE]", headers=(("Content-Type", "text/event-stream"),)),
+            "type text/event-stream that",
+        ),
+        (Act("body", "hello"), "an answer of the type "),
+        (Act("body", ""), "an empty answer"),
+    ],
+)
+def test_what_is_no_json_is_told_with_what_to_do(make, act: Act, said: str) -> None:
+    with Stub(lambda number, body: act) as stub, pytest.raises(ConnectionError, match=re.escape(said)) as error:
+        make(stub, concurrency=1, attempts=1)([chat("a"), chat("b")])
+    assert "is llm.base_url the endpoint's own" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_to_another_host_is_not_followed(make, status: int) -> None:
+    with Stub() as other, Stub() as stub:
+        to = other.url.replace("127.0.0.1", "localhost") + "/chat/completions?q=1"
+        stub._behave = lambda number, body: Act("status", "", status, (("Location", to),))
+        with pytest.raises(ValueError, match=rf"v1: it redirects to http://localhost:{other.port}, .*expected llm.base_url of"):
+            make(stub, concurrency=1)([chat("a")])
+        assert (len(other.asked), len(stub.asked)) == (0, 1)
+
+
+def test_a_redirect_within_the_host_is_followed_so_often(make) -> None:
+    with Stub() as stub:
+        to = (("Location", "/v2/chat/completions"),)
+        stub._behave = lambda number, body: Act("status", "", 307, to) if number < 2 else echo(number, body)
+        assert make(stub, concurrency=1)([chat("a")]) == ["re: a"]
+        assert stub.paths == ["/v1/chat/completions", "/v2/chat/completions", "/v2/chat/completions"]
+    with Stub(lambda number, body: Act("status", "", 307, to)) as stub, pytest.raises(ValueError, match="it redirects to"):
+        make(stub, concurrency=1)([chat("b")])
+    assert len(stub.asked) == 6
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ import os
 import pathlib
 import re
 
+import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from jorney.rows.sources import files_of, read_rows
@@ -70,6 +73,21 @@ def test_other_types_are_as_they_are_written(tmp_path) -> None:
             "none": None,
         }
     ]
+
+
+def test_numbers_of_fewer_bits_are_as_they_are_written(tmp_path) -> None:
+    kinds = {
+        "single": (pyarrow.float32(), 0.1),
+        "half": (pyarrow.float16(), 0.3),
+        "double": (pyarrow.float64(), 0.1 + 0.2),
+        "large": (pyarrow.float32(), 16777216.0),
+        "list": (pyarrow.list_(pyarrow.float32()), [0.7, None, 1e-7]),
+        "object": (pyarrow.struct([("x", pyarrow.float32())]), {"x": 3.14}),
+        "none": (pyarrow.float32(), None),
+    }
+    arrays = [pyarrow.array([np.float16(value) if name == "half" else value], kind) for name, (kind, value) in kinds.items()]
+    pyarrow.parquet.write_table(pyarrow.table(arrays, names=[*kinds]), tmp_path / "x.parquet")
+    assert rows(str(tmp_path / "x.parquet")) == [{name: value for name, (_, value) in kinds.items()}]
 
 
 def test_what_is_no_text_is_named(tmp_path) -> None:
