@@ -2,8 +2,8 @@
 
 What jax does unless told depends on where it runs: it multiplies float32 as bfloat16 on a TPU, as TF32 on recent GPUs, and as
 float32 on a CPU. Here a dtype does what its name says; who wants speed instead says so in a field. Every program is traced
-under `products`: by `compiled.Program`, `policy.logits`, and `machine`, which compiles ahead of time. Commands refuse settings of
-jax that would have it compute otherwise.
+under `products`: by `compiled.Program`, `policy.logits`, and `machine`, which compiles ahead of time. Commands refuse settings
+of jax that would have it compute otherwise.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ def alone(folder: storage.PathLike) -> str | None:
         fields = storage.read_json(config, _LARGEST)
         base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
         of = f"{base:.200}" if isinstance(base, str) and base else of
-    return f"{folder}: holds an adapter for {of} ({', '.join(found)}), which is no whole model: {_MERGE}, and give what that writes"
+    what = f"{folder}: holds an adapter for {of} ({', '.join(found)}), which is no whole model"
+    return f"{what}: {_MERGE}, and give what that writes"
 
 
 def beside(folder: storage.PathLike) -> str | None:

@@ -221,7 +221,8 @@ class _Fields:
         return value
 
     def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
-        return self._read(name, default, (int,), lambda value: least <= value <= _LARGEST, f"a whole number, {least} or more")
+        expected = f"a whole number, {least} or more, {_LARGEST:,} at most"
+        return self._read(name, default, (int,), lambda value: least <= value <= _LARGEST, expected)
 
     def number(self, name: str, default: float | None = None) -> float:
         return float(self._read(name, default, (int, float), lambda value: 0 < value < 1e300, "a number above 0"))

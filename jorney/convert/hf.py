@@ -22,7 +22,7 @@ import numpy as np
 from jorney import distributed, storage
 from jorney.convert import adapters, config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
-from jorney.convert.streaming import Loader, Source, overflow
+from jorney.convert.streaming import Loader, Source, has_less_range, overflow, underflow
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 
@@ -74,25 +74,27 @@ def _index_names(file: storage.Path) -> list[str]:
     return names
 
 
+def as_written(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
+    """(tensor name, where it is) of all weight files of a folder, from their headers."""
+    readers = [(safetensors if file.endswith(".safetensors") else torch_bin, file) for file in weight_files(folder)]
+    return [found for reader, file in readers for found in reader.read_header(file).items()]
+
+
 def stored_tensors(folder: storage.PathLike) -> list[tuple[str, StoredTensor]]:
-    """(tensor name, where it is) of all weight files of a folder, from their headers; names without wrappers."""
-    found = [(_WRAPPERS.sub("", name), tensor) for name, tensor in _as_written(folder)]
-    return [(_RENAMED.get(name, name), tensor) for name, tensor in found]
+    """`as_written`, under the names of transformers."""
+    return _as_named(as_written(folder))
 
 
-def _as_written(folder: storage.PathLike) -> Iterator[tuple[str, StoredTensor]]:
-    for file in weight_files(folder):
-        reader = safetensors if file.endswith(".safetensors") else torch_bin
-        yield from reader.read_header(file).items()
+def _as_named(written: list[tuple[str, StoredTensor]]) -> list[tuple[str, StoredTensor]]:
+    plain = [(_WRAPPERS.sub("", name), tensor) for name, tensor in written]
+    return [(_RENAMED.get(name, name), tensor) for name, tensor in plain]
 
 
-def notes(folder: storage.PathLike, config: ModelConfig, found: list[tuple[str, StoredTensor]]) -> list[str]:
+def notes(folder: storage.PathLike, config: ModelConfig, written: list[tuple[str, StoredTensor]]) -> list[str]:
     """What to tell of a folder that loads: names with wrappers, other rotary frequencies."""
-    wrappers = {match.group() for name, _ in _as_written(folder) for match in _WRAPPERS.finditer(name)}
-    named = (
-        f"{folder}: names of tensors hold {', '.join(sorted(wrappers))}, of what wrapped the model when it was saved: taken off"
-    )
-    told = (named if wrappers else None, redundant.other_frequencies(config, found))
+    wrappers = {match.group() for name, _ in written for match in _WRAPPERS.finditer(name)}
+    what = f"{folder}: names of tensors hold {', '.join(sorted(wrappers))}, of what wrapped the model when it was saved"
+    told = (f"{what}: taken off" if wrappers else None, redundant.other_frequencies(config, _as_named(written)))
     return [one for one in told if one]
 
 
@@ -154,14 +156,15 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parame
       dtype: of the parameters; converted while reading.
 
     Warns:
-      a tensor holds weights that are not finite, or too large for `dtype`; and of what `notes` tells.
+      a tensor holds weights that are not finite, or too large for `dtype`; weights become 0; and of what `notes` tells.
 
     Raises:
       FileNotFoundError, ValueError: name the file and the tensors.
     """
-    found = stored_tensors(folder)
+    written = as_written(folder)
+    found = _as_named(written)
     check(config, found, folder)
-    for told in notes(folder, config, found) if distributed.is_main() else ():
+    for told in notes(folder, config, written) if distributed.is_main() else ():
         warnings.warn(told, stacklevel=2)
     stored = dict(redundant.by_role(config, found))
     where = dict(parameters.flatten(shardings))
@@ -170,6 +173,9 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parame
         for path, row in parameters.table(config).items():
             names = [row.hf.format(layer=layer) for layer in range(config.layers if row.stacked else 1)]
             flat[path] = loader.load(Source(row, [stored[name] for name in names], names), where[path])
+        vanished = loader.vanished  # of the part that this process has read
+    if vanished and distributed.is_main():
+        warnings.warn(underflow(os.fspath(folder), vanished, parameters.count(config), dtype), stacklevel=2)
     return parameters.nest(flat)
 
 
@@ -194,6 +200,9 @@ def save(
       generation: what generation_config.json states beside the tokens' ids.
       shard_bytes: more than these go into several files and an index.
       on_bytes: called with the bytes of each tensor written.
+
+    Warns:
+      weights are too small for `dtype`, and become 0.
 
     Raises:
       ValueError: weights are too large for `dtype`; nothing is written.
@@ -233,8 +242,12 @@ def save(
 
 
 def _check_holds(dtype: np.dtype, params: parameters.Params, folder: storage.PathLike) -> None:
-    """Raises ValueError where weights are finite in their own dtype alone."""
+    """Raises ValueError where weights are finite in their own dtype alone; warns of those that become 0."""
     most, leaves = float(jnp.finfo(dtype).max), {"/".join(path): leaf for path, leaf in parameters.flatten(params)}
+    narrower = any(has_less_range(dtype, leaf.dtype) for leaf in leaves.values())
+    if narrower and (count := int(parameters.vanishing(params, dtype))) and distributed.is_main():
+        total = sum(leaf.size for leaf in leaves.values())
+        warnings.warn(underflow(os.fspath(folder), count, total, dtype), stacklevel=3)
     if all(jnp.finfo(leaf.dtype).max <= most for leaf in leaves.values()):
         return
     for name, count in jax.device_get(parameters.beyond(params, most)).items():

@@ -31,10 +31,10 @@ def inspect(folder: str) -> dict[str, Any]:
     config, fields = config_json.read(folder)
     weights = _weights(folder, config)
     if not native.is_native(folder):
-        found = hf.stored_tensors(folder)
+        written, found = hf.as_written(folder), hf.stored_tensors(folder)
         own_head = redundant.own_head(config, found)
         config = redundant.untied(config) if own_head else config
-        weights["notes"] = [*filter(None, [own_head]), *hf.notes(folder, config, found)]
+        weights["notes"] = [*filter(None, [own_head]), *hf.notes(folder, config, written)]
     weights["notes"] += filter(None, [adapters.beside(folder)])
     return {
         "folder": folder,

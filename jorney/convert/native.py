@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from jorney import checkpoint, distributed, storage
-from jorney.convert.streaming import Overflow, overflow
+from jorney.convert.streaming import Overflow, has_less_range, overflow, underflow
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 
@@ -63,20 +63,28 @@ def load_params(folder: storage.PathLike, config: ModelConfig, shardings: parame
     """Reads the training tree onto its shardings, converted to `dtype`.
 
     Warns:
-      a leaf holds what is not finite, or (`streaming.Overflow`) what `dtype` cannot hold.
+      a leaf holds what is not finite, or (`streaming.Overflow`) what `dtype` cannot hold; weights become 0.
 
     Raises:
       ValueError: names every leaf that is missing, unknown or of another shape.
     """
     where = _weights(folder)
-    like = jax.tree.map(
-        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=place), parameters.abstract(config), shardings
-    )
+
+    def like(kind: Any) -> Any:
+        shapes = parameters.abstract(config)
+        return jax.tree.map(lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, kind, sharding=place), shapes, shardings)
+
     with ocp.StandardCheckpointer() as reader:
         # The dtype is converted on purpose, so only the shapes are held against each other.
         metadata = _metadata(reader, where)
-        checkpoint.check_leaves(metadata, like, os.fspath(where), dtypes=False)
-        params = reader.restore(where, like)
+        checkpoint.check_leaves(metadata, like(dtype), os.fspath(where), dtypes=False)
+        widest = jnp.result_type(*(leaf.dtype for leaf in jax.tree.leaves(metadata)))
+        if has_less_range(dtype, widest):  # in which numbers may become 0: they are counted before
+            wide = reader.restore(where, like(widest))
+            if (count := int(parameters.vanishing(wide, dtype))) and distributed.is_main():
+                warnings.warn(underflow(os.fspath(where), count, parameters.count(config), dtype), stacklevel=2)
+            del wide
+        params = reader.restore(where, like(dtype))
     most, leaves = float(jnp.finfo(dtype).max), {"/".join(path): leaf for path, leaf in parameters.flatten(metadata)}
     for name, count in jax.device_get(parameters.beyond(params, most)).items():
         if count and distributed.is_main():

@@ -94,6 +94,7 @@ class Loader:
         self._bits = np.dtype(_BITS[self._dtype][0])
         self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._previous: jax.Array | None = None
+        self.vanished = 0  # numbers that were not 0 and are, in all parameters so far
         self._scratch = threading.local()
 
     def __enter__(self) -> Loader:
@@ -175,11 +176,12 @@ class Loader:
             if any(shard.bounds[0][0] < low + step and low < shard.bounds[0][1] for shard in shards)
         ]
         bad, large = [0] * len(source.tensors), [0] * len(source.tensors)
-        for (layer, _, _), (infinite, beyond) in zip(
+        for (layer, _, _), (infinite, beyond, vanished) in zip(
             tasks, self._pools[local].map(lambda task: self._copy(source, shards, *task), tasks), strict=True
         ):
             bad[layer] += infinite
             large[layer] += beyond
+            self.vanished += vanished
         for name, tensor, infinite, beyond in zip(source.names, source.tensors, bad, large, strict=True):
             place, total = f"{tensor.file}: {name}", math.prod(tensor.shape)
             if infinite:
@@ -187,11 +189,11 @@ class Loader:
             if beyond:
                 warnings.warn(overflow(place, beyond, total, self._dtype), Overflow, stacklevel=5)
 
-    def _copy(self, source: Source, shards: list[_Shard], layer: int, low: int, high: int) -> tuple[int, int]:
+    def _copy(self, source: Source, shards: list[_Shard], layer: int, low: int, high: int) -> tuple[int, int, int]:
         """Entries [low, high) of a tensor's first split axis, to all shards.
 
         Returns:
-          How many numbers are not finite, and how many more are not once they are converted.
+          How many numbers are not finite, how many more are not once they are converted, and how many are 0 only then.
         """
         row, tensor = source.row, source.tensors[layer]
         per_entry = row.stored[0] // row.split[0]
@@ -203,7 +205,7 @@ class Loader:
         bits, exponent = _BITS[tensor.dtype]
         with np.errstate(over="ignore"):  # a dtype that holds less than the other holds all of it
             largest = int(np.array(jnp.finfo(self._dtype).max).astype(tensor.dtype).view(bits)) & exponent
-        bad = large = 0
+        bad = large = vanished = 0
         step = max(1, _BLOCK // (tensor.dtype.itemsize * math.prod(row.split[1:])))
         for begin in range(low, high, step):
             end = min(begin + step, high)
@@ -214,8 +216,11 @@ class Loader:
             highest = np.max(exponents, initial=0)
             infinite = int(np.count_nonzero(exponents == exponent)) if highest == exponent else 0
             if tensor.dtype != self._dtype:
-                with np.errstate(over="ignore", invalid="ignore"):  # counted
-                    block = block.astype(self._dtype)
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):  # counted
+                    converted = block.astype(self._dtype)
+                if has_less_range(self._dtype, tensor.dtype):
+                    vanished += int(np.count_nonzero(block)) - int(np.count_nonzero(converted))
+                block = converted
                 if highest >= largest:
                     mine, full = _BITS[self._dtype]
                     large += int(np.count_nonzero(block.view(mine) & mine(full) == full)) - infinite
@@ -226,13 +231,24 @@ class Loader:
                 if first < last:
                     part = block[(slice(first - begin, last - begin), *(slice(a, b) for a, b in bounds[1:]))]
                     layers[layer, first - bounds[0][0] : last - bounds[0][0]] = part
-        return bad, large
+        return bad, large, vanished
 
 
 def overflow(place: str, count: int, total: int, dtype: Any) -> str:
     """What to tell of weights that a dtype cannot hold."""
     what = f"{count:,} of {total:,} weights are too large for {np.dtype(dtype).name}"
     return f"{place}: {what}: expected a dtype that holds them, such as float32"
+
+
+def has_less_range(dtype: Any, stored: Any) -> bool:
+    """Whether numbers of the stored dtype may be too small for another."""
+    return bool(jnp.finfo(dtype).smallest_normal > jnp.finfo(stored).smallest_normal)
+
+
+def underflow(place: str, count: int, total: int, dtype: Any) -> str:
+    """What to tell of weights that another dtype makes 0."""
+    what = f"{count:,} of {total:,} weights are too small for {np.dtype(dtype).name} and become 0"
+    return f"{place}: {what}: expected a dtype that holds them, such as bfloat16"
 
 
 def _stored_axes(row: Parameter) -> list[int]:

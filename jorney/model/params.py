@@ -202,6 +202,13 @@ def _beyond(leaves: Mapping[str, jax.Array], most: float) -> dict[str, jax.Array
     return {name: count(leaf) for name, leaf in leaves.items()}
 
 
+@functools.partial(jax.jit, static_argnums=1)
+def vanishing(params: Params, dtype: Any) -> jax.Array:
+    """[] float32: how many numbers are 0 in another dtype, and were not; on the devices, as `beyond`."""
+    counts = [jnp.sum((leaf != 0) & (leaf.astype(dtype) == 0), dtype=jnp.float32) for leaf in jax.tree.leaves(params)]
+    return sum(counts, jnp.float32(0))
+
+
 def unstack(params: Params, layers: int) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster."""
     rest = {name: value for name, value in params.items() if name != LAYERS}

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from jorney import storage
 from jorney.batch.packing import Example, fit
 from jorney.batch.pairs import Preference
 from jorney.batch.solutions import encode_solutions

@@ -17,6 +17,7 @@ from jorney import storage
 
 _FILE = ".lock.json"
 _BEAT, _STALE = 20.0, 120.0  # seconds between signs of life, and without one until a lock counts for nothing
+_AHEAD = 86_400.0  # seconds by which another's clock may be ahead: what is later still was no sign of life
 _SETTLE = 0.05  # seconds in which another that takes a stale lock at the same moment would show
 
 
@@ -138,8 +139,9 @@ def _is_stale(other: dict[str, Any]) -> bool:
     if other.get("system") == _system() and isinstance(other.get("pid"), int):
         return _born(other["pid"]) != other.get("born")
     seen = other.get("seen")
-    # Ahead of this clock by more than clocks differ: no sign of life at all.
-    return type(seen) not in (int, float) or not abs(time.time() - seen) <= _STALE
+    if isinstance(seen, bool) or not isinstance(seen, int | float):
+        return True
+    return not time.time() - _STALE <= seen <= time.time() + _AHEAD
 
 
 def _refusal(folder: storage.Path, other: dict[str, Any]) -> str:

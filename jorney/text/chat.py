@@ -51,8 +51,8 @@ def split_chat(
       options: variables for the template, such as tools.
 
     Raises:
-      ValueError: names `place`; the template refuses the messages, leaves one of the assistant's out or renders a part otherwise
-        alone than in the whole, or the assistant says nothing, or speaks first.
+      ValueError: names `place`; the template refuses the messages, leaves one of the assistant's out or renders a part
+        otherwise alone than in the whole, or the assistant says nothing, or speaks first.
     """
     messages, options = tokenizer.guarded(messages), _guarded(tokenizer, options)
     whole = render(tokenizer, messages, place, options, speak=False)
@@ -144,8 +144,8 @@ def _expect_said(messages: Sequence[Message], rendered: str, what: str) -> None:
     calls = any(message.get("tool_calls") for message in messages)
     if (words or calls) and not (any(word in rendered for word in words) if words else rendered.strip()):
         raise ValueError(
-            f"{what}: the chat template leaves out what it says, and renders {rendered!r:.80}: expected a template that renders "
-            "all messages"
+            f"{what}: the chat template leaves out what it says, and renders {rendered!r:.80}: expected a template that "
+            "renders all messages"
         )
 
 

@@ -31,7 +31,8 @@ def prepare(policy: Policy, examples: Sequence[Any], config: TrainingConfig, see
     """Lays out all batches of a training, whose objective is that of `config`.
 
     Raises:
-      ValueError: an example does not fit, none has a token to learn, rows are longer than the model can read, or the mesh cannot split a batch.
+      ValueError: an example does not fit, none has a token to learn, rows are longer than the model can read, or the mesh
+        cannot split a batch.
     """
     config.expect_split(policy.mesh)
     objective = objective_of(config)

@@ -247,7 +247,7 @@ def _renamed(folder: pathlib.Path, rename) -> None:
 def test_what_wrapped_a_model_is_taken_off_names(folder: pathlib.Path, tiny: ModelConfig, mesh1, rename, told: str) -> None:
     expected = _load(folder, tiny, mesh1)
     _renamed(folder, rename)
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="names of tensors hold") as warned:
         found = _load(folder, tiny, mesh1)
     assert [str(one.message) for one in warned] == [
         f"{folder}: names of tensors hold {told}, of what wrapped the model when it was saved: taken off"

@@ -99,8 +99,8 @@ def test_weights_that_are_not_finite_are_counted(folder, tiny) -> None:
 
 
 def test_a_file_that_shrinks_while_it_is_read(folder, tiny, monkeypatch) -> None:
-    found = hf.stored_tensors(folder)
-    monkeypatch.setattr(hf, "stored_tensors", lambda _: found)
+    found = hf.as_written(folder)
+    monkeypatch.setattr(hf, "as_written", lambda _: found)
     data = (folder / hf.WEIGHTS).read_bytes()
     (folder / hf.WEIGHTS).write_bytes(data[:-1000])
     with pytest.raises(ValueError, match=r"model.safetensors: ends [\d,]+ bytes early"):

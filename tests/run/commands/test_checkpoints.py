@@ -12,6 +12,7 @@ import shutil
 import tracemalloc
 import warnings
 
+import jax
 import numpy as np
 import pytest
 from memory_store import memory_root
@@ -95,6 +96,33 @@ def test_a_dtype_that_does_not_hold_the_weights_is_refused(command, value, dtype
     assert not (tmp_path / "saved").exists()
 
 
+@pytest.mark.parametrize("command", ["convert", "export"])
+@pytest.mark.parametrize(("value", "dtype", "kept"), [(1e-9, "float16", 0), (-2.9e-8, "float16", 0), (6e-8, "float16", 2)])
+def test_weights_that_become_0_are_told(command, value, dtype, kept, tmp_path: pathlib.Path, capsys) -> None:
+    """In one line of all of them; what the dtype still holds, if roughly, is not told."""
+    policy = jorney.load()
+    leaf = policy.params["final_norm"]
+    params = jax.tree.map(lambda own: jax.numpy.where(abs(own) < 1e-4, 1e-4, own), policy.params)
+    changed = dataclasses.replace(policy, params={**params, "final_norm": leaf.at[:2].set(value)})
+    jorney.save(changed, tmp_path / "hf", "float32")
+    assert cli.main(["convert", str(tmp_path / "hf"), str(tmp_path / "native")]) == 0
+    total = sum(own.size for own in jax.tree.leaves(params))
+    said = f"2 of {total:,} weights are too small for {dtype} and become 0: expected a dtype that holds them"
+    for form in ("hf", "native"):
+        capsys.readouterr()
+        target = tmp_path / "new" / form
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            assert cli.main([command, str(tmp_path / form), str(target), "--dtype", dtype]) == 0
+        told = capsys.readouterr().err.splitlines()
+        assert len(told) == (not kept), told
+        assert kept or said in told[0]
+        assert np.count_nonzero(jorney.load(str(target)).params["final_norm"][:2]) == kept
+    if not kept:
+        with pytest.warns(UserWarning, match=said):
+            jorney.save(changed, tmp_path / "saved", dtype)
+
+
 def test_what_is_not_finite_is_told_of_both_forms(tmp_path: pathlib.Path, capsys) -> None:
     policy = jorney.load()
     ruined = policy.params["final_norm"].at[1].set(np.nan)
@@ -135,6 +163,7 @@ def test_a_damaged_note_is_no_folder_of_ours(noted: str, tmp_path: pathlib.Path,
         ({"num_hidden_layers": 2**31 - 1}, "num_hidden_layers = 2,147,483,647, but the weights are"),
         ({"num_hidden_layers": 10**30}, "num_hidden_layers = 1000000000000000000000000000000: expected a whole number"),
         ({"num_hidden_layers": -3}, "num_hidden_layers = -3: expected a whole number, 1 or more"),
+        ({"hidden_size": 2**70}, "1180591620717411303424: expected a whole number, 1 or more, 2,147,483,647 at most"),
         ({"hidden_size": 10**9}, "tensors do not fit config.json"),
         ({"intermediate_size": 2**31 - 1}, "tensors do not fit config.json"),
         ({"vocab_size": 10**9}, "tensors do not fit config.json"),
