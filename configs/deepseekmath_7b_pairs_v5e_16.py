@@ -3,8 +3,8 @@
 Command:   tpu_scripts/generate.sh pairs configs/deepseekmath_7b_pairs_v5e_16.py --model $BUCKET/phase2/sft
            --problems $BUCKET/data/train.jsonl --output $BUCKET/pairs
 Hardware:  TPU v5e-16: each of its four hosts by itself, over its own 4 chips of 15.75 GiB, with --shard i/4
-Memory:    10.30 GB of 16.91 a chip, decoding
-Bound:     345 tokens/s/chip, by the chips' memory
+Memory:    8.34 GB of 16.91 a chip, decoding
+Bound:     547 tokens/s/chip, by the chips' memory
 Result:    OUTPUT/pairs/pairs.jsonl, what `jorney dpo --data` takes
 """
 
