@@ -245,7 +245,7 @@ def test_time_is_linear(before: str, pieces: Sequence[str], length: int) -> None
         start = time.process_time()
         final_answer(text)
         final_answer(text, BOXED)
-        assert time.process_time() - start < length / 100_000, piece
+        assert time.process_time() - start < length / 30_000, piece  # what is quadratic takes ten times that
 
 
 @pytest.mark.parametrize("text", ["\\boxed{" * 14_000 + "5" + "}" * 14_000, "{" * 100_000 + "}" * 100_000])

@@ -131,11 +131,11 @@ def test_half_a_character_becomes_the_sign_for_unknown_ones(half: str) -> None:
     ids=lambda reply: repr(reply[:12]),
 )
 def test_any_reply_is_read_in_no_time(reply: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with contextlib.suppress(ValueError):
         read_object(reply)
     spoken(reply)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 3  # a square took 20 s at a fifth of that
 
 
 @pytest.mark.parametrize(
