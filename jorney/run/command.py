@@ -68,7 +68,7 @@ def split_file(words: Sequence[str], default: Any) -> tuple[str | None, list[str
 
 
 def use_jax() -> None:
-    """Takes the devices that are here, and keeps compiled programs on disk.
+    """Takes the devices that are here, and keeps compiled programs on disk. Of several processes, once they have met.
 
     Raises:
       ValueError: there are none, or the environment has jax compute otherwise than commands do.

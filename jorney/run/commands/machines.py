@@ -65,8 +65,8 @@ class BenchTrainCommand(TrainBench, Command):
     common = ("model", "objective", "rows", "length", "dtype", "remat", "accumulate", "mesh.fsdp", "mesh.tensor", "runs")
 
     def execute(self) -> None:
-        use_jax()
         devices.keep_freed_memory()
+        use_jax()
         progress = Progress()
         show(train.run(self, progress.say), progress, "{:28} {}", ",.4g")
 
@@ -96,9 +96,9 @@ class BenchAllCommand(MachineBench, Command):
         return cls(**vars(of_hosts()))
 
     def execute(self) -> None:
-        use_jax()
         devices.keep_freed_memory()
         initialize(self.distributed)
+        use_jax()
         progress = Progress(quiet=not is_main())
         parts = {name: getattr(self, name) for name in ("train", "decode", "trees")}
         if self.model:
