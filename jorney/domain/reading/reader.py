@@ -11,9 +11,10 @@ from jorney.domain.reading import forms
 from jorney.domain.reading.forms import Reading
 from jorney.domain.reading.formula import APPLIED, FUNCTIONS, Formula, UnreadableError, formula, symbols
 from jorney.domain.reading.notation import applied, numbers_joined, plain, split_at
+from jorney.domain.reading.rationals import exact
 from jorney.domain.reading.statements import all_but, combined, statement
 from jorney.domain.reading.units import MULTIPLIERS, unit_of
-from jorney.domain.reading.wording import has_words, product_of, words_of
+from jorney.domain.reading.wording import has_words, product_of, spelled, words_of
 
 _MONEY = "＄€£¥₹"
 _CHOICE = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[.):](?=\s|\d))\s*([.:]?)\s*(\S.*)")
@@ -296,6 +297,8 @@ def _united(text: str) -> forms.Quantity | forms.Expression | None:
                 return forms.Expression(number)
         if rest == "°" and number[0] in FUNCTIONS:
             return None  # the sine of an angle is none
+        if rest.startswith("(") and (said := spelled(rest.strip("( )"))) is not None:
+            return forms.Expression(number) if exact(number) == said else None  # 12 (twelve)
         if unit := unit_of(rest, not match[1] and not multiplied):
             return forms.Quantity(number, *unit)
     return None

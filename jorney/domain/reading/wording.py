@@ -11,6 +11,14 @@ _NONE = re.compile(
     r"(?: (?:solutions?|roots?|values?|numbers?))?(?: exists?)?|(?:the )?empty set|\\emptyset|⦃ ?⦄"
 )
 _SAME = {"dne": "does not exist", "can't": "cannot", "isn't": "is not", "doesn't": "does not", "don't": "do not"}
+_ONES = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_NUMBERS = {name: value for value, name in enumerate(_ONES.split())}
+_NUMBERS |= {name: 10 * value for value, name in enumerate(_TENS.split(), start=2)}
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _IDLE = frozenset(("the",))
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d*(?:[.,]?\d+)+|\\[A-Za-z]+|\S")
 _YEAR = """
@@ -47,6 +55,24 @@ def product_of(text: str) -> Formula | None:
         return formula(f"1*{text}")
     except UnreadableError:
         return None
+
+
+def spelled(text: str) -> int | None:
+    """The whole number that words alone say: `twenty-one`, `one hundred and five`; None for any other text."""
+    whole, below, last = 0, 0, 0  # what scales have closed, what is below the next one, and the last word's worth
+    for word in re.findall(r"[^\s-]+", text.lower()):
+        if word in _NUMBERS:
+            value = _NUMBERS[word]
+            if last and not (last >= 100 or (20 <= last < 100 and 0 < value < 10)):
+                return None  # `six five` is no number
+            below, last = below + value, value or -1
+        elif word == "hundred" and 0 < below < 10:
+            below, last = 100 * below, 100
+        elif word in _SCALES and 0 < below < 1000:
+            whole, below, last = whole + _SCALES[word] * below, 0, _SCALES[word]
+        elif word != "and" or last < 100:
+            return None
+    return whole + below if last else None
 
 
 def _dated(words: list[str]) -> list[str]:

@@ -7,6 +7,10 @@ import pytest
 from jorney.domain.equivalence import compare
 
 EQUAL = r"""
+12 <=> 12 (twelve)
+105 <=> 105 (one hundred and five)
+21 <=> 21 (Twenty-one)
+2020 <=> 2020 (two thousand twenty)
 8.3 J/(mol K) <=> 8.3\ \mathrm{J\,mol^{-1}\,K^{-1}}
 8.3 J/(mol·K) <=> 8.3
 4.2 J/(g °C) <=> 4.2 \text{ J}/(\text{g}\cdot{}^\circ\text{C})
@@ -649,6 +653,10 @@ e^{\ln x} <=> x
 10 pizzas are needed <=> 10
 """
 DIFFERENT = r"""
+12 <=> 12 (eleven)
+65 <=> 65 (six five)
+20 <=> 20 (twelve)
+150 <=> 150 (one hundred and five)
 8.3 J/(mol K) <=> 8.3 J/mol K
 8.3 J/(kg s) <=> 8.3 J/(kg m)
 12 \Omega <=> 12 cm
