@@ -53,6 +53,14 @@ def is_local(where: PathLike) -> bool:
     return "://" not in os.fspath(where)
 
 
+def not_made(folder: epath.Path) -> list[epath.Path]:
+    """The folder and those above it, as far as they are not there; none of a store, which has no folders.
+
+    Of a store one may read a bucket and not know which buckets there are.
+    """
+    return [one for one in (folder, *folder.parents) if not one.exists()] if is_local(folder) else []
+
+
 _LINK = ".path"  # NAME.path holds the place that NAME stands for
 
 

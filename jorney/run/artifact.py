@@ -194,7 +194,7 @@ class Artifact:
     def _alone(self) -> Iterator[None]:
         """No other program makes it meanwhile; what is refused, or finds no room, leaves no folder that holds nothing."""
         locks: list[Lock] = []  # of process 0
-        made = [one for one in (self.folder, *self.folder.parents) if not one.exists()]
+        made = storage.not_made(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             try:

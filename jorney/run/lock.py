@@ -97,7 +97,7 @@ class Lock:
 @contextlib.contextmanager
 def filling(folder: storage.Path) -> Iterator[None]:
     """Nobody else fills the folder meanwhile; one that was made for it, and is left empty, is removed with its parents."""
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    made = storage.not_made(folder)
     try:
         held = Lock(folder)
         try:
