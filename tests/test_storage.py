@@ -266,3 +266,10 @@ def test_half_a_character_is_refused_by_file_and_line(tmp_path, text: str) -> No
         storage.read_json(tmp_path / "one.json")
     with pytest.raises(ValueError, match="rows.jsonl: line 2: expected a JSON object, but a text in it holds half a character"):
         list(storage.read_jsonl(tmp_path / "rows.jsonl"))
+
+
+def test_what_is_not_made_yet_is_asked_of_disks_alone(tmp_path):
+    """Of a store there are no folders; to ask for its bucket would take the right to list all buckets."""
+    (tmp_path / "a").mkdir()
+    assert storage.not_made(storage.path(tmp_path / "a" / "b" / "c")) == [tmp_path / "a" / "b" / "c", tmp_path / "a" / "b"]
+    assert storage.not_made(storage.path("gs://bucket/a/b")) == []
