@@ -40,7 +40,7 @@ _MOST = {
     "bytes": 2**50,
     "memory": 2**50,
 }
-_MOST_WHOLE, _MOST_BROKEN = 2**31 - 1, 10**12
+_MOST_WHOLE, _MOST_BROKEN = 2**31 - 1, 10**36
 # Modules that configuration files of version 0.1 import -> where their names are.
 _MOVED = {
     "jorney.pipeline": "jorney.run.recipes.journey",

@@ -80,7 +80,7 @@ def guide(tmp_path_factory) -> Iterator[tuple[Pod, object_store.Objects]]:
                 continue
             begin = time.monotonic()
             if "alone.sh convert" in text:
-                _cut_off(pod, objects, small(text))
+                _twice(pod, small(text))
             elif text.startswith(f"{_SFT_CONFIG} --model $BUCKET/base"):
                 _taken_away(pod, objects, small(text))
             elif text.startswith(f"{_SFT_CONFIG} --model $BUCKET/phase1"):
@@ -127,14 +127,8 @@ def _taken_away(pod: Pod, objects: object_store.Objects, command: str) -> None:
     assert _first_step(pod) > 5
 
 
-def _cut_off(pod: Pod, objects: object_store.Objects, command: str) -> None:
-    """A conversion is cut off while it writes; the same command makes it, and again it does nothing."""
-    pod.shell(command)
-    deadline = time.monotonic() + pods.ENDS
-    while not any("/weights" in name for name in list(objects.stored)):
-        assert time.monotonic() < deadline, pod.log(0, "convert")
-        time.sleep(0.01)
-    pod.kill("convert", [0])
+def _twice(pod: Pod, command: str) -> None:
+    """A conversion; the same command again does nothing. (One that is cut off: tests/run/commands/test_checkpoints.py.)"""
     pod.start(command, [0])
     assert "written" in pod.log(0, "convert")
     pod.start(command, [0])
