@@ -27,6 +27,7 @@ _SECONDS = 120  # that its code may take: importing jax takes some
 # The most that a field of numbers may be, by what its name ends with, where its class states nothing else: what is more is no
 # setting but a slip, and would be told by no field, but by whatever it overflows first.
 _MOST = {
+    "rate": 10**36,  # whose weights are ruined is told by step and batch
     "seed": 2**32 - 1,
     "temperature": 100,
     "tokens": 10_000_000,  # more than any model holds
@@ -40,7 +41,7 @@ _MOST = {
     "bytes": 2**50,
     "memory": 2**50,
 }
-_MOST_WHOLE, _MOST_BROKEN = 2**31 - 1, 10**36
+_MOST_WHOLE, _MOST_BROKEN = 2**31 - 1, 10**12
 # Modules that configuration files of version 0.1 import -> where their names are.
 _MOVED = {
     "jorney.pipeline": "jorney.run.recipes.journey",

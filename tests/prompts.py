@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import types
 
-TEXTS = types.SimpleNamespace(tokenizer=types.SimpleNamespace(encode_prompt=str))
+TEXTS = types.SimpleNamespace(tokenizer=types.SimpleNamespace(encode_prompt=str, warn_of_lost=lambda prompts: None))

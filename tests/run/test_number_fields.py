@@ -13,7 +13,7 @@ from jorney.run import command_registry
 from jorney.run.recipes.experiment.protocol import Abroad, Protocol
 from jorney.run.recipes.journey import RunConfig
 
-BAD: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -1, 2**70, 10**400, True, "x", [])
+BAD: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -1, 2**130, 10**400, True, "x", [])
 # Fields where -1 has a meaning.
 MEANT = {
     *(f"MeshConfig.{axis}" for axis in ("data", "fsdp", "tensor")),  # what is left of the devices

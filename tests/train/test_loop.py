@@ -126,7 +126,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(tiny, mesh1, tmp_path: pa
     assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()]
 
 
-@pytest.mark.parametrize("rate", [1e30, 1e38])
+@pytest.mark.parametrize("rate", [1e30, 1e35])
 @pytest.mark.parametrize("master", ["float32", "bfloat16"])
 def test_weights_that_the_last_update_ruins_are_not_saved(tiny, mesh1, tmp_path: pathlib.Path, rate, master) -> None:
     """No loss tells of them: there is no step after."""

@@ -192,4 +192,5 @@ def _decompressed(file: BinaryIO, suffix: str) -> Any:
 
         return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd"))
     known: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
-    return known[suffix](file) if suffix in known else file
+    # Buffered: a store's file has no lines of a limited length.
+    return known[suffix](file) if suffix in known else io.BufferedReader(file)

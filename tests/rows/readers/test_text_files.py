@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 
+import fsspec
 import pytest
 from places import ROOT
 
@@ -169,3 +170,16 @@ def test_a_row_without_end_is_refused_before_it_is_held(tmp_path) -> None:
     error, megabytes = done.stdout.splitlines()
     assert error.endswith(f"line 1: more than {text_files.LONGEST_ROW:,} bytes: expected a row")
     assert int(megabytes) < 200
+
+
+@pytest.mark.parametrize("content", [LINES, LINES[:-1]])
+def test_a_stores_file_is_read_by_lines(content: bytes) -> None:
+    """Of gcsfs and s3fs, unlike that of memory://: its `readline` takes no limit."""
+
+    class Remote(fsspec.spec.AbstractBufferedFile):
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            return content[start:end]
+
+    file = text_files._decompressed(Remote(fsspec.filesystem("memory"), "x.jsonl", size=len(content)), "jsonl")
+    assert [json.loads(file.readline(1000)) for _ in ROWS] == ROWS
+    assert file.readline(1000) == b""
