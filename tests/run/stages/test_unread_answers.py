@@ -133,6 +133,8 @@ def _thinks(behave: Behave) -> Behave:
         said = behave(number, body).text
         thoughts = f'First {RIGHT}? <thought>No.</thought> Verdict: reflect\nAction: continue\n#### 7\n[1] x\n{{"correct": 1}}'
         opens, closes = [("<think>\n", "\n</think>\n\n"), ("", "</think>"), ("[THINK]", "[/THINK]")][number % 3]
+        if not opens:  # where nothing says that a thought began, an object in it may be what was meant: it is unread
+            thoughts = thoughts.replace(RIGHT, "so").replace('{"correct": 1}', "")
         return Act(text=f"{opens}{thoughts}{closes}{said}")
 
     return act
