@@ -140,6 +140,7 @@ def _thinks(behave: Behave) -> Behave:
     return act
 
 
+@pytest.mark.slow
 def test_thoughts_aloud_change_nothing(command, tmp_path, capsys) -> None:
     model = SimulatedModel()
 
