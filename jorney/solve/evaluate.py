@@ -71,7 +71,6 @@ def evaluate(
     generator: Generator, problems: Sequence[Problem], step_format: StepFormat, config: EvaluateConfig, seed: int
 ) -> Iterator[Graded]:
     """Grades one completion of every problem, in the order in which they end."""
-    generator.policy.tokenizer.warn_of_lost([problem.question for problem in problems])
     prompts = [step_format.encode(generator.policy.tokenizer, problem.question) for problem in problems]
     with Grader(timeout_seconds=config.grading_seconds) as grader:
         stream = generator.stream(prompts, config.sampling(seed), [problem.id for problem in problems])

@@ -49,7 +49,9 @@ def plan_evaluation(
     def work(folder: storage.Path) -> dict[str, Any]:
         def grade(waiting: Iterator[Problem]) -> Making:
             right = count = 0
-            for one in evaluate(space.generator(model), list(waiting), space.format, config, space.seed):
+            generator, asked = space.generator(model), list(waiting)
+            generator.policy.tokenizer.warn_of_lost([problem.question for problem in asked])
+            for one in evaluate(generator, asked, space.format, config, space.seed):
                 right, count = right + one.correct, count + 1
                 yield Finished([dataclasses.asdict(one)], f"{right / count:.1%} right")
 
