@@ -70,8 +70,7 @@ def _beyond(text: str) -> bool:
         len(text) > _LONGEST_VERIFIED
         or has_words(text)  # which it takes for products of their letters
         or not _COMMANDS.issuperset(re.findall(r"\\([A-Za-z]+)", text))
-        or max(itertools.accumulate((one in "({[") - (one in ")}]") for one in text), default=0)
-        > _DEEPEST  # it is quadratic in depth
+        or _depth(text) > _DEEPEST
         or text.count("{") != text.count("}")  # it closes them
         or re.search(r"[_^](?:\s|$)", text) is not None  # an index or exponent that is not there
         or (r"\int" in text and re.search(r"d\s*(?:[A-Za-z]|\\[a-z])", text) is None)

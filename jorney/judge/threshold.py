@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from jorney import storage
+from jorney.config import expect_number
 
 THRESHOLD = 0.5  # where a folder states none
 _FILE = "judge.json"
+
+
+def expect_threshold(config: Any) -> None:
+    """Raises ValueError, as `expect_number` does, where a field `threshold` is given and no score can be it."""
+    expect_number(config, "", "threshold", least=-1_000_000, most=1_000_000, none="None")
 
 
 def threshold_of(folder: storage.PathLike, given: float | None = None) -> float:

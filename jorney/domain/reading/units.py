@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from jorney.domain.reading.formula import spelled_product
+from jorney.domain.reading.wording import MONTHS
 
 # Names of one unit, its short one first; plurals need no mention.
 _SAME = """
@@ -96,8 +97,8 @@ triple tripled quadruple quadrupled twice thrice halved squared cubed factorial 
 opposite root logarithm log ln exp mod modulo remainder base power divided multiplied more less fewer than greater
 smaller larger older younger faster slower taller shorter longer heavier lighter higher lower further farther cheaper
 below under above beneath beyond least most about almost nearly roughly approximately around exceed exceeds between
-through until except excluding excluded if unless where either neither nor but only odd even prime composite january
-february march april may june july august september october november december am bc ad bce ce loss losses lost losing
+through until except excluding excluded if unless where either neither nor but only odd even prime composite am bc ad
+bce ce loss losses lost losing
 lose debt debts owed owe owes owing short deficit deficits shortage missing false true wrong incorrect impossible
 undefined invalid right up down upward upwards downward downwards backward backwards forward forwards clockwise
 counterclockwise anticlockwise north south east west northeast northwest southeast southwest n s e w increase increased
@@ -105,7 +106,7 @@ decrease decreased drop dropped rise fall gain gained reduction reduced discount
 early too many few enough ago hence o'clock clock point so others unknown never nothing none zero one two three four
 five six seven eight nine eleven twelve x y z i as sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh sqrt
 """
-_NO_UNIT = frozenset(_CHANGING.split()) | {*MULTIPLIERS, *(f"{name}s" for name in MULTIPLIERS)}
+_NO_UNIT = frozenset(_CHANGING.split()) | MONTHS | {*MULTIPLIERS, *(f"{name}s" for name in MULTIPLIERS)}
 _APPLIED = re.compile(r"(?:sin|cos|tan|log|ln|sqrt)[a-z]")  # sinx
 # What begins the words that say what for: they change nothing, so long as none of them does.
 _RESTING = """
@@ -114,10 +115,7 @@ while during before after sold needed remaining remain now today is was will wou
 their its into onto inside across together without can did do does could must should have has had still
 """
 _REST = frozenset(_RESTING.split())
-_MONTHS = """
-january february march april may june july august september october november december
-"""
-_DATED = frozenset((*_MONTHS.split(), "up", "down"))  # which say when and where in further words
+_DATED = MONTHS | {"up", "down"}  # which say when and where in further words
 _COUNTING = """
 one two three four five six seven eight nine ten twelve third fourth fifth sixth quarter
 """

@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d*(?:[.,]?\d+)+|\\[A-Za-z]+|\S")
 _YEAR = """
 january february march april may june july august september october november december
 """
-_MONTHS = _YEAR.split()
+MONTHS = frozenset(_YEAR.split())
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -77,11 +77,11 @@ def spelled(text: str) -> int | None:
 
 def _dated(words: list[str]) -> list[str]:
     """`20 June` and `June 20th` as `june 20`."""
-    if not any(word in _MONTHS for word in words):
+    if not any(word in MONTHS for word in words):
         return words
     words = [word for word in words if word not in ("st", "nd", "rd", "th", "of")]
     for at, word in enumerate(words[:-1]):
-        if word.isdigit() and words[at + 1] in _MONTHS:
+        if word.isdigit() and words[at + 1] in MONTHS:
             words[at : at + 2] = [words[at + 1], word]
             break
     return words

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from jorney import storage
-from jorney.config import digest, expect_number
+from jorney.config import digest
 from jorney.domain import domains
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
@@ -18,7 +18,7 @@ from jorney.judge.llm.unread import Unread, told
 from jorney.judge.llm_judge import PROTOCOL, LlmJudge, LlmJudgeConfig
 from jorney.judge.readouts import AUTO
 from jorney.judge.reward_model import PrmJudge
-from jorney.judge.threshold import THRESHOLD, threshold_of
+from jorney.judge.threshold import THRESHOLD, expect_threshold, threshold_of
 from jorney.machine.plan.planner import Planner
 from jorney.model.architecture import ModelConfig
 from jorney.run.artifact import Artifact, Model
@@ -52,7 +52,7 @@ class JudgedBy(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_number(self, "", "threshold", least=-1_000_000, most=1_000_000, none="None")
+        expect_threshold(self)
         if self.threshold is not None and not judge_kind(self.judge).scores:
             raise ValueError(
                 f"threshold = {self.threshold}: expected none with judge = {self.judge!r}, which gives verdicts and no scores"

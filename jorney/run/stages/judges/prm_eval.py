@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.config import digest, expect_number
+from jorney.config import digest
 from jorney.domain.problem import Problem
 from jorney.judge.labelled import Labelled
 from jorney.judge.readouts import AUTO
-from jorney.judge.threshold import THRESHOLD, threshold_of
+from jorney.judge.threshold import THRESHOLD, expect_threshold, threshold_of
 from jorney.rows.labels import Reading
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
@@ -58,7 +58,7 @@ class PrmEvalCommand(StageCommand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_number(self, "", "threshold", least=-1_000_000, most=1_000_000, none="None")
+        expect_threshold(self)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         for field, what in (("judge", "a reward model, or scores"), ("data", "labelled solutions")):
