@@ -8,7 +8,9 @@ the processes live: whoever fails says why, and whoever dies is missed at once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import logging
 import os
 import socket
 import sys
@@ -111,6 +113,9 @@ def join(address: str, processes: int, process: int, command: Any, seconds: floa
     """`call`, for as long as this program lives: another's end ends it, too."""
     global _current
     _current = call(address, processes, process, command, seconds, _end)
+    # A library's thread that fails because another process has gone says nothing of its own: `_end` is about to say why.
+    logging.getLogger("absl").addFilter(_has_own_cause)  # orbax's threads tell of their failures there
+    threading.excepthook = functools.partial(_in_thread, threading.excepthook)
 
 
 def call(
@@ -134,6 +139,15 @@ def call(
         return RollCall({_name(one): peer for one, peer in peers}, lost, relays=True)
     peer = _reach(address, own, seconds)
     return RollCall({f"process 0 at {address}": peer}, lost, relays=False)
+
+
+def _has_own_cause(record: logging.LogRecord) -> bool:
+    return not record.exc_info or gone(LINGERS) is None
+
+
+def _in_thread(otherwise: Callable[[Any], Any], failed: Any) -> None:
+    if gone(LINGERS) is None:
+        otherwise(failed)
 
 
 def _end(who: str, grace: float) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import socket
 import threading
@@ -113,6 +114,26 @@ def test_news_are_waited_for(three) -> None:
     calls, _ = three
     threading.Timer(0.3, die, [calls[1]]).start()
     assert calls[0].heard(10) == f"process 1 on {HOST} has died: look at its log"
+
+
+def test_what_fails_because_another_has_gone_has_no_words_of_its_own(three, monkeypatch, caplog) -> None:
+    calls, lost = three
+    monkeypatch.setattr(roll_call, "_current", calls[1])
+    monkeypatch.setattr(roll_call, "LINGERS", 0.1)
+    told: list[Any] = []
+    logger = logging.getLogger("absl")
+    logger.addFilter(roll_call._has_own_cause)
+    try:
+        for failures in (1, 1):  # before another has gone, and after
+            roll_call._in_thread(told.append, failures)
+            logger.error("a thread", exc_info=RuntimeError("connection reset"))
+            logger.warning("a line")
+            die(calls[2])
+            until(lambda: lost[1])
+    finally:
+        logger.removeFilter(roll_call._has_own_cause)
+    assert told == [1]
+    assert [record.getMessage() for record in caplog.records] == ["a thread", "a line", "a line"]
 
 
 def test_missing_processes_are_named_to_all_who_came(address) -> None:

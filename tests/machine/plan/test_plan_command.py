@@ -54,7 +54,7 @@ def test_a_step_compiles_for_a_machine(command) -> None:
 
 def test_what_does_not_fit_says_by_how_much() -> None:
     pytest.importorskip("libtpu")
-    large = dataclasses.replace(SFT, sft=dataclasses.replace(SFT.sft, batch_rows=2**21, remat="none"))
+    large = dataclasses.replace(SFT, sft=dataclasses.replace(SFT.sft, batch_rows=98_304, row_length=256, remat="none"))
     text = plan.run(large, PlanConfig("v5e-8"))
     assert "does not fit: " in text
     assert "GB too much" in text
