@@ -32,6 +32,19 @@ def test_attention_is_held_against_float64(capsys) -> None:
     assert 1e-9 < one["figures"]["error"] < 1e-5
 
 
+def test_what_was_found_is_kept_after_every_check(capsys, monkeypatch, tmp_path) -> None:
+    def killed(here) -> dict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(check_cuda.CHECKS, "near", lambda here: {"error": 0.5, "bar": 0.5})
+    monkeypatch.setitem(check_cuda.CHECKS, "killed", killed)
+    with pytest.raises(KeyboardInterrupt):
+        check_cuda.main(["--platform", "cpu", "--only", "near", "killed", "--out", str(tmp_path / "cuda.json")])
+    made = json.loads((tmp_path / "cuda.json").read_text())
+    assert [(one["name"], one["status"]) for one in made["checks"]] == [("near", "passed")]
+    assert capsys.readouterr().err.startswith("near passed (")
+
+
 def test_a_check_that_fails_is_told_and_the_others_go_on(capsys, monkeypatch) -> None:
     monkeypatch.setitem(check_cuda.CHECKS, "far", lambda here: {"error": 1.0, "bar": 0.5})
     monkeypatch.setitem(check_cuda.CHECKS, "nan", lambda here: {"error": float("nan"), "bar": 0.5})

@@ -1,12 +1,13 @@
-"""Whether Jorney computes on an NVIDIA GPU what it computes on a CPU, and how fast: one command, under five minutes.
+"""Whether Jorney computes on an NVIDIA GPU what it computes on a CPU, and how fast: one command, some six minutes.
 
     python tools/check_cuda.py --out cuda.json
     python tools/check_cuda.py --only attention gradients    # some of the checks
     python tools/check_cuda.py --platform cpu                # the script itself, on a machine without a GPU
 
 Prints one JSON object: the device, versions, and of each check its name, its figures and the bar that they were held against,
-and whether it passed, failed, was measured (figures without a bar) or was skipped. Where there is no GPU every check is skipped
-by its name, and the exit code is 0. It is 1 where a check failed; the others go on.
+and whether it passed, failed, was measured (figures without a bar) or was skipped. The file of --out is written after every
+check. Where there is no GPU every check is skipped by its name, and the exit code is 0. It is 1 where a check failed; the
+others go on.
 """
 
 from __future__ import annotations
@@ -260,11 +261,14 @@ def bench_sample(here: Here) -> dict[str, Any]:
     return sample.run(sample.SampleBench(**size, runs=1 if here.small else 3, mesh=sharding.MeshConfig(devices=1)))
 
 
-def run(platform: str, only: list[str], small: bool = False) -> dict[str, Any]:
+def run(
+    platform: str, only: list[str], small: bool = False, keep: Callable[[dict[str, Any]], None] = lambda made: None
+) -> dict[str, Any]:
     """All checks, or some; what they found.
 
     Args:
       platform: "gpu" or "cpu", as jax calls it.
+      keep: called with what was found so far, after every check.
     """
     found = [device for device in jax.devices() if device.platform == platform]
     made: dict[str, Any] = {
@@ -281,7 +285,7 @@ def run(platform: str, only: list[str], small: bool = False) -> dict[str, Any]:
         return made
     here = Here(*(sharding.make_mesh(devices=[one]) for one in (found[0], jax.devices("cpu")[0])), small)
     for name in only or CHECKS:
-        print(name, file=sys.stderr, flush=True)
+        print(name, end=" ", file=sys.stderr, flush=True)
         start = time.perf_counter()
         try:
             figures = CHECKS[name](here)
@@ -295,7 +299,13 @@ def run(platform: str, only: list[str], small: bool = False) -> dict[str, Any]:
                 "where": traceback.format_exc(limit=-3),
             }
         made["checks"].append({"name": name, **told, "seconds": round(time.perf_counter() - start, 1)})
+        print(f"{told['status']} ({made['checks'][-1]['seconds']} s)", file=sys.stderr, flush=True)
+        keep(made)
     return made
+
+
+def _text(made: dict[str, Any]) -> str:
+    return json.dumps(json.loads(to_json(made)), indent=2)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -305,14 +315,16 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="short texts; with --platform cpu always")
     parser.add_argument("--out", help="a file for the JSON object, beside standard output")
     options = parser.parse_args(words)
-    made = run(
-        {"cuda": "gpu"}.get(options.platform, options.platform), options.only, options.small or options.platform == "cpu"
-    )
-    text = json.dumps(json.loads(to_json(made)), indent=2)
-    print(text)
-    if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+
+    def keep(made: dict[str, Any]) -> None:
+        if options.out:
+            with open(options.out, "w", encoding="utf-8") as file:
+                file.write(_text(made) + "\n")
+
+    platform = {"cuda": "gpu"}.get(options.platform, options.platform)
+    made = run(platform, options.only, options.small or options.platform == "cpu", keep)
+    keep(made)
+    print(_text(made))
     return int(any(one["status"] == "failed" for one in made["checks"]))
 
 

@@ -19,7 +19,7 @@ from jorney.engine.memory import Party, Tenant, admit
 from jorney.engine.programs import Programs, Shape, Work, bucket
 from jorney.engine.sampling import CompletionSampling, Sampling
 from jorney.engine.texts import Request, Text
-from jorney.model.params import LAYERS, Params, flatten, layer_name, nest
+from jorney.model.params import Params, unstack
 from jorney.policy import Policy
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
@@ -195,24 +195,9 @@ class Generator:
 
 
 def engine_params(policy: Policy, donate: bool = False) -> Params:
-    """The policy's parameters as the engine reads them, a subtree a layer.
-
-    Args:
-      donate: whether each stacked parameter is freed as soon as it is split: one at a time is held twice.
-    """
-    layers = policy.config.layers
-    split = jax.jit(lambda leaf: [leaf[layer] for layer in range(layers)])
-    found: dict[tuple[str, ...], jax.Array] = {}
+    """The policy's parameters as the engine reads them, a subtree a layer; `donate` as in `unstack`."""
     with jax.set_mesh(policy.mesh):
-        for path, leaf in flatten(policy.params):
-            if path[0] != LAYERS:
-                found[path] = leaf
-                continue
-            for layer, part in enumerate(jax.block_until_ready(split(leaf))):
-                found[(layer_name(layer), *path[1:])] = part
-            if donate:
-                leaf.delete()
-    return nest(found)
+        return unstack(policy.params, policy.config.layers, donate)
 
 
 def work_of(prompts: int, sampling: SamplingConfig) -> Work:

@@ -114,7 +114,9 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None, on
     shape = command.shape(model, mesh)
     compilations = Compilations()
     with jax.set_mesh(mesh):
-        params = jax.jit(lambda key: parameters.unstack(parameters.init(model, key, dtype), model.layers))(jax.random.key(0))
+        # Two programs: a GPU's compiler would draw each layer's numbers in a kernel of its own, and take minutes over them.
+        drawn = jax.jit(lambda key: parameters.init(model, key, dtype))(jax.random.key(0))
+        params = parameters.unstack(drawn, model.layers, donate=True)
     programs = Programs(model, params, mesh, dtype, (-1,), shape, compilations, command.precision)
     say(f"{parameters.count(model):,} parameters; {shape.problems} problems x {shape.rows} rows, {shape.slots} slots each")
     seconds, counts, nodes = [], Counts(), 0
