@@ -80,6 +80,7 @@ def test_rows_are_kept_full(gsm8k, chunk) -> None:
         for line in lines:
             steps = json.loads(line)["answer"].split("\n")[:-1]
             solutions.append([re.sub("<<.*?>>", "", step) for step in steps])
+    deep = {level: [one for one in solutions if len(one) >= level] for level in range(1, max(map(len, solutions)) + 1)}
     words, rng, script = Words(), random.Random(0), {}
 
     def written(step: str, level: int) -> str:
@@ -89,7 +90,7 @@ def test_rows_are_kept_full(gsm8k, chunk) -> None:
         """Of texts: a step, the opening of the next, and how that begins."""
         found = []
         for _ in range(count):
-            step = rng.choice([one for one in solutions if len(one) >= level])[level - 1]
+            step = rng.choice(deep[level])[level - 1]
             script[len(script)] = words.encode(written(step, level)) + words.encode(" and more") * 64
             found.append((len(script) - 1, 0))
         return np.array(found, np.uint32)

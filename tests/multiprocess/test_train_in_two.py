@@ -32,14 +32,8 @@ def test_eight_devices_give_one_devices_losses(tmp_path: pathlib.Path, single: d
     assert found["losses"] == pytest.approx(single["losses"], rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        {"data": 2, "fsdp": 2, "tensor": 2},
-        pytest.param({"data": 2, "fsdp": 4}, marks=pytest.mark.slow),
-        pytest.param({"data": 1, "fsdp": 8}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [{"data": 2, "fsdp": 2, "tensor": 2}, {"data": 2, "fsdp": 4}, {"data": 1, "fsdp": 8}])
 def test_two_processes_give_one_processes_losses(tmp_path: pathlib.Path, single: dict, sizes: dict[str, int]) -> None:
     first, second = _two(tmp_path, sizes)
     assert first == second
@@ -66,10 +60,13 @@ def test_two_processes_go_on_where_one_stopped(tmp_path: pathlib.Path, single: d
 
 
 def test_a_signal_to_one_process_stops_both_at_one_step(tmp_path: pathlib.Path, single: dict) -> None:
-    first, second = _two(tmp_path, {"data": 2, "fsdp": 4}, stop_after=3, signalled="yes")
+    """And together they go on, to one process's losses."""
+    sizes = {"data": 2, "fsdp": 2, "tensor": 2}
+    first, second = _two(tmp_path, sizes, stop_after=3, signalled="yes")
     assert first == second
     assert 3 <= first["stopped"] < 12
-    again, _ = _two(tmp_path, {"data": 2, "fsdp": 4})
+    again, other = _two(tmp_path, sizes)
+    assert again == other
     assert again["seen"] == list(range(first["stopped"] + 1, 13))
     assert again["losses"] == pytest.approx(single["losses"], rel=1e-5)
 

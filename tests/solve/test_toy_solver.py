@@ -86,6 +86,7 @@ def test_problems_are_searched_from_the_command_line(tmp_path) -> None:
         assert len(row["tokens"]) == (repeated[0] + 1 if repeated else 4)
 
 
+@pytest.mark.slow
 def test_it_is_planned_for_a_tpu(capsys) -> None:
     pytest.importorskip("libtpu")
     assert cli.main(["plan", __file__, "--topology", "v5e-8", "--prompt", "32", "--contexts"]) == 0

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import forward
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,7 @@ from jorney.batch.packing import Example
 from jorney.machine.bench.train import TrainBench, run
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.transformer import hidden_states, read_out
+from jorney.model.transformer import hidden_states
 from jorney.run.stages.fine_tuning import ObjectiveCommand
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -84,10 +85,8 @@ def toy(monkeypatch) -> Unlikelihood:
 def test_the_loss_by_hand(tiny, toy) -> None:
     params, example = parameters.init(tiny, jax.random.key(0)), Example((5, 6, 7, 8, 9), labels=((1, 0.0), (3, 1.0)))
     rows = toy.layout(UnlikelihoodConfig(row_length=32), [example])
-    total, sums = toy.loss(tiny, UnlikelihoodConfig(), jnp.float32)(params, rows.arrays)
-    tokens = np.array([example.tokens])
-    scores = read_out(tiny, params, hidden_states(tiny, params, tokens, np.ones_like(tokens), np.arange(5)[None]))
-    p = np.asarray(jax.nn.softmax(scores))[0]
+    total, sums = jax.jit(toy.loss(tiny, UnlikelihoodConfig(), jnp.float32))(params, rows.arrays)
+    p = np.exp(forward.log_probs(tiny, params, example.tokens))
     assert float(total) == pytest.approx(-np.log(1 - p[1, 7]) - np.log(p[3, 9]), rel=1e-5)
     assert float(sums["count"]) == 2
 

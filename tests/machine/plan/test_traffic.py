@@ -78,11 +78,12 @@ def sent_by(model, shape: Shape, machine, mesh: MeshConfig) -> dict[str, list[fl
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "shape"),
     [
         (None, Shape(problems=16, rows=2, slots=128, chunk=4, texts=3, shared=32, ways=8)),
-        pytest.param(2, Shape(problems=64, rows=4, slots=1024, chunk=16, texts=3, shared=256, ways=8), marks=pytest.mark.slow),
+        (2, Shape(problems=64, rows=4, slots=1024, chunk=16, texts=3, shared=256, ways=8)),
     ],
     ids=["tiny", "deepseekmath"],
 )

@@ -167,14 +167,12 @@ def _kill_and_finish(output: pathlib.Path, moments: list[str | float]) -> None:
     assert {name: again[name] for name in done} == done  # no finished work was redone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moments",
     [
         ["sft_phase1-*/training/checkpoints/16", "rollouts-*/parts/*"],
-        pytest.param(
-            ["phase2_journey-*/training/checkpoints/*", "resampling-*/parts/*", "pairs-*/parts/*"],
-            marks=pytest.mark.slow,
-        ),
+        ["phase2_journey-*/training/checkpoints/*", "resampling-*/parts/*", "pairs-*/parts/*"],
     ],
 )
 def test_killed_runs_end_with_the_same_report(

@@ -91,7 +91,10 @@ def files(output: pathlib.Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+FAST = ("evaluate", "beam")
+
+
+@pytest.mark.parametrize("kind", [*FAST, *(pytest.param(one, marks=pytest.mark.slow) for one in COMMANDS if one not in FAST)])
 def test_every_command_that_samples_takes_shares(kind, tmp_path, capsys) -> None:
     """Whoever ends last completes it, and nobody can tell how many they were."""
 

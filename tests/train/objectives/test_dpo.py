@@ -7,17 +7,18 @@ import gc
 import math
 import random
 import weakref
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forward import log_probs
 
 from jorney.batch.pairs import Preference, lay_out
 from jorney.compiled import Compilations
 from jorney.model import params as parameters
 from jorney.model.params import param_shardings
-from jorney.model.transformer import hidden_states, read_out
 from jorney.policy import Policy
 from jorney.sharding import MeshConfig, make_mesh
 from jorney.train import training
@@ -25,6 +26,13 @@ from jorney.train.loop import LoopConfig
 from jorney.train.objectives import dpo
 from jorney.train.objectives.dpo import DpoConfig, dpo_loss, preference_log_probs
 from jorney.train.optimizer import OptimizerConfig
+from jorney.train.step import LossFn
+
+_log_probs = jax.jit(preference_log_probs, static_argnums=0, static_argnames="head_chunk")
+
+
+def _loss(*settings: Any, **named: Any) -> LossFn:
+    return jax.jit(dpo_loss(*settings, **named))
 
 
 def _pairs(count: int = 5, seed: int = 0) -> list[Preference]:
@@ -39,11 +47,8 @@ def _batch(rows) -> dict[str, np.ndarray]:
 
 def _alone(config, params, prompt, completion) -> float:
     """Log-probability of a completion read by itself."""
-    ids = np.array([[*prompt, *completion]], np.int32)
-    positions = np.arange(ids.shape[1], dtype=np.int32)[None]
-    hidden = hidden_states(config, params, ids, np.ones_like(ids), positions)
-    log_probs = jax.nn.log_softmax(read_out(config, params, hidden))[0]
-    return float(sum(log_probs[len(prompt) - 1 + i, token] for i, token in enumerate(completion)))
+    found = log_probs(config, params, [*prompt, *completion])
+    return float(sum(found[len(prompt) - 1 + i, token] for i, token in enumerate(completion)))
 
 
 @pytest.mark.parametrize("window", [None, 7])
@@ -51,7 +56,7 @@ def test_a_shared_prompt_gives_the_log_probs_of_two_texts(tiny, window) -> None:
     config = dataclasses.replace(tiny, window=window, family="mistral")
     params = parameters.init(config, jax.random.key(0))
     pairs = _pairs()
-    chosen, rejected = preference_log_probs(config, params, _batch(lay_out(pairs, 8)))
+    chosen, rejected = _log_probs(config, params, _batch(lay_out(pairs, 8)))
     for row, pair in enumerate(pairs):
         assert float(chosen[row]) == pytest.approx(_alone(config, params, pair.prompt, pair.chosen), abs=2e-4)
         assert float(rejected[row]) == pytest.approx(_alone(config, params, pair.prompt, pair.rejected), abs=2e-4)
@@ -63,9 +68,7 @@ def test_the_head_in_chunks_is_the_head(tiny) -> None:
     batch = _batch(lay_out(_pairs()))
     assert batch["chosen_mask"].shape[1] == 64
     for chunk in (16, 48):  # the second divides nothing
-        for a, b in zip(
-            preference_log_probs(tiny, params, batch), preference_log_probs(tiny, params, batch, head_chunk=chunk), strict=True
-        ):
+        for a, b in zip(_log_probs(tiny, params, batch), _log_probs(tiny, params, batch, head_chunk=chunk), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
 
 
@@ -82,12 +85,12 @@ def test_the_loss_is_the_papers(tiny, mesh1, policy) -> None:
     start = _policy(tiny, mesh1, policy)
     config = DpoConfig(batch_pairs=8)
     rows = dpo.with_reference(start, lay_out(_pairs(), 8), config)
-    loss, sums = dpo_loss(tiny, 0.1)(start.params, _batch(rows))
+    loss, sums = _loss(tiny, 0.1)(start.params, _batch(rows))
     assert float(sums["count"]) == 5
     assert float(loss) == pytest.approx(5 * math.log(2), rel=1e-5)
     other = parameters.init(tiny, jax.random.key(1))
-    loss, sums = dpo_loss(tiny, 0.1)(other, _batch(rows))
-    chosen, rejected = (np.asarray(part[:5]) for part in preference_log_probs(tiny, other, _batch(rows)))
+    loss, sums = _loss(tiny, 0.1)(other, _batch(rows))
+    chosen, rejected = (np.asarray(part[:5]) for part in _log_probs(tiny, other, _batch(rows)))
     margin = 0.1 * ((chosen - rows.reference_chosen[:5]) - (rejected - rows.reference_rejected[:5]))
     assert float(loss) == pytest.approx(float(np.log1p(np.exp(-margin)).sum()), rel=1e-4)
     assert float(sums["accuracy"]) == (margin > 0).sum()
@@ -98,7 +101,7 @@ def test_rows_that_fill_the_batch_have_no_gradient(tiny, mesh1, policy) -> None:
     start = _policy(tiny, mesh1, policy)
     five = dpo.with_reference(start, lay_out(_pairs()), DpoConfig(batch_pairs=5))
     eight = dpo.with_reference(start, lay_out(_pairs(), 8), DpoConfig(batch_pairs=8))
-    gradient = jax.grad(lambda params, batch: dpo_loss(tiny, 0.1)(params, batch)[0])
+    gradient = jax.jit(jax.grad(lambda params, batch: dpo_loss(tiny, 0.1)(params, batch)[0]))
     one, other = (gradient(start.params, _batch(rows)) for rows in (five, eight))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), one, other)
 
@@ -153,8 +156,8 @@ def test_labels_that_may_be_wrong(tiny, mesh1, policy) -> None:
     turned = [Preference(one.prompt, one.rejected, one.chosen) for one in pairs]
     other = parameters.init(tiny, jax.random.key(1))
     batches = [_batch(dpo.with_reference(start, lay_out(own, 5, 32, 64), config)) for own in (pairs, turned)]
-    own, round_ = (float(dpo_loss(tiny, 0.01)(other, batch)[0]) for batch in batches)
-    smoothed = float(dpo_loss(tiny, 0.01, label_smoothing=0.25)(other, batches[0])[0])
+    own, round_ = (float(_loss(tiny, 0.01)(other, batch)[0]) for batch in batches)
+    smoothed = float(_loss(tiny, 0.01, label_smoothing=0.25)(other, batches[0])[0])
     assert own != pytest.approx(round_, rel=1e-2)
     assert smoothed == pytest.approx(0.75 * own + 0.25 * round_, rel=1e-5)
 
@@ -163,7 +166,7 @@ def test_ipo_starts_at_its_distance(tiny, mesh1, policy) -> None:
     """(0 - 1 / (2 beta))^2 where policy and reference are one; lengths do not matter."""
     start = _policy(tiny, mesh1, policy)
     rows = dpo.with_reference(start, lay_out(_pairs(), 8), DpoConfig(batch_pairs=8))
-    loss, sums = dpo_loss(tiny, 0.1, kind="ipo")(start.params, _batch(rows))
+    loss, sums = _loss(tiny, 0.1, kind="ipo")(start.params, _batch(rows))
     assert float(loss) / float(sums["count"]) == pytest.approx(25, rel=1e-4)
     with pytest.raises(ValueError, match="kind = 'hinge': expected one of sigmoid, ipo"):
         dpo_loss(tiny, 0.1, kind="hinge")

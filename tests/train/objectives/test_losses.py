@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forward import log_probs
 
 from jorney.batch.packing import Example, pack
 from jorney.batch.pairs import Preference, lay_out
 from jorney.model import params as parameters
-from jorney.model import transformer
 from jorney.train.objectives.dpo import dpo_loss, preference_log_probs
 from jorney.train.objectives.sft import sft_loss
 
@@ -34,10 +34,10 @@ def _batch(packed) -> dict[str, jax.Array]:
 def test_loss_counts_completion_tokens_only(tiny, params) -> None:
     """Against a plain loop over unpacked examples."""
     examples = _examples(7)
-    total, sums = sft_loss(tiny)(params, _batch(pack(examples, 64)))
-    expected, logits = 0.0, jax.jit(lambda tokens: transformer.logits(tiny, params, tokens))
+    total, sums = jax.jit(sft_loss(tiny))(params, _batch(pack(examples, 64)))
+    expected = 0.0
     for example in examples:
-        scores = jax.nn.log_softmax(logits(jnp.asarray([example.tokens])))[0]
+        scores = log_probs(tiny, params, example.tokens)
         expected -= sum(float(scores[i - 1, example.tokens[i]]) for i in range(example.prompt, len(example.tokens)))
     assert float(total) == pytest.approx(expected, rel=1e-5)
     assert int(sums["count"]) == sum(len(e.tokens) - e.prompt for e in examples)
@@ -47,7 +47,8 @@ def test_prompt_tokens_and_padding_carry_no_gradient(tiny, params) -> None:
     """Changing the targets where the mask is 0 changes nothing."""
     batch = _batch(pack(_examples(5), 64))
     changed = batch | {"targets": jnp.where(batch["loss_mask"] == 0, 5, batch["targets"])}
-    assert float(sft_loss(tiny)(params, batch)[0]) == float(sft_loss(tiny)(params, changed)[0])
+    loss = jax.jit(sft_loss(tiny))
+    assert float(loss(params, batch)[0]) == float(loss(params, changed)[0])
 
 
 def _mean_gradient(config, params, batch, **stated):
@@ -120,12 +121,14 @@ def test_micro_batches_add_up_to_the_batch(tiny, params, kind: str) -> None:
 def test_log_probs_respect_the_completion_mask(tiny, params) -> None:
     """A completion's tokens count, one each; the prompt's and the padding's do not, whatever they are."""
     batch = _batch(lay_out([Preference((5, 6, 7), (8, 9, 10), (11, 12))], 1, 8, 8))
-    log_probs = jax.jit(lambda b: jnp.stack(preference_log_probs(tiny, params, b))[:, 0])
-    whole = np.asarray(log_probs(batch))
-    scores = jax.nn.log_softmax(transformer.logits(tiny, params, jnp.array([[5, 6, 7, 8, 9, 10]])))[0]
+    completions = jax.jit(lambda b: jnp.stack(preference_log_probs(tiny, params, b))[:, 0])
+    whole = np.asarray(completions(batch))
+    scores = log_probs(tiny, params, [5, 6, 7, 8, 9, 10])
     each = np.array([float(scores[2 + i, token]) for i, token in enumerate((8, 9, 10))])
     for kept in ([0], [1, 2], [0, 1, 2], []):
         mask = jnp.zeros((1, 8), jnp.int32).at[0, jnp.array(kept, int)].set(1)
-        np.testing.assert_allclose(log_probs(batch | {"chosen_mask": mask}), [each[kept].sum(), whole[1]], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            completions(batch | {"chosen_mask": mask}), [each[kept].sum(), whole[1]], rtol=1e-5, atol=1e-5
+        )
     noise = jnp.where(batch["parts"] == 0, 71, batch["tokens"])
-    np.testing.assert_allclose(log_probs(batch | {"tokens": noise}), whole, rtol=1e-6)
+    np.testing.assert_allclose(completions(batch | {"tokens": noise}), whole, rtol=1e-6)

@@ -7,6 +7,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from forward import log_probs
 from live import live_bytes, watch_dispatches
 
 import jorney
@@ -15,7 +16,6 @@ from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.judge.reward_model import PrmJudge
 from jorney.model import params as parameters
 from jorney.model.params import param_shardings
-from jorney.model.transformer import hidden_states, read_out
 from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.text.step_format import ABEL
 from jorney.train import training
@@ -52,12 +52,10 @@ def test_the_loss_is_cross_entropy_at_the_labels(tiny) -> None:
     ]
     packed = pack(examples, 16)
     batch = {name: rows[None] for name, rows in packed[0].items()}
-    total, sums = prm_loss(config)(params, batch)
+    total, sums = jax.jit(prm_loss(config))(params, batch)
     expected, hits = 0.0, 0
     for example in examples:
-        ids = np.array([example.tokens], np.int32)
-        order = np.arange(ids.shape[1], dtype=np.int32)[None]
-        scores = jax.nn.log_softmax(read_out(config, params, hidden_states(config, params, ids, np.ones_like(ids), order)))[0]
+        scores = log_probs(config, params, example.tokens)
         for place, right in example.labels:
             expected -= right * float(scores[place, 1]) + (1 - right) * float(scores[place, 0])
             hits += bool(scores[place, 1] > scores[place, 0]) == (right > 0.5)
