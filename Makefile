@@ -12,7 +12,7 @@ help:
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take minutes as well"
 	@echo "make chain      the guide for TPUs, on simulated hosts and a simulated bucket"
-	@echo "make check      lint, types, tests and chain; CI does all but the chain"
+	@echo "make check      lint, types, tests and chain, as CI does"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

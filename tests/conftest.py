@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # programs that tests start do not look for a TPU because its compiler is here
 os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+# Most programs here run once, for milliseconds: making them fast would take half of the tests' time.
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import hypothesis
 import jax

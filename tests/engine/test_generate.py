@@ -12,7 +12,7 @@ from letters import LETTERS, lead, letters_policy, uncached, whole_logits
 
 from jorney.compiled import Compilations
 from jorney.engine import cache, memory
-from jorney.engine.generate import Generator, SamplingConfig, generate, row_keys
+from jorney.engine.generate import Completion, Generator, SamplingConfig, generate, row_keys
 from jorney.engine.programs import bucket
 from jorney.model import params as parameters
 from jorney.policy import Policy
@@ -24,6 +24,11 @@ def letters(tiny, mesh1) -> Policy:
 
 
 PROMPTS = ["journey", "a", "treesandthoughts", "expand", "judge", "prunethefrontierofatree"]
+COMPILED = Compilations()  # tests share the programs of a shape
+
+
+def _generate(policy: Policy, prompts: list[str], sampling: SamplingConfig) -> list[list[Completion]]:
+    return Generator(policy, COMPILED).generate(prompts, sampling)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ PROMPTS = ["journey", "a", "treesandthoughts", "expand", "judge", "prunethefront
 )
 def test_cached_decoding_equals_the_full_forward(letters: Policy, settings: dict[str, float]) -> None:
     sampling = SamplingConfig(w=2, max_tokens=20, rows=4, chunk=7, seed=3, **settings)  # type: ignore[arg-type]
-    found = generate(letters, PROMPTS[:3], sampling)
+    found = _generate(letters, PROMPTS[:3], sampling)
     for prompt, completions in zip(PROMPTS[:3], found, strict=True):
         for index, completion in enumerate(completions):
             assert list(completion.tokens) == uncached(letters, prompt, index, sampling)
@@ -39,28 +44,28 @@ def test_cached_decoding_equals_the_full_forward(letters: Policy, settings: dict
 
 def test_results_do_not_depend_on_the_batching(letters: Policy) -> None:
     base = SamplingConfig(w=2, max_tokens=12, temperature=1.0, rows=12, chunk=5)
-    expected = generate(letters, PROMPTS, base)
+    expected = _generate(letters, PROMPTS, base)
     for changed in ({"rows": 2}, {"rows": 4, "chunk": 1}, {"chunk": 64}):
-        found = generate(letters, PROMPTS, dataclasses.replace(base, **changed))
+        found = _generate(letters, PROMPTS, dataclasses.replace(base, **changed))
         assert [[c.tokens for c in row] for row in found] == [[c.tokens for c in row] for row in expected]
-    assert [c.tokens for c in generate(letters, PROMPTS[::-1], base)[-1]] == [c.tokens for c in expected[0]]
+    assert [c.tokens for c in _generate(letters, PROMPTS[::-1], base)[-1]] == [c.tokens for c in expected[0]]
 
 
 def test_siblings_differ_and_seeds_differ(letters: Policy) -> None:
     sampling = SamplingConfig(w=3, max_tokens=12, temperature=1.0, rows=3)
-    first = generate(letters, ["journey"], sampling)[0]
+    first = _generate(letters, ["journey"], sampling)[0]
     assert len({completion.tokens for completion in first}) == 3
-    assert [c.tokens for c in generate(letters, ["journey"], dataclasses.replace(sampling, seed=1))[0]] != [
+    assert [c.tokens for c in _generate(letters, ["journey"], dataclasses.replace(sampling, seed=1))[0]] != [
         c.tokens for c in first
     ]
     # The first siblings of a larger family are the same.
-    fewer = generate(letters, ["journey"], dataclasses.replace(sampling, w=2))[0]
+    fewer = _generate(letters, ["journey"], dataclasses.replace(sampling, w=2))[0]
     assert [c.tokens for c in fewer] == [c.tokens for c in first[:2]]
 
 
 def test_log_probabilities_are_the_models(letters: Policy) -> None:
     sampling = SamplingConfig(max_tokens=10, temperature=0.8, top_p=0.9)
-    completion = generate(letters, ["expand"], sampling)[0][0]
+    completion = _generate(letters, ["expand"], sampling)[0][0]
     prompt = letters.tokenizer.encode_prompt("expand")
     ids = jnp.asarray([[*prompt, *completion.tokens]], jnp.int32)
     scores = jax.nn.log_softmax(whole_logits(letters, ids)[0, len(prompt) - 1 : -1])
@@ -71,7 +76,7 @@ def test_log_probabilities_are_the_models(letters: Policy) -> None:
 
 def test_ends_at_the_end_token_or_at_the_limit(letters: Policy) -> None:
     sampling = SamplingConfig(w=64, max_tokens=40, temperature=1.5, top_p=1.0, rows=64)
-    completions = generate(letters, ["tree"], sampling)[0]
+    completions = _generate(letters, ["tree"], sampling)[0]
     ended = [c for c in completions if c.finished]
     assert 0 < len(ended) < 64
     for completion in completions:
@@ -89,7 +94,7 @@ def test_stops_at_every_end_that_the_generation_config_names(letters: Policy, st
     assert dataclasses.replace(letters, generation={"eos_token_id": None}).ends == (2,)
     sampling = SamplingConfig(w=16, max_tokens=24, temperature=1.5, top_p=1.0, rows=16, chunk=5)
     stops = 0
-    for plain, found in zip(generate(letters, ["tree"], sampling)[0], generate(chat, ["tree"], sampling)[0], strict=True):
+    for plain, found in zip(_generate(letters, ["tree"], sampling)[0], generate(chat, ["tree"], sampling)[0], strict=True):
         first = next((i for i, token in enumerate(plain.tokens) if token in chat.ends), None)
         assert found.tokens == (plain.tokens if first is None else plain.tokens[: first + 1])
         assert found.finished == (first is not None)
@@ -122,14 +127,14 @@ def test_programs_compile_once_a_shape(letters: Policy) -> None:
 def _refusal(policy: Policy, sampling: SamplingConfig) -> str:
     """What is said where memory is short; nothing that was made by then is held."""
     with pytest.raises(ValueError, match="^memory: ") as refused:
-        generate(policy, PROMPTS, sampling)
+        _generate(policy, PROMPTS, sampling)
     return str(refused.value)
 
 
 def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that they have little for makes it slow."""
     sampling = SamplingConfig(w=2, max_tokens=12, rows=12)
-    expected = generate(letters, PROMPTS, sampling)
+    expected = _generate(letters, PROMPTS, sampling)
     said = _refusal(dataclasses.replace(letters, memory=1000), sampling)
     parts = r"the policy's weights [\d,]+, other arrays [\d,]+, the policy's cache [\d,]+, temporaries of programs [\d,]+"
     found = re.fullmatch(rf"memory: a device has 1,000 bytes: expected at least ([\d,]+) \({parts}\); more devices .*", said)
@@ -139,7 +144,7 @@ def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy,
     shapes = []
     original = memory.admit
     monkeypatch.setattr("jorney.engine.generate.admit", lambda *given: shapes.append(original(*given)) or shapes[-1])
-    found = generate(dataclasses.replace(letters, memory=least), PROMPTS, sampling)
+    found = _generate(dataclasses.replace(letters, memory=least), PROMPTS, sampling)
     assert [[c.tokens for c in row] for row in found] == [[c.tokens for c in row] for row in expected]
     assert shapes[0][0].problems == 1
 
@@ -147,16 +152,15 @@ def test_a_cache_that_the_devices_have_no_memory_for_is_refused(letters: Policy,
 TIE = 1e-4  # of logits with their random numbers: nearer to each other, rounding may decide
 
 
-@pytest.mark.parametrize(
-    "settings", [pytest.param({"temperature": 0.0}, marks=pytest.mark.slow), {"temperature": 1.0, "top_p": 0.9}]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 0.9}])
 def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tiny, settings: dict[str, float]) -> None:
     """By 2, 16 and 64 rows, and on eight simulated devices in several ways."""
     from jorney import sharding
     from jorney.model.params import param_shardings
 
     def check(policy: Policy, changed: SamplingConfig) -> None:
-        for prompt, row, others in zip(PROMPTS, expected, generate(policy, PROMPTS, changed), strict=True):
+        for prompt, row, others in zip(PROMPTS, expected, _generate(policy, PROMPTS, changed), strict=True):
             for key, one, other in zip(row_keys(base.seed, prompt, base.w), row, others, strict=True):
                 at = next((i for i, pair in enumerate(zip(one.tokens, other.tokens, strict=False)) if len(set(pair)) > 1), None)
                 if at is None:
@@ -166,7 +170,7 @@ def test_rows_and_devices_give_the_same_tokens_but_for_ties(letters: Policy, tin
                     assert lead(letters, before, key, at, base.params) < TIE
 
     base = SamplingConfig(w=2, max_tokens=24, rows=8, chunk=8, **settings)  # type: ignore[arg-type]
-    expected = generate(letters, PROMPTS, base)
+    expected = _generate(letters, PROMPTS, base)
     assert lead(letters, letters.tokenizer.encode_prompt("a"), row_keys(0, "a", 1)[0], 0, base.params) > TIE  # most are
     check(letters, dataclasses.replace(base, rows=2, chunk=5))
     check(letters, dataclasses.replace(base, rows=16))
@@ -220,9 +224,9 @@ def test_a_cut_drops_what_lies_behind_it(letters: Policy) -> None:
     def after_e(_: int, text: str) -> int | None:
         return text.index("e") + 1 if "e" in text else None
 
-    plain = Generator(letters).generate(PROMPTS[:3], sampling)
+    plain = Generator(letters, COMPILED).generate(PROMPTS[:3], sampling)
     for chunk in (1, 7, 40):
-        found = Generator(letters).generate(PROMPTS[:3], dataclasses.replace(sampling, chunk=chunk), None, after_e)
+        found = Generator(letters, COMPILED).generate(PROMPTS[:3], dataclasses.replace(sampling, chunk=chunk), None, after_e)
         cuts = 0
         for whole, part in zip(itertools.chain(*plain), itertools.chain(*found), strict=True):
             if "e" in whole.text:
@@ -240,14 +244,15 @@ def test_a_cut_drops_what_lies_behind_it(letters: Policy) -> None:
 def test_prompts_may_be_ids(letters: Policy) -> None:
     sampling = SamplingConfig(w=2, max_tokens=8)
     ids = [letters.tokenizer.encode_prompt(prompt) for prompt in PROMPTS]
-    assert Generator(letters).generate(ids, sampling, PROMPTS) == Generator(letters).generate(PROMPTS, sampling)
+    generator = Generator(letters, COMPILED)
+    assert generator.generate(ids, sampling, PROMPTS) == generator.generate(PROMPTS, sampling)
 
 
 def test_parameters_given_away_are_held_once(letters: Policy) -> None:
     own = dataclasses.replace(letters, params=jax.tree.map(jnp.copy, letters.params))
     sampling = SamplingConfig(max_tokens=8)
     found = Generator(own, donate=True).generate(PROMPTS, sampling)
-    assert found == Generator(letters).generate(PROMPTS, sampling)
+    assert found == Generator(letters, COMPILED).generate(PROMPTS, sampling)
     stacked, rest = own.params["layers"], {name: leaf for name, leaf in own.params.items() if name != "layers"}
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(stacked))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(rest))
