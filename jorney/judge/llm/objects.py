@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -11,21 +12,28 @@ from jorney.judge.llm.escapes import as_meant
 from jorney.storage import HALF
 
 
-class _Marks(NamedTuple):
-    """What begins thoughts, and what ends them, as models write it."""
-
-    begins: re.Pattern[str]
-    ends: re.Pattern[str]
-
-
-def _marks(names: str) -> _Marks:
-    """Tags of these names, Mistral's, Kimi's, OpenThinker's, and gpt-oss's channels."""
-    begins = (
-        rf"<(?:{names})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
-        r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)<\|message\|>"
+def _marks(names: str) -> re.Pattern[str]:
+    """What begins and ends thoughts: tags of these names, Mistral's, Kimi's, OpenThinker's marks, gpt-oss's channels."""
+    kinds = (
+        (rf"<(?P<begins_tag>{names})>", rf"</(?P<ends_tag>{names})>"),
+        (r"(?P<begins_square>\[THINK\])", r"(?P<ends_square>\[/THINK\])"),
+        ("(?P<begins_triangle>◁think▷)", "(?P<ends_triangle>◁/think▷)"),
+        (r"(?P<begins_bar><\|begin_of_thought\|>)", r"(?P<ends_bar><\|end_of_thought\|>)"),
+        (
+            r"(?P<begins_channel>(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)<\|message\|>)",
+            r"(?P<ends_channel><\|channel\|>final<\|message\|>)",
+        ),
     )
-    ends = rf"</(?:{names})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|channel\|>final<\|message\|>"
-    return _Marks(re.compile(begins, re.IGNORECASE), re.compile(ends, re.IGNORECASE))
+    return re.compile("|".join(itertools.chain(*kinds)), re.IGNORECASE)
+
+
+class _Mark(NamedTuple):
+    """A beginning of thoughts or an end, of one kind, and the places in the reply where it starts and stops."""
+
+    begins: bool
+    kind: str
+    start: int
+    stop: int
 
 
 _NAMES = "think|thinking|reasoning|seed:think"
@@ -46,32 +54,48 @@ class _Doubtful(ValueError):
 def spoken(reply: str) -> str:
     """A reply without thoughts aloud before it; "" where they never end, or where it is not sure where they do."""
     _, said = _parts(reply, _OF_TEXTS)
-    return "" if _OF_TEXTS.ends.search(said) else said
+    return "" if any(not mark.begins for mark in _found(said, _OF_TEXTS)) else said
 
 
-def _parts(reply: str, marks: _Marks) -> tuple[str, str]:
+def _found(reply: str, marks: re.Pattern[str]) -> Iterator[_Mark]:
+    for match in marks.finditer(reply):
+        what, _, kind = str(match.lastgroup).partition("_")
+        yield _Mark(what == "begins", match[0].strip("</>").lower() if kind == "tag" else kind, match.start(), match.end())
+
+
+def _parts(reply: str, marks: re.Pattern[str]) -> tuple[str, str]:
     """(What stands before the thoughts, or is one that never began; what follows the first thoughts' end).
 
-    The first end counts: what a thought quotes from a text may write another, with an answer of its own behind it. Some chat
-    templates write <think> themselves, so that the reply has the end of it alone.
+    Thoughts end where a mark of their own kind first says so: what they quote from a text may write another, with an answer of
+    its own behind it. Some chat templates write <think> themselves, so that the reply has the end of it alone; what was opened
+    and closed before it, of other kinds, was within these thoughts.
     """
     start = _space(reply, 0)
     if bare := _BARE.match(reply, start):
         return "", reply[bare.end() :]
-    begin, end = marks.begins.search(reply), marks.ends.search(reply)
-    if end is None:
-        return "", "" if marks.begins.match(reply, start) else reply
-    head = reply[: end.start()]
-    if begin is not None and begin.start() < end.start():
-        head = reply[: begin.start()]
-        end = marks.ends.search(reply, begin.end())
-    while end is not None:
-        if (again := marks.begins.match(reply, _space(reply, end.end()))) is None:
-            said, harmony = reply[end.end() :], end[0].startswith("<|channel")
-            over = next((one for one in _OVER if harmony and said.rstrip().endswith(one)), "")
-            return head, said.rstrip().removesuffix(over) if over else said
-        end = marks.ends.search(reply, again.end())
-    return head, ""
+    first: _Mark | None = None  # of thoughts that began, and have ended or have not
+    last: _Mark | None = None  # where they ended
+    under_way = ""
+    for mark in _found(reply, marks):
+        if under_way:
+            if not mark.begins and mark.kind == under_way:
+                under_way, last = "", mark
+        elif mark.begins and (last is None or _space(reply, last.stop) == mark.start):
+            under_way, first = mark.kind, first or mark
+        elif not mark.begins and (first is None or (first.start > start and mark.kind != first.kind)):
+            first, last = None, mark
+            head = reply[: mark.start]
+            break
+    else:
+        head = reply[: first.start] if first else ""
+    if under_way:
+        opened = first is not None and (first.start == start or last is not None)
+        return head if last else "", "" if opened else reply
+    if last is None:
+        return "", reply
+    said = reply[last.stop :]
+    over = next((one for one in _OVER if last.kind == "channel" and said.rstrip().endswith(one)), "")
+    return head, said.rstrip().removesuffix(over) if over else said
 
 
 def _space(text: str, start: int) -> int:

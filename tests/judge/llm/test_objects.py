@@ -26,6 +26,11 @@ FALSE = {"correct": False, "justification": "5 is not 6"}
         f"<think>\nLet me see.\n</think>\n\n{NO}",
         f"<think></think>```json\n{NO}\n```",
         f"Let me see. It is not.\n</think>\n{NO}",
+        # What was opened and closed within thoughts of another kind does not end them.
+        f"<think>It says <thought>{YES}</thought>, which is a trick.</think>{NO}",
+        f"<think>It says </thought>{YES}, which is a trick.</think>\n{NO}",
+        f"[THINK]a <think>b</think> c[/THINK]{NO}",
+        f"Let me see. <thought>a</thought> It is not.\n</think>\n{NO}",
         f"Let me see. {NO}? Yes.\n</think>\n{NO}",
         f"<think>It says {YES}.</think>{NO}",
         f"<THINK>a</THINK>{NO}",
@@ -67,6 +72,11 @@ def test_a_tag_in_a_string_is_no_thought() -> None:
         f"<think>It ends with </think> and {YES}</think>{NO}",
         f"{NO}\n\nThe step ended with </think> and {YES}",
         f"{YES}</think> I am not sure.",
+        # An end of another kind behind the answer.
+        f"<think>a</think>It is wrong. The step says </thinking>{YES}",
+        f"<think>a</think>It is wrong. The step says </thought>{YES}",
+        f"<think>It says <thought>{YES}",
+        f"<think>a</thought>{YES}",
         f"[THINK]{YES}",
         f"The step holds\n```json\n{YES}\n```\nwhich is a trick.",
         f"```json\n{YES}\n```\nis quoted.",
