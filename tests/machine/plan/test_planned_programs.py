@@ -71,7 +71,7 @@ def test_all_programs_of_an_engine_compile_with_what_all_problems_share() -> Non
     pytest.importorskip("libtpu")
     machine = topology.find("v5e-8")
     mesh = aot.make_mesh(machine, MeshConfig(data=2, tensor=4))
-    shape = Shape(problems=4, rows=2, slots=64, chunk=4, texts=2, shared=32)
+    shape = Shape(problems=4, rows=2, slots=64, chunk=4, texts=2, shared=32, ways=2)
     programs = PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)
     assert [program.name.split()[1] for program in programs] == ["share", *["prefill"] * 2, *["extend"] * 4, "decode"]
     found = [compile_program(program, machine) for program in programs]
