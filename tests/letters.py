@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import forward
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
@@ -11,7 +12,6 @@ from jax.sharding import Mesh
 from jorney.engine.drawing import SamplingParams, restrict, sample
 from jorney.engine.generate import SamplingConfig, row_keys
 from jorney.model import params as parameters
-from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
 from jorney.policy import Policy
 
@@ -70,8 +70,7 @@ LENGTH = 96  # of the texts that `uncached_text` reads, at most
 
 
 def whole_logits(policy: Policy, tokens: jax.Array) -> jax.Array:
-    return _logits(policy.config, policy.params, tokens)
+    return forward.whole_logits(policy.config, policy.params, tokens)
 
 
-_logits = jax.jit(transformer.logits, static_argnums=0)
 _sample = jax.jit(sample)

@@ -282,6 +282,7 @@ def run(
     if not found:
         why = f"no {platform} is here: jax found {jax.devices()[0].device_kind}"
         made["checks"] = [{"name": name, "status": "skipped", "why": why} for name in only or CHECKS]
+        keep(made)
         return made
     here = Here(*(sharding.make_mesh(devices=[one]) for one in (found[0], jax.devices("cpu")[0])), small)
     for name in only or CHECKS:
@@ -291,15 +292,17 @@ def run(
             figures = CHECKS[name](here)
             bar = figures.get("bar")
             status = "measured" if bar is None else "passed" if figures["error"] <= bar else "failed"  # NaN fails
-            told: dict[str, Any] = {"status": status, "figures": figures}
+            told: dict[str, Any] = {"name": name, "status": status, "figures": figures}
         except Exception as error:  # whatever it is, the others are to be tried
             told = {
+                "name": name,
                 "status": "failed",
                 "why": f"{type(error).__name__}: {error}"[:500],
                 "where": traceback.format_exc(limit=-3),
             }
-        made["checks"].append({"name": name, **told, "seconds": round(time.perf_counter() - start, 1)})
-        print(f"{told['status']} ({made['checks'][-1]['seconds']} s)", file=sys.stderr, flush=True)
+        told["seconds"] = round(time.perf_counter() - start, 1)
+        made["checks"].append(told)
+        print(f"{told['status']} ({told['seconds']} s)", file=sys.stderr, flush=True)
         keep(made)
     return made
 
@@ -323,7 +326,6 @@ def main(words: list[str] | None = None) -> int:
 
     platform = {"cuda": "gpu"}.get(options.platform, options.platform)
     made = run(platform, options.only, options.small or options.platform == "cpu", keep)
-    keep(made)
     print(_text(made))
     return int(any(one["status"] == "failed" for one in made["checks"]))
 

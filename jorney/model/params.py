@@ -214,14 +214,18 @@ def unstack(params: Params, layers: int, donate: bool = False) -> Params:
     Args:
       donate: whether each stacked parameter is freed as soon as it is split: one at a time is held twice.
     """
-    split = jax.jit(lambda leaf: [leaf[layer] for layer in range(layers)])
     found: dict[tuple[str, ...], jax.Array] = {}
     for path, leaf in flatten(params):
         if path[0] != LAYERS:
             found[path] = leaf
             continue
-        for layer, part in enumerate(jax.block_until_ready(split(leaf))):
+        for layer, part in enumerate(jax.block_until_ready(_split(leaf, layers))):
             found[(layer_name(layer), *path[1:])] = part
         if donate:
             leaf.delete()
     return nest(found)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _split(leaf: jax.Array, layers: int) -> list[jax.Array]:
+    return [leaf[layer] for layer in range(layers)]

@@ -73,29 +73,45 @@ def _parts(reply: str, marks: re.Pattern[str]) -> tuple[str, str]:
     start = _space(reply, 0)
     if bare := _BARE.match(reply, start):
         return "", reply[bare.end() :]
-    first: _Mark | None = None  # of thoughts that began, and have ended or have not
-    last: _Mark | None = None  # where they ended
-    under_way = ""
-    for mark in _found(reply, marks):
-        if under_way:
-            if not mark.begins and mark.kind == under_way:
-                under_way, last = "", mark
-        elif mark.begins and (last is None or _space(reply, last.stop) == mark.start):
-            under_way, first = mark.kind, first or mark
-        elif not mark.begins and (first is None or (first.start > start and mark.kind != first.kind)):
-            first, last = None, mark
-            head = reply[: mark.start]
-            break
+    found = list(_found(reply, marks))
+    closes = _closes(found)
+    begins = bool(found) and found[0].begins
+    outer = None if begins and found[0].start == start else _unopened(found, closes)
+    if outer is not None and (outer == 0 or found[outer].kind != found[0].kind):
+        head, end = reply[: found[outer].start], outer
+    elif begins and closes[0] is not None:
+        head, end = reply[: found[0].start], closes[0]
     else:
-        head = reply[: first.start] if first else ""
-    if under_way:
-        opened = first is not None and (first.start == start or last is not None)
-        return head if last else "", "" if opened else reply
-    if last is None:
-        return "", reply
-    said = reply[last.stop :]
-    over = next((one for one in _OVER if last.kind == "channel" and said.rstrip().endswith(one)), "")
+        return "", "" if begins and found[0].start == start else reply
+    # Thoughts that begin where others end are thoughts still.
+    while end + 1 < len(found) and found[end + 1].begins and found[end + 1].start == _space(reply, found[end].stop):
+        if (next_end := closes[end + 1]) is None:
+            return head, ""
+        end = next_end
+    said = reply[found[end].stop :]
+    over = next((one for one in _OVER if found[end].kind == "channel" and said.rstrip().endswith(one)), "")
     return head, said.rstrip().removesuffix(over) if over else said
+
+
+def _closes(found: Sequence[_Mark]) -> list[int | None]:
+    """Of each mark the next end of its kind."""
+    closes, ends = [], dict[str, int]()
+    for at in reversed(range(len(found))):
+        closes.append(ends.get(found[at].kind))
+        if not found[at].begins:
+            ends[found[at].kind] = at
+    return closes[::-1]
+
+
+def _unopened(found: Sequence[_Mark], closes: Sequence[int | None]) -> int | None:
+    """The first end of what nothing began."""
+    at = 0
+    while at < len(found):
+        if not found[at].begins:
+            return at
+        close = closes[at]
+        at = (at if close is None else close) + 1
+    return None
 
 
 def _space(text: str, start: int) -> int:

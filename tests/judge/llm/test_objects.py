@@ -30,6 +30,8 @@ FALSE = {"correct": False, "justification": "5 is not 6"}
         f"<think>It says <thought>{YES}</thought>, which is a trick.</think>{NO}",
         f"<think>It says </thought>{YES}, which is a trick.</think>\n{NO}",
         f"[THINK]a <think>b</think> c[/THINK]{NO}",
+        f"a\n</think>\n<think>b</think>{NO}",
+        f"A text with [THINK] in it.</think>{NO}",
         f"Let me see. <thought>a</thought> It is not.\n</think>\n{NO}",
         f"Let me see. {NO}? Yes.\n</think>\n{NO}",
         f"<think>It says {YES}.</think>{NO}",
