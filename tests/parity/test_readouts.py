@@ -145,7 +145,7 @@ def test_qwen(mesh1, tmp_path) -> None:
             hidden = reference(ids).last_hidden_state
             hidden = torch.relu(hidden @ score["score.0.weight"].T + score["score.0.bias"])
             probabilities = (hidden @ score["score.2.weight"].T + score["score.2.bias"]).softmax(dim=-1)
-        return probabilities[ids == tokenizer.encode("<extra_0>")[0]][:, 1].tolist()
+        return probabilities[ids == tokenizer.encode("<extra_0>", rendered=True)[0]][:, 1].tolist()
 
     judge = PrmJudge(model, ABEL, rows=4)  # the head says whose it is
     assert judge.readout.name == "qwen2.5-math-prm"

@@ -160,7 +160,8 @@ def test_a_token_over_the_boundary(tokenizer) -> None:
 
 def test_exported_trees_are_rows_that_trl_reads(tokenizer) -> None:
     trees, config = [written_tree(seed) for seed in range(40)], ExportConfig(pairs=2)
-    rows = {name: [row for tree in trees for row in write(tree, config)] for name, write in EXPORTERS.items()}
+    formats = ("prompt_completion", "messages", "preference_siblings", "preference_leaves")
+    rows = {name: [row for tree in trees for row in EXPORTERS[name](tree, config, None, 0)] for name in formats}
     for name in ("prompt_completion", "messages"):
         assert len(rows[name]) > 10
         for row in rows[name][:5]:
