@@ -28,7 +28,6 @@ _SETTINGS: dict[str, Any] = {
     "jax_default_prng_impl": "threefry2x32",
     "jax_threefry_partitionable": True,
     "jax_random_seed_offset": 0,
-    "jax_high_dynamic_range_gumbel": False,
     "jax_enable_custom_prng": False,
 }
 # The same of what others read: a variable, and what of it matters.

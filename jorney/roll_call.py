@@ -136,9 +136,9 @@ def call(
     own = {"process": process, "processes": processes, "host": socket.gethostname(), "command": command}
     if process == 0:
         peers = _await_all(address, own, seconds)
-        return RollCall({_name(one): peer for one, peer in peers}, lost, relays=True)
+        return RollCall({_name(one): _watched(peer) for one, peer in peers}, lost, relays=True)
     peer = _reach(address, own, seconds)
-    return RollCall({f"process 0 at {address}": peer}, lost, relays=False)
+    return RollCall({f"process 0 at {address}": _watched(peer)}, lost, relays=False)
 
 
 def _has_own_cause(record: logging.LogRecord) -> bool:
@@ -173,10 +173,12 @@ def _await_all(address: str, own: dict[str, Any], seconds: float) -> list[tuple[
                 raise _refuse(error, [peer for _, peer in came.values()]) from None
             if (said := _hello(peer)) is None:  # somebody else, who knocks at all ports
                 peer.close()
-            elif fault := _fault(own, said, came):
+                continue
+            if said["process"] in came and _has_left(came[said["process"]][1]):
+                came.pop(said["process"])[1].close()  # it died, and was started again
+            if fault := _fault(own, said, came):
                 raise _refuse(ValueError(f"{address}: {fault}"), [peer, *(one for _, one in came.values())])
-            else:
-                came[said["process"]] = (said, peer)
+            came[said["process"]] = (said, peer)
     # The port is free by now: jax's service takes it, and the others come there next.
     for _, peer in came.values():
         peer.sendall(_line({"all": True}))
@@ -194,6 +196,28 @@ def _listener(address: str) -> socket.socket:
         raise OSError(f"{address}: {error.strerror}: expected the name or address of process 0's host") from None
     except (OSError, OverflowError) as error:
         raise OSError(f"{address}: {error}: expected a port that no other program has") from None
+
+
+def _watched(peer: socket.socket) -> socket.socket:
+    """A connection whose other end is missed within a minute when its host has vanished, and says no word of it."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return peer
+
+
+def _has_left(peer: socket.socket) -> bool:
+    """Whether one that waits for the others, and has nothing to say meanwhile, is there no more."""
+    peer.setblocking(False)
+    try:
+        return peer.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        peer.setblocking(True)
 
 
 def _hello(peer: socket.socket) -> dict[str, Any] | None:

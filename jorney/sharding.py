@@ -25,6 +25,7 @@ TABLE: dict[str, str | tuple[str, ...] | None] = {
     "batch": ("data", "fsdp"),
     "length": "context",
     "embed": None,
+    "sampled": ("data", "fsdp", "tensor"),  # rows whose next token is chosen: a device looks at all the vocabulary for its own
     "replica": "data",  # rows of which the devices of a replica hold all, and split something else
     "loss_vocab": ("fsdp", "tensor"),  # of the head's matrix and logits in a loss, see `train.cross_entropy`
     # parameters

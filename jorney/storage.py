@@ -170,6 +170,23 @@ def write_bytes(where: PathLike, data: bytes) -> None:
         file.write(data)
 
 
+def create(where: PathLike, data: bytes) -> None:
+    """Writes a file that is not there yet: of several that do so at one moment, one.
+
+    Raises:
+      FileExistsError: it is there.
+    """
+    if is_local(where):
+        with open(os.fspath(where), "xb") as file:
+            file.write(data)
+        return
+    import fsspec
+
+    protocol, _, name = os.fspath(where).partition("://")
+    store = fsspec.filesystem({"gs": "gcs"}.get(protocol, protocol))  # as epath names it
+    store.pipe_file(name, data, mode="create")  # Cloud Storage holds it to the object's generation
+
+
 def write_text(where: PathLike, text: str) -> None:
     """Writes UTF-8 text, whole."""
     write_bytes(where, text.encode())

@@ -56,13 +56,16 @@ def uncached_text(policy: Policy, before: Sequence[int], key: object, limit: int
 
 
 def lead(policy: Policy, before: Sequence[int], key: object, count: int, sampling: SamplingParams) -> float:
-    """How far the best id after some is ahead of the next, the random numbers of a text's id `count` added to the logits."""
+    """How clearly an id after some was chosen, with the random numbers of a text's id `count`.
+
+    Greedy: how far the best logit is ahead of the next. Else: how far the random share is from where another id begins, of 1.
+    """
     scores = whole_logits(policy, jnp.asarray([[*before, *[0] * (LENGTH - len(before))]], jnp.int32))[:, len(before) - 1]
-    cut = restrict(scores, sampling).filtered[0]
+    weights = restrict(scores, sampling).weights.reshape(-1)
     if sampling.temperature > 0:
-        own = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count)
-        cut += jax.random.gumbel(own, cut.shape, jnp.float32)
-    first, second = jax.lax.top_k(cut, 2)[0]
+        share = jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(key)), count), (), jnp.float32)
+        return float(jnp.min(jnp.abs(jnp.cumsum(weights)[:-1] / jnp.sum(weights) - share)))
+    first, second = jax.lax.top_k(weights, 2)[0]
     return float(first - second)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,12 @@ def live_bytes() -> int:
         for device in array.sharding.addressable_devices:
             found[device] += round(array.nbytes * share)
     return max(found.values())
+
+
+def lasting_bytes() -> int:
+    """`live_bytes` of what is not waiting to be let go: a figure to measure others against."""
+    gc.collect()
+    return live_bytes()
 
 
 def watch_dispatches(monkeypatch: Any, seen: Callable[[str, int, int], None]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 import socket
@@ -183,6 +184,38 @@ def test_a_port_that_is_taken_is_named(address) -> None:
         pytest.raises(OSError, match=f"{address}: .*in use.*: expected a port that no other program has"),
     ):
         process(address, 0, [], seconds=0.5)()
+
+
+def test_one_that_died_before_all_had_come_may_come_again(address) -> None:
+    host, _, port = address.rpartition(":")
+    said = {"process": 1, "processes": 3, "host": HOST, "command": COMMAND}
+
+    def first() -> None:
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1) as peer:
+                peer.sendall(json.dumps(said).encode() + b"\n")
+                time.sleep(0.3)  # killed after it was heard
+                return
+            time.sleep(0.05)
+
+    again = lambda: time.sleep(1) or process(address, 1, [])()  # noqa: E731
+    last = lambda: time.sleep(1.5) or process(address, 2, [])()  # noqa: E731
+    found = together(process(address, 0, []), first, again, last)
+    assert isinstance(found[0], RollCall), found
+    assert isinstance(found[2], RollCall), found
+    assert isinstance(found[3], RollCall), found
+
+
+def test_a_host_that_vanishes_is_missed_by_the_system(three) -> None:
+    """Nothing is said by a machine that is gone: its silence is noticed within a minute."""
+    for call in three[0]:
+        for peer in call._peers.values():
+            assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            idle, every, count = (
+                peer.getsockopt(socket.IPPROTO_TCP, name)
+                for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle + every * count <= 60
 
 
 def test_strangers_at_the_port_are_let_go(address) -> None:

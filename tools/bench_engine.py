@@ -62,7 +62,14 @@ def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     policy = jorney.load(options.model)
     prune = PruneConfig(keep=K, explore_wrong=0)
     config = ExpandConfig(
-        w=W, depth=DEPTH, step_tokens=STEP_TOKENS, temperature=TEMPERATURE, top_p=TOP_P, prune=prune, rows=options.rows
+        w=W,
+        depth=DEPTH,
+        step_tokens=STEP_TOKENS,
+        temperature=TEMPERATURE,
+        top_p=TOP_P,
+        prune=prune,
+        rows=options.rows,
+        problem_rows=options.rows // PROBLEMS,
     )
     generator, problems = Generator(policy), read_problems(options.problems, PROBLEMS)
     seed = 0

@@ -7,13 +7,16 @@ moved, and siblings read their common past in one matrix product.
 Where devices divide the problems, W parts of them have N/W problems each, and the rows of these problems: a row never reads a
 pool that lies elsewhere (`sharding.side_by_side`).
 
+Slots are handed out low first, and a pool lies in pieces: a program reads those that hold the first S slots, all
+that are in use. What it adds it writes to its slots when everything is read (`settle`).
+
 Axis letters beside the model's: N problems, W parts, A slots of a pool, R rows that decode (R/N consecutive ones read one
-pool), M rows that are read (M/W of each part), P length of the shared segment.
+pool), M rows that are read (M/W of each part), P length of the shared segment, C tokens of a chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,20 +29,33 @@ from jorney.model.transformer import Attend
 from jorney.sharding import constrain, platform, side_by_side
 
 POOL_AXES = ("batch", "kv_heads", None, "head_dim")  # logical axes of a pool's keys and values
+_TURNED_AXES = ("batch", "kv_heads", "head_dim", None)
 
 
 class Layer(NamedTuple):
-    """One layer's keys and values: [N, K, A, H], or [1, K, P, H] of the shared segment."""
+    """One layer's keys and values: [N, K, A, H], or [1, K, P, H] of the shared segment; on CPUs the keys are [N, K, H, A]."""
 
     keys: jax.Array
     values: jax.Array
+
+
+def turned() -> bool:
+    """Whether keys are kept as CPUs read them faster: SmolLM2-135M's scores of 16 rows in 11 ms a step in place of 18."""
+    return platform() not in ("tpu", "gpu")
+
+
+def arranged(keys: jax.Array, values: jax.Array, of_pool: str | None = "batch") -> Layer:
+    """Keys and values [N, A, K, H] as they are kept, `of_pool` the logical axis of N."""
+    kept = keys.transpose(0, 2, 3, 1) if turned() else keys.swapaxes(1, 2)
+    axes = _TURNED_AXES if turned() else POOL_AXES
+    return Layer(constrain(kept, of_pool, *axes[1:]), constrain(values.swapaxes(1, 2), of_pool, *POOL_AXES[1:]))
 
 
 class Shared(NamedTuple):
     """What all problems begin with; read only.
 
     Attributes:
-      layers: of [1, K, P, H].
+      layers: of [1, K, P, H], the keys as `Layer` has them.
       length: [] int32, tokens in it.
     """
 
@@ -51,11 +67,11 @@ class Pools(NamedTuple):
     """Every problem's slots.
 
     Attributes:
-      layers: of [N, K, A, H].
+      layers: each a list of pieces [N, K, slots of the piece, H], the keys as `Layer` has them.
       positions: [N, A] int32, where in its text the token of each slot stands.
     """
 
-    layers: list[Layer]
+    layers: list[list[Layer]]
     positions: jax.Array
 
 
@@ -68,11 +84,14 @@ def nbytes(config: ModelConfig, tokens: int, itemsize: int, platform: str = "cpu
     return 2 * config.layers * config.kv_heads * head * itemsize * tokens
 
 
-def empty(config: ModelConfig, problems: int, slots: int, dtype: Any) -> Pools:
-    """Pools that hold nothing."""
-    shape = (problems, config.kv_heads, slots, config.head_dim)
-    layers = [Layer(*(constrain(jnp.zeros(shape, dtype), *POOL_AXES) for _ in range(2))) for _ in range(config.layers)]
-    return Pools(layers, constrain(jnp.zeros((problems, slots), jnp.int32), "batch", None))
+def empty(config: ModelConfig, problems: int, pieces: Sequence[int], dtype: Any) -> Pools:
+    """Pools that hold nothing, of so many slots in each piece."""
+
+    def nothing(slots: int) -> jax.Array:
+        return jnp.zeros((problems, slots, config.kv_heads, config.head_dim), dtype)
+
+    layers = [[arranged(nothing(slots), nothing(slots)) for slots in pieces] for _ in range(config.layers)]
+    return Pools(layers, constrain(jnp.zeros((problems, sum(pieces)), jnp.int32), "batch", None))
 
 
 def pack_bits(visible: np.ndarray) -> np.ndarray:
@@ -86,169 +105,207 @@ def unpack_bits(packed: jax.Array) -> jax.Array:
     return bits.reshape(*packed.shape[:-1], -1).astype(bool)
 
 
-def _near(positions: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
-    """positions [B, T] of queries, [B or 1, S] of keys -> [B, T or 1, S] bool: within the window, where there is one."""
-    if window is None:
-        return jnp.ones((1, 1, keys.shape[-1]), bool)
-    return positions[:, :, None] - keys[:, None, :] < window
+def settle(
+    pools: Pools, problems: jax.Array, slots: jax.Array, positions: jax.Array, fresh: Sequence[Layer], reach: int
+) -> Pools:
+    """Pools with what is new in its slots. It must follow from all that was read of them, or they would be copied.
+
+    Args:
+      problems: [B, 1] or [B, T], which pool of its part each token belongs to.
+      slots: [B, T]; A for what is written nowhere.
+      positions: [B, T].
+      fresh: of each layer [B, T, K, H].
+      reach: S; no slot behind it is written.
+    """
+
+    def place(rows: tuple[jax.Array, ...], _: Any) -> jax.Array:
+        problems, slots, positions, placed = rows
+        return placed.at[problems, slots].set(positions, mode="drop")
+
+    placed = constrain(side_by_side("batch", place, (problems, slots, positions, pools.positions)), "batch", None)
+    layers = []
+    for pieces, own in zip(pools.layers, fresh, strict=True):
+        start, written = 0, []
+        for piece in pieces:
+            size = piece.values.shape[2]
+            if start < reach:
+                here = jnp.where((slots >= start) & (slots < start + size), slots - start, size)
+                piece = _write(piece, problems, here, own)
+            written.append(piece)
+            start += size
+        layers.append(written)
+    return Pools(layers, placed)
+
+
+def _write(piece: Layer, problems: jax.Array, slots: jax.Array, fresh: Layer) -> Layer:
+    """A piece with the keys and values [B, T, K, H] of tokens [B, T] in its slots."""
+
+    def write(rows: tuple[jax.Array, ...], is_turned: bool) -> jax.Array:
+        problems, slots, fresh, held = rows
+        if is_turned:
+            return held.at[problems, :, :, slots].set(fresh, mode="drop")
+        if platform() == "tpu":  # a head at a time: a TPU would turn the whole pool round to write all heads of a slot
+            heads = jnp.arange(held.shape[1])
+            return held.at[problems[..., None], heads, slots[..., None]].set(fresh, mode="drop")
+        return held.at[problems, :, slots].set(fresh, mode="drop")
+
+    def written(held: jax.Array, fresh: jax.Array, is_turned: bool) -> jax.Array:
+        found = side_by_side("batch", lambda rows, _: write(rows, is_turned), (problems, slots, fresh, held))
+        return constrain(found, *(_TURNED_AXES if is_turned else POOL_AXES))
+
+    return Layer(written(piece.keys, fresh.keys, turned()), written(piece.values, fresh.values, False))
+
+
+# --- what tokens look at: nothing is written here, each attention gives back its layer's fresh keys and values, for `settle`
+
+
+def stage(config: ModelConfig, rows: int, chunk: int, dtype: Any) -> list[Layer]:
+    """Room for what a chunk is given: of every layer [R, K, C, H], the keys too."""
+    nothing = constrain(jnp.zeros((rows, config.kv_heads, chunk, config.head_dim), dtype), *POOL_AXES)
+    return [Layer(nothing, nothing)] * config.layers
+
+
+def unstaged(staged: list[Layer]) -> list[Layer]:
+    """What was staged as [R, C, K, H], for `settle`."""
+    return [Layer(*(one.swapaxes(1, 2) for one in layer)) for layer in staged]
 
 
 def decode_attends(
-    config: ModelConfig, shared: Shared | None, pools: Pools, positions: jax.Array, slots: jax.Array, visible: jax.Array
-) -> tuple[list[Attend], jax.Array]:
-    """One new token a row: written to a slot of its problem's pool, then attending to what is visible to the row.
+    config: ModelConfig,
+    shared: Shared | None,
+    pools: Pools,
+    staged: list[Layer],
+    visible: jax.Array,
+    positions: jax.Array,
+    at: jax.Array,
+) -> list[Attend]:
+    """One new token a row: staged, then attending to what is visible to the row and to what was staged before it.
 
     Args:
+      staged: see `stage`.
+      visible: [R, S] bool.
       positions: [R, 1] of the new tokens.
-      slots: [R] where each is written; A writes nothing.
-      visible: [R, A] bool, the new token's own slot included.
+      at: [] which of the chunk they are.
 
     Returns:
-      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
+      An attention a layer, which gives back its staged `Layer`, updated.
     """
     before = _shared_segments(config, shared, positions)
+    placed = pools.positions[:, : visible.shape[1]]
+    near = _near(positions, jnp.repeat(placed, len(positions) // len(placed), axis=0), config.window)
+    mask = visible[:, None] & near
+    order = jnp.arange(staged[0].values.shape[2])
+    own = (order <= at) & _near(positions, positions - at + order, config.window)
 
-    def read(placed: jax.Array) -> Read:
-        of_row = jnp.repeat(placed, slots.shape[0] // placed.shape[0], axis=0)
-        mask = visible[:, None] & _near(positions, of_row, config.window)
-        return lambda number, query, fresh, pool: attend(query, [*before(number), Segment(*pool, mask)])
+    def of_layer(number: int) -> Attend:
+        def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+            pairs = zip(staged[number], (keys, values), strict=True)
+            new = Layer(*(jax.lax.dynamic_update_slice_in_dim(old, one.swapaxes(1, 2), at, axis=2) for old, one in pairs))
+            return attend(query, [*before(number), *_in_use(pools.layers[number], mask), Segment(*new, own)]), new
 
-    # The row's place among those of its part leads to its problem's.
-    return _attends(pools, None, positions, slots[:, None], read)
+        return attend_in_layer
+
+    return [of_layer(number) for number in range(config.layers)]
 
 
 def extend_attends(
-    config: ModelConfig,
-    shared: Shared | None,
-    pools: Pools,
-    problems: jax.Array,
-    positions: jax.Array,
-    slots: jax.Array,
-    visible: jax.Array,
-) -> tuple[list[Attend], jax.Array]:
-    """Rows of new tokens, each within one problem: attending to what is visible to the row and causally to itself.
+    config: ModelConfig, shared: Shared | None, pools: Pools, problems: jax.Array, positions: jax.Array, visible: jax.Array
+) -> list[Attend]:
+    """Rows of new tokens, each within one problem: attending to what is visible to the row and causally to themselves.
 
     Args:
-      problems: [M] which pool of its part each row reads and writes.
+      problems: [M] which pool of its part each row reads.
       positions: [M, T].
-      slots: [M, T] where each token is written; A writes nothing (padding, at a row's end).
-      visible: [M, A] bool, the row's own slots left out.
+      visible: [M, S] bool, the row's own slots left out.
 
     Returns:
-      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
+      An attention a layer, which gives back its fresh `Layer` [M, T, K, H].
     """
     before = _shared_segments(config, shared, positions)
 
-    def seen_by(rows: tuple[jax.Array, ...], _: Any) -> jax.Array:
-        problems, positions, slots, visible, placed = rows
-        M, T = slots.shape
-        # Where in its row the token of a slot stands; beyond the row where the slot holds none of it.
-        order = jnp.full((M, placed.shape[1]), T).at[jnp.arange(M)[:, None], slots].set(jnp.arange(T), mode="drop")
-        seen = visible[:, None] | (order[:, None] <= jnp.arange(T)[:, None])
-        return seen & _near(positions, placed[problems], config.window)
-
-    def of_problems(rows: tuple[jax.Array, Layer], _: Any) -> Layer:
-        problems, pool = rows
-        return Layer(pool.keys[problems], pool.values[problems])
-
-    def pools_of_rows(pool: Layer) -> Layer:
-        found: Layer = side_by_side("batch", of_problems, (problems, pool))
+    def of_rows(held: jax.Array) -> jax.Array:
+        """[N, ...] -> [M, ...]."""
+        found: jax.Array = side_by_side("batch", lambda rows, _: rows[1][rows[0]], (problems, held))
         return found
 
-    def read(placed: jax.Array) -> Read:
-        mask = side_by_side("batch", seen_by, (problems, positions, slots, visible, placed))
-        return lambda number, query, fresh, pool: attend(query, [*before(number), Segment(*pools_of_rows(pool), mask)])
+    mask = visible[:, None] & _near(positions, of_rows(pools.positions[:, : visible.shape[1]]), config.window)
+    order = jnp.arange(positions.shape[1])
+    own = (order[:, None] >= order) & _near(positions, positions, config.window)
 
-    return _attends(pools, problems[:, None], positions, slots, read)
+    def read(number: int, query: jax.Array, fresh: Layer) -> jax.Array:
+        pieces = _in_use(pools.layers[number], mask)
+        of_own = [one._replace(keys=of_rows(one.keys), values=of_rows(one.values)) for one in pieces]
+        return attend(query, [*before(number), *of_own, _of_fresh(fresh, own)])
+
+    return _attends(config, read)
 
 
-def prefill_attends(
-    config: ModelConfig,
-    shared: Shared | None,
-    pools: Pools,
-    problems: jax.Array,
-    positions: jax.Array,
-    slots: jax.Array,
-    members: jax.Array,
-) -> tuple[list[Attend], jax.Array]:
+def prefill_attends(config: ModelConfig, shared: Shared | None, positions: jax.Array, members: jax.Array) -> list[Attend]:
     """Beginnings of texts, packed: each token attends to earlier ones of its own member, and to what is shared.
 
     Args:
-      problems: [W, T] which pool of its part each token is written to.
       positions: [W, T].
-      slots: [W, T] where it is written; A writes nothing (padding).
-      members: [W, T] which beginning of its part it is a token of.
+      members: [W, T] which beginning of its part each token is of.
 
     Returns:
-      An attention a layer, which gives back its `Layer`, updated; and `Pools.positions`, updated.
+      An attention a layer, which gives back its fresh `Layer` [W, T, K, H].
     """
 
-    def read(placed: jax.Array) -> Read:
-        if shared is None:
-            return lambda number, query, fresh, pool: causal_attention(query, *fresh, members, members, config.window)
-        before = _shared_segments(config, shared, positions)
-        order = jnp.arange(members.shape[1])
-        own = (members[:, :, None] == members[:, None]) & (order[:, None] >= order)
-        mask = own & _near(positions, positions, config.window)
-        return lambda number, query, fresh, pool: attend(
-            query, [*before(number), Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)]
-        )
+    def alone(number: int, query: jax.Array, fresh: Layer) -> jax.Array:
+        return causal_attention(query, *fresh, members, members, config.window)
 
-    return _attends(pools, problems, positions, slots, read)
+    if shared is None:
+        return _attends(config, alone)
+    before = _shared_segments(config, shared, positions)
+    order = jnp.arange(members.shape[1])
+    own = (members[:, :, None] == members[:, None]) & (order[:, None] >= order)
+    mask = own & _near(positions, positions, config.window)
+
+    def read(number: int, query: jax.Array, fresh: Layer) -> jax.Array:
+        return attend(query, [*before(number), _of_fresh(fresh, mask)])
+
+    return _attends(config, read)
 
 
-# A layer's queries [B, T, N, H] -> what they read. Also given: the layer's number, the fresh keys and values [B, T, K, H], and
-# the pool that they were written to.
-Read = Callable[[int, jax.Array, Layer, Layer], jax.Array]
+def _attends(config: ModelConfig, read: Callable[[int, jax.Array, Layer], jax.Array]) -> list[Attend]:
+    """By what reads of each layer: its number, the queries [B, T, N, H], and the fresh keys and values [B, T, K, H]."""
+
+    def of_layer(number: int) -> Attend:
+        def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
+            fresh = Layer(keys, values)
+            return read(number, query, fresh), fresh
+
+        return attend_in_layer
+
+    return [of_layer(number) for number in range(config.layers)]
+
+
+def _of_fresh(fresh: Layer, mask: jax.Array) -> Segment:
+    return Segment(fresh.keys.swapaxes(1, 2), fresh.values.swapaxes(1, 2), mask)
+
+
+def _in_use(pieces: list[Layer], mask: jax.Array) -> Iterator[Segment]:
+    """The pieces of a layer that hold the first S slots, for a mask [B, T, S]."""
+    start = 0
+    for piece in pieces:
+        stop = start + piece.values.shape[2]
+        if start < mask.shape[2]:
+            assert stop <= mask.shape[2], f"{mask.shape[2]} slots in use: expected whole pieces"
+            yield Segment(*piece, mask[..., start:stop], turned())
+        start = stop
 
 
 def _shared_segments(config: ModelConfig, shared: Shared | None, positions: jax.Array) -> Callable[[int], list[Segment]]:
     """What queries at positions [B, T] see of the shared segment, in the layer of a number; nothing where there is none."""
     if shared is None:
         return lambda number: []
-    places = jnp.arange(shared.layers[0].keys.shape[2])
+    places = jnp.arange(shared.layers[0].values.shape[2])
     mask = (places < shared.length) & _near(positions, places[None], config.window)
-    return lambda number: [Segment(*shared.layers[number], mask)]
+    return lambda number: [Segment(*shared.layers[number], mask, turned())]
 
 
-def _attends(
-    pools: Pools, problems: jax.Array | None, positions: jax.Array, slots: jax.Array, read: Callable[[jax.Array], Read]
-) -> tuple[list[Attend], jax.Array]:
-    """Tokens [B, T] that are written to their slots before anything is read.
-
-    Args:
-      problems: [B, 1] or [B, T], which pool of its part each token belongs to; None where as many rows belong to each.
-      positions, slots: [B, T].
-      read: `Pools.positions`, updated -> what the queries read.
-    """
-
-    def owners(slots: jax.Array, problems: jax.Array | None, pool: jax.Array) -> jax.Array:
-        return jnp.arange(len(slots))[:, None] // (len(slots) // len(pool)) if problems is None else problems
-
-    def place(rows: Any, _: Any) -> jax.Array:
-        problems, slots, positions, placed = rows
-        return placed.at[owners(slots, problems, placed), slots].set(positions, mode="drop")
-
-    def write(rows: Any, _: Any) -> jax.Array:
-        problems, slots, fresh, pool = rows
-        problems = owners(slots, problems, pool)
-        if platform() == "tpu":  # a head at a time: a TPU would turn the whole pool round to write all heads of a slot
-            heads = jnp.arange(pool.shape[1])
-            return pool.at[problems[..., None], heads, slots[..., None]].set(fresh, mode="drop")
-        return pool.at[problems, :, slots].set(fresh, mode="drop")
-
-    placed = constrain(side_by_side("batch", place, (problems, slots, positions, pools.positions)), "batch", None)
-    look = read(placed)
-
-    def of_layer(number: int) -> Attend:
-        def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
-            old = pools.layers[number]
-            # Written first and read from there: were it the other way round, the pool would be copied.
-            pairs = zip((keys, values), old, strict=True)
-            written = (side_by_side("batch", write, (problems, slots, fresh, pool)) for fresh, pool in pairs)
-            new = Layer(*(constrain(pool, *POOL_AXES) for pool in written))
-            return look(number, query, Layer(keys, values), new), new
-
-        return attend_in_layer
-
-    return [of_layer(number) for number in range(len(pools.layers))], placed
+def _near(positions: jax.Array, keys: jax.Array, window: int | None) -> jax.Array:
+    """positions [B, T] of queries, [B or 1, S] of keys -> [B, T or 1, S] bool: within the window, where there is one."""
+    if window is None:
+        return jnp.ones((1, 1, keys.shape[-1]), bool)
+    return positions[:, :, None] - keys[:, None, :] < window

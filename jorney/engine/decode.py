@@ -14,13 +14,25 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jorney.engine.cache import Layer, Pools, Shared, decode_attends, extend_attends, prefill_attends, unpack_bits
+from jorney.engine.cache import (
+    Layer,
+    Pools,
+    Shared,
+    arranged,
+    decode_attends,
+    extend_attends,
+    prefill_attends,
+    settle,
+    stage,
+    unpack_bits,
+    unstaged,
+)
 from jorney.engine.drawing import Sampled, SamplingParams, draw, restrict, sample
 from jorney.model.architecture import ModelConfig
-from jorney.model.attention import causal_attention
+from jorney.model.attention import causal_attention, turns
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
-from jorney.sharding import side_by_side
+from jorney.sharding import side_by_side, ways
 
 # An array that the host makes and a program reads.
 FromHost = Any
@@ -35,7 +47,7 @@ class ExtendRows(NamedTuple):
       lengths: [M] int32; 0 for a row that only fills the batch.
       starts: [M] int32, where in its text a row begins.
       slots: [M, B] int32, where each token is written; A for padding.
-      visible: [M, A/8] uint8 (`cache.pack_bits`), the row's own slots left out.
+      visible: [M, S/8] uint8 (`cache.pack_bits`), as in `DecodeRows`; the row's own slots left out.
       keys: [M, w, 2] uint32, key data of the texts whose first tokens are sampled after the row.
     """
 
@@ -83,7 +95,8 @@ class DecodeRows(NamedTuple):
       waits: [R] int32, tokens after a break at which a row pauses.
       keys: [R, 2] uint32, key data.
       slots: [R, C] int32, where the tokens that are read in this chunk are written.
-      visible: [R, A/8] uint8 (`cache.pack_bits`).
+      visible: [R, S/8] uint8 (`cache.pack_bits`), of the first S slots, whole pieces of the pools: what lies behind them is
+        neither read nor written.
     """
 
     active: FromHost
@@ -123,7 +136,7 @@ def share(config: ModelConfig, dtype: Any, params: Params, tokens: jax.Array, le
 
     def attend(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
         found = causal_attention(query, keys, values, real, real, config.window)
-        return found, Layer(keys.swapaxes(1, 2), values.swapaxes(1, 2))
+        return found, arranged(keys, values, None)
 
     _, layers = run_layers(config, dtype, params, tokens, positions, [attend] * config.layers)
     return Shared(layers, length)
@@ -139,11 +152,12 @@ def prefill(
     sampling: SamplingParams,
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
     """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
-    attends, placed = prefill_attends(config, shared, pools, begun.problems, begun.positions, begun.slots, begun.members)
-    hidden, layers = run_layers(config, dtype, params, begun.tokens, begun.positions, attends)
+    attends = prefill_attends(config, shared, begun.positions, begun.members)
+    hidden, fresh = run_layers(config, dtype, params, begun.tokens, begun.positions, attends)
     writes = jnp.sum(begun.slots < pools.positions.shape[1], axis=1)
     last = _positions_of(hidden, begun.lasts).reshape(-1, hidden.shape[-1])
-    return Pools(layers, placed), _what_follows(config, params, last, begun.keys, sampling), writes
+    pools = settle(pools, begun.problems, begun.slots, begun.positions, fresh, pools.positions.shape[1])
+    return pools, _what_follows(config, params, last, begun.keys, sampling), writes
 
 
 def extend(
@@ -163,11 +177,14 @@ def extend(
     """
     positions = rows.starts[:, None] + jnp.arange(rows.tokens.shape[1])
     visible = unpack_bits(rows.visible)
-    attends, placed = extend_attends(config, shared, pools, rows.problems, positions, rows.slots, visible)
-    hidden, layers = run_layers(config, dtype, params, rows.tokens, positions, attends)
+    attends = extend_attends(config, shared, pools, rows.problems, positions, visible)
+    found = run_layers(config, dtype, params, rows.tokens, positions, attends)
+    # Behind a barrier: what is new is written when all is read.
+    hidden, fresh = jax.lax.optimization_barrier(found)
     writes = jnp.sum(rows.slots < pools.positions.shape[1], axis=1)
     last = _positions_of(hidden, jnp.maximum(rows.lengths - 1, 0)[:, None])[:, 0]
-    return Pools(layers, placed), _what_follows(config, params, last, rows.keys, sampling), writes
+    pools = settle(pools, rows.problems[:, None], rows.slots, positions, fresh, visible.shape[1])
+    return pools, _what_follows(config, params, last, rows.keys, sampling), writes
 
 
 def _positions_of(hidden: jax.Array, places: jax.Array) -> jax.Array:
@@ -211,39 +228,38 @@ def decode_chunk(
       breaks: [V] bool, ids after which the end of a text may be near.
       patience: [] int32.
     """
-    R, A = rows.tokens.shape[0], pools.positions.shape[1]
+    R, (N, A) = len(rows.tokens), pools.positions.shape
     keys = jax.random.wrap_key_data(rows.keys)
-    empty = Chunk(
+    nothing = Chunk(
         sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),
         watches=rows.watches,
         steps=jnp.zeros((), jnp.int32),
         writes=jnp.zeros(R, jnp.int32),
     )
-    Carry = tuple[Pools, Chunk, jax.Array, jax.Array, jax.Array]
-
-    def see(rows: tuple[jax.Array, jax.Array], _: Any) -> jax.Array:
-        visible, slots = rows
-        return visible.at[jnp.arange(len(slots)), slots].set(True, mode="drop")
+    Carry = tuple[list[Layer], Chunk, jax.Array, jax.Array]
+    visible = unpack_bits(rows.visible)
+    order = jnp.arange(chunk)
+    # Of all tokens at once: within the loop, sines and cosines would be computed in every layer anew.
+    angles = turns(config, rows.positions[:, None] + order)
 
     def unfinished(carry: Carry) -> jax.Array:
-        _, done, _, active, _ = carry
+        _, done, _, active = carry
         return (done.steps < chunk) & jnp.any(active) & (jnp.sum(rows.active) - jnp.sum(active) < patience)
 
     def one(carry: Carry) -> Carry:
-        pools, done, tokens, active, visible = carry
+        staged, done, tokens, active = carry
         at = done.steps
-        slots = jnp.where(active, jax.lax.dynamic_index_in_dim(rows.slots, at, axis=1, keepdims=False), A)
         positions = (rows.positions + at)[:, None]
-        visible = side_by_side("batch", see, (visible, slots))
-        attends, placed = decode_attends(config, shared, pools, positions, slots, visible)
-        hidden, layers = run_layers(config, dtype, params, tokens[:, None], positions, attends)
+        attends = decode_attends(config, shared, pools, staged, visible, positions, at)
+        turned = jax.tree.map(lambda all_: jax.lax.dynamic_slice_in_dim(all_, at, 1, axis=1), angles)
+        hidden, staged = run_layers(config, dtype, params, tokens[:, None], positions, attends, turned)
         counts = rows.counts + done.counts
         sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), sampling)
         watches = jnp.where(breaks[sampled.token], rows.waits, jnp.maximum(done.watches - 1, -1))
         watches = jnp.where(active, watches, done.watches)
         stops = jnp.isin(sampled.token, jnp.array(ends)) | (counts + 1 >= rows.limits) | (watches == 0)
-        done = Chunk(
+        done = done._replace(
             sampled=jax.tree.map(
                 lambda so_far, new: jax.lax.dynamic_update_index_in_dim(so_far, jnp.where(active, new, 0), at, axis=1),
                 done.sampled,
@@ -252,10 +268,12 @@ def decode_chunk(
             counts=done.counts + active,
             watches=watches,
             steps=at + 1,
-            writes=done.writes + (slots < A),
         )
-        return Pools(layers, placed), done, jnp.where(active, sampled.token, tokens), active & ~stops, visible
+        return staged, done, jnp.where(active, sampled.token, tokens), active & ~stops
 
-    start = pools, empty, rows.tokens, rows.active, unpack_bits(rows.visible)
-    pools, done, *_ = jax.lax.while_loop(unfinished, one, start)
-    return pools, done
+    start = stage(config, R, chunk, dtype), nothing, rows.tokens, rows.active
+    staged, done, *_ = jax.lax.while_loop(unfinished, one, start)
+    slots = jnp.where(order < done.counts[:, None], rows.slots, A)  # a row that stopped was given no more
+    problems = jnp.arange(R) // (R // N) % (N // ways("batch"))  # each among those of its part
+    pools = settle(pools, problems[:, None], slots, rows.positions[:, None] + order, unstaged(staged), visible.shape[1])
+    return pools, done._replace(writes=jnp.sum(slots < A, axis=1))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-# Halvings of [0, 1] until a float32 threshold no longer moves.
-_HALVINGS = 32
+from jorney.sharding import constrain, platform
+
+# Halvings until one positive float32 is left: in the order of their bits they are whole numbers below 2^31.
+_HALVINGS = 31
+# The vocabulary in blocks: their highest weights and their sums say which few of them are worth a closer look.
+_BLOCK = 64
+_CLOSER = 128  # blocks among which the cuts nearly always fall
 
 
 class SamplingParams(NamedTuple):
@@ -47,41 +53,73 @@ class Sampled(NamedTuple):
     sampling_log_prob: jax.Array
 
 
-def _likeliest(probs: jax.Array, enough: Callable[[jax.Array], jax.Array]) -> jax.Array:
-    """[R, V] bool: `probs >= t` for the largest threshold t (to float precision) with which this set is still enough."""
+def _largest(weights: jax.Array, enough: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """[R], the largest threshold with which the tokens of weights [R, C] that reach it are still enough."""
 
     def halve(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bounds
-        middle = (low + high) / 2
-        ok = enough(probs >= middle[:, None])
+        middle = low + (high - low) // 2
+        ok = enough(weights >= of_bits(middle)[:, None])
         return jnp.where(ok, middle, low), jnp.where(ok, high, middle)
 
-    low = jnp.zeros(probs.shape[0], probs.dtype)
-    threshold, _ = jax.lax.fori_loop(0, _HALVINGS, halve, (low, jnp.max(probs, axis=-1)))
-    return probs >= threshold[:, None]
+    of_bits = functools.partial(jax.lax.bitcast_convert_type, new_dtype=jnp.float32)
+    low, high = jnp.zeros(len(weights), jnp.int32), jax.lax.bitcast_convert_type(jnp.max(weights, axis=-1), jnp.int32) + 1
+    return of_bits(jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))[0])
 
 
-def keep(probs: jax.Array, sampling: SamplingParams) -> jax.Array:
-    """Which tokens may be sampled: top-k first, top-p of what that leaves (as transformers and vLLM do), then min-p.
+def _cut(weights: jax.Array, whole: jax.Array, sampling: SamplingParams) -> jax.Array:
+    """[R], the weight from which on tokens may be sampled: top-k first, top-p of what that leaves, then min-p.
 
     Args:
-      probs: [R, V] float32, at the sampling temperature.
-
-    Returns:
-      [R, V] bool; equally likely tokens at the edge are all kept.
+      weights: [R, C], of all tokens or of the heaviest.
+      whole: [R], the sum of all tokens' weights.
     """
 
-    def cut_k(probs: jax.Array) -> jax.Array:
-        return _likeliest(probs, lambda kept: jnp.sum(kept, axis=-1) >= sampling.top_k)
+    def top_k(weights: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        least = _largest(weights, lambda kept: jnp.sum(kept, axis=-1) >= sampling.top_k)
+        left = jnp.where(weights >= least[:, None], weights, 0.0)
+        return least, left, jnp.sum(left, axis=-1)
 
-    def cut_p(left: jax.Array) -> jax.Array:
-        total = jnp.sum(left, axis=-1)
-        return _likeliest(left, lambda kept: jnp.sum(left * kept, axis=-1) >= sampling.top_p * total)
+    def top_p(weights: jax.Array) -> jax.Array:
+        return _largest(weights, lambda kept: jnp.sum(weights * kept, axis=-1) >= sampling.top_p * whole)
 
-    everything = jnp.ones(probs.shape, bool)
-    kept = jax.lax.cond(sampling.top_k > 0, cut_k, lambda _: everything, probs)
-    kept &= jax.lax.cond(sampling.top_p < 1, cut_p, lambda _: everything, jnp.where(kept, probs, 0.0))
-    return kept & (probs >= sampling.min_p * jnp.max(probs, axis=-1, keepdims=True))
+    none = jnp.zeros_like(whole)
+    least, weights, whole = jax.lax.cond(sampling.top_k > 0, top_k, lambda weights: (none, weights, whole), weights)
+    nucleus = jax.lax.cond(sampling.top_p < 1, top_p, lambda _: none, weights)
+    return jnp.maximum(jnp.maximum(least, nucleus), sampling.min_p * jnp.max(weights, axis=-1))
+
+
+def _blocks(values: jax.Array, fill: float) -> jax.Array:
+    """[R, V] -> [R, blocks, _BLOCK]."""
+    padded = jnp.pad(values, ((0, 0), (0, -values.shape[1] % _BLOCK)), constant_values=fill)
+    return padded.reshape(len(values), -1, _BLOCK)
+
+
+def threshold(weights: jax.Array, sampling: SamplingParams) -> jax.Array:
+    """The weight from which on tokens may be sampled (top-k, top-p and min-p, as transformers and vLLM have them).
+
+    Args:
+      weights: [R, V] float32, in proportion to the probabilities at the sampling temperature.
+
+    Returns:
+      [R] float32; equally likely tokens at the edge are all kept.
+    """
+    blocks = _blocks(weights, 0.0)
+    whole = jnp.sum(jnp.sum(blocks, axis=-1), axis=-1)
+    # A TPU has all weights at hand, and devices would have to agree whether any of them needs more than the closer look.
+    if blocks.shape[1] <= _CLOSER + 1 or platform() == "tpu":
+        return _cut(weights, whole, sampling)
+    heights = jnp.max(blocks, axis=-1)
+    # What sorting would find, in less time: the blocks that are higher than so many others.
+    least = _largest(heights, lambda kept: jnp.sum(kept, axis=-1) > _CLOSER)
+    chosen = heights > least[:, None]
+    places = jnp.where(chosen, jnp.cumsum(chosen, axis=-1) - 1, _CLOSER)
+    rows = jnp.arange(len(weights))[:, None]
+    index = jnp.full((len(weights), _CLOSER), blocks.shape[1]).at[rows, places].set(jnp.arange(blocks.shape[1]), mode="drop")
+    closer = jnp.take_along_axis(blocks, index[..., None], axis=1, mode="fill", fill_value=0).reshape(len(weights), -1)
+    found = _cut(closer, whole, sampling)
+    sure = found > least  # nothing that is left out reaches it
+    return jax.lax.cond(jnp.all(sure), lambda: found, lambda: jnp.where(sure, found, _cut(weights, whole, sampling)))
 
 
 class Distribution(NamedTuple):
@@ -90,43 +128,74 @@ class Distribution(NamedTuple):
     Attributes:
       logits: [R, V] float32, the model's own.
       total: [R] float32, their log-sum-exp.
-      filtered: [R, V] float32, at the sampling temperature, -inf where nothing may be sampled.
-      filtered_total: [R] float32, its log-sum-exp.
+      weights: [R, blocks, _BLOCK] float32, in proportion to the probabilities at the sampling temperature, 0 where nothing may
+        be sampled; when greedy the logits.
     """
 
     logits: jax.Array
     total: jax.Array
-    filtered: jax.Array
-    filtered_total: jax.Array
+    weights: jax.Array
 
 
 def restrict(logits: jax.Array, sampling: SamplingParams) -> Distribution:
     """Logits [R, V] float32 and what top-k, top-p and min-p leave of them; when greedy all of them, for nothing is drawn."""
 
-    def filtered(logits: jax.Array, total: jax.Array) -> tuple[jax.Array, jax.Array]:
-        scaled = logits / sampling.temperature
-        left = jnp.where(keep(jax.nn.softmax(scaled), sampling), scaled, -jnp.inf)
-        return left, jax.nn.logsumexp(left, axis=-1)
+    def weights(logits: jax.Array, highest: jax.Array) -> jax.Array:
+        found = jnp.exp((logits - highest) / sampling.temperature)
+        return _blocks(jnp.where(found >= threshold(found, sampling)[:, None], found, 0.0), 0.0)
 
-    total = jax.nn.logsumexp(logits, axis=-1)
-    return Distribution(logits, total, *jax.lax.cond(sampling.temperature > 0, filtered, lambda *plain: plain, logits, total))
+    def plain(logits: jax.Array, _: jax.Array) -> jax.Array:
+        return _blocks(logits, -jnp.inf)
+
+    # Where devices split the vocabulary, rows change places once, and not a sum of theirs with every halving.
+    logits = constrain(constrain(logits, "batch", "vocab"), "sampled", None)
+    highest = jnp.max(logits, axis=-1, keepdims=True)
+    total = jnp.log(jnp.sum(jnp.exp(logits - highest), axis=-1)) + highest[:, 0]
+    return Distribution(logits, total, jax.lax.cond(sampling.temperature > 0, weights, plain, logits, highest))
 
 
 def draw(distribution: Distribution, keys: jax.Array, sampling: SamplingParams) -> Sampled:
-    """One token a row: the likeliest after Gumbel noise, which draws from the distribution; without it when greedy.
+    """One token a row: with which a random share of all weight is reached; the likeliest when greedy.
+
+    One random number decides: noise for every token of the vocabulary would take longer than all else here.
 
     Args:
       keys: [R] random keys, one a row, used up here.
     """
-    logits, total, filtered, filtered_total = distribution
+    logits, total, weights = distribution
 
-    def noisy(filtered: jax.Array) -> jax.Array:
-        return filtered + jax.vmap(lambda key: jax.random.gumbel(key, filtered.shape[1:], jnp.float32))(keys)
+    def reached(weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+        share = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))(keys)
+        sums = jnp.cumsum(jnp.sum(weights, axis=-1), axis=-1)
+        whole = sums[:, -1]
+        block = _first_above(sums, share * whole)
+        before = jnp.where(block > 0, _at(sums, block - 1), 0.0)
+        inside = jnp.cumsum(_at(weights, block), axis=-1)
+        within = _first_above(inside, share * whole - before)
+        return block * _BLOCK + within, jnp.log(_at(_at(weights, block), within) / whole)
 
-    drawn = sampling.temperature > 0
-    token = jnp.argmax(jax.lax.cond(drawn, noisy, lambda plain: plain, filtered), axis=-1).astype(jnp.int32)
-    of_token = lambda values: jnp.take_along_axis(values, token[:, None], axis=-1)[:, 0]  # noqa: E731
-    return Sampled(token, of_token(logits) - total, jnp.where(drawn, of_token(filtered) - filtered_total, 0.0))
+    def likeliest(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+        block = jnp.argmax(jnp.max(logits, axis=-1), axis=-1)
+        token = block * _BLOCK + jnp.argmax(_at(logits, block), axis=-1)
+        return token.astype(jnp.int32), jnp.zeros_like(total)
+
+    token, log_prob = jax.lax.cond(sampling.temperature > 0, reached, likeliest, weights)
+    # As one array, which devices hand each other at once.
+    bits = functools.partial(jax.lax.bitcast_convert_type, new_dtype=jnp.int32)
+    found = constrain(jnp.stack([token, bits(_at(logits, token) - total), bits(log_prob)]), None, "batch")
+    return Sampled(found[0], *jax.lax.bitcast_convert_type(found[1:], jnp.float32))
+
+
+def _at(values: jax.Array, index: jax.Array) -> jax.Array:
+    """values [R, C, ...], index [R] -> [R, ...]."""
+    return jnp.take_along_axis(values, index.reshape(-1, *[1] * (values.ndim - 1)), axis=1)[:, 0]
+
+
+def _first_above(sums: jax.Array, share: jax.Array) -> jax.Array:
+    """Where rising sums [R, C] first exceed a share [R] of their last; rounding leads to no place where nothing is added."""
+    last = sums[:, -1]
+    bound = jnp.minimum(share, jnp.nextafter(last, jnp.zeros_like(last)))
+    return jnp.sum(sums <= bound[:, None], axis=-1, dtype=jnp.int32)
 
 
 def sample(logits: jax.Array, keys: jax.Array, sampling: SamplingParams) -> Sampled:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from jorney.engine.spans import Pool, Span
 from jorney.engine.texts import NEVER, Counts, Request, State, Stop, Text
 
 P = TypeVar("P")
+_WORTH = 64  # chunks for which a program of fewer rows would have been enough, before it is compiled
 
 
 class Engine:
@@ -51,6 +52,7 @@ class Engine:
         self._shared_length = len(shared)
         self._shared, self._cache = programs.share(shared), programs.empty()
         pools = [Pool(index, self._shape.slots) for index in range(self._shape.problems)]
+        self._pools = pools
         # By the part of the devices that holds them.
         own = self._shape.of_way
         self._idle = [pools[start : start + own][::-1] for start in range(0, len(pools), own)]
@@ -60,6 +62,7 @@ class Engine:
         self._unread: list[Request | Text] = []  # in the order in which they came
         self._done: list[Request] = []
         self._visible = np.zeros((len(self._rows), self._shape.slots), bool)
+        self._fits: Counter[int] = Counter()  # chunks for which so many rows of each problem would have been enough
         self.counts = Counts()
 
     @property
@@ -255,25 +258,37 @@ class Engine:
         """One chunk of every row."""
         for pool in self._ready:
             self._suspend(pool)
-        rows, patience, start = self._row_arrays(), max(1, len(self._rows) // 32), time.perf_counter()
+        where = self._running()
+        rows, patience, start = self._row_arrays(where), max(1, len(where) // 32), time.perf_counter()
         self._cache, found = self._programs.decode(self._shared, self._cache, rows, self._breaks, patience, self._sampling)
         chunk = jax.device_get(found)
         self.counts.decoding += time.perf_counter() - start
         self.counts.writes += int(np.sum(chunk.writes))
         self.counts.steps += int(chunk.steps)
-        self.counts.places += int(chunk.steps) * len(self._rows)
-        for row, text in enumerate(self._rows):
-            if text is None:
+        self.counts.places += int(chunk.steps) * len(where)
+        for place, row in enumerate(where):
+            if (text := self._rows[row]) is None:
                 continue
-            count = int(chunk.counts[row])
-            slots = rows.slots[row, : self._next(text)].tolist()
+            count = int(chunk.counts[place])
+            slots = rows.slots[place, : self._next(text)].tolist()
             text.pool.grant(text, slots[:count])
             text.pool.give_back(slots[count:])
             self._visible[row, slots[:count]] = True
-            text.watch = int(chunk.watches[row])
-            self._append(text, Sampled(*(leaf[row] for leaf in chunk.sampled)), count)
+            text.watch = int(chunk.watches[place])
+            self._append(text, Sampled(*(leaf[place] for leaf in chunk.sampled)), count)
             if self._over(text):
                 self._rows[row] = None
+
+    def _running(self) -> list[int]:
+        """The rows that a chunk is computed for: of each problem as many, and about as many as one of them needs at most."""
+        found = [sorted(self._rows_of(pool), key=lambda row: self._rows[row] is None) for pool in self._pools]
+        most = max(sum(self._rows[row] is not None for row in rows) for rows in found)
+        for count in self._shape.counts:
+            if most <= count:
+                self._fits[count] += 1
+                if count == self._shape.rows or self._fits[count] > _WORTH:
+                    break
+        return [row for rows in found for row in rows[:count]]
 
     def _suspend(self, pool: Pool) -> None:
         """Where the next chunk has no room for all rows of a problem, takes texts from rows until it has."""
@@ -284,8 +299,8 @@ class Engine:
             self._rows[self._rows.index(texts[-1])] = None
             self._queue(texts[-1], first=True)
 
-    def _row_arrays(self) -> DecodeRows:
-        R, A = len(self._rows), self._shape.slots
+    def _row_arrays(self, where: Sequence[int]) -> DecodeRows:
+        R, A = len(where), self._shape.slots
         arrays = DecodeRows(
             active=np.zeros(R, bool),
             tokens=np.zeros(R, np.int32),
@@ -296,16 +311,19 @@ class Engine:
             waits=np.full(R, NEVER, np.int32),
             keys=np.zeros((R, 2), np.uint32),
             slots=np.full((R, self._shape.chunk), A, np.int32),
-            visible=pack_bits(self._visible),
+            visible=np.zeros(0, np.uint8),
         )
-        for row, text in enumerate(self._rows):
+        for row, text in enumerate(self._rows[row] for row in where):
             if text is not None:
                 assert text.state is State.DECODING
                 arrays.active[row], arrays.tokens[row], arrays.positions[row] = True, text.ids[-1], text.stop - 1
                 arrays.counts[row], arrays.limits[row] = len(text.ids), text.request.limit
                 arrays.watches[row], arrays.waits[row], arrays.keys[row] = text.watch, text.request.wait, text.key
                 arrays.slots[row, : self._next(text)] = text.pool.take(self._next(text))
-        return arrays
+        visible = self._visible[where]
+        used = np.any(visible, axis=0, where=arrays.active[:, None])
+        used[arrays.slots[arrays.slots < A]] = True
+        return arrays._replace(visible=pack_bits(visible[:, : self._shape.reach(used)]))
 
     def _append(self, text: Text, sampled: Sampled, count: int) -> None:
         """The next ids of a text."""

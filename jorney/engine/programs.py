@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ from jorney.model.params import Params
 from jorney.precision import EXACT, products
 
 _BUCKET = 32
+_PIECE = 256  # slots, of which to read fewer would save little
 
 
 def bucket(length: int) -> int:
@@ -65,6 +67,24 @@ class Shape:
     def all_rows(self) -> int:
         """R."""
         return self.problems * self.rows
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Slots of a pool that lie together, those that are handed out first before the others."""
+        found = [self.slots]
+        while found[0] >= 2 * _PIECE:
+            first = -(-found[0] // 16) * 8
+            found[:1] = first, found[0] - first
+        return tuple(found)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Of how many rows of each problem a chunk may be, the fewest first: of all or half."""
+        return tuple(sorted({-(-self.rows // 2), self.rows}))
+
+    def reach(self, used: np.ndarray) -> int:
+        """S, in whole pieces, of slots [A] bool that are in use. A program is compiled for each that is met."""
+        return next(reach for reach in itertools.accumulate(self.pieces) if not used[reach:].any())
 
     @property
     def extends(self) -> tuple[tuple[int, int], ...]:
@@ -179,7 +199,7 @@ class Programs:
         self._prefill = self._program("prefill", prefill, statics, donate_argnums=2)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
         self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
-        self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.slots, dtype))
+        self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.pieces, dtype))
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
         key = (name, *statics, self._mesh)

@@ -145,7 +145,7 @@ def _packed(shape: Shape, ways: Sequence[Sequence[Read]]) -> Iterator[Batch]:
 
 
 def arrays(shape: Shape, batch: Batch) -> ExtendRows | PrefillTokens:
-    """What a program reads of a batch."""
+    """What a program reads of a batch; of an empty one, what it may read at most."""
     keys = np.zeros((shape.ways * batch.count, shape.texts, 2), np.uint32)
     for place, read in zip(batch.places, batch.reads, strict=True):
         for child, text in enumerate(read.asked_by.texts if isinstance(read.asked_by, Request) else ()):
@@ -161,15 +161,17 @@ def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
         lengths=np.zeros(count, np.int32),
         starts=np.zeros(count, np.int32),
         slots=np.full((count, length), shape.slots, np.int32),
-        visible=np.zeros((count, shape.slots // 8), np.uint8),
+        visible=np.zeros((count, shape.slots), bool),
         keys=keys,
     )
     for place, read in zip(batch.places, batch.reads, strict=True):
         size = len(read.ids)
         found.problems[place], found.lengths[place], found.starts[place] = read.pool.index % shape.of_way, size, read.start
         found.tokens[place, :size], found.slots[place, :size] = read.ids, read.slots
-        found.visible[place] = pack_bits(read.visible)
-    return found
+        found.visible[place] = read.visible
+    used = np.any(found.visible, axis=0) if batch.reads else np.ones(shape.slots, bool)
+    used[found.slots[found.slots < shape.slots]] = True
+    return found._replace(visible=pack_bits(found.visible[:, : shape.reach(used)]))
 
 
 def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillTokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Iterable, Sequence
 
 
@@ -74,7 +75,7 @@ class Pool:
 
     def clear(self) -> None:
         """Frees every slot."""
-        self._free = list(range(self.size))[::-1]
+        self._free = list(range(self.size))  # a heap: the lowest are handed out first, so that what is in use lies together
         self._holders: dict[Span, None] = {}  # in the order in which they came
 
     def grant(self, span: Span, slots: Sequence[int]) -> None:
@@ -85,7 +86,7 @@ class Pool:
 
     def drop(self, span: Span, keep: int = 0) -> None:
         """Frees the slots of a span's ids beyond the first `keep`."""
-        self._free += span.slots[keep:]
+        self.give_back(span.slots[keep:])
         del span.slots[keep:]
         if not span.slots:
             self._holders.pop(span, None)
@@ -109,12 +110,11 @@ class Pool:
         return True
 
     def take(self, count: int) -> list[int]:
-        """Slots that are free, to be granted or given back."""
+        """The lowest slots that are free, to be granted or given back."""
         assert count <= len(self._free), f"{count} slots are wanted, {len(self._free)} are free"
-        taken = self._free[len(self._free) - count :]
-        del self._free[len(self._free) - count :]
-        return taken
+        return [heapq.heappop(self._free) for _ in range(count)]
 
     def give_back(self, slots: Sequence[int]) -> None:
-        """Slots that were taken and not used."""
-        self._free += slots
+        """Slots that are not used, or not any more."""
+        for slot in slots:
+            heapq.heappush(self._free, slot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,11 +26,13 @@ class Segment(NamedTuple):
       keys, values: [P, K, S, H]; heads come before positions, the order in which the products read them: any other would
         be copied into it at every token.
       mask: [B or 1, T, S] bool, True where a query may look.
+      turned: the keys are [P, K, H, S], which CPUs read faster.
     """
 
     keys: jax.Array
     values: jax.Array
     mask: jax.Array
+    turned: bool = False
 
 
 def frequencies(config: ModelConfig) -> np.ndarray:
@@ -174,39 +177,54 @@ _FEW = 64
 def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
     """Softmax attention of the queries over all segments together.
 
+    Scores stay as their product leaves them: each segment is weighed by itself, and only what was read is joined.
+
     Args:
       query: [B, T, N, H].
       segments: at least one; every query must be allowed one key somewhere, or its output is the mean of the values.
 
     Returns:
-      [B, T, N, H] of the query's dtype; scores and softmax are float32.
+      [B, T, N, H] of the query's dtype; scores, softmax and sums are float32.
     """
     B, T, N, H = query.shape
-    K = segments[0].keys.shape[1]
+    K = segments[0].values.shape[1]
     G = N // K
     grouped = query.reshape(B, T, K, G, H)
-    scores = []
-    for keys, _, mask in segments:
-        P = keys.shape[0]
-        # The queries of the B/P rows that share a segment are one matrix: [P, K, B/P x T x G, H].
-        folded = grouped.reshape(P, B // P, T, K, G, H).transpose(0, 3, 1, 2, 4, 5).reshape(P, K, -1, H)
-        if platform() not in ("tpu", "gpu") and folded.shape[2] <= _FEW:
-            products = jnp.einsum("pksh,pkqh->pksq", keys, folded, preferred_element_type=jnp.float32)
-            # Behind a barrier, or XLA turns the product round and not its result.
-            products = jax.lax.optimization_barrier(products).swapaxes(2, 3)
-        else:
-            products = jnp.einsum("pkqh,pksh->pkqs", folded, keys, preferred_element_type=jnp.float32)
-        products = products.reshape(P, K, B // P, T, G, -1).transpose(0, 2, 1, 3, 4, 5).reshape(B, K, T, G, -1)
-        scores.append(jnp.where(mask[:, None, :, None, :], products * H**-0.5, jnp.finfo(jnp.float32).min))
-    weights = jax.nn.softmax(jnp.concatenate(scores, axis=-1) if len(scores) > 1 else scores[0], axis=-1)
-    weights = weights.astype(query.dtype)
-    output, start = None, 0
-    for _, values, _ in segments:
+
+    def folded(x: jax.Array, P: int) -> jax.Array:
+        """[B, T, K, G, ...] -> [P, K, B/P, T, G, ...]: the queries of the rows that share a segment stand side by side."""
+        return jnp.moveaxis(x.reshape(P, B // P, *x.shape[1:]), 3, 1)
+
+    def unfolded(x: jax.Array) -> jax.Array:
+        return jnp.moveaxis(x, 1, 3).reshape(B, T, K, G, *x.shape[5:])
+
+    scores = [_scores(folded(grouped, len(one.values)), one) for one in segments]
+    highest = [jnp.max(own, axis=-1) for own in scores]
+    most = functools.reduce(jnp.maximum, map(unfolded, highest)) if len(scores) > 1 else None
+    read, total = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32)
+    for own, top, (_, values, _, _) in zip(scores, highest, segments, strict=True):
         P, _, S, _ = values.shape
-        part = weights[..., start : start + S].reshape(P, B // P, K, T, G, S).transpose(0, 2, 1, 3, 4, 5).reshape(P, K, -1, S)
-        read = jnp.einsum("pkqs,pksh->pkqh", part, values)
-        read = read.reshape(P, K, B // P, T, G, H).transpose(0, 2, 3, 1, 4, 5).reshape(B, T, N, H)
-        output = read if output is None else output + read
-        start += S
-    assert output is not None
-    return output
+        weights = jnp.exp(own - (top if most is None else folded(most, P))[..., None])
+        flat = weights.astype(query.dtype).reshape(P, K, -1, S)
+        found = jnp.einsum("pkqs,pksh->pkqh", flat, values, preferred_element_type=jnp.float32)
+        read += unfolded(found.reshape(P, K, B // P, T, G, H))
+        total += unfolded(jnp.sum(weights, axis=-1))
+    return (read / total[..., None]).astype(query.dtype).reshape(B, T, N, H)
+
+
+def _scores(queries: jax.Array, segment: Segment) -> jax.Array:
+    """Queries [P, K, B/P, T, G, H] -> [P, K, B/P, T, G, S] float32, the lowest number where nothing may be looked at."""
+    keys, values, mask, turned = segment
+    P, K, rows, T, G, H = queries.shape
+    S = values.shape[2]
+    flat = queries.reshape(P, K, -1, H)
+    if turned:
+        products = jnp.einsum("pkqh,pkhs->pkqs", flat, keys, preferred_element_type=jnp.float32)
+    elif platform() not in ("tpu", "gpu") and flat.shape[2] <= _FEW:
+        products = jnp.einsum("pksh,pkqh->pksq", keys, flat, preferred_element_type=jnp.float32)
+        # Behind a barrier, or XLA turns the product round and not its result.
+        products = jax.lax.optimization_barrier(products).swapaxes(2, 3)
+    else:
+        products = jnp.einsum("pkqh,pksh->pkqs", flat, keys, preferred_element_type=jnp.float32)
+    seen = jnp.broadcast_to(mask, (P * rows, T, S)).reshape(P, 1, rows, T, 1, S)
+    return jnp.where(seen, products.reshape(P, K, rows, T, G, S) * H**-0.5, jnp.finfo(jnp.float32).min)

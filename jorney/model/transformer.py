@@ -34,8 +34,11 @@ REMAT_POLICIES: dict[str, Any] = {
 }
 
 
-def _table_params(module: nn.Module, config: ModelConfig, prefix: tuple[str, ...], names: Sequence[str]) -> list[jax.Array]:
-    """This module's parameters, shapes taken from the parameter table."""
+def _table_params(module: nn.Module, config: ModelConfig, prefix: tuple[str, ...], names: Sequence[str]) -> list[Any]:
+    """This module's parameters, shapes taken from the parameter table; as the engine arranged them, where it did."""
+    held: list[Any] = [module.get_variable("params", name) for name in names]
+    if isinstance(held[0], parameters.OutputsFirst):
+        return held
     rows = parameters.table(config)
     # Values come from `params.init` or a checkpoint, never from Linen: the initialiser only states the shape.
     return [module.param(name, lambda _, shape=rows[(*prefix, name)].shape: jnp.zeros(shape)) for name in names]
@@ -106,7 +109,11 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: jax.Array, positions: jax.Array, attends: Attend | Sequence[Attend]
+        self,
+        tokens: jax.Array,
+        positions: jax.Array,
+        attends: Attend | Sequence[Attend],
+        turned: Turns | None = None,
     ) -> tuple[jax.Array, list[Any]]:
         """Runs the decoder.
 
@@ -115,6 +122,7 @@ class Transformer(nn.Module):
           positions: [B, T] int32, from the start of each sequence.
           attends: one attention for all layers: parameters are stacked and the layers scanned (training); or a sequence,
             one a layer: parameters are a subtree a layer and the layers unrolled (the engine).
+          turned: `attention.turns` of the positions, where they are known beforehand.
 
         Returns:
           [B, T, D] final hidden states, and what the attentions kept (a list, one a layer; empty when scanned).
@@ -130,7 +138,7 @@ class Transformer(nn.Module):
             # embedding is summed where it belongs, and not as large as the whole on every device.
             x = constrain(x, "replica", "length", "weight_embed")
         x = constrain(x, "batch", "length", "embed")
-        turned = turns(config, positions)
+        turned = turns(config, positions) if turned is None else turned
         kept: list[Any] = []
         if callable(attends):
             policy = REMAT_POLICIES[self.remat]
@@ -155,9 +163,10 @@ def run_layers(
     tokens: jax.Array,
     positions: jax.Array,
     attends: Attend | Sequence[Attend],
+    turned: Turns | None = None,
 ) -> tuple[jax.Array, list[Any]]:
     """`Transformer` as a function of its parameters: the engine's forward (see `Transformer.__call__`)."""
-    found: Any = Transformer(config, dtype).apply({"params": params}, tokens, positions, attends)
+    found: Any = Transformer(config, dtype).apply({"params": params}, tokens, positions, attends, turned)
     return found
 
 

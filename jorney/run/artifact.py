@@ -182,7 +182,12 @@ class Artifact:
         wrong = {MANIFEST: "has changed"}
         if manifest is not None:
             wrong = integrity.damaged(self.folder, manifest["files"], self.verify)
-            integrity.expect_none_added(self.folder, manifest)
+            late = list(filter(integrity.is_part, integrity.added(self.folder, manifest["files"])))
+            integrity.expect_none_added(self.folder, {"files": {**manifest["files"], **dict.fromkeys(late)}})
+            if late and not wrong:
+                progress.say(f"{self.name}: {self.folder / late[0]} was written after the stage was done: it is taken in")
+                (self.folder / MANIFEST).unlink()
+                return False
         for name, why in wrong.items():
             progress.say(f"{self.name}: {self.folder / name} {why}: it is made again")
             integrity.remove(self.folder, name)

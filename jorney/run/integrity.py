@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from typing import Any
 
 import xxhash
@@ -73,6 +74,11 @@ def added(folder: storage.Path, noted: Noted) -> list[str]:
     return sorted(name for name in names if name.endswith(_READ) and name not in noted)
 
 
+def is_part(name: str) -> bool:
+    """Whether a file is named as `run.parts` names those that it writes."""
+    return re.fullmatch(r"parts/\d{9}-[0-9a-f]{32}\.jsonl", name) is not None
+
+
 def expect_whole(folder: storage.Path, part: str, deep: bool = False) -> None:
     """Raises ValueError unless what a stage wrote into a folder in its own is still that; anybody else's folder is as it is.
 
@@ -105,9 +111,10 @@ def expect_none_added(folder: storage.Path, manifest: dict[str, Any], part: str 
     """Raises ValueError where a file lies beside a stage's own that would be read as one of them."""
     for name in added(folder, manifest["files"]):
         if name.startswith(part):
+            late = "; if a share of the stage ended late, run its command again, which takes it in" if is_part(name) else ""
             raise ValueError(
                 f"{folder / name} is no file of the stage that wrote this folder: move it elsewhere (a copy of the folder may "
-                "hold it)"
+                f"hold it){late}"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
 import pathlib
 import socket
@@ -18,7 +19,7 @@ from jorney import storage
 _FILE = ".lock.json"
 _BEAT, _STALE = 20.0, 120.0  # seconds between signs of life, and without one until a lock counts for nothing
 _AHEAD = 86_400.0  # seconds by which another's clock may be ahead: what is later still was no sign of life
-_SETTLE = 0.05  # seconds in which another that takes a stale lock at the same moment would show
+_SETTLE = 2.0, 0.05  # seconds in which another that takes a stale lock at the same moment would show: of a store, of a disk
 
 
 class Lock:
@@ -50,15 +51,16 @@ class Lock:
 
     def _take(self, folder: storage.Path) -> None:
         other = self._read()
-        if other is None and storage.is_local(self._file):
+        if other is None:
             try:
-                os.close(os.open(os.fspath(self._file), os.O_CREAT | os.O_EXCL))
+                # A store writes a file whole, and so late that others may read meanwhile; a disk has it at once, empty.
+                storage.create(self._file, b"" if storage.is_local(self._file) else self._text().encode())
             except FileExistsError:
                 other = self._read()
         if other is not None and not _is_stale(other):
             raise ValueError(_refusal(folder, other))
         self._write()
-        time.sleep(_SETTLE)
+        time.sleep(_SETTLE[storage.is_local(self._file)])
         now = self._read()
         if now is not None and now.get("token") != self._own["token"]:
             raise ValueError(_refusal(folder, now))
@@ -80,8 +82,11 @@ class Lock:
     def _is_own(self) -> bool:
         return (self._read() or {}).get("token") == self._own["token"]
 
+    def _text(self) -> str:
+        return json.dumps({**self._own, "seen": time.time()})
+
     def _write(self) -> None:
-        storage.write_json(self._file, {**self._own, "seen": time.time()})
+        storage.write_text(self._file, self._text())
 
     def _read(self) -> dict[str, Any] | None:
         """What the file says; {} where it says nothing that can be read: somebody is about to write it."""

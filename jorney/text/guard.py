@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 MARK = "\ufdd0"
 
 
-class Piece(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of a rendered chat.
 
     Attributes:
@@ -46,21 +46,21 @@ def guarded(value: Any, tokens: re.Pattern[str]) -> Any:
     return [guarded(inner, tokens) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def pieces(chat: str, tokens: re.Pattern[str]) -> Iterator[Piece]:
+def pieces(chat: str, tokens: re.Pattern[str]) -> Iterator[Stretch]:
     """A chat with marks, cut at the tokens that have none."""
     start = 0
     for found in tokens.finditer(chat):
         yield _text(chat, start, found.start())
-        yield Piece(found[0], True, (*range(found.start(), found.end() + 1),))
+        yield Stretch(found[0], True, (*range(found.start(), found.end() + 1),))
         start = found.end()
     yield _text(chat, start, len(chat))
 
 
-def _text(chat: str, start: int, stop: int) -> Piece:
+def _text(chat: str, start: int, stop: int) -> Stretch:
     kept, at = [], start
     while at < stop:
         at += chat[at] == MARK  # alone it is a mark, and the second of two a character
         if at < stop:
             kept.append(at)
         at += 1
-    return Piece("".join(chat[place] for place in kept), False, (*kept, stop))
+    return Stretch("".join(chat[place] for place in kept), False, (*kept, stop))

@@ -102,11 +102,33 @@ def test_the_devices_memory_is_a_limit() -> None:
         fitted(10**6, room=20)
 
 
+@pytest.mark.parametrize(
+    ("slots", "pieces"), [(64, [64]), (504, [504]), (512, [256, 256]), (768, [384, 384]), (3072, [384, 384, 768, 1536])]
+)
+def test_pools_lie_in_pieces(slots: int, pieces: list[int]) -> None:
+    shape = dataclasses.replace(SHAPE, slots=slots)
+    assert list(shape.pieces) == pieces
+    used = np.zeros(slots, bool)
+    assert shape.reach(used) == pieces[0]
+    used[pieces[0] - 1] = True
+    assert shape.reach(used) == pieces[0]
+    used[-1] = True
+    assert shape.reach(used) == slots
+
+
+@pytest.mark.parametrize("slots", range(8, 5000, 408))
+def test_pieces_are_the_whole_pool(slots: int) -> None:
+    """In eights, as the bits by which programs are told."""
+    pieces = dataclasses.replace(SHAPE, slots=slots).pieces
+    assert sum(pieces) == slots
+    assert all(piece % 8 == 0 for piece in pieces)
+
+
 def compile_decode(config, slots: int):
     """`decode_chunk` of 4 problems x 4 rows, ahead of time."""
     R, C, array = 16, 4, jax.ShapeDtypeStruct
     params = jax.eval_shape(lambda tree: parameters.unstack(tree, config.layers), parameters.abstract(config))
-    pools = jax.eval_shape(lambda: cache.empty(config, 4, slots, jnp.float32))
+    pools = jax.eval_shape(lambda: cache.empty(config, 4, dataclasses.replace(SHAPE, slots=slots).pieces, jnp.float32))
     number = array((R,), jnp.int32)
     rows = DecodeRows(
         array((R,), bool), *[number] * 6, array((R, 2), jnp.uint32), array((R, C), jnp.int32), array((R, slots // 8), jnp.uint8)

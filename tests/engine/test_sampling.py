@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jorney.engine.drawing import SamplingParams, keep, sample
+from jorney.engine.drawing import SamplingParams, restrict, sample, threshold
 
 
 def _sampling(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> SamplingParams:
@@ -25,7 +25,7 @@ def _sorted_keep(probs: np.ndarray, top_k: int, top_p: float, min_p: float) -> s
     return {int(i) for i in order if probs[i] >= min_p * probs.max()}
 
 
-_kept = jax.jit(keep)
+_kept = jax.jit(lambda probs, sampling: probs >= threshold(probs, sampling)[:, None])
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,6 +45,41 @@ def test_threshold_keeps_what_sorting_keeps(seed: int, scale: float, top_k: int,
         different = expected ^ set(np.flatnonzero(found[row]).tolist())
         # Only a token on the very edge of the mass may fall on the other side in float32.
         assert sum(probs[row][sorted(different)]) < 1e-4, different
+
+
+@pytest.mark.parametrize("cut", [{"top_p": 0.9}, {"top_p": 0.999}, {"top_k": 3}, {"top_k": 5000}, {"min_p": 0.01}])
+@pytest.mark.parametrize("steep", [0.3, 1.1, 2.0])
+def test_a_large_vocabulary_is_cut_where_sorting_cuts_it(cut: dict, steep: float) -> None:
+    """Few tokens are kept, and the heaviest blocks hold them all; or thousands, and they do not; rows of both kinds too."""
+    rng = np.random.default_rng(0)
+    weights = np.stack([rng.permutation(np.arange(1, 20_001) ** -power) for power in (steep, 1.5)])
+    found = np.asarray(_kept(jnp.asarray(weights, jnp.float32), _sampling(**cut)))
+    for row in range(2):
+        expected = _sorted_keep(weights[row], cut.get("top_k", 0), cut.get("top_p", 1.0), cut.get("min_p", 0.0))
+        different = expected ^ set(np.flatnonzero(found[row]).tolist())
+        assert len(different) <= 1, (len(different), len(expected))  # what float32 sums leave open
+
+
+def test_every_token_is_drawn_as_often_as_it_weighs() -> None:
+    """Over several blocks, none of whose padding and none of what is cut is ever drawn."""
+    weights = np.zeros(300)
+    weights[[0, 63, 64, 200, 299]] = [0.1, 0.2, 0.3, 0.25, 0.15]
+    logits = jnp.tile(jnp.log(jnp.asarray(weights, jnp.float32)), (20_000, 1))
+    found = sample(logits, jax.random.split(jax.random.key(3), 20_000), _sampling())
+    share = np.bincount(found.token, minlength=300) / 20_000
+    np.testing.assert_allclose(share, weights, atol=4 * np.sqrt(0.25 / 20_000))
+    assert set(np.flatnonzero(share)) == {0, 63, 64, 200, 299}
+
+
+@pytest.mark.parametrize("share", [0.0, 1 - 2**-24])
+def test_the_least_and_the_largest_share_draw_what_may_be_drawn(share: float, monkeypatch) -> None:
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape, dtype: jnp.full(shape, share, dtype))
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(50, 500)) * 4, jnp.float32)
+    sampling = _sampling(0.7, top_p=0.9)
+    found = sample(logits, jax.random.split(jax.random.key(0), 50), sampling)
+    weights = np.asarray(restrict(logits, sampling).weights).reshape(50, -1)
+    kept = [np.flatnonzero(row) for row in weights]
+    assert found.token.tolist() == [own[0] if share == 0 else own[-1] for own in kept]
 
 
 def test_ties_at_the_edge_are_all_kept() -> None:
@@ -73,7 +108,7 @@ def test_frequencies_and_both_log_probabilities() -> None:
     np.testing.assert_allclose(np.exp(found.log_prob), np.array([0.5, 0.3])[found.token], rtol=1e-4)
 
 
-@pytest.mark.parametrize("vocabulary", [72, 1000])
+@pytest.mark.parametrize("vocabulary", [72, 1000, 20_000])
 def test_a_row_does_not_see_its_neighbours(vocabulary: int) -> None:
     logits = jnp.asarray(np.random.default_rng(0).normal(size=(5, vocabulary)), jnp.float32)
     keys = jax.random.split(jax.random.key(2), 5)

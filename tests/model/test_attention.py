@@ -69,6 +69,21 @@ def test_segments_join_under_one_softmax() -> None:
     np.testing.assert_allclose(joined, _plain(query, dense_keys, dense_values, mask), atol=1e-5)
 
 
+def test_turned_keys_are_the_same_keys() -> None:
+    query, mask = _random(6, 2, 8, 4), np.random.default_rng(3).random((6, 2, 9)) < 0.7
+    mask[..., 0] = True
+    keys, values = (_heads(_random(2, 9, 2, 4, seed=seed)) for seed in (1, 2))
+    found = attend(query, [Segment(keys.swapaxes(2, 3), values, mask, turned=True)])
+    np.testing.assert_allclose(found, attend(query, [Segment(keys, values, mask)]), atol=1e-6)
+
+
+def test_a_segment_that_is_hidden_adds_nothing() -> None:
+    query, mask = _random(6, 2, 8, 4), np.ones((6, 2, 4), bool)
+    first, hidden = ([_heads(_random(2, 4, 2, 4, seed=seed + own)) for own in (0, 1)] for seed in (1, 3))
+    found = attend(query, [Segment(*first, mask), Segment(*hidden, ~mask)])
+    np.testing.assert_allclose(found, attend(query, [Segment(*first, mask)]), atol=1e-6)
+
+
 def test_rotation_depends_on_distance_alone() -> None:
     query, key = _random(1, 1, 1, 8), _random(1, 1, 1, 8, seed=1)
     turned = lambda x, position: rotate(x, turns(_config(), jnp.array([[position]])))  # noqa: E731

@@ -20,7 +20,7 @@ from places import ROOT
 from jorney.convert.config_json import from_hf
 from jorney.convert.hf import expected_tensors
 from jorney.engine import cache
-from jorney.engine.cache import Pools
+from jorney.engine.cache import Layer, Pools
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
@@ -116,23 +116,24 @@ def generated(family: str) -> jax.Array:
         """[2, room]: the slots of the first tokens of each row."""
         return jax.vmap(lambda own, count: jnp.zeros(room, bool).at[own].set(order < count))(places, counts)
 
-    def run(ids: jax.Array, at: jax.Array, attends: list[Any], placed: jax.Array) -> tuple[jax.Array, Pools]:
-        hidden, layers = transformer.run_layers(config, jnp.float32, split, ids, at, attends)
-        return hidden, Pools(layers, placed)
+    def run(ids: jax.Array, at: jax.Array, looks: list[Any]) -> tuple[jax.Array, list[Layer]]:
+        return transformer.run_layers(config, jnp.float32, split, ids, at, looks)
 
     @jax.jit
     def prefill(ids: jax.Array) -> tuple[jax.Array, Pools]:
-        pools, at = cache.empty(config, 2, room, jnp.float32), jnp.broadcast_to(jnp.arange(size), ids.shape)
+        pools, at = cache.empty(config, 2, [room // 2] * 2, jnp.float32), jnp.broadcast_to(jnp.arange(size), ids.shape)
         slots = jnp.where(at < known[:, None], places[:, :size], room)
-        hidden, pools = run(ids, at, *cache.extend_attends(config, None, pools, jnp.arange(2), at, slots, visible(0 * known)))
-        return hidden[jnp.arange(2), known - 1], pools
+        hidden, fresh = run(ids, at, cache.extend_attends(config, None, pools, jnp.arange(2), at, visible(0 * known)))
+        return hidden[jnp.arange(2), known - 1], cache.settle(pools, jnp.arange(2)[:, None], slots, at, fresh, room)
 
     @jax.jit
     def step(pools: Pools, count: jax.Array) -> tuple[jax.Array, Pools]:
         at = (known + count)[:, None]
         slots = jnp.take_along_axis(places, at, axis=1)
-        attends = cache.decode_attends(config, None, pools, at, slots[:, 0], visible(at[:, 0] + 1))
-        hidden, pools = run(jnp.take_along_axis(ids, at, axis=1), at, *attends)
+        staged = cache.stage(config, 2, 1, jnp.float32)
+        looks = cache.decode_attends(config, None, pools, staged, visible(at[:, 0]), at, jnp.int32(0))
+        hidden, staged = run(jnp.take_along_axis(ids, at, axis=1), at, looks)
+        pools = cache.settle(pools, jnp.arange(2)[:, None], slots, at, cache.unstaged(staged), room)
         return hidden[:, 0], pools
 
     # What stands behind a shorter prompt must not matter.

@@ -13,6 +13,7 @@ from programs import equations
 
 from jorney.model import layers
 from jorney.model.layers import gated_mlp, linear, rms_norm, used, weight_gradient
+from jorney.model.params import OutputsFirst
 from jorney.sharding import MeshConfig, make_mesh, named
 
 
@@ -73,6 +74,17 @@ def test_a_weights_gradient_is_one_product_that_lies_as_the_weight_does(inputs: 
         if one.primitive.name == "dot_general"
     ]
     assert product.outvars[0].aval.shape == (inputs, outputs)
+
+
+@pytest.mark.parametrize("tokens", [6, 96])
+def test_weights_that_lie_outputs_first_give_the_same(tokens: int) -> None:
+    """Of few tokens and of many: a product to heads, one from heads, and the MLP."""
+    x, query, out, *mlp = _draw((2, tokens // 2, 24), (24, 4, 5), (4, 5, 24), (24, 16), (24, 16), (16, 24))
+    first = lambda weight, inputs: OutputsFirst(np.moveaxis(weight, range(inputs), range(-inputs, 0)))  # noqa: E731
+    heads = linear(x, query)
+    np.testing.assert_allclose(linear(x, first(query, 1)), heads, atol=1e-4)
+    np.testing.assert_allclose(linear(heads, first(out, 2), 2), linear(heads, out, 2), atol=1e-3)
+    np.testing.assert_allclose(gated_mlp(x, *(first(one, 1) for one in mlp)), gated_mlp(x, *mlp), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("check", [_same, _close])

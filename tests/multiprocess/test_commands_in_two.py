@@ -119,7 +119,7 @@ def test_hosts_with_different_options_are_told_so(tmp_path) -> None:
     assert not (tmp_path / "both").exists()
 
 
-@pytest.mark.parametrize("dies", [0, 1])
+@pytest.mark.parametrize("dies", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_process_that_dies_ends_the_other_at_once(tmp_path, dies: int) -> None:
     """In one line, long before jax misses it. Where process 0 dies, jax's client may be quicker, and has its own words."""
     children = begin(tmp_path / "both", *[["--sft.epochs", "1000", "--sft.loop.save-every", "5"]] * 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -30,6 +31,36 @@ def test_one_at_a_time(folder) -> None:
     first.release()
     Lock(folder).release()
     assert not (folder / ".lock.json").exists()
+
+
+def test_of_two_that_start_while_a_store_is_slow_one_has_it(monkeypatch) -> None:
+    """Writes take longer than the other waits: it must not find nobody there."""
+    folder, found = storage.path(memory_root()), []
+    write, create = storage.write_text, storage.create
+
+    def slowly(function):
+        return lambda *given: time.sleep(0.4) or function(*given)
+
+    monkeypatch.setattr(storage, "write_text", slowly(write))
+    monkeypatch.setattr(storage, "create", slowly(create))
+    monkeypatch.setattr(lock, "_SETTLE", (0.05, 0.05))
+
+    def start() -> None:
+        try:
+            found.append(Lock(folder))
+        except ValueError as error:
+            found.append(str(error))
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    (held,) = (one for one in found if isinstance(one, Lock))
+    (refused,) = (one for one in found if isinstance(one, str))
+    assert "expected one program at a time" in refused
+    held.release()
 
 
 HOLDS = """

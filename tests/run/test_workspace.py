@@ -7,7 +7,7 @@ import pathlib
 
 import jax
 import pytest
-from live import live_bytes
+from live import lasting_bytes, live_bytes
 
 import jorney
 from jorney.policy import resolve
@@ -35,7 +35,7 @@ def space(folder: pathlib.Path, memory: float | None = None) -> Workspace:
 def test_a_judge_that_is_asked_alone_is_loaded_when_the_policy_is_gone(judge, policy, tmp_path) -> None:
     weights = sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
     gc.collect()
-    before, own = live_bytes(), space(tmp_path)
+    before, own = lasting_bytes(), space(tmp_path)
     own.generator(POLICY)
     beside = prm_judge(own, judge)
     assert live_bytes() - before > 1.9 * weights
@@ -48,7 +48,7 @@ def test_a_judge_that_is_asked_alone_is_loaded_when_the_policy_is_gone(judge, po
 def test_a_model_that_does_not_fit_is_not_loaded(judge, policy, tmp_path) -> None:
     weights = sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
     gc.collect()
-    before = live_bytes()
+    before = lasting_bytes()
     own = space(tmp_path, before + 1.9 * weights)
     own.generator(POLICY)
     with pytest.raises(ValueError, match=r"^memory: a device has [\d,]+ bytes: .* \(.*the judge's weights [\d,]+, one"):

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from live import live_bytes
+from live import lasting_bytes, live_bytes
 
 from jorney import sharding
 from jorney.batch.loader import Batches
@@ -341,7 +341,7 @@ def test_the_best_parameters_are_read_when_the_last_state_is_gone(tiny, mesh1, t
             return read
 
         monkeypatch.setattr(reader, "restore", watched)
-    before = live_bytes()
+    before = lasting_bytes()
     params = parameters.init(tiny, jax.random.key(0))
     state = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
     found, records = train(training, params, mesh1, tmp_path, LoopConfig(save_every=4), donate=True)

@@ -15,7 +15,7 @@ _DIGITS = 9  # of a step's number; int() refuses thousands of them, and no path 
 
 
 @dataclasses.dataclass(frozen=True)
-class _Place:
+class _State:
     """A state of the path: the number of the step that led to it, and whether all steps up to it are legal and true."""
 
     number: int
@@ -31,7 +31,7 @@ def walk(problem: Problem, text: str) -> Walked:
     (`paths_to`: by results up to LARGEST), or from a path that held a false or illegal step.
     """
     numbers, target = start(problem)
-    path = [_Place(0, numbers, True)]
+    path = [_State(0, numbers, True)]
     first = False
     backs = justified = 0
 
@@ -49,20 +49,20 @@ def walk(problem: Problem, text: str) -> Walked:
                 while len(path) > 1 and path[-1].number >= number:
                     path.pop()
             numbers, error = take_step(path[-1].numbers, *numbered.groups())
-            path.append(_Place(number, numbers, path[-1].sound and not error))
+            path.append(_State(number, numbers, path[-1].sound and not error))
         first = first or (not backs and path[-1].sound and path[-1].numbers == (target,))
     return Walked(first, backs, justified)
 
 
-def _justified(place: _Place, target: int) -> bool:
+def _justified(place: _State, target: int) -> bool:
     # Only states that legal steps led to are looked up: a state that a model made up may have too many paths to count.
     return not place.sound or target not in paths_to(place.numbers)
 
 
-def _return(path: list[_Place], state: Numbers) -> list[_Place]:
+def _return(path: list[_State], state: Numbers) -> list[_State]:
     """The path after going back to a state: to the first that equals it; a state that never was is a false step."""
     for index, place in enumerate(path):
         if place.numbers == state:
             return path[: index + 1]
     # It is numbered as the states of so many numbers are, so that a text which counts on from there goes back once, not twice.
-    return [*path, _Place(max(0, len(path[0].numbers) - len(state)), state, False)]
+    return [*path, _State(max(0, len(path[0].numbers) - len(state)), state, False)]

@@ -138,7 +138,7 @@ class PlannedEngine:
 
     def _layers(self, problems: int, slots: int, *axes: str | None) -> list[cache.Layer]:
         kept = self._array((problems, self.model.kv_heads, slots, self.model.head_dim), self.dtype, *axes)
-        return [cache.Layer(kept, kept)] * self.model.layers
+        return [cache.Layer(kept, kept)] * self.model.layers  # as a TPU has them
 
     def _shared(self) -> cache.Shared | None:
         if not self.shape.shared:
@@ -147,4 +147,5 @@ class PlannedEngine:
 
     def _pools(self) -> cache.Pools:
         N, A = self.shape.problems, self.shape.slots
-        return cache.Pools(self._layers(N, A, *cache.POOL_AXES), self._array((N, A), jnp.int32, "batch", None))
+        pieces = [self._layers(N, slots, *cache.POOL_AXES) for slots in self.shape.pieces]
+        return cache.Pools(list(map(list, zip(*pieces, strict=True))), self._array((N, A), jnp.int32, "batch", None))

@@ -40,10 +40,7 @@ def test_a_configuration_says_how_it_is_run_and_on_what(name: str) -> None:
 
 
 # One machine of every command's; what differs on the others is how large they are.
-LOWERED = [
-    name if name.endswith("v5e_16") or name == "o1_journey_abel" else pytest.param(name, marks=pytest.mark.slow)
-    for name in FOR_TPU
-]
+LOWERED = [name if name.endswith("v5e_16") else pytest.param(name, marks=pytest.mark.slow) for name in FOR_TPU]
 
 
 @pytest.mark.parametrize("name", LOWERED)

@@ -8,7 +8,7 @@ import re
 
 import jax
 import pytest
-from live import live_bytes, watch_dispatches
+from live import lasting_bytes, watch_dispatches
 
 import jorney
 from jorney import sharding, topology
@@ -66,7 +66,7 @@ def grown(models: pathlib.Path, output: pathlib.Path, memory: float, monkeypatch
     """The most that lies on a device while trees grow within so many bytes, what lay there before left out; the programs."""
     seen: dict[str, int] = {}
     with monkeypatch.context() as patched:
-        before = live_bytes()
+        before = lasting_bytes()
         watch_dispatches(patched, lambda name, alive, own: seen.update({name: max(seen.get(name, 0), alive + own - before)}))
         command(models, output, memory + before).run(Progress(quiet=True))
     return max(seen.values()), set(seen)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from forward import log_probs
-from live import live_bytes, watch_dispatches
+from live import lasting_bytes, watch_dispatches
 
 import jorney
 from jorney.batch.packing import Example, pack
@@ -153,7 +153,7 @@ def test_a_training_begins_without_what_its_model_does_not_have(policy, tiny, me
     examples = [Example(tokens, labels=((9, 1.0), (20, 0.0)))] * 8
     prm = PrmConfig(batch_rows=8, row_length=64)
     seen: dict[str, int] = {}
-    before = live_bytes()
+    before = lasting_bytes()
     params = parameters.init(config, jax.random.key(0))
     own = dataclasses.replace(policy, config=config, params=params)
     head = params["head"].nbytes
