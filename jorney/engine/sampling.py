@@ -10,6 +10,9 @@ from jorney.config import expect, expect_number, expect_share
 # How much is done at a time: no result depends on it.
 _BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
 
+# In the keys of all stages that sample. Whoever changes which token a random number chooses raises it.
+DRAWING = {"drawing": 1}
+
 
 class Sampling:
     """A configuration that says how tokens are drawn. Its own fields state the defaults, and in what order they are shown.

@@ -10,6 +10,7 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
+from jorney.engine.sampling import DRAWING
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run.artifact import Artifact, Done, Model
@@ -59,7 +60,7 @@ def plan_evaluation(
         return summarise(read_graded(folder, problems), config)
 
     # The problems whole: a file may keep its ids and change its questions.
-    reads = [model.key, digest(problems), config.decides(), GRADING]
+    reads = [model.key, digest(problems), config.decides(), GRADING, DRAWING]
     return space.plan(name, reads, work, f"{len(problems):,} held-out problems")
 
 

@@ -12,6 +12,7 @@ from jorney.config import digest
 from jorney.domain.equations import equations
 from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
+from jorney.engine.sampling import DRAWING
 from jorney.judge import exact
 from jorney.judge.judge import Judge
 from jorney.machine.plan.planned import AotProgram
@@ -78,7 +79,7 @@ def plan_trees(
         Parts(folder / "parts").fill_share(space.progress, "trees", problems, share, grown)
         return health(list(read_trees(folder)))
 
-    reads = [model.key, digest(problems), judge_key, config.decides(), GRADING]
+    reads = [model.key, digest(problems), judge_key, config.decides(), GRADING, DRAWING]
     # 1: a step's likelihood counts all that was sampled, certain ids too.
     return space.plan("trees", reads, work, f"{len(problems):,} problems, w = {config.w}, K = {config.prune.keep}", revision=1)
 

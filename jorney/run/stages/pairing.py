@@ -15,6 +15,7 @@ from jorney.config import digest
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
+from jorney.engine.sampling import DRAWING
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.rows import trl
@@ -112,7 +113,7 @@ def plan_pairs(
         }
 
     chosen = {name: getattr(config, name) for name in ("samples", "pairs", "temperature", "top_p")}
-    reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen, GRADING]
+    reads = [model.key, digest(problems), limits.max_tokens, limits.grading_seconds, chosen, GRADING, DRAWING]
     return space.plan("pairs", reads, work, f"{len(problems):,} problems, {config.samples} samples each")
 
 

@@ -10,6 +10,7 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
+from jorney.engine.sampling import DRAWING
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Finished, Making, Parts
 from jorney.run.stages.evaluation import read_graded
@@ -54,7 +55,7 @@ def plan_resampling(
         storage.write_json(folder / "correct.json", {name: spent.correct for name, spent in found.items()})
         return {name: summarise_spent(spent) for name, spent in found.items()}
 
-    reads = [model.key, digest(problems), limits.decides(), config, spent_by.key, GRADING]
+    reads = [model.key, digest(problems), limits.decides(), config, spent_by.key, GRADING, DRAWING]
     return space.plan("resampling", reads, work, f"{config.attempts} attempts of the shortcut model a problem")
 
 

@@ -10,6 +10,7 @@ from jorney import storage
 from jorney.config import digest
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
+from jorney.engine.sampling import DRAWING
 from jorney.judge.judge import Judge
 from jorney.judge.threshold import THRESHOLD
 from jorney.machine.plan.planned import AotProgram
@@ -152,7 +153,7 @@ def _plan_solutions(
         flags = [flag for one in found for flag in one.correct]
         return {"problems": len(found), "right": sum(flags) / max(1, len(flags))}
 
-    reads = [model.key, digest(problems), judge_key, config.solver.decides(config), GRADING]
+    reads = [model.key, digest(problems), judge_key, config.solver.decides(config), GRADING, DRAWING]
     return space.plan("solutions", reads, work, f"{len(problems):,} problems, {config.n} solutions each")
 
 

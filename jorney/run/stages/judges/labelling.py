@@ -11,6 +11,7 @@ from jorney.config import digest
 from jorney.domain.domains import domain_of
 from jorney.domain.grading import GRADING
 from jorney.domain.problem import Problem
+from jorney.engine.sampling import DRAWING
 from jorney.judge import rollouts
 from jorney.judge.labelled import Labelled
 from jorney.judge.rollouts import RolloutConfig
@@ -99,7 +100,7 @@ def plan_rollouts(
     which = f"{config.solutions} solutions each" if given is None else f"{sum(len(own) for _, own in given):,} given solutions"
     detail = f"{len(problems):,} problems, {which}, {config.completions} completions of every prefix"
     given_key = [] if given is None else [digest([own for _, own in given])]
-    reads = [model.key, digest(problems), config.decides(), *given_key, GRADING]
+    reads = [model.key, digest(problems), config.decides(), *given_key, GRADING, DRAWING]
     return space.plan("rollouts", reads, work, detail)
 
 
