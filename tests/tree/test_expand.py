@@ -126,19 +126,19 @@ def test_wrong_settings(field) -> None:
         ExpandConfig(**{field: 0})
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_nothing_compiles_once_it_is_warm(policy, count: int) -> None:
     """Trees of every form, after a few."""
     compilations = Compilations()
     warm = Generator(policy, compilations)
     drawn = sample_problems(Countdown(), "trees", count, 1)
     many = [dataclasses.replace(one, question=aimless_question(tuple(one.meta["numbers"]))) for one in drawn]
-    first = list(grow(warm, policy, many[:20], judge, ABEL, CONFIG, 0))
+    first = list(grow(warm, policy, many[:10], judge, ABEL, CONFIG, 0))
     names = list(compilations.names)
     assert len(names) <= 6  # decoding all rows, and half of them
     again = list(grow(warm, policy, many, judge, ABEL, CONFIG, 1))
     assert compilations.names == names
-    assert (len(first), len(again)) == (20, count)
+    assert (len(first), len(again)) == (10, count)
     assert len({len(tree.nodes) for tree in again}) > 5
 
 

@@ -57,6 +57,7 @@ def _weights(output: pathlib.Path) -> dict[str, np.ndarray]:
     return {name: array.view(np.uint8) for name, array in load_file(output / "sft" / "model" / "model.safetensors").items()}
 
 
+@pytest.mark.slow
 def test_told_to_stop_it_saves_itself_and_goes_on(tmp_path: pathlib.Path) -> None:
     lines = [line for line in _run(tmp_path, tmp_path / "whole") if "tok/s" in line]
     assert len(lines) >= 5

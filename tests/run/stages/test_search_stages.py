@@ -32,7 +32,7 @@ def spaces_of(monkeypatch, mesh1, tmp_path):
     return lambda name: Workspace(str(tmp_path / name), MeshConfig(), "float32", "abel", 0, Progress())
 
 
-@pytest.mark.parametrize("method", ["best-of-n", "beam", pytest.param("dvts", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["best-of-n", *(pytest.param(one, marks=pytest.mark.slow) for one in ("beam", "dvts"))])
 def test_an_interrupted_search_goes_on(spaces_of, monkeypatch, method: str) -> None:
     config = SearchConfig(method, n=4, keep=2, width=2, depth=2, max_tokens=40, step_tokens=20, rows=8, chunk=8)
     model, calls, limit = Model(resolve(EMBEDDED), "embedded"), 0, 1 << 30
