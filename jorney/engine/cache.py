@@ -29,7 +29,7 @@ from jorney.model.transformer import Attend
 from jorney.sharding import constrain, platform, side_by_side
 
 POOL_AXES = ("batch", "kv_heads", None, "head_dim")  # logical axes of a pool's keys and values
-_TURNED_AXES = ("batch", "kv_heads", "head_dim", None)
+TURNED_AXES = ("batch", "kv_heads", "head_dim", None)  # of keys on CPUs
 
 
 class Layer(NamedTuple):
@@ -47,7 +47,7 @@ def turned() -> bool:
 def arranged(keys: jax.Array, values: jax.Array, of_pool: str | None = "batch") -> Layer:
     """Keys and values [N, A, K, H] as they are kept, `of_pool` the logical axis of N."""
     kept = keys.transpose(0, 2, 3, 1) if turned() else keys.swapaxes(1, 2)
-    axes = _TURNED_AXES if turned() else POOL_AXES
+    axes = TURNED_AXES if turned() else POOL_AXES
     return Layer(constrain(kept, of_pool, *axes[1:]), constrain(values.swapaxes(1, 2), of_pool, *POOL_AXES[1:]))
 
 
@@ -151,7 +151,7 @@ def _write(piece: Layer, problems: jax.Array, slots: jax.Array, fresh: Layer) ->
 
     def written(held: jax.Array, fresh: jax.Array, is_turned: bool) -> jax.Array:
         found = side_by_side("batch", lambda rows, _: write(rows, is_turned), (problems, slots, fresh, held))
-        return constrain(found, *(_TURNED_AXES if is_turned else POOL_AXES))
+        return constrain(found, *(TURNED_AXES if is_turned else POOL_AXES))
 
     return Layer(written(piece.keys, fresh.keys, turned()), written(piece.values, fresh.values, False))
 

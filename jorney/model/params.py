@@ -228,6 +228,11 @@ _INPUTS: dict[Path, int] = {
 }
 
 
+def turned_inputs(path: Path) -> int:
+    """How many leading axes of a layer's parameter are its last in the engine, on the mesh that is set; 0 for none."""
+    return _INPUTS.get(path[1:], 0) if sharding.platform() == "cpu" else 0
+
+
 def unstack(params: Params, layers: int, donate: bool = False) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster.
 
@@ -241,7 +246,7 @@ def unstack(params: Params, layers: int, donate: bool = False) -> Params:
         if path[0] != LAYERS:
             found[path] = leaf
             continue
-        inputs = _INPUTS.get(path[1:], 0) if sharding.platform() == "cpu" else 0
+        inputs = turned_inputs(path)
         for layer, part in enumerate(jax.block_until_ready(_split(leaf, layers, inputs))):
             found[(layer_name(layer), *path[1:])] = OutputsFirst(part) if inputs else part
         if donate:

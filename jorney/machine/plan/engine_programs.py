@@ -129,23 +129,31 @@ class PlannedEngine:
         return self._given(SamplingParams(*plain))
 
     def _params(self) -> Any:
-        flat = {
-            (parameters.layer_name(layer), *path[1:]) if row.stacked else path: self._array(row.shape, self.dtype, *row.axes)
-            for path, row in parameters.table(self.model).items()
-            for layer in range(self.model.layers if row.stacked else 1)
-        }
+        flat: dict[parameters.Path, Any] = {}
+        for path, row in parameters.table(self.model).items():
+            with jax.set_mesh(self.mesh):
+                inputs = parameters.turned_inputs(path)
+            shape, axes = (*row.shape[inputs:], *row.shape[:inputs]), (*row.axes[inputs:], *row.axes[:inputs])
+            kept = self._array(shape, self.dtype, *axes)
+            for layer in range(self.model.layers if row.stacked else 1):
+                own = (parameters.layer_name(layer), *path[1:]) if row.stacked else path
+                flat[own] = parameters.OutputsFirst(kept) if inputs else kept
         return parameters.nest(flat)
 
-    def _layers(self, problems: int, slots: int, *axes: str | None) -> list[cache.Layer]:
-        kept = self._array((problems, self.model.kv_heads, slots, self.model.head_dim), self.dtype, *axes)
-        return [cache.Layer(kept, kept)] * self.model.layers  # as a TPU has them
+    def _layers(self, problems: int, slots: int, of_pool: str | None) -> list[cache.Layer]:
+        with jax.set_mesh(self.mesh):
+            turned = cache.turned()
+        head = (problems, self.model.kv_heads)
+        lying = self._array((*head, slots, self.model.head_dim), self.dtype, of_pool, *cache.POOL_AXES[1:])
+        standing = self._array((*head, self.model.head_dim, slots), self.dtype, of_pool, *cache.TURNED_AXES[1:])
+        return [cache.Layer(standing if turned else lying, lying)] * self.model.layers
 
     def _shared(self) -> cache.Shared | None:
         if not self.shape.shared:
             return None
-        return cache.Shared(self._layers(1, self.shape.shared, None, *cache.POOL_AXES[1:]), self._given(np.int32(0)))
+        return cache.Shared(self._layers(1, self.shape.shared, None), self._given(np.int32(0)))
 
     def _pools(self) -> cache.Pools:
         N, A = self.shape.problems, self.shape.slots
-        pieces = [self._layers(N, slots, *cache.POOL_AXES) for slots in self.shape.pieces]
+        pieces = [self._layers(N, slots, "batch") for slots in self.shape.pieces]
         return cache.Pools(list(map(list, zip(*pieces, strict=True))), self._array((N, A), jnp.int32, "batch", None))
