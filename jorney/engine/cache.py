@@ -7,8 +7,8 @@ moved, and siblings read their common past in one matrix product.
 Where devices divide the problems, W parts of them have N/W problems each, and the rows of these problems: a row never reads a
 pool that lies elsewhere (`sharding.side_by_side`).
 
-Slots are handed out low first, and a pool lies in pieces: a program reads those that hold the first S slots, all
-that are in use. What it adds it writes to its slots when everything is read (`settle`).
+Slots are handed out low first, and a pool lies in pieces: a program reads those that hold the first S slots, all that are in
+use. What it adds it writes to its slots when everything is read (`settle`).
 
 Axis letters beside the model's: N problems, W parts, A slots of a pool, R rows that decode (R/N consecutive ones read one
 pool), M rows that are read (M/W of each part), P length of the shared segment, C tokens of a chunk.

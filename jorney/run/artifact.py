@@ -22,7 +22,7 @@ from jorney.run import integrity
 from jorney.run.identity import source_digest
 from jorney.run.integrity import MANIFEST, STAGES
 from jorney.run.lock import Lock
-from jorney.run.parts import Parts
+from jorney.run.parts import Parts, is_part
 
 _KEYS = "0.1.0"  # the version in which keys took the form that they have
 
@@ -182,7 +182,7 @@ class Artifact:
         wrong = {MANIFEST: "has changed"}
         if manifest is not None:
             wrong = integrity.damaged(self.folder, manifest["files"], self.verify)
-            late = list(filter(integrity.is_part, integrity.added(self.folder, manifest["files"])))
+            late = list(filter(is_part, integrity.added(self.folder, manifest["files"])))
             integrity.expect_none_added(self.folder, {"files": {**manifest["files"], **dict.fromkeys(late)}})
             if late and not wrong:
                 progress.say(f"{self.name}: {self.folder / late[0]} was written after the stage was done: it is taken in")

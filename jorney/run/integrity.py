@@ -7,13 +7,13 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from typing import Any
 
 import xxhash
 
 from jorney import storage
 from jorney.run.identity import LARGE, files_of, given_by_the_store, kept_digest, read_digest
+from jorney.run.parts import is_part
 
 MANIFEST, STAGES = "manifest.json", "stages"  # of a stage; and the folder of all
 _LARGEST = 1 << 28  # bytes of a manifest
@@ -72,11 +72,6 @@ def added(folder: storage.Path, noted: Noted) -> list[str]:
     """Files beside those of a stage's model and rows that would be read as if they were its own."""
     names = [f"{part}/{name}" for part in _READ_FROM if (folder / part).is_dir() for name, _ in files_of(folder / part)]
     return sorted(name for name in names if name.endswith(_READ) and name not in noted)
-
-
-def is_part(name: str) -> bool:
-    """Whether a file is named as `run.parts` names those that it writes."""
-    return re.fullmatch(r"parts/\d{9}-[0-9a-f]{32}\.jsonl", name) is not None
 
 
 def expect_whole(folder: storage.Path, part: str, deep: bool = False) -> None:

@@ -55,6 +55,8 @@ class Lock:
             try:
                 # A store writes a file whole, and so late that others may read meanwhile; a disk has it at once, empty.
                 storage.create(self._file, b"" if storage.is_local(self._file) else self._text().encode())
+                if not storage.is_local(self._file):
+                    return  # nobody else has made it, and whoever reads it finds all it says
             except FileExistsError:
                 other = self._read()
         if other is not None and not _is_stale(other):

@@ -204,6 +204,11 @@ class Parts:
         self._write()
 
 
+def is_part(name: str) -> bool:
+    """Whether a stage's file, "parts/...", is named as `Parts._write` names those that it writes."""
+    return re.fullmatch(r"parts/\d{9}-[0-9a-f]{32}\.jsonl", name) is not None
+
+
 def _number(part: storage.Path) -> int:
     """Which one a part is: version 0.1 counted members or batches, or had no numbers where the order is no matter."""
     found = re.match(r"(\d+)[-.]", part.name)
