@@ -89,12 +89,13 @@ class Shape:
     @property
     def extends(self) -> tuple[tuple[int, int], ...]:
         """(how many of each part, of how many ids) reads are done together, the shortest first: openings, steps, long texts."""
-        return (min(32, max(self.texts, self.of_way)), 8), (min(4, self.of_way), 32), (1, 128), (1, 512)
+        sizes = (min(32, max(self.texts, self.of_way)), 8), (min(4, self.of_way), 32), (1, 128), (1, 512)
+        return _up_to(self.slots, sizes)
 
     @property
     def prefills(self) -> tuple[tuple[int, int], ...]:
         """(how many at most, of how many ids in all) beginnings are read as one sequence of each part, the shortest first."""
-        return (min(8, self.of_way), 128), (min(16, self.of_way), 512)
+        return _up_to(self.of_way * self.slots, ((min(8, self.of_way), 128), (min(16, self.of_way), 512)))
 
     def part(self, missing: int, first: bool) -> int:
         """How many of so many missing ids to read in one go.
@@ -111,6 +112,11 @@ class Shape:
     def tokens(self) -> int:
         """That the cache holds."""
         return self.problems * self.slots + self.shared
+
+
+def _up_to(most: int, sizes: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Those that serve reads of so many ids at most, of (how many, of how many ids), the shortest first."""
+    return tuple(size for shorter, size in zip((0, *(length for _, length in sizes)), sizes, strict=False) if shorter < most)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,6 +56,8 @@ def linear(x: jax.Array, weight: Weight, axes: int = 1) -> jax.Array:
 
 def _outputs_first(x: jax.Array, weight: jax.Array, axes: int) -> jax.Array:
     """`linear` of a weight [O, I]."""
+    if platform() == "tpu":
+        return jnp.tensordot(x, used(weight, x.dtype), (tuple(range(-axes, 0)), tuple(range(-axes, 0))))
     outputs = weight.shape[: weight.ndim - axes]
     tokens, rows = x.reshape(x.shape[0] * x.shape[1], -1), used(weight, x.dtype).reshape(math.prod(outputs), -1)
     few = len(tokens) <= _FEW

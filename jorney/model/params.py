@@ -211,7 +211,7 @@ def vanishing(params: Params, dtype: Any) -> jax.Array:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class OutputsFirst:
-    """A product's weight as the engine holds it on CPUs, which read it faster so: see `layers.linear`.
+    """A product's weight as the engine holds it where that is read faster: see `turned_inputs`.
 
     Attributes:
       weight: [*outputs, *inputs].
@@ -220,23 +220,24 @@ class OutputsFirst:
     weight: jax.Array
 
 
-# Weights of products, and how many of their leading axes are inputs.
-_INPUTS: dict[Path, int] = {
-    **dict.fromkeys([("attention", name) for name in ("query", "key", "value")], 1),
-    ("attention", "out"): 2,
-    **dict.fromkeys([("mlp", name) for name in ("gate", "up", "down")], 1),
+# Weights of products that are `OutputsFirst` by platform, and how many of their leading axes are inputs: on CPUs all (see
+# `layers.linear`); on TPUs those that a decode step would else lay out anew in every chunk, head by head.
+_BY_HEAD: dict[Path, int] = dict.fromkeys([("attention", name) for name in ("query", "key", "value")], 1)
+_INPUTS: dict[str | None, dict[Path, int]] = {
+    "tpu": _BY_HEAD,
+    "cpu": {**_BY_HEAD, ("attention", "out"): 2, **dict.fromkeys([("mlp", name) for name in ("gate", "up", "down")], 1)},
 }
 
 
 def turned_inputs(path: Path) -> int:
     """How many leading axes of a layer's parameter are its last in the engine, on the mesh that is set; 0 for none."""
-    return _INPUTS.get(path[1:], 0) if sharding.platform() == "cpu" else 0
+    return _INPUTS.get(sharding.platform(), {}).get(path[1:], 0)
 
 
 def unstack(params: Params, layers: int, donate: bool = False) -> Params:
     """The training tree -> the engine's tree, one subtree a layer: an unrolled decode step is several times faster.
 
-    For the platform of the mesh that is set: on CPUs the weights of products are `OutputsFirst`.
+    As the platform of the mesh that is set reads it best: see `turned_inputs`.
 
     Args:
       donate: whether each stacked parameter is freed as soon as it is split: one at a time is held twice.

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jorney.engine import cache
 from jorney.engine.decode import DecodeRows, decode_chunk
@@ -18,7 +20,7 @@ from jorney.engine.reads import Read, batches
 from jorney.engine.spans import Pool, Span
 from jorney.model import params as parameters
 
-SHAPE = Shape(problems=4, rows=4, slots=64, chunk=8, texts=4)
+SHAPE = Shape(problems=4, rows=4, slots=1024, chunk=8, texts=4)
 
 
 def test_long_runs_are_filled_well() -> None:
@@ -32,6 +34,19 @@ def test_long_runs_are_filled_well() -> None:
             read += next(length for _, length in SHAPE.extends if part <= length)
             left -= part
         assert read <= max(8, missing * 4 / 3 + 8)
+
+
+@given(slots=st.integers(1, 200).map(lambda n: 8 * n), of_way=st.integers(1, 40))
+def test_what_no_pool_can_hold_has_no_program(slots: int, of_way: int) -> None:
+    """And all that one can hold has the same one as in larger pools."""
+    shape = dataclasses.replace(SHAPE, problems=of_way, slots=slots)
+    for own, all_sizes, most in (
+        (shape.extends, dataclasses.replace(shape, slots=4096).extends, slots),
+        (shape.prefills, dataclasses.replace(shape, slots=4096).prefills, of_way * slots),
+    ):
+        assert own == all_sizes[: len(own)]
+        assert len(own) == len(all_sizes) or own[-1][1] >= most
+        assert all(length < most for _, length in own[:-1])
 
 
 def beginning(length: int, problem: int = 0) -> Read:

@@ -87,6 +87,17 @@ def test_weights_that_lie_outputs_first_give_the_same(tokens: int) -> None:
     np.testing.assert_allclose(gated_mlp(x, *(first(one, 1) for one in mlp)), gated_mlp(x, *mlp), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("tokens", [6, 96])
+def test_on_tpus_too(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There no axes are merged."""
+    x, query, out = _draw((2, tokens // 2, 24), (24, 4, 5), (4, 5, 24))
+    heads = linear(x, query)
+    expected = linear(heads, out, 2)
+    monkeypatch.setattr(layers, "platform", lambda: "tpu")
+    np.testing.assert_allclose(linear(x, OutputsFirst(np.moveaxis(query, 0, -1))), heads, atol=1e-4)
+    np.testing.assert_allclose(linear(heads, OutputsFirst(np.moveaxis(out, -1, 0)), 2), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("check", [_same, _close])
 @pytest.mark.parametrize(("D", "F"), [(12, 32), (32, 12), (16, 16)])
 def test_gated_mlp(check, D: int, F: int) -> None:

@@ -29,6 +29,12 @@ from jorney.topology import Slice
 _ENDS = (0,)  # ids that end a text; which they are changes nothing
 
 
+def _nearest(wanted: Batch, kinds: Sequence[Batch]) -> int:
+    """Which of an engine's readings is most like one of another."""
+    like = [number for number, kind in enumerate(kinds) if kind.packed == wanted.packed]
+    return min(like, key=lambda number: abs(kinds[number].length - wanted.length))
+
+
 @dataclasses.dataclass(frozen=True)
 class PlannedEngine:
     """An engine of a configuration: its programs (`engine.programs.Programs`) on a mesh whose devices are not here."""
@@ -81,17 +87,16 @@ class PlannedEngine:
         ways = sharding.ways("batch", self.mesh)
         free = machine.capacity - weight_bytes(self.model, self.dtype, self.mesh) - beside
         of_problem = slots * token_bytes(self.model, self.dtype, self.mesh)
-        # Its place, counted from the end: names change with the shape, and what is shared is read once, before there are
-        # problems.
-        others = range(-len(planned) + bool(self.shape.shared), -1)
-        dearest = max(others, key=lambda place: planned[place].needs.temp_bytes or 0)
+        # What is shared is read once, before there are problems.
+        kinds = zip(readings(self.shape), planned[bool(self.shape.shared) : -1], strict=True)
+        dearest, _ = max(kinds, key=lambda kind: kind[1].needs.temp_bytes or 0)
         problems = int((free - (planned[-1].needs.temp_bytes or 0)) // of_problem) * ways
         while problems > 0:
             shape = dataclasses.replace(self.shape, problems=problems, slots=slots, shared=0)
             programs = dataclasses.replace(self, shape=shape).programs("", machine, beside)
             found = [compile_program(programs[-1], machine)]
             if found[0].fits:
-                found.append(compile_program(programs[dearest], machine))
+                found.append(compile_program(programs[_nearest(dearest, list(readings(shape)))], machine))
             if found[-1].fits:
                 return shape, found
             # What a problem takes in all: its cache, and its part of the temporaries.

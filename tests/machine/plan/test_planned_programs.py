@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 
 import jax.numpy as jnp
 import pytest
@@ -73,7 +75,7 @@ def test_all_programs_of_an_engine_compile_with_what_all_problems_share() -> Non
     mesh = aot.make_mesh(machine, MeshConfig(data=2, tensor=4))
     shape = Shape(problems=4, rows=2, slots=64, chunk=4, texts=2, shared=32, ways=2)
     programs = PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)
-    assert [program.name.split()[1] for program in programs] == ["share", *["prefill"] * 2, *["extend"] * 4, "decode"]
+    assert [program.name.split()[1] for program in programs] == ["share", "prefill", *["extend"] * 3, "decode"]
     found = [compile_program(program, machine) for program in programs]
     assert all(one.fits for one in found)
     cached = cache.nbytes(TINY, shape.problems * shape.slots, 2) / 8 + cache.nbytes(TINY, shape.shared, 2) / 4
@@ -90,6 +92,20 @@ def test_sampling_holds_no_second_cache() -> None:
     shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=2)
     found = compile_program(PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)[-1], machine)
     assert found.needs.temp_bytes < 0.3 * found.program.resident["cache"]
+
+
+def test_no_chunk_lays_out_weights_anew() -> None:
+    """A TPU's decode step reads queries', keys' and values' weights head by head: `params.OutputsFirst`."""
+    pytest.importorskip("libtpu")
+    model = dataclasses.replace(PRESETS["deepseekmath-7b"], layers=1)
+    mesh = aot.make_mesh(topology.find("v5e-8"), MeshConfig(tensor=8))
+    engine = PlannedEngine(model, Shape(problems=8, rows=4, slots=256, chunk=4, texts=4), jnp.bfloat16, mesh)
+    text = aot.compile_uncached(engine._decode()).as_text()
+    heads, head, embed = model.heads // 8, model.head_dim, model.embed
+    shapes = {f"bf16[{','.join(map(str, order))}]" for order in itertools.permutations((heads, head, embed))}
+    copied = [line for line in text.splitlines() if (made := re.search(r"= (\S+?)\{\S* copy\(", line)) and made[1] in shapes]
+    assert any(shape in text for shape in shapes)
+    assert not copied
 
 
 def test_weights_and_tokens_are_split_as_the_mesh_says() -> None:
@@ -112,7 +128,7 @@ def test_as_many_problems_as_fit_and_no_more() -> None:
     beside = machine.capacity - 100e6
     engine = PlannedEngine(TINY, like, jnp.bfloat16, mesh)
     programs = engine.programs("trees", machine, beside)
-    own = [compile_program(one, machine) for one in (programs[1], programs[-1])]
+    own = [compile_program(one, machine) for one in programs]
     shape, found = engine.most_problems(own, 1024)
     assert all(one.fits for one in found)
     assert shape.slots == 1024

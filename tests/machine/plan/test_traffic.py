@@ -91,7 +91,7 @@ def test_devices_that_divide_the_problems_send_each_other_nothing(layers, shape)
     """But for whether rows are left that sample: one number a token."""
     model = dataclasses.replace(PRESETS["deepseekmath-7b"], layers=layers) if layers else TINY
     found = sent_by(model, shape, topology.find("v5e-8"), MeshConfig(data=8))
-    assert len(found) == 8
+    assert len(found) == (8 if layers else 7)  # no pool of the tiny one holds 512 ids
     decode = next(name for name in found if "decode" in name)
     assert sum(found.pop(decode)) <= 8 * 2 * 4
     assert not any(found.values()), found
