@@ -25,6 +25,8 @@ class Generation:
       shapes: chips -> the slice's shape.
       of_a_host: chips.
       alone: chips of the largest slice that is one host.
+      clock: cycles a second, by which `flops` is what the chip's matrix units do together (v5e: four of 128 x 128); None where
+        it is not known.
     """
 
     compiler: str
@@ -39,6 +41,7 @@ class Generation:
     shapes: Mapping[int, tuple[int, ...]]
     of_a_host: int = 4
     alone: int = 4
+    clock: float | None = None
 
 
 _FLAT = {1: (1, 1), 4: (2, 2), 8: (2, 4), 16: (4, 4), 32: (4, 8), 64: (8, 8), 128: (8, 16), 256: (16, 16)}
@@ -56,9 +59,9 @@ _CUBES = {
 _GIB = 2.0**30
 
 GENERATIONS: dict[str, Generation] = {
-    "v4": Generation("v4", ("TPU v4",), 275e12, 32, 30.5 * _GIB, 1228e9, 300e9, 2, 2, _CUBES),
-    "v5e": Generation("v5e", ("TPU v5 lite", "TPU v5e"), 197e12, 16, 15.75 * _GIB, 819e9, 200e9, 1, 1, _FLAT, 4, 8),
-    "v5p": Generation("v5p", ("TPU v5", "TPU v5p"), 459e12, 95, 95.73 * _GIB, 2765e9, 600e9, 1, 2, _CUBES),
+    "v4": Generation("v4", ("TPU v4",), 275e12, 32, 30.5 * _GIB, 1228e9, 300e9, 2, 2, _CUBES, clock=1.05e9),
+    "v5e": Generation("v5e", ("TPU v5 lite", "TPU v5e"), 197e12, 16, 15.75 * _GIB, 819e9, 200e9, 1, 1, _FLAT, 4, 8, 1.5e9),
+    "v5p": Generation("v5p", ("TPU v5", "TPU v5p"), 459e12, 95, 95.73 * _GIB, 2765e9, 600e9, 1, 2, _CUBES, clock=1.75e9),
     "v6e": Generation("v6e", ("TPU v6 lite", "TPU v6e"), 918e12, 32, 31.24 * _GIB, 1640e9, 448e9, 1, 1, _FLAT, 4, 8),
     "7x": Generation("tpu7x", ("TPU7x",), 2307e12, 192, 189.48 * _GIB, 7380e9, 1200e9, 2, 1, _CUBES),
 }

@@ -123,6 +123,7 @@ NEEDS: dict[str, str] = {
     "jorney derive --trees $BUCKET": _STORE,
     "jorney plan configs/deepseekmath_7b_expand": "minutes of compiling a 7B engine; tools/plan_table.py runs it",
     "jorney plan configs/deepseekmath_7b_sft_v5e_16.py --topology v5e-16 --search": "minutes of compiling",
+    "python tools/replay.py": "minutes of compiling a 7B engine",
     "jorney plan configs/deepseekmath_7b_sft_v5e_16.py --topology v5e-16 --tokens": "minutes of compiling",
     "python tools/bench_trl.py": _TORCH,
     "python tools/bench_engine.py": _TORCH,

@@ -259,7 +259,7 @@ class Engine:
         for pool in self._ready:
             self._suspend(pool)
         where = self._running()
-        rows, patience, start = self._row_arrays(where), max(1, len(where) // 32), time.perf_counter()
+        rows, patience, start = self._row_arrays(where), max(1, int(len(where) * self._programs.patience)), time.perf_counter()
         self._cache, found = self._programs.decode(self._shared, self._cache, rows, self._breaks, patience, self._sampling)
         chunk = jax.device_get(found)
         self.counts.decoding += time.perf_counter() - start

@@ -10,14 +10,14 @@ import dataclasses
 import math
 import re
 
-_KINDS = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
-_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
-_COLLECTIVE = re.compile(r" = (.*?) (" + "|".join(_KINDS) + r")(-start)?\(")
+COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
+COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
+_COLLECTIVE = re.compile(r" = (.*?) (" + "|".join(COLLECTIVES) + r")(-start)?\(")
 _CALLED = re.compile(
     r"(?:calls|to_apply|true_computation|false_computation)=%?([\w.\-]+)|(?:branch|called)_computations=\{([^}]*)\}"
 )
-_WHILE = re.compile(r" while\(.*?condition=%?([\w.\-]+), body=%?([\w.\-]+)")
-_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+WHILE = re.compile(r" while\(.*?condition=%?([\w.\-]+), body=%?([\w.\-]+)")
+TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _ARRAY = re.compile(r"\b(pred|[suf]\d+|bf16|f8\w*)\[([\d,]*)\]")
 _GROUP = re.compile(r"replica_groups=\{\{([\d,]+)\}|replica_groups=\[\d+,(\d+)\]")
 # {'a'}, or {'a':(2)4}: 4 parts of the axis, behind 2; where devices are in another order, device_ids=([4,2]T(1,0)) before it.
@@ -51,7 +51,7 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
     entry, name = "", ""
     loops: list[tuple[str, str, str]] = []
     for line in text.splitlines():
-        if head := _COMPUTATION.match(line):
+        if head := COMPUTATION.match(line):
             name = head[1]
             entry = name if line.startswith("ENTRY") else entry
             continue
@@ -62,9 +62,9 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
             if channel and channel[0] in channels:
                 continue
             channels |= {channel[0]} if channel else set()
-            own[name].append((found[2], _sent(found[2], found[1], bool(found[3]), line)))
-        elif loop := _WHILE.search(line):
-            known = _TRIPS.search(line)
+            own[name].append((found[2], bytes_sent(found[2], found[1], bool(found[3]), line)))
+        elif loop := WHILE.search(line):
+            known = TRIPS.search(line)
             if known:
                 calls[name].append((loop[2], int(known[1])))
             else:
@@ -93,10 +93,10 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
     return dict(traffic)
 
 
-def _sent(kind: str, shape: str, starts: bool, line: str) -> float:
+def bytes_sent(kind: str, shape: str, starts: bool, line: str) -> float:
     """Bytes that a chip sends, by the ring algorithms."""
-    sizes = [_nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
-    ways = _ways(line)
+    sizes = arrays_of(shape)
+    ways = ways_of(line)
     share = (ways - 1) / ways
     if kind == "collective-permute":
         return sizes[0]
@@ -107,7 +107,7 @@ def _sent(kind: str, shape: str, starts: bool, line: str) -> float:
     return (2 if kind == "all-reduce" else 1) * share * (sum(sizes) / (2 if starts and kind != "all-reduce" else 1))
 
 
-def _ways(line: str) -> int:
+def ways_of(line: str) -> int:
     """How many chips take part in a collective."""
     if group := _GROUP.search(line):
         return len(group[1].split(",")) if group[1] else int(group[2])
@@ -116,6 +116,16 @@ def _ways(line: str) -> int:
         axes = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", group[2])
         return math.prod(int(part or sizes[axis]) for axis, part in axes)
     return 1
+
+
+def arrays_of(shape: str) -> list[float]:
+    """Bytes of each array of an instruction's shape."""
+    return [_nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
+
+
+def sizes_of(shape: str) -> list[list[int]]:
+    """The axes of each array of an instruction's shape."""
+    return [[int(size) for size in dims.split(",") if size] for _, dims in _ARRAY.findall(shape)]
 
 
 def _nbytes(dtype: str, dims: str) -> float:

@@ -14,12 +14,13 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.engine import cache
-from jorney.engine.decode import decode_chunk, extend, prefill, share
+from jorney.engine.decode import DecodeRows, ExtendRows, decode_chunk, extend, prefill, share
 from jorney.engine.drawing import SamplingParams
 from jorney.engine.memory import decoding, readings, token_bytes, weight_bytes
 from jorney.engine.programs import Shape
 from jorney.engine.reads import Batch, arrays
 from jorney.machine.plan.planned import AotProgram, Planned, compile_program
+from jorney.machine.plan.replay import Call
 from jorney.model import flops
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
@@ -104,16 +105,28 @@ class PlannedEngine:
             problems = min(problems - ways, int(free // each) * ways)
         return None
 
+    def lower(self, call: Call) -> Any:
+        """The program of a call, to be compiled."""
+        if call.kind == "decode":
+            rows = decoding(self.shape)
+            rows = jax.tree.map(lambda leaf: leaf[: call.number], rows)
+            return self._decode(rows._replace(visible=rows.visible[:, : call.reach // 8]))
+        count = call.number if call.kind == "prefill" else call.number // self.shape.ways
+        return self._read(Batch([], count, call.length, call.kind == "prefill"), call.reach)
+
     def _share(self) -> Any:
         return self._lower(share, self._params(), *self._given((np.zeros((1, self.shape.shared), np.int32), np.int32(0))))
 
-    def _read(self, batch: Batch) -> Any:
-        what = self._given(arrays(self.shape, batch))
+    def _read(self, batch: Batch, reach: int = 0) -> Any:
+        found = arrays(self.shape, batch)
+        if reach and isinstance(found, ExtendRows):
+            found = found._replace(visible=found.visible[:, : reach // 8])
+        what = self._given(found)
         function = prefill if batch.packed else extend
         return self._lower(function, self._params(), self._shared(), self._pools(), what, self._sampling(), donate=2)
 
-    def _decode(self) -> Any:
-        given = self._given((decoding(self.shape), np.zeros(self.model.vocab_size, bool), np.int32(0)))
+    def _decode(self, rows: DecodeRows | None = None) -> Any:
+        given = self._given((rows or decoding(self.shape), np.zeros(self.model.vocab_size, bool), np.int32(0)))
         held, statics = (self._params(), self._shared(), self._pools()), (_ENDS, self.shape.chunk)
         return self._lower(decode_chunk, *held, *given, self._sampling(), statics=statics, donate=2)
 

@@ -15,9 +15,11 @@ from jorney.engine.memory import token_bytes, weight_bytes
 from jorney.engine.programs import Shape
 from jorney.machine import aot
 from jorney.machine.aot import Needs
+from jorney.machine.cycles import estimate
 from jorney.machine.hlo import Traffic
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import AotProgram, compile_program, planned
+from jorney.machine.plan.replay import Call
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops
 from jorney.model.presets import PRESETS
@@ -92,6 +94,25 @@ def test_sampling_holds_no_second_cache() -> None:
     shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=2)
     found = compile_program(PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)[-1], machine)
     assert found.needs.temp_bytes < 0.3 * found.program.resident["cache"]
+
+
+@pytest.mark.parametrize("call", [Call("decode", 4, 1, 512), Call("extend", 4, 8, 1024), Call("prefill", 4, 128, 0)])
+def test_all_that_the_engine_calls_has_a_price(call: Call) -> None:
+    """And a layer more costs more."""
+    pytest.importorskip("libtpu")
+    machine = topology.find("v5e-8")
+    mesh = aot.make_mesh(machine, MeshConfig(data=2, tensor=4))
+    shape = Shape(problems=4, rows=2, slots=1024, chunk=4, texts=2, ways=2)
+    found = []
+    for layers in (1, 2):
+        engine = PlannedEngine(dataclasses.replace(TINY, layers=layers), shape, jnp.bfloat16, mesh)
+        found.append(estimate(aot.compile_uncached(engine.lower(call)).as_text(), machine.generation, call.kind == "decode"))
+    one, two = found
+    assert 0 < one.once < two.once
+    assert (one.step > 0) == (call.kind == "decode")
+    if call.kind == "decode":
+        assert one.step < two.step
+        assert two.collectives - one.collectives == 2  # each layer's attention and MLP are summed
 
 
 def test_no_chunk_lays_out_weights_anew() -> None:

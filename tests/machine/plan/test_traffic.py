@@ -29,7 +29,7 @@ def between_replicas(config: TrainingConfig, model, machine, mesh: MeshConfig) -
     pytest.importorskip("libtpu")
     program = training_step("step", model, config, jnp.bfloat16, machine, aot.make_mesh(machine, mesh))
     lines = aot.compile_uncached(program.lower()).as_text().splitlines()
-    own = [line for line in lines if not hlo._COLLECTIVE.search(line) or hlo._ways(line) == mesh.data]
+    own = [line for line in lines if not hlo._COLLECTIVE.search(line) or hlo.ways_of(line) == mesh.data]
     assert len(own) < len(lines)
     return hlo.collective_traffic("\n".join(own), program.trips)
 
@@ -74,7 +74,7 @@ def sent_by(model, shape: Shape, machine, mesh: MeshConfig) -> dict[str, list[fl
     for program in engine.programs("trees", machine):
         lines = aot.compile_uncached(program.lower()).as_text().splitlines()
         collectives = [(hlo._COLLECTIVE.search(line), line) for line in lines]
-        found[program.name] = [hlo._sent(one[2], one[1], bool(one[3]), line) for one, line in collectives if one]
+        found[program.name] = [hlo.bytes_sent(one[2], one[1], bool(one[3]), line) for one, line in collectives if one]
     return found
 
 

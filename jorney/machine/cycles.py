@@ -1,0 +1,191 @@
+"""How long a program compiled for a TPU takes, by the compiler's own estimates. Estimates, no measurements.
+
+libtpu writes `estimated_cycles` beside most instructions. What carries none has a price here: copies between memories that go
+on beside the computation, by their bytes; collectives, by what a chip sends and a microsecond a neighbour; the rest that moves
+arrays, as the larger of its bytes over the bandwidth, times 1.3, plus a microsecond. An instruction of a kind that is not known
+is an error: nothing is left out.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import math
+import re
+
+from jorney.machine.hlo import COLLECTIVES, COMPUTATION, TRIPS, WHILE, arrays_of, bytes_sent, sizes_of, ways_of
+from jorney.topology import Generation
+
+_NAMED = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = (.*)$")
+_CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
+_CHANNEL = re.compile(r"channel_id=\d+")
+_CALLS = re.compile(r"(?:calls|to_apply)=%?([\w.\-]+)")
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|true_computation=%?([\w.\-]+), false_computation=%?([\w.\-]+)")
+_SCALAR = re.compile(r"^\(?\w+\[[1,]*\]")
+_FREE = """
+    parameter tuple get-tuple-element bitcast constant partition-id replica-id after-all opt-barrier copy-done slice-done
+    all-reduce-done all-gather-done collective-permute-done async-done async-update""".split()  # noqa: SIM905
+_MOVES = """
+    fusion copy reshape reduce-window sort dynamic-update-slice dynamic-slice compare convert select add subtract multiply and
+    or broadcast iota reduce transpose concatenate pad slice gather scatter dot convolution maximum minimum bitcast-convert sign
+    exponential log negate abs tanh logistic rsqrt sqrt power divide remainder clamp floor ceil is-finite not xor shift-left
+    shift-right-logical shift-right-arithmetic sine cosine reverse reduce-precision rng-bit-generator""".split()  # noqa: SIM905
+# Places, names and bounds of arrays: no work.
+_FREE_CALLS = ("AllocateBuffer", "ConcatBitcast", "AssumeGatherIndicesInBound", "AsyncCollectiveStart", "AsyncCollectiveDone")
+_MOVING_CALLS = ("ZeroCrop", "GatherScatterIndicesBitpacked")
+_BLOCK = 512  # tokens of a kernel's step
+_HOP, _SLOWER = 1e-6, 1.3  # seconds to a neighbour, or to begin; of what the bandwidth would allow
+
+
+@dataclasses.dataclass
+class _Computation:
+    """Its own seconds, those of copies that go on beside it, what it calls, and the collectives in it by their channels."""
+
+    busy: float = 0.0
+    copies: float = 0.0
+    loops: list[tuple[str, str, int | None]] = dataclasses.field(default_factory=list)
+    branches: list[list[str]] = dataclasses.field(default_factory=list)
+    calls: list[str] = dataclasses.field(default_factory=list)
+    fused: list[str] = dataclasses.field(default_factory=list)
+    collectives: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+    limit: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Seconds of a run.
+
+    Attributes:
+      once: what is done once.
+      step: of one trip of the program's own loop; 0 without one.
+      collectives: how many run in such a trip, or without one in all.
+    """
+
+    once: float
+    step: float
+    collectives: int
+
+
+def estimate(text: str, generation: Generation, stepped: bool = False) -> Estimate:
+    """How long a program takes.
+
+    Args:
+      text: of `Compiled.as_text()`, of a program that libtpu compiled.
+      stepped: whether the program goes through a loop of its own for every token, as decoding does.
+
+    Raises:
+      ValueError: the generation's clock is not known, or an instruction has no price; names it.
+    """
+    if generation.clock is None:
+        raise ValueError(f"{generation.compiler}: expected a generation whose clock is known")
+    lines, entry = _computations(text)
+    look = functools.cache(lambda name, fused: _computation(lines[name], generation, fused))
+    seen: set[str] = set()  # a collective that is spread over several fusions stands in each of them
+
+    def run(name: str, trip: list[tuple[float, int]] | None = None) -> tuple[float, int]:
+        """(seconds, collectives); where there is a list for them, a loop's are put there for one trip and not counted."""
+        own = look(name, False)
+        spread = [one for fused in own.fused for one in look(fused, True).collectives]
+        new = {channel: seconds for channel, seconds in [*own.collectives, *spread] if channel not in seen}
+        seen.update(new)
+        parts = [(max(own.busy, own.copies) + sum(new.values()), len(new)), *map(run, own.calls)]
+        for names in own.branches:
+            branches = [run(one) for one in names]
+            parts.append((max(seconds for seconds, _ in branches), max(count for _, count in branches)))
+        for condition, body, known in own.loops:
+            one, count = (sum(pair) for pair in zip(run(condition), run(body), strict=True))
+            trips = known or look(condition, False).limit
+            if trip is not None:
+                trip.append((one, int(count)))
+            elif trips:
+                parts.append((trips * one, trips * int(count)))
+            else:
+                raise ValueError(f"{body}: expected a loop whose trips are known")
+        return sum(seconds for seconds, _ in parts), sum(count for _, count in parts)
+
+    trip: list[tuple[float, int]] = []
+    once, count = run(entry, trip if stepped else None)
+    step, in_step = max(trip, default=(0.0, count))
+    return Estimate(once, step, in_step)
+
+
+def _computations(text: str) -> tuple[dict[str, list[str]], str]:
+    """Lines of each computation, and which of them is the program."""
+    lines: dict[str, list[str]] = collections.defaultdict(list)
+    name, entry = "", ""
+    for line in text.splitlines():
+        if head := COMPUTATION.match(line):
+            name = head[1]
+            entry = name if line.startswith("ENTRY") else entry
+        elif name:
+            lines[name].append(line)
+    return lines, entry
+
+
+def _computation(lines: list[str], generation: Generation, fused: bool) -> _Computation:
+    """What it costs; of one that is fused, the collectives alone, for its instruction says the rest."""
+    own, shapes = _Computation(), dict[str, str]()
+    for line in lines:
+        if named := _NAMED.match(line):
+            shape, kind, given = _parts(named[2])
+            shapes[named[1]] = shape
+            if kind and (not fused or kind.removesuffix("-start") in COLLECTIVES):
+                _price(own, line, shape, kind, [shapes.get(one, "") for one in given], generation)
+    return own
+
+
+def _parts(rest: str) -> tuple[str, str, list[str]]:
+    """(shape, kind, names of what it is given) of what stands behind an instruction's `=`."""
+    depth, at = 0, 0
+    for at, sign in enumerate(rest):  # noqa: B007
+        depth += (sign in "([{") - (sign in ")]}")
+        if not depth and sign == " ":
+            break
+    shape, call = rest[:at], rest[at + 1 :]
+    kind = re.match(r"[a-z][a-z\-]*(?=\()", call)
+    given = call[len(kind[0]) + 1 :].partition(")")[0] if kind else ""
+    return shape, kind[0] if kind else "", re.findall(r"%([\w.\-]+)", given)
+
+
+def _price(own: _Computation, line: str, shape: str, kind: str, given: list[str], generation: Generation) -> None:
+    collective = kind.removesuffix("-start")
+    if kind == "constant" and (number := re.search(r" = [su]32\[\][^ ]* constant\((\d+)\)", line)):
+        own.limit = max(own.limit, int(number[1]))
+    elif kind in _FREE or any(f'custom_call_target="{name}"' in line for name in _FREE_CALLS):
+        return
+    elif loop := WHILE.search(line):
+        trips = TRIPS.search(line)
+        own.loops.append((loop[1], loop[2], int(trips[1]) if trips else None))
+    elif branches := _BRANCHES.search(line):
+        names = branches[1].split(",") if branches[1] else [branches[2], branches[3]]
+        own.branches.append([one.strip().lstrip("%") for one in names])
+    elif collective in COLLECTIVES:
+        channel, starts = _CHANNEL.search(line), kind.endswith("-start")
+        seconds = bytes_sent(collective, shape, starts, line) / generation.links
+        phases = 2 if collective == "all-reduce" else 1
+        own.collectives.append((channel[0] if channel else line, seconds + phases * (ways_of(line) - 1) * _HOP))
+    elif kind in ("copy-start", "slice-start"):
+        own.copies += arrays_of(shape)[kind == "slice-start"] / generation.bandwidth  # (to, from), or (of, the slice)
+    elif kind == "call":
+        own.calls += [called[1] for called in _CALLS.finditer(line)]
+    elif cycles := _CYCLES.search(line):
+        assert generation.clock is not None
+        own.busy += int(cycles[1]) / generation.clock
+        own.fused += [called[1] for called in _CALLS.finditer(line)]
+    elif 'custom_call_target="tpu_custom_call"' in line:
+        own.busy += _kernel(shape, given, generation)
+    elif kind in _MOVES or any(f'custom_call_target="{name}"' in line for name in _MOVING_CALLS):
+        own.fused += [called[1] for called in _CALLS.finditer(line)] if kind == "fusion" else []
+        if kind in ("fusion", "reduce") or not _SCALAR.match(shape):
+            own.busy += _SLOWER * sum(sum(arrays_of(one)) for one in (shape, *given)) / generation.bandwidth + _HOP
+    elif not _SCALAR.match(shape):
+        raise ValueError(f"an instruction without a price: {line.strip()[:160]}")
+
+
+def _kernel(shape: str, given: list[str], generation: Generation) -> float:
+    """Of an attention kernel, whose largest result is [heads, tokens, head_dim]: of all pairs of tokens, a block at a step."""
+    moved = sum(sum(arrays_of(one)) for one in (shape, *given)) / generation.bandwidth
+    heads, tokens, head = max((sizes for sizes in sizes_of(shape) if len(sizes) == 3), key=math.prod)
+    steps = heads * math.ceil(tokens / _BLOCK) ** 2
+    return _SLOWER * max(moved, 4 * heads * tokens**2 * head / generation.flops) + steps * _HOP
