@@ -90,7 +90,7 @@ def test_a_reward_models_training_fits_sixteen_chips() -> None:
     with jax.set_mesh(mesh):
         key = jax.eval_shape(jax.random.key, 0)
         head, state = (
-            program.trace(given).lower(lowering_platforms=("tpu",)).compile().memory_analysis()
+            aot.compile_uncached(program.trace(given).lower(lowering_platforms=("tpu",))).memory_analysis()
             for program, given in ((fresh_head(model, mesh, jnp.float32), key), (states.creator(optimizer, where), params))
         )
     # Nothing of the trunk is made with the head; the state takes the parameters' place and adds two moments.
