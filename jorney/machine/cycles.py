@@ -1,9 +1,10 @@
 """How long a program compiled for a TPU takes, by the compiler's own estimates. Estimates, no measurements.
 
 libtpu writes `estimated_cycles` beside most instructions. What carries none has a price here: copies between memories that go
-on beside the computation, by their bytes; collectives, by what a chip sends and a microsecond a neighbour; the rest that moves
-arrays, as the larger of its bytes over the bandwidth, times 1.3, plus a microsecond. An instruction of a kind that is not known
-is an error: nothing is left out.
+on beside the computation, by their bytes; collectives, by what a chip sends and a microsecond a neighbour; attention kernels,
+by the larger of their bytes and their operations, times 1.3, and a microsecond a block; the rest that moves arrays, by 1.3
+times its bytes over the bandwidth and a microsecond. An instruction of a kind that is not known is an
+error: nothing is left out.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ import functools
 import math
 import re
 
-from jorney.machine.hlo import COLLECTIVES, COMPUTATION, TRIPS, WHILE, arrays_of, bytes_sent, sizes_of, ways_of
+from jorney.machine.hlo import CHANNEL, COLLECTIVES, COMPUTATION, LIMIT, TRIPS, WHILE, arrays_of, bytes_sent, sizes_of, ways_of
 from jorney.topology import Generation
 
 _NAMED = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = (.*)$")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
-_CHANNEL = re.compile(r"channel_id=\d+")
 _CALLS = re.compile(r"(?:calls|to_apply)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|true_computation=%?([\w.\-]+), false_computation=%?([\w.\-]+)")
 _SCALAR = re.compile(r"^\(?\w+\[[1,]*\]")
@@ -150,7 +150,7 @@ def _parts(rest: str) -> tuple[str, str, list[str]]:
 
 def _price(own: _Computation, line: str, shape: str, kind: str, given: list[str], generation: Generation) -> None:
     collective = kind.removesuffix("-start")
-    if kind == "constant" and (number := re.search(r" = [su]32\[\][^ ]* constant\((\d+)\)", line)):
+    if kind == "constant" and (number := LIMIT.search(line)):
         own.limit = max(own.limit, int(number[1]))
     elif kind in _FREE or any(f'custom_call_target="{name}"' in line for name in _FREE_CALLS):
         return
@@ -161,7 +161,7 @@ def _price(own: _Computation, line: str, shape: str, kind: str, given: list[str]
         names = branches[1].split(",") if branches[1] else [branches[2], branches[3]]
         own.branches.append([one.strip().lstrip("%") for one in names])
     elif collective in COLLECTIVES:
-        channel, starts = _CHANNEL.search(line), kind.endswith("-start")
+        channel, starts = CHANNEL.search(line), kind.endswith("-start")
         seconds = bytes_sent(collective, shape, starts, line) / generation.links
         phases = 2 if collective == "all-reduce" else 1
         own.collectives.append((channel[0] if channel else line, seconds + phases * (ways_of(line) - 1) * _HOP))

@@ -18,6 +18,8 @@ _CALLED = re.compile(
 )
 WHILE = re.compile(r" while\(.*?condition=%?([\w.\-]+), body=%?([\w.\-]+)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+CHANNEL = re.compile(r"channel_id=\d+")
+LIMIT = re.compile(r" = [su]32\[\][^ ]* constant\((\d+)\)")
 _ARRAY = re.compile(r"\b(pred|[suf]\d+|bf16|f8\w*)\[([\d,]*)\]")
 _GROUP = re.compile(r"replica_groups=\{\{([\d,]+)\}|replica_groups=\[\d+,(\d+)\]")
 # {'a'}, or {'a':(2)4}: 4 parts of the axis, behind 2; where devices are in another order, device_ids=([4,2]T(1,0)) before it.
@@ -58,7 +60,7 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
         if not name:
             continue
         if found := _COLLECTIVE.search(line):
-            channel = re.search(r"channel_id=\d+", line)
+            channel = CHANNEL.search(line)
             if channel and channel[0] in channels:
                 continue
             channels |= {channel[0]} if channel else set()
@@ -70,7 +72,7 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
             else:
                 loops.append((name, loop[1], loop[2]))
             continue
-        elif number := re.search(r" = [su]32\[\][^ ]* constant\((\d+)\)", line):
+        elif number := LIMIT.search(line):
             limits[name] = max(limits[name], int(number[1]))
         for called in _CALLED.finditer(line):
             names = [called[1]] if called[1] else [one.strip().lstrip("%") for one in called[2].split(",")]
