@@ -10,6 +10,7 @@ import dataclasses
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -58,6 +59,9 @@ class Program:
       compilations: where to report.
       products: how exact matrix products are, see `precision.products`.
       options: of `jax.jit`.
+
+    Attributes:
+      wanted: how often a form was wanted that is compiled only when it is worth it, by whatever names it.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Program:
         self._jitted = jax.jit(function, **options)
         self._compilations = compilations
         self._compiled: dict[Any, Any] = {}
+        self.wanted: Counter[Hashable] = Counter()
 
     @property
     def count(self) -> int:

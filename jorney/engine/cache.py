@@ -16,6 +16,7 @@ pool), M rows that are read (M/W of each part), P length of the shared segment, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -92,6 +93,25 @@ def empty(config: ModelConfig, problems: int, pieces: Sequence[int], dtype: Any)
 
     layers = [[arranged(nothing(slots), nothing(slots)) for slots in pieces] for _ in range(config.layers)]
     return Pools(layers, constrain(jnp.zeros((problems, sum(pieces)), jnp.int32), "batch", None))
+
+
+def some_of(pools: Pools, problems: jax.Array, reach: int) -> Pools:
+    """A copy of the pools of some problems: for little that is left to do it saves more than it takes.
+
+    Args:
+      problems: [n] int32, which pool of its part each is; n/W of each part.
+      reach: S; pieces behind it are left out.
+    """
+    starts = list(itertools.accumulate((piece.values.shape[2] for piece in pools.layers[0]), initial=0))
+    within = [[piece for start, piece in zip(starts, pieces, strict=False) if start < reach] for pieces in pools.layers]
+    layers = [[Layer(*(_chosen(problems, held) for held in piece)) for piece in pieces] for pieces in within]
+    return Pools(layers, _chosen(problems, pools.positions))
+
+
+def _chosen(problems: jax.Array, held: jax.Array) -> jax.Array:
+    """Of [N, ...] those of some problems [M], each a pool of its part: [M, ...]."""
+    found: jax.Array = side_by_side("batch", lambda rows, _: rows[1][rows[0]], (problems, held))
+    return found
 
 
 def pack_bits(visible: np.ndarray) -> np.ndarray:
@@ -223,18 +243,13 @@ def extend_attends(
     """
     before = _shared_segments(config, shared, positions)
 
-    def of_rows(held: jax.Array) -> jax.Array:
-        """[N, ...] -> [M, ...]."""
-        found: jax.Array = side_by_side("batch", lambda rows, _: rows[1][rows[0]], (problems, held))
-        return found
-
-    mask = visible[:, None] & _near(positions, of_rows(pools.positions[:, : visible.shape[1]]), config.window)
+    mask = visible[:, None] & _near(positions, _chosen(problems, pools.positions[:, : visible.shape[1]]), config.window)
     order = jnp.arange(positions.shape[1])
     own = (order[:, None] >= order) & _near(positions, positions, config.window)
 
     def read(number: int, query: jax.Array, fresh: Layer) -> jax.Array:
         pieces = _in_use(pools.layers[number], mask)
-        of_own = [one._replace(keys=of_rows(one.keys), values=of_rows(one.values)) for one in pieces]
+        of_own = [one._replace(keys=_chosen(problems, one.keys), values=_chosen(problems, one.values)) for one in pieces]
         return attend(query, [*before(number), *of_own, _of_fresh(fresh, own)])
 
     return _attends(config, read)

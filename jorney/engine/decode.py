@@ -23,6 +23,7 @@ from jorney.engine.cache import (
     extend_attends,
     prefill_attends,
     settle,
+    some_of,
     stage,
     unpack_bits,
     unstaged,
@@ -32,7 +33,9 @@ from jorney.model.architecture import ModelConfig
 from jorney.model.attention import causal_attention, turns
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
-from jorney.sharding import side_by_side, ways
+from jorney.sharding import constrain, side_by_side, ways
+
+SAMPLING = "sampling"  # the part of a decode step that chooses tokens, in a compiled program's text
 
 # An array that the host makes and a program reads.
 FromHost = Any
@@ -71,6 +74,7 @@ class PrefillTokens(NamedTuple):
       members: [W, B] int32, which beginning of its part it is a token of; M/W for padding.
       lasts: [W, M/W] int32, where the last token of each beginning is.
       keys: [M, w, 2] uint32, as those of `ExtendRows`.
+      used: [S/8] uint8, of which the length alone counts: no slot behind the first S, whole pieces of the pools, is written.
     """
 
     problems: FromHost
@@ -80,6 +84,7 @@ class PrefillTokens(NamedTuple):
     members: FromHost
     lasts: FromHost
     keys: FromHost
+    used: FromHost
 
 
 class DecodeRows(NamedTuple):
@@ -97,6 +102,7 @@ class DecodeRows(NamedTuple):
       slots: [R, C] int32, where the tokens that are read in this chunk are written.
       visible: [R, S/8] uint8 (`cache.pack_bits`), of the first S slots, whole pieces of the pools: what lies behind them is
         neither read nor written.
+      problems: [N] int32, the pool of its part that each problem has, where those of some are left out; else None.
     """
 
     active: FromHost
@@ -109,6 +115,7 @@ class DecodeRows(NamedTuple):
     keys: FromHost
     slots: FromHost
     visible: FromHost
+    problems: FromHost | None = None
 
 
 class Chunk(NamedTuple):
@@ -156,7 +163,7 @@ def prefill(
     hidden, fresh = run_layers(config, dtype, params, begun.tokens, begun.positions, attends)
     writes = jnp.sum(begun.slots < pools.positions.shape[1], axis=1)
     last = _positions_of(hidden, begun.lasts).reshape(-1, hidden.shape[-1])
-    pools = settle(pools, begun.problems, begun.slots, begun.positions, fresh, pools.positions.shape[1])
+    pools = settle(pools, begun.problems, begun.slots, begun.positions, fresh, 8 * len(begun.used))
     return pools, _what_follows(config, params, last, begun.keys, sampling), writes
 
 
@@ -228,8 +235,10 @@ def decode_chunk(
       breaks: [V] bool, ids after which the end of a text may be near.
       patience: [] int32.
     """
-    R, (N, A) = len(rows.tokens), pools.positions.shape
     keys = jax.random.wrap_key_data(rows.keys)
+    visible = unpack_bits(rows.visible)
+    read = pools if rows.problems is None else some_of(pools, rows.problems, visible.shape[1])
+    R, N, A = len(rows.tokens), len(read.positions), pools.positions.shape[1]
     nothing = Chunk(
         sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),
@@ -238,10 +247,13 @@ def decode_chunk(
         writes=jnp.zeros(R, jnp.int32),
     )
     Carry = tuple[list[Layer], Chunk, jax.Array, jax.Array]
-    visible = unpack_bits(rows.visible)
     order = jnp.arange(chunk)
     # Of all tokens at once: within the loop, sines and cosines would be computed in every layer anew.
     angles = turns(config, rows.positions[:, None] + order)
+
+    def everywhere(rows: Any) -> Any:
+        """Known to all devices that share the rows: else they would ask each other with every look at them."""
+        return jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)) if leaf.ndim else leaf, rows)
 
     def unfinished(carry: Carry) -> jax.Array:
         _, done, _, active = carry
@@ -251,11 +263,14 @@ def decode_chunk(
         staged, done, tokens, active = carry
         at = done.steps
         positions = (rows.positions + at)[:, None]
-        attends = decode_attends(config, shared, pools, staged, visible, positions, at)
+        attends = decode_attends(config, shared, read, staged, visible, positions, at)
         turned = jax.tree.map(lambda all_: jax.lax.dynamic_slice_in_dim(all_, at, 1, axis=1), angles)
         hidden, staged = run_layers(config, dtype, params, tokens[:, None], positions, attends, turned)
-        counts = rows.counts + done.counts
-        sampled = sample(read_out(config, params, hidden[:, 0]), jax.vmap(jax.random.fold_in)(keys, counts), sampling)
+        counts = everywhere(rows.counts + done.counts)
+        logits = read_out(config, params, hidden[:, 0])
+        with jax.named_scope(SAMPLING):
+            own = everywhere(jax.random.key_data(jax.vmap(jax.random.fold_in)(keys, counts)))
+            sampled = sample(logits, jax.random.wrap_key_data(own), sampling)
         watches = jnp.where(breaks[sampled.token], rows.waits, jnp.maximum(done.watches - 1, -1))
         watches = jnp.where(active, watches, done.watches)
         stops = jnp.isin(sampled.token, jnp.array(ends)) | (counts + 1 >= rows.limits) | (watches == 0)
@@ -269,11 +284,13 @@ def decode_chunk(
             watches=watches,
             steps=at + 1,
         )
-        return staged, done, jnp.where(active, sampled.token, tokens), active & ~stops
+        return staged, *everywhere((done, jnp.where(active, sampled.token, tokens), active & ~stops))
 
-    start = stage(config, R, chunk, dtype), nothing, rows.tokens, rows.active
+    start = stage(config, R, chunk, dtype), *everywhere((nothing, rows.tokens, rows.active))
     staged, done, *_ = jax.lax.while_loop(unfinished, one, start)
     slots = jnp.where(order < done.counts[:, None], rows.slots, A)  # a row that stopped was given no more
-    problems = jnp.arange(R) // (R // N) % (N // ways("batch"))  # each among those of its part
-    pools = settle(pools, problems[:, None], slots, rows.positions[:, None] + order, unstaged(staged), visible.shape[1])
+    among = jnp.arange(N) % (N // ways("batch")) if rows.problems is None else rows.problems  # pools of the part
+    pools = settle(
+        pools, jnp.repeat(among, R // N)[:, None], slots, rows.positions[:, None] + order, unstaged(staged), visible.shape[1]
+    )
     return pools, done._replace(writes=jnp.sum(slots < A, axis=1))

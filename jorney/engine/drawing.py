@@ -180,9 +180,10 @@ def draw(distribution: Distribution, keys: jax.Array, sampling: SamplingParams) 
         return token.astype(jnp.int32), jnp.zeros_like(total)
 
     token, log_prob = jax.lax.cond(sampling.temperature > 0, reached, likeliest, weights)
-    # As one array, which devices hand each other at once.
+    # As one array, which devices hand each other at once; behind a barrier, or they do so wherever a part of it is used.
     bits = functools.partial(jax.lax.bitcast_convert_type, new_dtype=jnp.int32)
     found = constrain(jnp.stack([token, bits(_at(logits, token) - total), bits(log_prob)]), None, "batch")
+    found = constrain(jax.lax.optimization_barrier(found), None, "batch")
     return Sampled(found[0], *jax.lax.bitcast_convert_type(found[1:], jnp.float32))
 
 

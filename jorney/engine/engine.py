@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -25,7 +25,6 @@ from jorney.engine.spans import Pool, Span
 from jorney.engine.texts import NEVER, Counts, Request, State, Stop, Text
 
 P = TypeVar("P")
-_WORTH = 64  # chunks for which a program of fewer rows would have been enough, before it is compiled
 
 
 class Engine:
@@ -37,6 +36,7 @@ class Engine:
       sampling: how ids are drawn.
       decode: ids -> text, for stops.
       breaks: [V] bool, ids after which a text that has a stop may be near its end.
+      spacious: nobody says how much memory there is: problems that decode may be copied to leave out those that do not.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Engine:
         sampling: SamplingParams,
         decode: Callable[[Sequence[int]], str],
         breaks: np.ndarray | None = None,
+        spacious: bool = False,
     ) -> None:
         self._programs, self._shape, self._sampling, self._decode = programs, programs.shape, sampling, decode
         self._breaks = np.zeros(programs.vocab_size, bool) if breaks is None else breaks
@@ -62,7 +63,8 @@ class Engine:
         self._unread: list[Request | Text] = []  # in the order in which they came
         self._done: list[Request] = []
         self._visible = np.zeros((len(self._rows), self._shape.slots), bool)
-        self._fits: Counter[int] = Counter()  # chunks for which so many rows of each problem would have been enough
+        self._sizes = self._shape.chunks(fewer=spacious)
+        self._ended: tuple[float, float] | None = None  # when the last chunk did, and the seconds of reading until then
         self.counts = Counts()
 
     @property
@@ -194,9 +196,10 @@ class Engine:
         yield from (span for path in [*(text.path() for text in texts), *(read.path for read in reads)] for span in path)
 
     def _read(self, batch: Batch) -> None:
-        what = arrays(self._shape, batch)
+        what, start = arrays(self._shape, batch), time.perf_counter()
         self._cache, *made = self._programs.read(self._shared, self._cache, what, self._sampling)
         found, writes = jax.device_get(made)
+        self.counts.reading += time.perf_counter() - start
         self.counts.writes += int(np.sum(writes))
         for place, read in zip(batch.places, batch.reads, strict=True):
             self.counts.read += len(read.ids)
@@ -258,13 +261,23 @@ class Engine:
         """One chunk of every row."""
         for pool in self._ready:
             self._suspend(pool)
-        where = self._running()
-        rows, patience, start = self._row_arrays(where), max(1, int(len(where) * self._programs.patience)), time.perf_counter()
+        pools, where = self._running()
+        rows, patience, start = (
+            self._row_arrays(pools, where),
+            max(1, int(len(where) * self._programs.patience)),
+            time.perf_counter(),
+        )
         self._cache, found = self._programs.decode(self._shared, self._cache, rows, self._breaks, patience, self._sampling)
         chunk = jax.device_get(found)
-        self.counts.decoding += time.perf_counter() - start
+        if self._ended is not None:
+            ended, reading = self._ended
+            self.counts.between += start - ended - (self.counts.reading - reading)
+        self._ended = time.perf_counter(), self.counts.reading
+        self.counts.decoding += self._ended[0] - start
+        self.counts.chunks += 1
         self.counts.writes += int(np.sum(chunk.writes))
         self.counts.steps += int(chunk.steps)
+        self.counts.active += int(np.sum(chunk.counts))
         self.counts.places += int(chunk.steps) * len(where)
         for place, row in enumerate(where):
             if (text := self._rows[row]) is None:
@@ -279,16 +292,19 @@ class Engine:
             if self._over(text):
                 self._rows[row] = None
 
-    def _running(self) -> list[int]:
-        """The rows that a chunk is computed for: of each problem as many, and about as many as one of them needs at most."""
+    def _running(self) -> tuple[list[Pool], list[int]]:
+        """The problems of a chunk and its rows: of each part as many problems, of each of them as many rows."""
         found = [sorted(self._rows_of(pool), key=lambda row: self._rows[row] is None) for pool in self._pools]
-        most = max(sum(self._rows[row] is not None for row in rows) for rows in found)
-        for count in self._shape.counts:
-            if most <= count:
-                self._fits[count] += 1
-                if count == self._shape.rows or self._fits[count] > _WORTH:
-                    break
-        return [row for rows in found for row in rows[:count]]
+        busy = [sum(self._rows[row] is not None for row in rows) for rows in found]
+        own = self._shape.of_way
+        ways = [self._pools[start : start + own] for start in range(0, len(self._pools), own)]
+        needed = max(sum(busy[pool.index] > 0 for pool in way) for way in ways), max(busy)
+        for size in self._sizes:
+            if size[0] >= needed[0] and size[1] >= needed[1] and self._programs.worth(size):
+                break
+        chosen = [pool for way in ways for pool in sorted(way, key=lambda pool: busy[pool.index] == 0)[: size[0]]]
+        pools = sorted(chosen, key=lambda pool: pool.index)
+        return pools, [row for pool in pools for row in found[pool.index][: size[1]]]
 
     def _suspend(self, pool: Pool) -> None:
         """Where the next chunk has no room for all rows of a problem, takes texts from rows until it has."""
@@ -299,8 +315,9 @@ class Engine:
             self._rows[self._rows.index(texts[-1])] = None
             self._queue(texts[-1], first=True)
 
-    def _row_arrays(self, where: Sequence[int]) -> DecodeRows:
+    def _row_arrays(self, pools: Sequence[Pool], where: Sequence[int]) -> DecodeRows:
         R, A = len(where), self._shape.slots
+        some = len(pools) < len(self._pools)
         arrays = DecodeRows(
             active=np.zeros(R, bool),
             tokens=np.zeros(R, np.int32),
@@ -312,6 +329,7 @@ class Engine:
             keys=np.zeros((R, 2), np.uint32),
             slots=np.full((R, self._shape.chunk), A, np.int32),
             visible=np.zeros(0, np.uint8),
+            problems=np.array([pool.index % self._shape.of_way for pool in pools], np.int32) if some else None,
         )
         for row, text in enumerate(self._rows[row] for row in where):
             if text is not None:

@@ -134,10 +134,11 @@ class Generator:
         policy, shared = self.policy, common_start(prompts)
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
         own = Tenant("policy", policy.config, policy.dtype, policy.mesh, work, longest, length)
-        shape, *others = admit([Party(own, self._programs), *beside], policy.memory) or [own.fit(None)]
+        admitted = admit([Party(own, self._programs), *beside], policy.memory)
+        shape, *others = admitted or [own.fit(None)]
         for party, given in zip(beside, others, strict=False):
             party.settle(given)
-        return Engine(self._programs(shape), shared, sampling, policy.tokenizer.decode, breaks)
+        return Engine(self._programs(shape), shared, sampling, policy.tokenizer.decode, breaks, spacious=admitted is None)
 
     def _programs(self, shape: Shape) -> Programs:
         policy = self.policy

@@ -251,7 +251,7 @@ def readings(shape: Shape) -> Iterator[Batch]:
 def decoding(shape: Shape) -> DecodeRows:
     """What decoding is given, of no text."""
     R, C, A = shape.all_rows, shape.chunk, shape.slots
-    of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields}
+    of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields if name != "problems"}
     more = {"active": np.zeros(R, bool), "keys": np.zeros((R, 2), np.uint32), "slots": np.zeros((R, C), np.int32)}
     return DecodeRows(**{**of_rows, **more, "visible": np.zeros((R, A // 8), np.uint8)})
 

@@ -24,6 +24,8 @@ from jorney.model.params import Params
 from jorney.precision import EXACT, products
 
 _BUCKET = 32
+# Chunks for which a program of fewer rows would have been enough, before it is compiled; those after which none is any more.
+_WORTH, _DECIDED = 64, 8192
 _PIECE = 256  # slots, of which to read fewer would save little
 
 
@@ -77,10 +79,14 @@ class Shape:
             found[:1] = first, found[0] - first
         return tuple(found)
 
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Of how many rows of each problem a chunk may be, the fewest first: of all or half."""
-        return tuple(sorted({-(-self.rows // 2), self.rows}))
+    def chunks(self, fewer: bool) -> list[tuple[int, int]]:
+        """(problems of each part, rows of each problem) that a chunk may be of, the fewest rows first, all of them last.
+
+        Args:
+          fewer: problems than all.
+        """
+        problems = _parts(self.of_way) if fewer else {self.of_way}
+        return sorted(itertools.product(problems, _parts(self.rows)), key=lambda size: (size[0] * size[1], size[0]))
 
     def reach(self, used: np.ndarray) -> int:
         """S, in whole pieces, of slots [A] bool that are in use. A program is compiled for each that is met."""
@@ -95,7 +101,9 @@ class Shape:
     @property
     def prefills(self) -> tuple[tuple[int, int], ...]:
         """(how many at most, of how many ids in all) beginnings are read as one sequence of each part, the shortest first."""
-        return _up_to(self.of_way * self.slots, ((min(8, self.of_way), 128), (min(16, self.of_way), 512)))
+        return _up_to(
+            self.of_way * self.slots, ((min(8, self.of_way), 128), (min(12, self.of_way), 256), (min(16, self.of_way), 512))
+        )
 
     def part(self, missing: int, first: bool) -> int:
         """How many of so many missing ids to read in one go.
@@ -112,6 +120,11 @@ class Shape:
     def tokens(self) -> int:
         """That the cache holds."""
         return self.problems * self.slots + self.shared
+
+
+def _parts(count: int) -> set[int]:
+    """All, half and a quarter."""
+    return {-(-count // divisor) for divisor in (1, 2, 4)}
 
 
 def _up_to(most: int, sizes: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -215,7 +228,17 @@ class Programs:
         self._prefill = self._program("prefill", prefill, statics, donate_argnums=2)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
         self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
+        self._wanted = self._decode.wanted
         self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.pieces, dtype))
+
+    def worth(self, size: tuple[int, int]) -> bool:
+        """Whether a chunk of such a size (`Shape.chunks`) runs as one: of all rows, or fewer where that was wanted often."""
+        if size == (self.shape.of_way, self.shape.rows):
+            self._wanted[size] += 1
+            return True
+        if self._wanted[size] <= _WORTH and self._wanted.total() < _DECIDED:
+            self._wanted[size] += 1
+        return self._wanted[size] > _WORTH
 
     def _program(self, name: str, function: Any, statics: tuple[Any, ...], **options: Any) -> Program:
         key = (name, *statics, self._mesh)

@@ -169,9 +169,7 @@ def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:
         found.problems[place], found.lengths[place], found.starts[place] = read.pool.index % shape.of_way, size, read.start
         found.tokens[place, :size], found.slots[place, :size] = read.ids, read.slots
         found.visible[place] = read.visible
-    used = np.any(found.visible, axis=0) if batch.reads else np.ones(shape.slots, bool)
-    used[found.slots[found.slots < shape.slots]] = True
-    return found._replace(visible=pack_bits(found.visible[:, : shape.reach(used)]))
+    return found._replace(visible=pack_bits(found.visible[:, : _reach(shape, batch, found.slots, found.visible)]))
 
 
 def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillTokens:
@@ -184,6 +182,7 @@ def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillToke
         members=np.full((shape.ways, length), count, np.int32),
         lasts=np.zeros((shape.ways, count), np.int32),
         keys=keys,
+        used=np.zeros(shape.slots // 8, np.uint8),
     )
     for way, reads in enumerate(batch.ways):
         start = 0
@@ -193,4 +192,13 @@ def _prefill_tokens(shape: Shape, batch: Batch, keys: np.ndarray) -> PrefillToke
             found.positions[own], found.members[own] = read.start + np.arange(len(read.ids)), place
             start += len(read.ids)
             found.lasts[way, place] = start - 1
-    return found
+    return found._replace(used=found.used[: _reach(shape, batch, found.slots) // 8])
+
+
+def _reach(shape: Shape, batch: Batch, slots: np.ndarray, visible: np.ndarray | None = None) -> int:
+    """S, of slots that are written and [M, A] that are read; of an empty batch as many as it may be."""
+    if not batch.reads:
+        return shape.slots
+    used = np.zeros(shape.slots, bool) if visible is None else np.any(visible, axis=0)
+    used[slots[slots < shape.slots]] = True
+    return shape.reach(used)

@@ -99,19 +99,32 @@ class Counts:
       read: ids that were given and read: prompts, openings, last ids of texts.
       sampled: ids that were sampled.
       in_rows: of those, that took a row's step and that no stop left behind; a text's first id takes none.
+      active: ids that were sampled in rows, those that a stop left behind too.
       places: rows times decode steps.
       steps: decode steps of all rows together.
       writes: ids written to the cache, as the programs count them.
+      chunks: of decode steps, between which the host looks at what was sampled.
       decoding: seconds in decode steps, the host's part left out.
+      reading: seconds in which what was given was read.
+      between: seconds from a chunk's end to the begin of the next, reading left out: the host's part.
     """
 
     read: int = 0
     sampled: int = 0
     in_rows: int = 0
+    active: int = 0
     places: int = 0
     steps: int = 0
     writes: int = 0
+    chunks: int = 0
     decoding: float = 0.0
+    reading: float = 0.0
+    between: float = 0.0
+
+    @property
+    def busy(self) -> float:
+        """Share of the rows' decode steps that gave an id."""
+        return self.active / max(1, self.places)
 
     @property
     def occupancy(self) -> float:

@@ -14,11 +14,25 @@ import dataclasses
 import functools
 import math
 import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from jorney.machine.hlo import CHANNEL, COLLECTIVES, COMPUTATION, LIMIT, TRIPS, WHILE, arrays_of, bytes_sent, sizes_of, ways_of
+from jorney.machine.hlo import (
+    CHANNEL,
+    COLLECTIVES,
+    COMPUTATION,
+    LIMIT,
+    TRIPS,
+    WHILE,
+    arrays_of,
+    bytes_sent,
+    is_within,
+    sizes_of,
+    ways_of,
+)
+from jorney.machine.touched import Instruction, instructions, touched
 from jorney.topology import Generation
 
-_NAMED = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = (.*)$")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _CALLS = re.compile(r"(?:calls|to_apply)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}|true_computation=%?([\w.\-]+), false_computation=%?([\w.\-]+)")
@@ -31,6 +45,7 @@ _MOVES = """
     or broadcast iota reduce transpose concatenate pad slice gather scatter dot convolution maximum minimum bitcast-convert sign
     exponential log negate abs tanh logistic rsqrt sqrt power divide remainder clamp floor ceil is-finite not xor shift-left
     shift-right-logical shift-right-arithmetic sine cosine reverse reduce-precision rng-bit-generator""".split()  # noqa: SIM905
+_LEADS = ("while", "conditional", "call", "constant")  # to other instructions, and how often
 # Places, names and bounds of arrays: no work.
 _FREE_CALLS = ("AllocateBuffer", "ConcatBitcast", "AssumeGatherIndicesInBound", "AsyncCollectiveStart", "AsyncCollectiveDone")
 _MOVING_CALLS = ("ZeroCrop", "GatherScatterIndicesBitpacked")
@@ -40,10 +55,11 @@ _HOP, _SLOWER = 1e-6, 1.3  # seconds to a neighbour, or to begin; of what the ba
 
 @dataclasses.dataclass
 class _Computation:
-    """Its own seconds, those of copies that go on beside it, what it calls, and the collectives in it by their channels."""
+    """Its own seconds, those of copies that go on beside it, bytes, what it calls, and its collectives by their channels."""
 
     busy: float = 0.0
     copies: float = 0.0
+    bytes: float = 0.0
     loops: list[tuple[str, str, int | None]] = dataclasses.field(default_factory=list)
     branches: list[list[str]] = dataclasses.field(default_factory=list)
     calls: list[str] = dataclasses.field(default_factory=list)
@@ -52,27 +68,44 @@ class _Computation:
     limit: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """Seconds of a run.
+class Cost(NamedTuple):
+    """What a program, or a part of it, takes.
 
     Attributes:
-      once: what is done once.
-      step: of one trip of the program's own loop; 0 without one.
-      collectives: how many run in such a trip, or without one in all.
+      bytes: of a chip's memory that are read or written (`touched`).
+      collectives: how many run.
     """
 
-    once: float
-    step: float
-    collectives: int
+    seconds: float = 0.0
+    bytes: float = 0.0
+    collectives: float = 0.0
+
+    def plus(self, other: Cost) -> Cost:
+        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def times(self, count: float) -> Cost:
+        return Cost(*(count * part for part in self))
 
 
-def estimate(text: str, generation: Generation, stepped: bool = False) -> Estimate:
+def together(costs: Iterable[Cost]) -> Cost:
+    """The sum."""
+    return functools.reduce(Cost.plus, costs, Cost())
+
+
+class Estimate(NamedTuple):
+    """Of a run: what is done once, and one trip of the program's own loop, for every token; nothing without such a loop."""
+
+    once: Cost
+    step: Cost
+
+
+def estimate(text: str, generation: Generation, stepped: bool = False, scope: str = "") -> Estimate:
     """How long a program takes.
 
     Args:
       text: of `Compiled.as_text()`, of a program that libtpu compiled.
       stepped: whether the program goes through a loop of its own for every token, as decoding does.
+      scope: of `jax.named_scope`, or a module's name: only what was traced in it counts.
 
     Raises:
       ValueError: the generation's clock is not known, or an instruction has no price; names it.
@@ -80,34 +113,32 @@ def estimate(text: str, generation: Generation, stepped: bool = False) -> Estima
     if generation.clock is None:
         raise ValueError(f"{generation.compiler}: expected a generation whose clock is known")
     lines, entry = _computations(text)
-    look = functools.cache(lambda name, fused: _computation(lines[name], generation, fused))
+    parsed = functools.cache(lambda name: list(instructions(lines[name])))
+    look = functools.cache(lambda name, fused: _computation(parsed(name), generation, fused, parsed, scope))
     seen: set[str] = set()  # a collective that is spread over several fusions stands in each of them
 
-    def run(name: str, trip: list[tuple[float, int]] | None = None) -> tuple[float, int]:
-        """(seconds, collectives); where there is a list for them, a loop's are put there for one trip and not counted."""
+    def run(name: str, trip: list[Cost] | None = None) -> Cost:
+        """Where there is a list for them, a loop's costs are put there for one trip and not counted."""
         own = look(name, False)
         spread = [one for fused in own.fused for one in look(fused, True).collectives]
         new = {channel: seconds for channel, seconds in [*own.collectives, *spread] if channel not in seen}
         seen.update(new)
-        parts = [(max(own.busy, own.copies) + sum(new.values()), len(new)), *map(run, own.calls)]
+        parts = [Cost(max(own.busy, own.copies) + sum(new.values()), own.bytes, len(new)), *map(run, own.calls)]
         for names in own.branches:
-            branches = [run(one) for one in names]
-            parts.append((max(seconds for seconds, _ in branches), max(count for _, count in branches)))
+            parts.append(Cost(*map(max, zip(*map(run, names), strict=True))))
         for condition, body, known in own.loops:
-            one, count = (sum(pair) for pair in zip(run(condition), run(body), strict=True))
+            one = together((run(condition), run(body)))
             trips = known or look(condition, False).limit
             if trip is not None:
-                trip.append((one, int(count)))
+                trip.append(one)
             elif trips:
-                parts.append((trips * one, trips * int(count)))
+                parts.append(one.times(trips))
             else:
                 raise ValueError(f"{body}: expected a loop whose trips are known")
-        return sum(seconds for seconds, _ in parts), sum(count for _, count in parts)
+        return together(parts)
 
-    trip: list[tuple[float, int]] = []
-    once, count = run(entry, trip if stepped else None)
-    step, in_step = max(trip, default=(0.0, count))
-    return Estimate(once, step, in_step)
+    trip: list[Cost] = []
+    return Estimate(run(entry, trip if stepped else None), max(trip, default=Cost()))
 
 
 def _computations(text: str) -> tuple[dict[str, list[str]], str]:
@@ -123,29 +154,30 @@ def _computations(text: str) -> tuple[dict[str, list[str]], str]:
     return lines, entry
 
 
-def _computation(lines: list[str], generation: Generation, fused: bool) -> _Computation:
+def _computation(
+    lines: list[Instruction], generation: Generation, fused: bool, parsed: Callable[[str], list[Instruction]], scope: str
+) -> _Computation:
     """What it costs; of one that is fused, the collectives alone, for its instruction says the rest."""
-    own, shapes = _Computation(), dict[str, str]()
-    for line in lines:
-        if named := _NAMED.match(line):
-            shape, kind, given = _parts(named[2])
-            shapes[named[1]] = shape
-            if kind and (not fused or kind.removesuffix("-start") in COLLECTIVES):
-                _price(own, line, shape, kind, [shapes.get(one, "") for one in given], generation)
+    own, shapes = _Computation(), {one.name: one.shape for one in lines}
+    for one in lines:
+        if scope and one.kind not in _LEADS and not is_within(scope, one.line):
+            continue
+        if not fused or one.kind.removesuffix("-start") in COLLECTIVES:
+            given = [shapes.get(name, "") for name in one.given]
+            _price(own, one.line, one.shape, one.kind, given, generation)
+            own.bytes += 0.0 if fused or _is_free(one) else touched(one, given, _fused(one, parsed))
     return own
 
 
-def _parts(rest: str) -> tuple[str, str, list[str]]:
-    """(shape, kind, names of what it is given) of what stands behind an instruction's `=`."""
-    depth, at = 0, 0
-    for at, sign in enumerate(rest):  # noqa: B007
-        depth += (sign in "([{") - (sign in ")]}")
-        if not depth and sign == " ":
-            break
-    shape, call = rest[:at], rest[at + 1 :]
-    kind = re.match(r"[a-z][a-z\-]*(?=\()", call)
-    given = call[len(kind[0]) + 1 :].partition(")")[0] if kind else ""
-    return shape, kind[0] if kind else "", re.findall(r"%([\w.\-]+)", given)
+def _fused(one: Instruction, parsed: Callable[[str], list[Instruction]]) -> list[Instruction]:
+    """What a fusion runs."""
+    called = _CALLS.search(one.line) if one.kind == "fusion" else None
+    return parsed(called[1]) if called else []
+
+
+def _is_free(one: Instruction) -> bool:
+    """Whether it touches nothing itself: a name, a place, what calls others."""
+    return one.kind in (*_FREE, *_LEADS) or any(f'custom_call_target="{name}"' in one.line for name in _FREE_CALLS)
 
 
 def _price(own: _Computation, line: str, shape: str, kind: str, given: list[str], generation: Generation) -> None:

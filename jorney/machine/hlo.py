@@ -39,12 +39,13 @@ class Traffic:
     bytes: float = 0.0
 
 
-def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
+def collective_traffic(text: str, unknown_trips: int = 1, scope: str = "") -> dict[str, Traffic]:
     """Kind of collective -> what a chip sends with it in one run of a program.
 
     Args:
       text: of `Compiled.as_text()`.
       unknown_trips: how often a loop runs of which the text does not tell.
+      scope: of `jax.named_scope`: only what was traced in it counts.
     """
     own: dict[str, list[tuple[str, float]]] = collections.defaultdict(list)
     channels: set[str] = set()  # one that is spread over several fusions stands in each of them
@@ -60,6 +61,8 @@ def collective_traffic(text: str, unknown_trips: int = 1) -> dict[str, Traffic]:
         if not name:
             continue
         if found := _COLLECTIVE.search(line):
+            if scope and not is_within(scope, line):
+                continue
             channel = CHANNEL.search(line)
             if channel and channel[0] in channels:
                 continue
@@ -109,6 +112,11 @@ def bytes_sent(kind: str, shape: str, starts: bool, line: str) -> float:
     return (2 if kind == "all-reduce" else 1) * share * (sum(sizes) / (2 if starts and kind != "all-reduce" else 1))
 
 
+def is_within(scope: str, line: str) -> bool:
+    """Whether an instruction was traced in a `jax.named_scope`, or in a module of this name."""
+    return re.search(rf'op_name="[^"]*/{scope}/', line) is not None
+
+
 def ways_of(line: str) -> int:
     """How many chips take part in a collective."""
     if group := _GROUP.search(line):
@@ -122,7 +130,7 @@ def ways_of(line: str) -> int:
 
 def arrays_of(shape: str) -> list[float]:
     """Bytes of each array of an instruction's shape."""
-    return [_nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
+    return [nbytes(dtype, dims) for dtype, dims in _ARRAY.findall(shape)]
 
 
 def sizes_of(shape: str) -> list[list[int]]:
@@ -130,6 +138,7 @@ def sizes_of(shape: str) -> list[list[int]]:
     return [[int(size) for size in dims.split(",") if size] for _, dims in _ARRAY.findall(shape)]
 
 
-def _nbytes(dtype: str, dims: str) -> float:
+def nbytes(dtype: str, dims: str) -> float:
+    """Of an array, as a program's text writes its dtype and its axes."""
     bits = {"pred": 8, "bf16": 16}.get(dtype) or int(re.findall(r"\d+", dtype)[0])
     return math.prod(int(size) for size in dims.split(",") if size) * bits / 8

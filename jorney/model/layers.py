@@ -61,7 +61,7 @@ def _outputs_first(x: jax.Array, weight: jax.Array, axes: int) -> jax.Array:
     outputs = weight.shape[: weight.ndim - axes]
     tokens, rows = x.reshape(x.shape[0] * x.shape[1], -1), used(weight, x.dtype).reshape(math.prod(outputs), -1)
     few = len(tokens) <= _FEW
-    found = _turn(jnp.einsum("oi,ti->ot", rows, tokens)) if few else jnp.einsum("ti,oi->to", tokens, rows)
+    found = _turn(jnp.einsum("oi,it->ot", rows, _turn(tokens))) if few else jnp.einsum("ti,oi->to", tokens, rows)
     return found.reshape(*x.shape[:2], *outputs)
 
 
@@ -72,8 +72,8 @@ def _turn(x: jax.Array) -> jax.Array:
 
 def _gated_outputs_first(x: jax.Array, gate: jax.Array, up: jax.Array, down: jax.Array) -> jax.Array:
     """`gated_mlp` of few tokens, gate and up [F, D], down [D, F]: all between x and the result is [F, T]."""
-    tokens = x.reshape(x.shape[0] * x.shape[1], -1)
-    g, u = (jnp.einsum("oi,ti->ot", used(weight, x.dtype), tokens) for weight in (gate, up))
+    tokens = _turn(x.reshape(x.shape[0] * x.shape[1], -1))
+    g, u = (jnp.einsum("oi,it->ot", used(weight, x.dtype), tokens) for weight in (gate, up))
     hidden = jax.lax.optimization_barrier(jax.nn.silu(g) * u)
     return _turn(jnp.einsum("of,ft->ot", used(down, x.dtype), hidden)).reshape(x.shape)
 

@@ -166,6 +166,8 @@ def run_layers(
     turned: Turns | None = None,
 ) -> tuple[jax.Array, list[Any]]:
     """`Transformer` as a function of its parameters: the engine's forward (see `Transformer.__call__`)."""
+    if turned is None:  # behind a barrier, or XLA computes them in every layer anew
+        turned = jax.lax.optimization_barrier(turns(config, positions))
     found: Any = Transformer(config, dtype).apply({"params": params}, tokens, positions, attends, turned)
     return found
 

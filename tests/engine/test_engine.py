@@ -129,7 +129,7 @@ def test_nothing_depends_on_the_shape(letters, forest, changed) -> None:
 def test_nothing_depends_on_the_pieces(letters, forest, monkeypatch) -> None:
     """Pools of four pieces: chunks and reads look at the first alone, or at more of them."""
     monkeypatch.setattr("jorney.engine.programs._PIECE", 12)
-    monkeypatch.setattr("jorney.engine.engine._WORTH", 0)
+    monkeypatch.setattr("jorney.engine.programs._WORTH", 0)
     assert SHAPE.pieces == (16, 8, 24, 48)
     engine, kept = make(letters), set()
     decode = engine._programs.decode
@@ -142,6 +142,24 @@ def test_nothing_depends_on_the_pieces(letters, forest, monkeypatch) -> None:
     assert plain(grow(engine, PROMPTS, seed=0)) == plain(forest)
     assert {reach for _, reach in kept} == {24, 48, 96}
     assert {rows for rows, _ in kept} == {2, 4}  # one of each problem, and both
+
+
+@pytest.mark.parametrize("sizes", [{}, pytest.param({"data": 2, "devices": 2}, marks=pytest.mark.slow)])
+def test_nothing_depends_on_the_problems_that_are_left_out(letters, forest, monkeypatch, sizes) -> None:
+    """Chunks of the problems alone that have something to do, of a copy of their pools."""
+    monkeypatch.setattr("jorney.engine.programs._WORTH", 0)
+    monkeypatch.setattr("jorney.engine.programs._PIECE", 12)
+    policy, ways = (on_mesh(letters, **sizes), 2) if sizes else (letters, 1)
+    engine = make(policy, dataclasses.replace(SHAPE, problems=4, ways=ways), spacious=True)
+    kept, decode = set(), engine._programs.decode
+
+    def watched(shared, pools, rows, *more):
+        kept.add(None if rows.problems is None else len(rows.problems))
+        return decode(shared, pools, rows, *more)
+
+    monkeypatch.setattr(engine._programs, "decode", watched)
+    assert plain(grow(engine, PROMPTS, seed=0)) == plain(forest)
+    assert kept == ({None, 2} if sizes else {None, 2, 1})
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,11 @@ def test_rows_are_kept_full(gsm8k, chunk) -> None:
         "Janet sells 16 - 3 - 4 = 9 duck eggs a day.",
         "She makes 9 * 2 = $18 every day at the farmer’s market.",
     ]
-    found = replay(Shape(problems=16, rows=4, slots=4096, chunk=chunk, texts=4), solutions, w=4, k=4)
-    assert found.counts.occupancy >= 0.75
+    shape = Shape(problems=16, rows=4, slots=4096, chunk=chunk, texts=4)
+    found = replay(shape, solutions, w=4, k=4, spacious=True)
+    assert found.counts.busy >= 0.85
+    assert found.counts.occupancy >= 0.76  # of a step's last ids some stand behind the stop
+    assert {call.number for call in found.runs if call.kind == "decode"} == {64, 32}  # rows that are not there are left out
     assert found.counts.writes <= found.counts.read + found.counts.sampled  # nothing twice
     assert sum(found.steps.values()) == found.counts.steps
     assert min(found.steps.values()) > 0

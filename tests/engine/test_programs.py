@@ -62,7 +62,7 @@ def packs(*lengths: int) -> list[tuple[list[int], int]]:
 
 def test_beginnings_of_texts_are_read_side_by_side() -> None:
     assert packs(75, 50) == [([75, 50], 128)]
-    assert packs(75, 54) == [([75, 54], 512)]
+    assert packs(75, 54) == [([75, 54], 256)]
     assert packs(300, 200, 20, 512) == [([512], 512), ([300, 200], 512), ([20], 128)]
     assert packs(*[5] * 20) == [([5] * 16, 512), ([5] * 4, 128)]
 

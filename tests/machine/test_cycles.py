@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from jorney.machine.cycles import estimate
+from jorney.machine.cycles import Cost, estimate, together
 from jorney.topology import GENERATIONS
 
 # A thousand cycles a microsecond, a byte in a nanosecond.
@@ -64,25 +64,25 @@ def test_every_instruction_has_its_price() -> None:
     reduce = 2 * 3 / 4 * 64 * 1e-9 + 6e-6
     moved = 1.3 * 1000 * 1e-9 + 1e-6
     found = estimate(TEXT, CHIP, stepped=True)
-    assert found.once == pytest.approx(2e-6)
+    assert found.once.seconds == pytest.approx(2e-6)
     # The slice goes on beside the products; the dearer branch, whose loop runs 32 times.
-    assert found.step == pytest.approx(6e-6 + moved + gather + reduce + 3.2e-6)
-    assert found.collectives == 2
+    assert found.step.seconds == pytest.approx(6e-6 + moved + gather + reduce + 3.2e-6)
+    assert found.step.collectives == 2
 
 
 def test_copies_that_take_longer_are_waited_for() -> None:
     slow = dataclasses.replace(CHIP, bandwidth=1e7)  # 200 bytes in 20 us, a thousand in 100 times 1.3
     found = estimate(TEXT.replace("  %moved = f32[250]{0} reshape(%x)\n", ""), slow, stepped=True)
     gather, reduce = 3 / 4 * 8 * 128 * 4 * 1e-9 + 3e-6, 2 * 3 / 4 * 64 * 1e-9 + 6e-6
-    assert found.step == pytest.approx(20e-6 + gather + reduce + 3.2e-6)
+    assert found.step.seconds == pytest.approx(20e-6 + gather + reduce + 3.2e-6)
 
 
 def test_loops_of_a_program_without_steps_are_counted() -> None:
     stepped = estimate(TEXT, CHIP, stepped=True)
     found = estimate(TEXT, CHIP)
     # Collectives by their channels: XLA writes one down wherever it is spread to, and it runs in every trip.
-    assert found.once == pytest.approx(stepped.once + 16 * stepped.step)
-    assert (found.step, found.collectives) == (0.0, 16 * stepped.collectives)
+    assert found.once == pytest.approx(together((stepped.once, stepped.step.times(16))))
+    assert found.step == Cost()
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,9 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None, on
     Returns:
       tokens_per_second_per_chip (sampled), at_most (the same of decode steps that do nothing but read weights and cache, once,
       at the bandwidth that the vendor states or, where none is known, that is measured here), nodes_per_second, step_seconds (a
-      decode step of all rows), occupancy;
+      decode step of all rows), occupancy, busy (shares of the rows' steps that gave a token that was kept, or any);
+      chunk_steps (decode steps between two looks of the host), gap_seconds (of the host alone, from a chunk's end to the next's
+      begin), reading (share of the time in which prompts and openings are read);
       writes_per_token (to the cache, a token that was given or sampled); compilations, compile_seconds; of a device, in GB:
       step_gb (what a decode step has to read: weights and cache), cache_gb, memory_gb; bandwidth (GB/s, measured here) and
       of_bandwidth: the share of it that decode steps reach.
@@ -138,6 +140,10 @@ def run(command: SampleBench, say: Callable[[str], None] = lambda line: None, on
         "nodes_per_second": nodes / whole,
         "step_seconds": step,
         "occupancy": counts.occupancy,
+        "busy": counts.busy,
+        "chunk_steps": counts.steps / counts.chunks,
+        "gap_seconds": counts.between / max(1, counts.chunks - 1),
+        "reading": counts.reading / seconds[-1][0],
         "writes_per_token": counts.writes / (counts.read + counts.sampled),
         "compilations": len(compilations.names),
         "compile_seconds": sum(compilations.seconds),

@@ -119,8 +119,12 @@ class PlannedEngine:
 
     def _read(self, batch: Batch, reach: int = 0) -> Any:
         found = arrays(self.shape, batch)
-        if reach and isinstance(found, ExtendRows):
-            found = found._replace(visible=found.visible[:, : reach // 8])
+        if reach:
+            within = slice(reach // 8)
+            if isinstance(found, ExtendRows):
+                found = found._replace(visible=found.visible[:, within])
+            else:
+                found = found._replace(used=found.used[within])
         what = self._given(found)
         function = prefill if batch.packed else extend
         return self._lower(function, self._params(), self._shared(), self._pools(), what, self._sampling(), donate=2)

@@ -11,10 +11,13 @@ from jorney import topology
 from jorney.config import expect_at_least, expect_number
 from jorney.machine.plan import rank as search
 from jorney.machine.plan.engine_programs import PlannedEngine
+from jorney.machine.plan.expected import Expected, expect_rate, lines, name, usual_solutions
 from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
 from jorney.machine.plan.planned import Planned, compile_program
 from jorney.machine.plan.planner import Configuration, Planner
 from jorney.model import params as parameters
+
+_TREES = 8  # a problem that is under way, to be replayed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,8 @@ class PlanConfig:
       contexts: for how many problems of so many tokens each a sampling configuration's machine has room.
       tokens: of a training's steps together, padding included; for chip-hours.
       price: of a chip-hour, in whatever currency.
+      expected: also how long programs take by the compiler's estimates, and how many tokens a second trees then have: some of
+        GSM8K's shape go through the engine's schedule. Minutes more.
       search: ranks meshes, remat policies and micro-batches of a training, and compiles the three that promise most.
       json: prints one JSON object.
     """
@@ -38,6 +43,7 @@ class PlanConfig:
     contexts: tuple[int, ...] = (1024, 4096)
     tokens: float | None = None
     price: float | None = None
+    expected: bool = False
     search: bool = False
     json: bool = False
 
@@ -64,6 +70,7 @@ class Plan:
 
     Attributes:
       rooms: {label of an engine: for how many problems of each context}.
+      expected: {label of an engine that grows trees: its rate}, where that was asked for.
     """
 
     machine: topology.Slice
@@ -71,6 +78,7 @@ class Plan:
     programs: list[Planned]
     engines: dict[str, PlannedEngine]
     rooms: dict[str, list[Room]]
+    expected: dict[str, Expected] = dataclasses.field(default_factory=dict)
 
     @property
     def dearest(self) -> Planned:
@@ -88,10 +96,12 @@ def make(
     prompt: int = 256,
     contexts: Sequence[int] = (),
     say: Callable[[str], None] = lambda line: None,
+    expected: bool = False,
 ) -> Plan:
     """Compiles a configuration's programs for a machine.
 
     Args:
+      expected: see `PlanConfig`.
       say: told what is being compiled.
 
     Raises:
@@ -109,7 +119,15 @@ def make(
         own = [one for one in planned if one.program.name.startswith(f"{label} ")]
         if engine.model.head == "lm" and all(one.fits for one in own):
             rooms[label] = [_room(own, engine, context, say) for context in contexts]
-    return Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
+    made = Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
+    if not (expected and made.fits):
+        return made
+    trees = usual_solutions(_TREES * max(engine.shape.problems for engine in planner.engines.values()))
+    rates = {
+        label: expect_rate(planner.engines[label], planner.machine, trees, *widths, say=say)
+        for label, widths in planner.widths.items()
+    }
+    return dataclasses.replace(made, expected=rates)
 
 
 def _room(own: Sequence[Planned], engine: PlannedEngine, context: int, say: Callable[[str], None]) -> Room:
@@ -127,7 +145,7 @@ def run(command: Any, config: PlanConfig, say: Callable[[str], None] = lambda li
     machine = topology.find(config.topology)
     if config.search:
         return search.run(command, machine, config.json, say)
-    plan = make(command, machine, config.prompt, config.contexts, say)
+    plan = make(command, machine, config.prompt, config.contexts, say, config.expected)
     hours = None
     if config.tokens and plan.fits and len(plan.programs) == 1:
         only = plan.programs[0]
@@ -148,8 +166,18 @@ def _plain(plan: Plan, hours: float | None, price: float | None) -> dict[str, An
         "fits": plan.fits,
         "chip_hours": hours,
         "cost": hours * price if hours and price else None,
+        "expected": {label: _of_rate(found) for label, found in plan.expected.items()},
         "programs": {one.program.name: _of_program(one) for one in plan.programs},
         "rooms": {label: [dataclasses.asdict(room) for room in rooms] for label, rooms in plan.rooms.items()},
+    }
+
+
+def _of_rate(found: Expected) -> dict[str, Any]:
+    return {
+        "tokens_per_second_per_chip": found.rate,
+        "occupancy": found.replay.counts.occupancy,
+        "touched_of_least": found.of_least,
+        "seconds": {name(call): seconds for call, seconds in found.seconds.items()},
     }
 
 
@@ -192,6 +220,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield f"{label}: {shape.problems} problems x {shape.rows} rows, {shape.slots:,} tokens each"
             for room in plan.rooms.get(label, ()):
                 yield f"  of {room.context:,} tokens {room.problems} fit, {room.rows} rows"
+            if label in plan.expected:
+                yield from lines(plan.expected[label])
         if plan.fits:
             yield "fits"
     if not plan.fits:

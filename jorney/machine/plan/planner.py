@@ -69,6 +69,7 @@ class Planner:
     Attributes:
       machine: that the programs are for: the whole, or one host's part; of its memory, what the configuration may use.
       engines: {label: engine}.
+      widths: {label of an engine that grows trees: steps after a node, nodes of a level that are expanded}.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Planner:
         self.command, self.prompt, self._weigh, self._say = command, prompt, weigh, say
         self.model, self.dtype = read_architecture(command.model), jnp.dtype(command.dtype)
         self.engines: dict[str, PlannedEngine] = {}
+        self.widths: dict[str, tuple[int, int]] = {}
         self._weighed: dict[PlannedEngine, list[aot.Needs]] = {}
         own = machine if command.all_hosts else machine.of_one_host
         self.machine = own.with_memory(min((own.capacity, *_stated(command))))
@@ -114,6 +116,7 @@ class Planner:
 
     def trees(self, config: expand.ExpandConfig, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
         """The engine that grows trees, and their judge's; None judges on the host."""
+        self.widths["trees"] = config.w, config.prune.keep
         return self._judged("trees", expand.work_of(config, _MANY, _OPENING), judge, mesh)
 
     def completions(

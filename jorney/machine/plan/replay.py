@@ -40,7 +40,7 @@ class Call(NamedTuple):
       kind: "decode", "extend" or "prefill".
       number: rows, reads, or beginnings in each part of the devices.
       length: ids of each, of a prefill in all; 1 of decoding.
-      reach: slots of a pool that are read; 0 of a prefill.
+      reach: slots of a pool that are read, or written.
     """
 
     kind: str
@@ -56,11 +56,13 @@ class Replay:
     Attributes:
       runs: how often each program; of decoding, how many chunks.
       steps: tokens a row of each decoding program, in all.
+      live: tokens of the cache, of all problems, that the active rows of a step look at, summed over the steps.
       counts: the engine's own.
     """
 
     runs: collections.Counter[Call]
     steps: collections.Counter[Call]
+    live: collections.Counter[Call]
     counts: Counts
 
 
@@ -94,8 +96,10 @@ class Scripted(Programs):
 
     def __init__(self, shape: Shape, script: dict[int, list[int]], vocab_size: int, share: float) -> None:
         self.shape, self.script, self.ends, self.vocab_size, self.patience = shape, script, (-1,), vocab_size, share
+        self._wanted: collections.Counter[Any] = collections.Counter()
         self.runs: collections.Counter[Call] = collections.Counter()
         self.steps: collections.Counter[Call] = collections.Counter()
+        self.live: collections.Counter[Call] = collections.Counter()
 
     def share(self, ids: Sequence[int]) -> Any:
         return None
@@ -106,7 +110,7 @@ class Scripted(Programs):
     def read(self, shared: Any, pools: Any, what: ExtendRows | PrefillTokens, how: Any) -> Any:
         first = np.array([[self.script.get(int(key[0]), [0])[0] for key in keys] for keys in what.keys])
         if isinstance(what, PrefillTokens):
-            self.runs[Call("prefill", what.lasts.shape[1], what.tokens.shape[1], 0)] += 1
+            self.runs[Call("prefill", what.lasts.shape[1], what.tokens.shape[1], 8 * len(what.used))] += 1
         else:
             reads, length = what.tokens.shape
             self.runs[Call("extend", reads, length, 8 * what.visible.shape[1])] += 1
@@ -127,6 +131,8 @@ class Scripted(Programs):
         call = Call("decode", R, 1, 8 * rows.visible.shape[1])
         self.runs[call] += 1
         self.steps[call] += steps
+        seen = np.unpackbits(rows.visible, axis=-1) & rows.active[:, None]
+        self.live[call] += steps * int(seen.reshape(-1, R // self.shape.problems, seen.shape[1]).any(axis=1).sum())
         made: list[Any] = [_sampled(tokens), counts, watches, np.int32(steps), np.int32(writes)]
         return None, Chunk(*made)
 
@@ -143,6 +149,7 @@ def replay(
     prompt: int = 150,
     seed: int = 0,
     share: float = 1 / 32,
+    spacious: bool = False,
 ) -> Replay:
     """Grows a tree over each of the solutions, as deep as it has steps: w texts after each of k of a level's.
 
@@ -152,6 +159,7 @@ def replay(
       solutions: of each its steps, without their numbers.
       prompt: ids of a question.
       share: how patient the engine is, see `programs.patience`.
+      spacious: see `Engine`.
 
     Raises:
       AssertionError: the engine gave a text another end than its step's.
@@ -176,7 +184,7 @@ def replay(
     words.encode(_ON + " 0123456789")
     breaks = np.array(["\n" in piece for piece in words.pieces])
     programs = Scripted(shape, script, len(breaks), share)
-    engine = Engine(programs, (), SamplingParams.of(1.0), words.decode, breaks)
+    engine = Engine(programs, (), SamplingParams.of(1.0), words.decode, breaks, spacious)
     waiting, live, levels = list(solutions), dict[Any, tuple[Span, int, int]](), dict[Span, list[Any]]()
 
     def ask(root: Span, parents: Sequence[Span], depth: int, level: int) -> None:
@@ -206,4 +214,4 @@ def replay(
             ask(root, rng.sample(texts, min(k, len(texts))), depth, level + 1)
             for text in texts:
                 text.release()
-    return Replay(programs.runs, programs.steps, engine.counts)
+    return Replay(programs.runs, programs.steps, programs.live, engine.counts)

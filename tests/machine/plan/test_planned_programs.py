@@ -11,12 +11,13 @@ import pytest
 
 from jorney import topology
 from jorney.engine import cache
+from jorney.engine.decode import SAMPLING
 from jorney.engine.memory import token_bytes, weight_bytes
 from jorney.engine.programs import Shape
 from jorney.machine import aot
 from jorney.machine.aot import Needs
 from jorney.machine.cycles import estimate
-from jorney.machine.hlo import Traffic
+from jorney.machine.hlo import Traffic, collective_traffic
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import AotProgram, compile_program, planned
 from jorney.machine.plan.replay import Call
@@ -96,7 +97,7 @@ def test_sampling_holds_no_second_cache() -> None:
     assert found.needs.temp_bytes < 0.3 * found.program.resident["cache"]
 
 
-@pytest.mark.parametrize("call", [Call("decode", 4, 1, 512), Call("extend", 4, 8, 1024), Call("prefill", 4, 128, 0)])
+@pytest.mark.parametrize("call", [Call("decode", 4, 1, 512), Call("extend", 4, 8, 1024), Call("prefill", 4, 128, 512)])
 def test_all_that_the_engine_calls_has_a_price(call: Call) -> None:
     """And a layer more costs more."""
     pytest.importorskip("libtpu")
@@ -108,11 +109,31 @@ def test_all_that_the_engine_calls_has_a_price(call: Call) -> None:
         engine = PlannedEngine(dataclasses.replace(TINY, layers=layers), shape, jnp.bfloat16, mesh)
         found.append(estimate(aot.compile_uncached(engine.lower(call)).as_text(), machine.generation, call.kind == "decode"))
     one, two = found
-    assert 0 < one.once < two.once
-    assert (one.step > 0) == (call.kind == "decode")
+    assert 0 < one.once.seconds < two.once.seconds
+    assert 0 < one.once.bytes < two.once.bytes
+    assert (one.step.seconds > 0) == (call.kind == "decode")
     if call.kind == "decode":
-        assert one.step < two.step
-        assert two.collectives - one.collectives == 2  # each layer's attention and MLP are summed
+        assert one.step.seconds < two.step.seconds
+        assert two.step.collectives - one.step.collectives == 2  # each layer's attention and MLP are summed
+
+
+def test_a_decode_step_touches_its_weights_and_the_pieces_in_use() -> None:
+    """And choosing tokens takes two collectives, of little."""
+    pytest.importorskip("libtpu")
+    machine, model = topology.find("v5e-8"), dataclasses.replace(PRESETS["deepseekmath-7b"], layers=2)
+    mesh = aot.make_mesh(machine, MeshConfig(tensor=8))
+    shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=4)
+    engine = PlannedEngine(model, shape, jnp.bfloat16, mesh)
+    text = aot.compile_uncached(engine.lower(Call("decode", 128, 1, 384))).as_text()
+    # Of the embedding a few rows are read, the head is another matrix.
+    embedding = model.vocab_size * model.embed * 2 / 8
+    least = weight_bytes(model, jnp.bfloat16, mesh) - embedding + 32 * 384 * token_bytes(model, jnp.bfloat16, mesh)
+    touched = estimate(text, machine.generation, stepped=True).step.bytes
+    assert least < touched < 1.25 * least
+    sampling = collective_traffic(text, scope=SAMPLING).values()
+    assert sum(one.count for one in sampling) <= 2 * shape.chunk
+    logits = 128 * model.vocab_size * 4 / 8  # of a chip: once, and no more with each halving
+    assert sum(one.bytes for one in sampling) == pytest.approx(shape.chunk * 7 / 8 * logits, rel=0.01)
 
 
 def test_no_chunk_lays_out_weights_anew() -> None:
