@@ -80,16 +80,13 @@ class Cost(NamedTuple):
     bytes: float = 0.0
     collectives: float = 0.0
 
-    def plus(self, other: Cost) -> Cost:
-        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
-
     def times(self, count: float) -> Cost:
         return Cost(*(count * part for part in self))
 
 
 def together(costs: Iterable[Cost]) -> Cost:
     """The sum."""
-    return functools.reduce(Cost.plus, costs, Cost())
+    return Cost(*map(sum, zip(Cost(), *costs, strict=True)))
 
 
 class Estimate(NamedTuple):

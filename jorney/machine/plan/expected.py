@@ -14,7 +14,7 @@ from jorney.engine.decode import SAMPLING
 from jorney.engine.memory import token_bytes, weight_bytes
 from jorney.engine.programs import patience
 from jorney.machine import aot
-from jorney.machine.cycles import Estimate, estimate
+from jorney.machine.cycles import Cost, Estimate, estimate
 from jorney.machine.hlo import collective_traffic
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.replay import Call, Replay, replay
@@ -58,12 +58,21 @@ def price(engine: PlannedEngine, generation: Generation, call: Call) -> Price:
 
     def of_all(scope: str = "") -> Estimate:
         one, two = (estimate(text, generation, decodes, scope) for text in texts)
-        return Estimate(*(a.plus(b.plus(a.times(-1)).times(engine.model.layers - 1)) for a, b in zip(one, two, strict=True)))
+        layers = engine.model.layers
+        once, step = (
+            Cost(*(_extended(a, b, layers) for a, b in zip(*pair, strict=True))) for pair in zip(one, two, strict=True)
+        )
+        return Estimate(once, step)
 
     sent = collective_traffic(texts[0], scope=SAMPLING).values() if decodes else []
     parts = {scope: of_all(scope).step.seconds for scope in _PARTS if decodes}
     steps = engine.shape.chunk
     return Price(of_all(), parts, (sum(one.count for one in sent) // steps, sum(one.bytes for one in sent) / steps))
+
+
+def _extended(one: float, two: float, layers: int) -> float:
+    """What so many layers take, by what one and two do; where the compiler made less of two, each takes half of that."""
+    return one + (layers - 1) * (two - one) if two >= one else layers / 2 * two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +82,8 @@ class Expected:
     Attributes:
       prices: of the programs that ran.
       seconds: of each of them, all its runs together.
-      of_least: bytes that decode steps touch over those of weights and of the cache that is looked at.
+      of_least: bytes that decode steps touch over those of weights and of the cache that is looked at. Of small models it says
+        nothing: one layer or two stay in a chip's vector memory from step to step.
       rate: tokens a second and chip.
     """
 

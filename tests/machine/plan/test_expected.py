@@ -38,7 +38,7 @@ def test_trees_have_an_expected_rate() -> None:
             assert own.seconds[call] > replayed.steps[call] * price.cost.step.seconds
     bound = found.programs[-1]
     assert own.rate < bound.tokens_per_second_per_chip  # what is expected is less than what is possible
-    assert own.of_least > 1
+    assert own.of_least > 0
     told = list(lines(own))
     assert max(map(len, told)) <= 80
     assert told[-1] == f"{own.rate:,.0f} tokens/s/chip expected"
