@@ -10,7 +10,7 @@ import dataclasses
 import os
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -61,7 +61,8 @@ class Program:
       options: of `jax.jit`.
 
     Attributes:
-      wanted: how often a form was wanted that is compiled only when it is worth it, by whatever names it.
+      wanted: how often a form was wanted that is compiled only when it is worth it, by what asks for forms of its own, and by
+        whatever names a form.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Program:
         self._jitted = jax.jit(function, **options)
         self._compilations = compilations
         self._compiled: dict[Any, Any] = {}
-        self.wanted: Counter[Hashable] = Counter()
+        self.wanted: defaultdict[Hashable, Counter[Hashable]] = defaultdict(Counter)
 
     @property
     def count(self) -> int:

@@ -20,6 +20,7 @@ from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.expected import HOST, expect_rate, lines
 from jorney.machine.plan.replay import steps_of
 from jorney.model.presets import PRESETS
+from jorney.model.ragged import by_xla
 from jorney.rows.problems import read_problems
 from jorney.sharding import MeshConfig
 
@@ -40,8 +41,15 @@ def main() -> None:
     machine = topology.find(options.topology)
     mesh = aot.make_mesh(machine, MeshConfig(tensor=options.tensor))
     engine = PlannedEngine(PRESETS[options.model], shape, jnp.bfloat16, mesh)
-    found = expect_rate(engine, machine, solutions, options.w, options.k, options.host, options.patience, print)
-    print("\n".join(lines(found)))
+
+    def expect() -> str:
+        return "\n".join(
+            lines(expect_rate(engine, machine, solutions, options.w, options.k, options.host, options.patience, print))
+        )
+
+    print(f"with the kernel:\n{expect()}")
+    with by_xla():
+        print(f"by XLA alone:\n{expect()}")
 
 
 if __name__ == "__main__":

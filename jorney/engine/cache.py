@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,10 @@ import numpy as np
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import Segment, attend, causal_attention
 from jorney.model.transformer import Attend
-from jorney.sharding import constrain, platform, side_by_side
+from jorney.sharding import constrain, platform, side_by_side, ways
+
+if TYPE_CHECKING:
+    from jorney.model.ragged import Blocks
 
 POOL_AXES = ("batch", "kv_heads", None, "head_dim")  # logical axes of a pool's keys and values
 TURNED_AXES = ("batch", "kv_heads", "head_dim", None)  # of keys on CPUs
@@ -190,12 +193,33 @@ def unstaged(staged: list[Layer]) -> list[Layer]:
     return [Layer(*(one.swapaxes(1, 2) for one in layer)) for layer in staged]
 
 
+def blocks(config: ModelConfig, pools: Pools, visible: jax.Array, active: jax.Array, chunk: int) -> Blocks | None:
+    """What rows of a chunk see, where a kernel reads it; None where XLA does.
+
+    Args:
+      visible: [R, S] bool.
+      active: [R] bool.
+      chunk: C.
+    """
+    if platform() != "tpu" or config.window is not None:
+        return None
+    from jorney.model import ragged  # its import is slow, and of use on TPUs alone
+
+    problems, values = len(pools.positions), pools.layers[0][0].values
+    starts = itertools.accumulate(piece.values.shape[2] for piece in pools.layers[0])
+    of_chunk = len(active) // problems * chunk * config.kv_heads * config.head_dim * values.dtype.itemsize // ways("kv_heads")
+    if not ragged.fits([start for start in starts if start <= visible.shape[1]], of_chunk):
+        return None
+    return ragged.blocks_of(visible & active[:, None], problems)
+
+
 def decode_attends(
     config: ModelConfig,
     shared: Shared | None,
     pools: Pools,
     staged: list[Layer],
     visible: jax.Array,
+    blocks: Blocks | None,
     positions: jax.Array,
     at: jax.Array,
 ) -> list[Attend]:
@@ -204,6 +228,7 @@ def decode_attends(
     Args:
       staged: see `stage`.
       visible: [R, S] bool.
+      blocks: the same for a kernel, see `blocks`.
       positions: [R, 1] of the new tokens.
       at: [] which of the chunk they are.
 
@@ -221,7 +246,14 @@ def decode_attends(
         def attend_in_layer(query: jax.Array, keys: jax.Array, values: jax.Array) -> tuple[jax.Array, Layer]:
             pairs = zip(staged[number], (keys, values), strict=True)
             new = Layer(*(jax.lax.dynamic_update_slice_in_dim(old, one.swapaxes(1, 2), at, axis=2) for old, one in pairs))
-            return attend(query, [*before(number), *_in_use(pools.layers[number], mask), Segment(*new, own)]), new
+            segments, in_use = before(number), _in_use(pools.layers[number], mask)
+            if blocks is None:
+                return attend(query, [*segments, *in_use, Segment(*new, own)]), new
+            from jorney.model.ragged import ragged_attention
+
+            pieces = [(one.keys, one.values) for one in in_use]
+            found = ragged_attention(query, pieces, blocks, new, at, not segments)
+            return attend(query, segments, [found]) if segments else found, new
 
         return attend_in_layer
 

@@ -19,6 +19,7 @@ from jorney.engine.cache import (
     Pools,
     Shared,
     arranged,
+    blocks,
     decode_attends,
     extend_attends,
     prefill_attends,
@@ -239,6 +240,7 @@ def decode_chunk(
     visible = unpack_bits(rows.visible)
     read = pools if rows.problems is None else some_of(pools, rows.problems, visible.shape[1])
     R, N, A = len(rows.tokens), len(read.positions), pools.positions.shape[1]
+    seen = blocks(config, read, visible, rows.active, chunk)
     nothing = Chunk(
         sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),
@@ -263,7 +265,7 @@ def decode_chunk(
         staged, done, tokens, active = carry
         at = done.steps
         positions = (rows.positions + at)[:, None]
-        attends = decode_attends(config, shared, read, staged, visible, positions, at)
+        attends = decode_attends(config, shared, read, staged, visible, seen, positions, at)
         turned = jax.tree.map(lambda all_: jax.lax.dynamic_slice_in_dim(all_, at, 1, axis=1), angles)
         hidden, staged = run_layers(config, dtype, params, tokens[:, None], positions, attends, turned)
         counts = everywhere(rows.counts + done.counts)

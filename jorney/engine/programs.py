@@ -228,7 +228,7 @@ class Programs:
         self._prefill = self._program("prefill", prefill, statics, donate_argnums=2)
         self._extend = self._program("extend", extend, statics, donate_argnums=2)
         self._decode = self._program("decode", decode_chunk, (*statics, ends, shape.chunk), donate_argnums=2)
-        self._wanted = self._decode.wanted
+        self._wanted = self._decode.wanted[shape]
         self._empty = self._program("empty cache", cache.empty, (config, shape.problems, shape.pieces, dtype))
 
     def worth(self, size: tuple[int, int]) -> bool:

@@ -2,9 +2,9 @@
 
 libtpu writes `estimated_cycles` beside most instructions. What carries none has a price here: copies between memories that go
 on beside the computation, by their bytes; collectives, by what a chip sends and a microsecond a neighbour; attention kernels,
-by the larger of their bytes and their operations, times 1.3, and a microsecond a block; the rest that moves arrays, by 1.3
-times its bytes over the bandwidth and a microsecond. An instruction of a kind that is not known is an
-error: nothing is left out.
+by the larger of their bytes and their operations, times 1.3, and a microsecond a step of their grid (`machine.kernels`); the
+rest that moves arrays, by 1.3 times its bytes over the bandwidth and a microsecond. An instruction of a kind that is not known
+is an error: nothing is left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import math
 import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -27,9 +26,9 @@ from jorney.machine.hlo import (
     arrays_of,
     bytes_sent,
     is_within,
-    sizes_of,
     ways_of,
 )
+from jorney.machine.kernels import is_kernel, kernel
 from jorney.machine.touched import Instruction, instructions, touched
 from jorney.topology import Generation
 
@@ -49,7 +48,6 @@ _LEADS = ("while", "conditional", "call", "constant")  # to other instructions, 
 # Places, names and bounds of arrays: no work.
 _FREE_CALLS = ("AllocateBuffer", "ConcatBitcast", "AssumeGatherIndicesInBound", "AsyncCollectiveStart", "AsyncCollectiveDone")
 _MOVING_CALLS = ("ZeroCrop", "GatherScatterIndicesBitpacked")
-_BLOCK = 512  # tokens of a kernel's step
 _HOP, _SLOWER = 1e-6, 1.3  # seconds to a neighbour, or to begin; of what the bandwidth would allow
 
 
@@ -96,22 +94,25 @@ class Estimate(NamedTuple):
     step: Cost
 
 
-def estimate(text: str, generation: Generation, stepped: bool = False, scope: str = "") -> Estimate:
+def estimate(
+    text: str, generation: Generation, stepped: bool = False, scope: str = "", blocks: float | None = None
+) -> Estimate:
     """How long a program takes.
 
     Args:
       text: of `Compiled.as_text()`, of a program that libtpu compiled.
       stepped: whether the program goes through a loop of its own for every token, as decoding does.
       scope: of `jax.named_scope`, or a module's name: only what was traced in it counts.
+      blocks: of pools that decoding's kernel visits in a layer, see `kernels.kernel`.
 
     Raises:
       ValueError: the generation's clock is not known, or an instruction has no price; names it.
     """
     if generation.clock is None:
         raise ValueError(f"{generation.compiler}: expected a generation whose clock is known")
-    lines, entry = _computations(text)
-    parsed = functools.cache(lambda name: list(instructions(lines[name])))
-    look = functools.cache(lambda name, fused: _computation(parsed(name), generation, fused, parsed, scope))
+    found, entry = _computations(text)
+    parsed = found.__getitem__
+    look = functools.cache(lambda name, fused: _computation(parsed(name), generation, fused, parsed, scope, blocks))
     seen: set[str] = set()  # a collective that is spread over several fusions stands in each of them
 
     def run(name: str, trip: list[Cost] | None = None) -> Cost:
@@ -138,8 +139,9 @@ def estimate(text: str, generation: Generation, stepped: bool = False, scope: st
     return Estimate(run(entry, trip if stepped else None), max(trip, default=Cost()))
 
 
-def _computations(text: str) -> tuple[dict[str, list[str]], str]:
-    """Lines of each computation, and which of them is the program."""
+@functools.lru_cache(maxsize=2)  # a text is read once for all of its scopes
+def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
+    """Instructions of each computation, and which of them is the program."""
     lines: dict[str, list[str]] = collections.defaultdict(list)
     name, entry = "", ""
     for line in text.splitlines():
@@ -148,18 +150,27 @@ def _computations(text: str) -> tuple[dict[str, list[str]], str]:
             entry = name if line.startswith("ENTRY") else entry
         elif name:
             lines[name].append(line)
-    return lines, entry
+    return {name: list(instructions(own)) for name, own in lines.items()}, entry
 
 
 def _computation(
-    lines: list[Instruction], generation: Generation, fused: bool, parsed: Callable[[str], list[Instruction]], scope: str
+    lines: list[Instruction],
+    generation: Generation,
+    fused: bool,
+    parsed: Callable[[str], list[Instruction]],
+    scope: str,
+    blocks: float | None,
 ) -> _Computation:
     """What it costs; of one that is fused, the collectives alone, for its instruction says the rest."""
     own, shapes = _Computation(), {one.name: one.shape for one in lines}
     for one in lines:
         if scope and one.kind not in _LEADS and not is_within(scope, one.line):
             continue
-        if not fused or one.kind.removesuffix("-start") in COLLECTIVES:
+        if not fused and is_kernel(one):
+            run = kernel(one, [shapes.get(name, "") for name in one.given], blocks)
+            own.busy += run.seconds(generation)
+            own.bytes += run.bytes
+        elif not fused or one.kind.removesuffix("-start") in COLLECTIVES:
             given = [shapes.get(name, "") for name in one.given]
             _price(own, one.line, one.shape, one.kind, given, generation)
             own.bytes += 0.0 if fused or _is_free(one) else touched(one, given, _fused(one, parsed))
@@ -202,19 +213,10 @@ def _price(own: _Computation, line: str, shape: str, kind: str, given: list[str]
         assert generation.clock is not None
         own.busy += int(cycles[1]) / generation.clock
         own.fused += [called[1] for called in _CALLS.finditer(line)]
-    elif 'custom_call_target="tpu_custom_call"' in line:
-        own.busy += _kernel(shape, given, generation)
     elif kind in _MOVES or any(f'custom_call_target="{name}"' in line for name in _MOVING_CALLS):
         own.fused += [called[1] for called in _CALLS.finditer(line)] if kind == "fusion" else []
         if kind in ("fusion", "reduce") or not _SCALAR.match(shape):
-            own.busy += _SLOWER * sum(sum(arrays_of(one)) for one in (shape, *given)) / generation.bandwidth + _HOP
+            moved = (shape, *given) if kind != "dynamic-update-slice" else 2 * given[1:2]  # it lies where it lay
+            own.busy += _SLOWER * sum(sum(arrays_of(one)) for one in moved) / generation.bandwidth + _HOP
     elif not _SCALAR.match(shape):
         raise ValueError(f"an instruction without a price: {line.strip()[:160]}")
-
-
-def _kernel(shape: str, given: list[str], generation: Generation) -> float:
-    """Of an attention kernel, whose largest result is [heads, tokens, head_dim]: of all pairs of tokens, a block at a step."""
-    moved = sum(sum(arrays_of(one)) for one in (shape, *given)) / generation.bandwidth
-    heads, tokens, head = max((sizes for sizes in sizes_of(shape) if len(sizes) == 3), key=math.prod)
-    steps = heads * math.ceil(tokens / _BLOCK) ** 2
-    return _SLOWER * max(moved, 4 * heads * tokens**2 * head / generation.flops) + steps * _HOP

@@ -174,8 +174,13 @@ def branched_attention(query: jax.Array, keys: jax.Array, values: jax.Array, end
 _FEW = 64
 
 
-def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
-    """Softmax attention of the queries over all segments together.
+# What was read elsewhere: softmax attention [B, T, K, G, H] float32, and the logarithm [B, T, K, G] of the sum of the scores'
+# exponentials.
+Read = tuple[jax.Array, jax.Array]
+
+
+def attend(query: jax.Array, segments: Sequence[Segment], others: Sequence[Read] = ()) -> jax.Array:
+    """Softmax attention of the queries over all segments together, and over what was read by others.
 
     Scores stay as their product leaves them: each segment is weighed by itself, and only what was read is joined.
 
@@ -200,8 +205,13 @@ def attend(query: jax.Array, segments: Sequence[Segment]) -> jax.Array:
 
     scores = [_scores(folded(grouped, len(one.values)), one) for one in segments]
     highest = [jnp.max(own, axis=-1) for own in scores]
-    most = functools.reduce(jnp.maximum, map(unfolded, highest)) if len(scores) > 1 else None
+    tops = [*map(unfolded, highest), *(sums for _, sums in others)]
+    most = functools.reduce(jnp.maximum, tops) if len(tops) > 1 else None
     read, total = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32)
+    for found, sums in others:
+        weight = jnp.exp(sums - functools.reduce(jnp.maximum, tops))
+        read += found * weight[..., None]
+        total += weight
     for own, top, (_, values, _, _) in zip(scores, highest, segments, strict=True):
         P, _, S, _ = values.shape
         weights = jnp.exp(own - (top if most is None else folded(most, P))[..., None])

@@ -19,10 +19,12 @@ from jorney.engine.engine import Engine
 from jorney.engine.generate import engine_params, row_keys
 from jorney.engine.programs import Programs, Shape
 from jorney.engine.reads import arrays, batches
+from jorney.engine.spans import Pool
 from jorney.engine.texts import Request, Text
 from jorney.machine.hlo import collective_traffic
 from jorney.model import params as parameters
 from jorney.model.params import param_shardings
+from jorney.model.ragged import ragged_attention
 from jorney.policy import Policy
 from jorney.sharding import MeshConfig, make_mesh
 
@@ -160,6 +162,29 @@ def test_nothing_depends_on_the_problems_that_are_left_out(letters, forest, monk
     monkeypatch.setattr(engine._programs, "decode", watched)
     assert plain(grow(engine, PROMPTS, seed=0)) == plain(forest)
     assert kept == ({None, 2} if sizes else {None, 2, 1})
+
+
+@pytest.mark.parametrize("begin", [[], [1, *range(3, 15)]])
+@pytest.mark.parametrize("sizes", [{}, pytest.param({"data": 2, "tensor": 2, "devices": 4}, marks=pytest.mark.slow)])
+def test_nothing_depends_on_the_kernel(letters, monkeypatch, sizes, begin) -> None:
+    """Decoding as on TPUs, run by Pallas' interpreter: slots of two pieces, with a shared segment and without."""
+    prompts = [[*begin, *prompt[bool(begin) :]] for prompt in PROMPTS]
+    expected = plain(grow(make(letters, dataclasses.replace(SHAPE, slots=192)), prompts, seed=0))
+    monkeypatch.setattr("jorney.engine.programs._PIECE", 128)
+    monkeypatch.setattr("jorney.engine.cache.platform", lambda: "tpu")
+    monkeypatch.setattr(Pool, "take", lambda pool, count: [pool._free.pop(random.choice((0, -1))) for _ in range(count)])
+    pieces = set()
+
+    def interpreted(query, held, *more):
+        pieces.add(len(held))
+        return ragged_attention(query, held, *more, interpret=True)
+
+    monkeypatch.setattr("jorney.model.ragged.ragged_attention", interpreted)
+    monkeypatch.setitem(globals(), "COMPILED", Compilations())
+    policy, ways = (on_mesh(letters, **sizes), 2) if sizes else (letters, 1)
+    shape = dataclasses.replace(SHAPE, slots=256, ways=ways, shared=32 if begin else 0)
+    assert plain(grow(make(policy, shape, begin), prompts, seed=0), begin) == expected
+    assert 2 in pieces
 
 
 @pytest.mark.parametrize(

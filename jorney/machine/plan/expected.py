@@ -1,8 +1,8 @@
 """What an engine is expected to sample a second on a machine that is not here: its schedule, at the compiler's prices.
 
-Trees go through the real engine, whose programs only pretend (`replay`). Every program that it calls is compiled for one layer
-and for two, and priced by the compiler's estimates (`machine.cycles`); the other layers cost what the second does. Estimates,
-no measurements.
+Trees go through the real engine, whose programs only pretend (`replay`). Every program that it calls is compiled for three
+layers and for four, and priced by the compiler's estimates (`machine.cycles`); the other layers cost what the fourth does.
+Fewer would flatter: what one layer or two read, the compiler brings into vector memory beforehand. Estimates, no measurements.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from jorney.topology import Generation, Slice
 # Of GSM8K's solutions: how many steps they have, and how many pieces of a text a step has, nine in ten no more than the last.
 _STEPS, _PIECES = (2, 2, 3, 3, 3, 4, 4, 5, 6), (15, 18, 20, 22, 24, 26, 29, 32, 37)
 _PARTS = ("attention", "mlp", SAMPLING)  # scopes of a decode step
+_LAYERS = 3, 4  # that are compiled; of DeepSeekMath-7B's decode step on v5e-8 one and two would make a fifth less
 HOST = 0.001  # seconds between two programs, of the host
 
 
@@ -46,22 +47,28 @@ class Price:
     sampling: tuple[int, float]
 
 
-def price(engine: PlannedEngine, generation: Generation, call: Call) -> Price:
-    """Raises ValueError where the clock of a generation is not known, or the program has an instruction without a price."""
+def price(engine: PlannedEngine, generation: Generation, call: Call, blocks: float | None = None) -> Price:
+    """What a program takes.
+
+    Args:
+      blocks: of pools that decoding's kernel visits in a step and layer on a chip; None for all.
+
+    Raises:
+      ValueError: the clock of a generation is not known, or the program has an instruction without a price.
+    """
+    decodes, layers = call.kind == "decode", engine.model.layers
+    compiled = _LAYERS if layers > _LAYERS[-1] else (layers,)
 
     def text_of(layers: int) -> str:
         small = dataclasses.replace(engine, model=dataclasses.replace(engine.model, layers=layers))
         text: str = aot.compile_uncached(small.lower(call)).as_text()
         return text
 
-    decodes, texts = call.kind == "decode", (text_of(1), text_of(2))
+    texts = [text_of(count) for count in compiled]
 
     def of_all(scope: str = "") -> Estimate:
-        one, two = (estimate(text, generation, decodes, scope) for text in texts)
-        layers = engine.model.layers
-        once, step = (
-            Cost(*(_extended(a, b, layers) for a, b in zip(*pair, strict=True))) for pair in zip(one, two, strict=True)
-        )
+        found = [estimate(text, generation, decodes, scope, blocks) for text in texts]
+        once, step = (Cost(*(_extended(costs, layers) for costs in zip(*own, strict=True))) for own in zip(*found, strict=True))
         return Estimate(once, step)
 
     sent = collective_traffic(texts[0], scope=SAMPLING).values() if decodes else []
@@ -70,9 +77,12 @@ def price(engine: PlannedEngine, generation: Generation, call: Call) -> Price:
     return Price(of_all(), parts, (sum(one.count for one in sent) // steps, sum(one.bytes for one in sent) / steps))
 
 
-def _extended(one: float, two: float, layers: int) -> float:
-    """What so many layers take, by what one and two do; where the compiler made less of two, each takes half of that."""
-    return one + (layers - 1) * (two - one) if two >= one else layers / 2 * two
+def _extended(costs: Sequence[float], layers: int) -> float:
+    """What so many layers take, by what fewer do; where the compiler made less of four than of three, each takes a fourth."""
+    if len(costs) == 1:
+        return costs[0]
+    three, four = costs
+    return four + (layers - _LAYERS[1]) * (four - three) if four >= three else layers / _LAYERS[1] * four
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Expected:
       prices: of the programs that ran.
       seconds: of each of them, all its runs together.
       of_least: bytes that decode steps touch over those of weights and of the cache that is looked at. Of small models it says
-        nothing: one layer or two stay in a chip's vector memory from step to step.
+        nothing: few layers stay in a chip's vector memory from step to step.
       rate: tokens a second and chip.
     """
 
@@ -122,11 +132,13 @@ def expect_rate(
     touched = least = 0.0
     for call, runs in sorted(found.runs.items()):
         say(f"pricing {name(call)}")
-        prices[call] = price(engine, machine.generation, call)
+        steps = found.steps[call]
+        visited = found.blocks[call] / steps / engine.shape.ways if steps else None
+        prices[call] = price(engine, machine.generation, call, visited)
         once, step = prices[call].cost
-        seconds[call] = runs * (once.seconds + host) + found.steps[call] * step.seconds
-        touched += found.steps[call] * step.bytes
-        least += found.steps[call] * weights + found.live[call] * of_token / engine.shape.ways
+        seconds[call] = runs * (once.seconds + host) + steps * step.seconds
+        touched += steps * step.bytes
+        least += steps * weights + found.live[call] * of_token / engine.shape.ways
     rate = found.counts.sampled / sum(seconds.values()) / machine.chips
     return Expected(found, prices, seconds, touched / least, rate)
 

@@ -22,6 +22,7 @@ from jorney.engine.engine import Engine
 from jorney.engine.programs import Programs, Shape
 from jorney.engine.spans import Span
 from jorney.engine.texts import Counts, Text
+from jorney.model.ragged import BLOCK
 from jorney.text.step_format import ABEL
 
 _PIECES = re.compile(r"\d| ?[^\W\d]+|\s+|[^\w\s]+|_")  # about the tokens of today's models: words, single digits, signs
@@ -57,12 +58,14 @@ class Replay:
       runs: how often each program; of decoding, how many chunks.
       steps: tokens a row of each decoding program, in all.
       live: tokens of the cache, of all problems, that the active rows of a step look at, summed over the steps.
+      blocks: of slots, that hold such tokens (`model.ragged`); likewise.
       counts: the engine's own.
     """
 
     runs: collections.Counter[Call]
     steps: collections.Counter[Call]
     live: collections.Counter[Call]
+    blocks: collections.Counter[Call]
     counts: Counts
 
 
@@ -100,6 +103,7 @@ class Scripted(Programs):
         self.runs: collections.Counter[Call] = collections.Counter()
         self.steps: collections.Counter[Call] = collections.Counter()
         self.live: collections.Counter[Call] = collections.Counter()
+        self.blocks: collections.Counter[Call] = collections.Counter()
 
     def share(self, ids: Sequence[int]) -> Any:
         return None
@@ -132,7 +136,10 @@ class Scripted(Programs):
         self.runs[call] += 1
         self.steps[call] += steps
         seen = np.unpackbits(rows.visible, axis=-1) & rows.active[:, None]
-        self.live[call] += steps * int(seen.reshape(-1, R // self.shape.problems, seen.shape[1]).any(axis=1).sum())
+        of_problems = seen.reshape(-1, R // self.shape.problems, seen.shape[1]).any(axis=1)
+        self.live[call] += steps * int(of_problems.sum())
+        starts = np.arange(0, seen.shape[1], BLOCK)
+        self.blocks[call] += steps * int(np.logical_or.reduceat(of_problems, starts, axis=1).sum())
         made: list[Any] = [_sampled(tokens), counts, watches, np.int32(steps), np.int32(writes)]
         return None, Chunk(*made)
 
@@ -214,4 +221,4 @@ def replay(
             ask(root, rng.sample(texts, min(k, len(texts))), depth, level + 1)
             for text in texts:
                 text.release()
-    return Replay(programs.runs, programs.steps, programs.live, engine.counts)
+    return Replay(programs.runs, programs.steps, programs.live, programs.blocks, engine.counts)

@@ -24,6 +24,7 @@ from jorney.machine.plan.replay import Call
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops
 from jorney.model.presets import PRESETS
+from jorney.model.ragged import NAME, by_xla
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig
 from jorney.train.objectives.prm import PrmConfig
@@ -46,12 +47,12 @@ def test_every_generation_compiles_a_step_and_the_engine(name: str) -> None:
     assert found.fits
     if found.needs.collectives is not None:
         assert found.needs.collectives["all-gather"].count >= 7 * TINY.layers  # the weights of each layer
-    if name not in ("v5e-8", "v5p-8"):
-        return
     mesh = aot.make_mesh(machine, MeshConfig(data=-1, tensor=4))
-    shape = Shape(problems=mesh.shape["data"] * 2, rows=2, slots=64, chunk=4, texts=2)
-    decode = PlannedEngine(TINY, shape, jnp.bfloat16, mesh).programs("trees", machine)[-1]
-    assert compile_program(decode, machine).fits
+    for slots in (64, 1024):  # by XLA, and by the kernel: blocks of 128
+        shape = Shape(problems=mesh.shape["data"] * 2, rows=2, slots=slots, chunk=4, texts=2)
+        engine = PlannedEngine(TINY, shape, jnp.bfloat16, mesh)
+        assert (NAME in engine._decode().as_text()) == (slots == 1024)
+        assert compile_program(engine.programs("trees", machine)[-1], machine).fits
 
 
 @pytest.mark.parametrize(
@@ -117,19 +118,26 @@ def test_all_that_the_engine_calls_has_a_price(call: Call) -> None:
         assert two.step.collectives - one.step.collectives == 2  # each layer's attention and MLP are summed
 
 
-def test_a_decode_step_touches_its_weights_and_the_pieces_in_use() -> None:
-    """And choosing tokens takes two collectives, of little."""
+def test_a_decode_step_touches_its_weights_and_what_is_in_use() -> None:
+    """By the kernel and without it. And choosing tokens takes two collectives, of little."""
     pytest.importorskip("libtpu")
     machine, model = topology.find("v5e-8"), dataclasses.replace(PRESETS["deepseekmath-7b"], layers=2)
     mesh = aot.make_mesh(machine, MeshConfig(tensor=8))
     shape = Shape(problems=32, rows=4, slots=3072, chunk=4, texts=4)
     engine = PlannedEngine(model, shape, jnp.bfloat16, mesh)
     text = aot.compile_uncached(engine.lower(Call("decode", 128, 1, 384))).as_text()
+    with by_xla():
+        plain = aot.compile_uncached(engine.lower(Call("decode", 128, 1, 384))).as_text()
     # Of the embedding a few rows are read, the head is another matrix.
     embedding = model.vocab_size * model.embed * 2 / 8
     least = weight_bytes(model, jnp.bfloat16, mesh) - embedding + 32 * 384 * token_bytes(model, jnp.bfloat16, mesh)
-    touched = estimate(text, machine.generation, stepped=True).step.bytes
-    assert least < touched < 1.25 * least
+    of_kernel, of_plain = (estimate(one, machine.generation, stepped=True).step.bytes for one in (text, plain))
+    assert least < of_kernel < 1.25 * least
+    assert least < of_plain < 1.25 * least
+    # A block of each problem: a third of what its first piece holds.
+    block = 128 * token_bytes(model, jnp.bfloat16, mesh)
+    visits = estimate(text, machine.generation, stepped=True, blocks=32).step.bytes
+    assert of_kernel - visits == pytest.approx(64 * block, rel=0.03)
     sampling = collective_traffic(text, scope=SAMPLING).values()
     assert sum(one.count for one in sampling) <= 2 * shape.chunk
     logits = 128 * model.vocab_size * 4 / 8  # of a chip: once, and no more with each halving
