@@ -85,6 +85,13 @@ _MOVED = {
 }
 
 
+class AtMost(int):
+    """A default that gives way: where nobody states the field, it is no more than what the chosen model holds.
+
+    What a user states is a plain number, and is refused where it does not fit.
+    """
+
+
 def to_json(value: Any) -> str:
     """Dataclasses, dicts, lists and plain values as JSON, equal for equal content."""
 

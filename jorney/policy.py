@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jorney import distributed, sharding, storage
+from jorney import devices, distributed, sharding, storage
 from jorney.convert import adapters, config_json, hf, native
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
@@ -20,9 +20,13 @@ from jorney.model.params import Params, param_shardings
 from jorney.model.presets import HUB, PRESETS
 from jorney.precision import EXACT, PRECISIONS, products
 from jorney.sharding import MeshConfig
+from jorney.text.step_format import FORMATS
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 
 EMBEDDED = "embedded"
+# In the folder of a model that was trained here: how, by which command, and the step format that it learned. Hidden, for it is
+# none of what the model is known by.
+ABOUT = ".jorney.json"
 # Of the hub's files: the same weights once more, and what belongs to other programs.
 _OTHER_COPIES = ["*/*", "consolidated*", "*.fp16.*", "training_args.bin", "optimizer.bin", "scheduler.bin"]
 
@@ -137,6 +141,7 @@ def load(
     folder = resolve(path_or_hub_id)
     memory = None
     if not isinstance(mesh, Mesh):
+        devices.only_what_is_here()
         memory = mesh.memory if mesh else None
         mesh = sharding.make_mesh(mesh)
     config, _ = config_json.read(folder)
@@ -165,6 +170,13 @@ def _read_generation(folder: str, vocab_size: int) -> dict[str, Any]:
         if type(fields.get(name)) not in (int, type(None)):
             raise ValueError(f"{file}: {name} = {fields[name]!r:.80}: expected an id")
     return fields
+
+
+def learned(folder: str) -> str | None:
+    """The step format that a model learned, where it was trained here; None of any other."""
+    about = storage.path(folder) / ABOUT
+    stated = storage.read_json(about).get("step_format") if about.exists() else None
+    return stated if stated in FORMATS else None
 
 
 def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) -> None:

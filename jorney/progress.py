@@ -7,6 +7,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+_SILENCE = 30.0  # seconds without a line, in a log file
+
+
+def _span(seconds: float) -> str:
+    """Hours, minutes and seconds, as 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
 
 class Unfinished(Exception):
     """A share of a stage is done, others are not there yet; says how much is missing. What was done stays."""
@@ -51,18 +59,21 @@ class Progress:
             TextColumn("{task.fields[text]}", style="dim"),
         )
         plain = not self.console.is_terminal
-        said, reached, last = done, done, ""
+        said, reached, last, start = done, done, "", time.monotonic()
+        told = start
         with Bars(*columns, console=self.console, transient=True, disable=plain) as bars:
             task = bars.add_task(f"  {title}", total=total, completed=done, text="")
 
             def advance(count: int = 1, text: str = "") -> None:
-                nonlocal said, reached, last
-                reached, last = reached + count, text or last
+                nonlocal said, reached, last, told
+                reached, last, now = reached + count, text or last, time.monotonic()
                 bars.update(task, advance=count, text=last)
-                # In a log file a line at every quarter, with whatever text came last.
-                if plain and last and total and 4 * reached // total > 4 * said // total:
-                    said = reached
-                    self.say(f"  {title}: {reached:,} of {total:,}, {last}")
+                # In a log file a line at every quarter, and when nothing was said for a while, with whatever text came last.
+                if plain and total and (now - told > _SILENCE or (last and 4 * reached // total > 4 * said // total)):
+                    said, told = reached, now
+                    left = (now - start) * (total - reached) / max(1, reached - done)
+                    parts = [f"  {title}: {reached:,} of {total:,}", *([last] if last else []), f"{_span(left)} left"]
+                    self.say(", ".join(parts if reached < total else parts[:-1]))
 
             yield advance
 

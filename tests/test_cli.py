@@ -118,7 +118,7 @@ def test_train_and_test_problems_must_differ(fails, tmp_path: pathlib.Path) -> N
         (["prm", "--rollouts.completions", "0"], "rollouts.completions = 0: expected 1 or more"),
         (["dpo", "--dpo.pairs", "0"], "dpo.pairs = 0: expected 1 or more"),
         (["generate", "--prompts", "a", "--sampling.w", "0"], "w = 0: expected 1 or more"),
-        (["generate"], "TEXT is missing: expected jorney generate TEXT... [OPTIONS]"),
+        (["generate"], "prompts: expected either TEXT..., or --prompts-from FILE"),
         (["run"], "expected a configuration file"),
         (["run", "nowhere.py"], "nowhere.py: no such file"),
         (["journey"], "unknown command 'journey' (jorney --help lists all)"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
-from jorney.config import expect, expect_number, expect_share
+from jorney.config import AtMost, expect, expect_number, expect_share
 
 # How much is done at a time: no result depends on it.
 _BATCHING = ("rows", "problem_rows", "chunk", "cache_tokens")
@@ -55,3 +55,15 @@ class CompletionSampling(Sampling):
     max_tokens: int
     rows: int
     chunk: int
+
+    def fitted(self, positions: int, longest: int) -> Self:
+        """`max_tokens`, where nobody stated it, is no more than what a prompt leaves of a model's positions.
+
+        Args:
+          longest: ids of the longest prompt. Where it leaves nothing, what samples says so and names it.
+        """
+        room = positions - longest
+        if not isinstance(self.max_tokens, AtMost) or not 0 < room < self.max_tokens:
+            return self
+        fields: Any = self
+        return dataclasses.replace(fields, max_tokens=room)

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
-from jorney.config import expect, expect_at_least
+from jorney.config import AtMost, expect, expect_at_least
 from jorney.domain.answers import final_answer
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
@@ -40,7 +40,7 @@ class RolloutConfig(CompletionSampling):
     solutions: int = 4
     completions: int = 8
     hard: bool = True
-    max_tokens: int = 1024
+    max_tokens: int = AtMost(1024)
     temperature: float = 0.7
     top_p: float = 0.95
     rows: int = 64

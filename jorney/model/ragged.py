@@ -25,8 +25,9 @@ from jorney.sharding import spec
 
 BLOCK = 128  # slots
 NAME = "ragged_attention"
-# Blocks a problem that XLA is told of: about what trees hold. While it believes the kernel to run, it brings the next weights.
-_TOLD = 3
+# Blocks a problem that XLA is told of. As long as it believes the kernel to run, it brings the next weights meanwhile: with six
+# `tools/replay.py` expects the most of DeepSeekMath-7B on v5e-8 (of two to twelve).
+_TOLD = 6
 _PROBLEMS, _HELD = 8, 6e6  # of a step of the kernel's grid at most; and bytes of them in vector memory
 _TILE = 8  # rows of a tile of float32
 _NEVER = float(jnp.finfo(jnp.float32).min)

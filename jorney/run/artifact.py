@@ -38,16 +38,18 @@ class Model:
     Attributes:
       folder: what `jorney.load` takes.
       key: what its content is known by: a digest of the folder, or the key of the artifact that holds it.
+      source: as it was asked for; "" where nobody did.
     """
 
     folder: str
     key: str
+    source: str = ""
 
     @classmethod
     def at(cls, source: str, verify: bool = False) -> Model:
         """The model at a folder or a hub id, or the embedded one; raises as `open_model` does."""
         folder = open_model(source, verify)
-        return cls(folder, source_digest(folder))
+        return cls(folder, source_digest(folder), source)
 
 
 def open_model(source: str, verify: bool = False) -> str:

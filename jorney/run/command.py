@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pathlib
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jorney import config
 from jorney.progress import Progress
-from jorney.run import options
+from jorney.run import configurations, options, yaml_config
 
 
 class Command:
@@ -17,7 +20,7 @@ class Command:
       command: its name on the command line.
       file: "[CONFIG.py]" where a configuration file may give the defaults, "CONFIG.py" where one must, "" where none can.
       places: fields that words without an option fill, in order, and what the usage calls each: "MODEL"; "FILE..." takes all
-        that are left.
+        that are left, and "[FILE...]" may take none.
       common: the options that people change first, as they are written.
     """
 
@@ -42,19 +45,59 @@ class Command:
         Raises:
           FileNotFoundError, ValueError: name the file, the option or the place, and what was expected.
         """
+        save_as, words = taken("--save-config", words)
+        stated, words = taken("--config", words)
         file, rest = split_file(words, cls.default()) if cls.file else (None, list(words))
+        file, stated = (stated, None) if stated and stated.endswith(".py") else (file, stated)
         default = config.read(file, cls) if file else cls.default()
-        kind = type(default) if file else cls  # a class of the file may have more options
-        if chosen := options.read(default, rest, cls.usage(), cls.places, kind.common, kind.__doc__):
-            chosen.execute()
+        carry_out(default, type(default) if file else cls, rest, cls.usage(), cls.places, stated, save_as)
 
     def execute(self) -> None:
         """Does it."""
         raise NotImplementedError
 
 
+def carry_out(
+    default: Any,
+    kind: type[Command],
+    words: Sequence[str],
+    usage: str,
+    places: dict[str, str],
+    stated: str | None,
+    save_as: str | None,
+) -> None:
+    """Does what a configuration says with options: those of a YAML file, and words, which win; or shows its help.
+
+    Args:
+      kind: whose common options and words the help shows.
+      stated: the file.
+      save_as: a file, into which all of it is written.
+    """
+    given = [*(yaml_config.words_of(stated, default) if stated else ()), *words]
+    if chosen := options.read(default, given, usage, places, kind.common, kind.__doc__):
+        if save_as:
+            yaml_config.save(chosen, save_as)
+        chosen.execute()
+
+
+def taken(option: str, words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of an option that every command has, if it is there, and the other words."""
+    rest, value = list(words), None
+    for place, word in enumerate(words):
+        if word == option or word.startswith(option + "="):
+            own = word == option
+            if own and place + 1 == len(words):
+                raise ValueError(f"{option}: expected a file behind it")
+            value = words[place + 1] if own else word.removeprefix(option + "=")
+            del rest[place : place + 1 + own]
+            break
+    return value, rest
+
+
 def split_file(words: Sequence[str], default: Any) -> tuple[str | None, list[str]]:
     """The configuration file among the words, if there is one: the first that is no option's value; and the other words.
+
+    A name is that of one of Jorney's own configurations.
 
     Args:
       default: a configuration whose options are likely; the file may have others.
@@ -64,7 +107,17 @@ def split_file(words: Sequence[str], default: Any) -> tuple[str | None, list[str
         return None, list(words)
     file, rest = next((word for word in places if word.endswith(".py")), places[0]), list(words)
     rest.remove(file)
-    return file, rest
+    return configurations.find(file), rest
+
+
+def line() -> str | None:
+    """The command line that runs, without keys in its addresses; None where Jorney is used from Python."""
+    from jorney.judge.llm.redaction import without_secrets
+
+    program = pathlib.Path(sys.argv[0])
+    if program.name != "jorney" and program.parent != pathlib.Path(__file__).parents[1]:
+        return None
+    return shlex.join(["jorney", *(without_secrets(word) if "://" in word else word for word in sys.argv[1:])])
 
 
 def use_jax() -> None:

@@ -43,6 +43,7 @@ COMMANDS = {
     "inspect": "commands.checkpoints:InspectCommand",
     "convert": "commands.checkpoints:ConvertCommand",
     "export": "commands.checkpoints:ExportCommand",
+    "push": "commands.pushing:PushCommand",
     "plan": "commands.machines:PlanCommand",
     "bench train": "commands.machines:BenchTrainCommand",
     "bench sample": "commands.machines:BenchSampleCommand",
@@ -80,6 +81,7 @@ checkpoints and machines
   inspect MODEL         what a checkpoint holds, and where it fits
   convert MODEL DIR     a Hugging Face checkpoint into Jorney's own
   export MODEL DIR      a checkpoint into a Hugging Face folder
+  push MODEL USER/NAME  a model on the hub, with a card
   plan CONFIG.py        what its programs need of a TPU, compiled for it
   bench train|sample    throughput of a training step, of growing trees
   bench all             both, and decoding, on all of a machine's hosts

@@ -101,11 +101,11 @@ def read(
         stated = any(re.split("[=.]", one)[0] == f"--{field.replace('_', '-')}" for one in given)
         if stated and left:
             raise ValueError(f"{left[0]!r} and --{field.replace('_', '-')}: expected one of the two: {usage}")
-        if word.endswith("..."):
+        if word.strip("[]").endswith("..."):
             filled[field], left = tuple(left), []
         elif left:
             filled[field] = left.pop(0)
-        if not (filled.get(field) or getattr(default, field) or stated):
+        if not (filled.get(field) or getattr(default, field) or stated or word.startswith("[")):
             raise ValueError(f"{word.removesuffix('...')} is missing: expected {usage}")
     if left:
         raise ValueError(f"{left[0]!r} is one word too many: expected {usage}")
@@ -207,7 +207,8 @@ def help_text(default: Any, usage: str, common: Sequence[str], about: str) -> st
     lines = [f"usage: {usage}", "", *textwrap.wrap(about, width)]
     for title, members in sections.items():
         lines += ["", f"{title}:", *(line for option in members for line in _described(option, width))]
-    return "\n".join(lines)
+    more = "--config FILE.yaml (or .py) reads options from a file, --save-config FILE.yaml writes those of this call."
+    return "\n".join([*lines, "", *textwrap.wrap(more, width)])
 
 
 def _described(option: Option, width: int) -> Iterator[str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from jorney import distributed, storage
-from jorney.config import expect_at_least, expect_one_of, expect_seed
+from jorney import __version__, distributed, storage
+from jorney.config import expect_at_least, expect_one_of, expect_seed, to_json
 from jorney.convert import config_json
 from jorney.domain import domains
 from jorney.domain.problem import Problem
+from jorney.judge.llm.redaction import without_secrets
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.policy import EMBEDDED
@@ -18,13 +22,17 @@ from jorney.progress import Progress
 from jorney.rows.problems import read_problems
 from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.run.artifact import Artifact, Done, Model, open_model
-from jorney.run.command import Command, show, use_jax
+from jorney.run.command import Command, use_jax
+from jorney.run.fitting import format_of
 from jorney.run.identity import source_digest
+from jorney.run.integrity import STAGES
 from jorney.run.parts import Share
+from jorney.run.results import show
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
-from jorney.text.step_format import FORMATS
+from jorney.text.step_format import AUTO, FORMATS
 from jorney.train.optimizer import DTYPES
+from jorney.train.provenance import revision, versions
 
 DRAWN = 1000  # problems of a domain that draws them, where no limit is stated
 
@@ -36,7 +44,8 @@ class StageCommand(Command):
     Attributes:
       model: a folder (local or gs://), a hub id, or "embedded".
       output: folder for what the stage writes; the same command goes on from what stands there.
-      step_format: how prompts and steps are written; a key of `text.step_format.FORMATS`.
+      step_format: how prompts and steps are written: abel, blank, step, blank-chat, step-chat; or auto, the one that the model
+        learned here, else blank-chat where its tokenizer has a chat template, and abel where it has none.
       dtype: of the computation, "float32" or "bfloat16".
       precision: of products in float32: "dtype", float32 on every platform, or "fast", bfloat16 on TPUs, TF32 on recent GPUs.
       seed: of everything random.
@@ -47,6 +56,7 @@ class StageCommand(Command):
     file: ClassVar[str] = "[CONFIG.py]"
     split: ClassVar[str] = "trees"  # of problems that a domain draws
     trains: ClassVar[bool] = False  # each record of the training is said
+    by_model: ClassVar[bool] = False  # what it finds is a model's, under whose name it stays
     all_hosts: ClassVar[bool] = False  # the hosts of a machine run it together (`machine.plan.planner.Configuration`)
 
     model: str = EMBEDDED
@@ -59,7 +69,7 @@ class StageCommand(Command):
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        expect_one_of(FORMATS, self, "", "step_format")
+        expect_one_of((*FORMATS, AUTO), self, "", "step_format")
         expect_one_of(DTYPES, self, "", "dtype")
         expect_one_of(PRECISIONS, self, "", "precision")
         expect_seed(self, "")
@@ -87,20 +97,63 @@ class StageCommand(Command):
         Raises:
           FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
-        done = [artifact.make(progress) for artifact in self.plan(self.space(progress), read_model(self.model, self.verify))]
+        model = read_model(self.model, self.verify)
+        space = self.space(progress, format_of(self.step_format, model, progress.say))
+        done = [artifact.make(progress) for artifact in self.plan(space, model)]
         if distributed.is_main():
-            storage.write_json(storage.path(self.output) / "summary.json", done[-1].result)
+            self._conclude(done[-1], model, space.format.name)
         return done[-1]
 
-    def space(self, progress: Progress) -> Workspace:
-        """Where it works."""
-        about = (self.output, self.mesh, self.dtype, self.step_format, self.seed, progress)
-        return Workspace(*about, lines=self.trains, precision=self.precision, shared=self.shared, verify=self.verify)
+    def _conclude(self, done: Done, model: Model, step_format: str) -> None:
+        """Writes what was found, and what it was found with. Another model's result in the same OUTPUT keeps its own file."""
+        output = storage.path(self.output)
+        about = {
+            "command": self.command,
+            "weights": model.key,
+            "asked_in": step_format,
+            "jorney": __version__,
+            "git": revision(),
+            "versions": versions(),
+            "settings": _without_secrets(json.loads(to_json(self))),
+        }
+        found = {**done.result, "about": about}
+        storage.write_json(output / "summary.json", found)
+        if self.by_model:
+            own = f"{done.folder.name.rpartition('-')[0]}-{_short(self.model)}-{model.key[:6]}"
+            storage.link(output / own, f"{STAGES}/{done.folder.name}")
+            storage.write_json(output / f"{own}.json", found)
+
+    def space(self, progress: Progress, step_format: str = "") -> Workspace:
+        """Where it works; with the step format that is stated, where no other is."""
+        about = (self.output, self.mesh, self.dtype, step_format or self.step_format, self.seed, progress)
+        return Workspace(
+            *about, lines=self.trains, precision=self.precision, shared=self.shared, verify=self.verify, track=self.trackers
+        )
 
     @property
     def shared(self) -> bool:
         """Other programs do other shares of it."""
         return False
+
+    @property
+    def trackers(self) -> Sequence[str]:
+        """Of its training, see `train.tracking`."""
+        return ()
+
+
+def _without_secrets(settings: Any) -> Any:
+    """Settings whose addresses hold no keys."""
+    if isinstance(settings, dict):
+        return {name: _without_secrets(value) for name, value in settings.items()}
+    if isinstance(settings, list):
+        return [_without_secrets(value) for value in settings]
+    return without_secrets(settings) if isinstance(settings, str) and "://" in settings else settings
+
+
+def _short(model: str) -> str:
+    """What people call a model: the last part of a hub id or path that says something."""
+    parts = [part for part in re.split(r"[/\\]+", model) if part not in ("", "model")]
+    return re.sub(r"[^\w.-]+", "-", parts[-1]) if parts else "model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +211,8 @@ class SampledCommand(ProblemsCommand):
         on as many hosts; none needs the others, and the last to end completes it.
     """
 
+    by_model: ClassVar[bool] = True
+
     shard: str = "0/1"
 
     def __post_init__(self) -> None:
@@ -181,4 +236,4 @@ def read_model(place: str, verify: bool = False) -> Model:
     """The model of a folder or a hub id, if it is one; `verify` as `run.artifact.open_model` has it."""
     folder = open_model(place, verify)  # once: the hub may be asked
     config_json.read(folder)  # so that a folder without a model is refused before anything runs
-    return Model(folder, source_digest(folder))
+    return Model(folder, source_digest(folder), place)

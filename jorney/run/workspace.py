@@ -37,6 +37,7 @@ class Workspace:
       precision: of matrix products, see `jorney.precision`.
       shared: other programs make shares of the same artifacts.
       verify: large files of complete artifacts and their models are read again, see `run.artifact`.
+      track: trackers of trainings, see `train.tracking`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Workspace:
         precision: str = EXACT,
         shared: bool = False,
         verify: bool = False,
+        track: Sequence[str] = (),
     ) -> None:
         self.root, self.progress, self._lines = storage.path(output), progress, lines
         self.mesh = make_mesh(mesh)
@@ -59,7 +61,7 @@ class Workspace:
         self._memory, self._sampling_memory = mesh.memory, (sampling_mesh or mesh).memory
         self.dtype, self.precision, self.seed = dtype, precision, seed
         self.format = FORMATS[step_format]
-        self._shared, self.verify = shared, verify
+        self._shared, self.verify, self.track = shared, verify, track
         self.compilations = Compilations(announce=progress.announce)
         self._loaded: tuple[Model, Policy] | None = None
         self._generator: tuple[Model, Generator] | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney.config import expect_above, expect_at_least
+from jorney.config import AtMost, expect_above, expect_at_least
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
@@ -22,7 +23,7 @@ class EvaluateConfig(CompletionSampling):
     """How a policy is evaluated: one completion a problem.
 
     Attributes:
-      max_tokens: limit of a completion.
+      max_tokens: limit of a completion; as long as nobody states it, no more than the model's positions leave.
       temperature: 0 is greedy, as the paper's results are.
       top_p: of the sampling distribution, where the temperature is above 0.
       rows: problems decoded together.
@@ -30,7 +31,7 @@ class EvaluateConfig(CompletionSampling):
       grading_seconds: a longer grading is stopped and counts as wrong.
     """
 
-    max_tokens: int = 1024
+    max_tokens: int = AtMost(1024)
     temperature: float = 0.0
     top_p: float = 1.0
     rows: int = 64
@@ -108,8 +109,20 @@ def _groups(stream: Iterator[tuple[int, list[Completion]]]) -> Iterator[list[tup
         yield group
 
 
+def outcome(one: Graded) -> str:
+    """What became of a problem, in a few words: right, or why not."""
+    if one.correct:
+        return "right"
+    if one.answer is None:
+        return "no answer" if one.finished else "no answer, cut at the limit"
+    return "not compared" if one.note.startswith(("grading ", "the grading worker")) else "wrong answer"
+
+
 def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any]:
-    """Accuracy with its Wilson 95% interval, n, mean tokens and their limit, the share of true equations (None without any)."""
+    """Accuracy with its Wilson 95% interval, n, mean tokens and their limit, the share of true equations (None without any).
+
+    Also how many problems had which outcome, and how many completions were cut at the limit.
+    """
     if not graded:
         raise ValueError("there are no problems to evaluate: expected at least one")
     n, right = len(graded), sum(one.correct for one in graded)
@@ -118,6 +131,8 @@ def summarise(graded: Sequence[Graded], config: EvaluateConfig) -> dict[str, Any
     return {
         "accuracy": right / n,
         "n": n,
+        "outcomes": dict(Counter(map(outcome, graded)).most_common()),
+        "cut": sum(not one.finished for one in graded),
         "ci_low": low,
         "ci_high": high,
         "mean_tokens": sum(one.tokens for one in graded) / n,

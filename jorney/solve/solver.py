@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from jorney.config import expect_above, expect_at_least, expect_one_of
+from jorney.config import AtMost, expect_above, expect_at_least, expect_one_of
 from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
@@ -45,7 +45,7 @@ class Budget(CompletionSampling):
     width: int = 4
     depth: int = 10
     aggregate: str = "last"
-    max_tokens: int = 1024
+    max_tokens: int = AtMost(1024)
     step_tokens: int = 256
     temperature: float = 0.8
     top_p: float = 1.0

@@ -250,7 +250,13 @@ STEP = StepFormat(
 # The same steps, asked for through the model's chat template.
 BLANK_CHAT = dataclasses.replace(BLANK, name="blank-chat", chat=True, prompt=_BOXED_SUFFIX)
 STEP_CHAT = dataclasses.replace(STEP, name="step-chat", chat=True, system=_LLAMA, prompt="{question}")
+AUTO = "auto"  # the one that suits a model: what it learned here (`policy.ABOUT`), else the `usual` one
 FORMATS = {one.name: one for one in (ABEL, BLANK, STEP, BLANK_CHAT, STEP_CHAT)}
+
+
+def usual(chats: bool) -> str:
+    """The format of a model of which nothing is known but whether its tokenizer has a chat template."""
+    return BLANK_CHAT.name if chats else ABEL.name
 
 
 def rewrite(solution: str, old: StepFormat, new: StepFormat) -> str:

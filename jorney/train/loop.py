@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.precision import products
-from jorney.train import provenance, stopping
+from jorney.train import provenance, stopping, tracking
 from jorney.train import state as states
 from jorney.train.metrics import Metrics, Record
 from jorney.train.optimizer import OptimizerConfig, make_optimizer, make_schedule
@@ -94,6 +94,7 @@ def train(
     on_step: Callable[[int, Record | None], None] = lambda step, record: None,
     donate: bool = False,
     memory: float | None = None,
+    track: Sequence[str] = (),
 ) -> tuple[Params, list[Record]]:
     """Trains until the batches end. Killed and called again with equal arguments it ends with equal parameters.
 
@@ -105,6 +106,7 @@ def train(
       on_step: called after each step with the steps done, and its record every `log_every` steps.
       donate: the memory of `params` is taken over; otherwise they are copied and stay usable.
       memory: bytes of a device that may be used; a step that needs more is refused before the first.
+      track: names of trackers that are told every step, see `train.tracking`.
 
     Returns:
       The trained parameters, and the metrics of every step, without those that depend on the machine.
@@ -122,12 +124,16 @@ def train(
     if not (storage.path(folder) / _CHECKPOINTS).exists():  # found out now, and not after the first steps
         check_room(folder, _shapes(training, params, optimizer))
     started = provenance.begin(folder, decides, {"loop": loop, "mesh": dict(mesh.shape), "processes": jax.process_count()})
-    metrics = Metrics(folder, distributed.is_main())
+    trackers = tracking.open_all(track, folder, training.decides) if distributed.is_main() else []
+    metrics = Metrics(folder, distributed.is_main(), trackers)
     with (
+        contextlib.ExitStack() as ending,
         jax.set_mesh(mesh),
         Checkpoints(storage.path(folder) / _CHECKPOINTS, loop.keep, best=training.held_out is not None) as checkpoints,
         stopping.listening() as request,
     ):
+        for tracker in trackers:
+            ending.callback(tracker.end)
         state, done = _begin(training, params, optimizer, where, checkpoints, donate)
         metrics.resume(done)
         program = _step_program(training, optimizer, where, mesh, compilations)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from jorney import storage
+from jorney.train.tracking import Tracker
 
 # One row of the training record: metrics by name, with "step" (from 1).
 Record = dict[str, float]
@@ -25,11 +27,12 @@ class Metrics:
     Args:
       folder: of the training; parts lie in its metrics/ and tensorboard/.
       writes: whether this process is the one that writes.
+      trackers: are told every row, too.
     """
 
-    def __init__(self, folder: storage.PathLike, writes: bool = True) -> None:
+    def __init__(self, folder: storage.PathLike, writes: bool = True, trackers: Sequence[Tracker] = ()) -> None:
         self._folder = storage.path(folder)
-        self._writes = writes
+        self._writes, self._trackers = writes, trackers
         self._rows: list[Record] = []
         self._written = 0
 
@@ -67,6 +70,8 @@ class Metrics:
             name = f"{int(fresh[-1]['step']):08d}"
             storage.write_jsonl(self._folder / "metrics" / f"{name}.jsonl", fresh)
             _write_events(self._folder / "tensorboard" / f"events.out.tfevents.{name}", fresh)
+            for tracker in self._trackers:
+                tracker.log(fresh)
 
 
 def _write_events(where: storage.Path, rows: list[Record]) -> None:

@@ -20,7 +20,7 @@ from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
-from jorney.config import expect, expect_at_least, expect_number, expect_one_of
+from jorney.config import AtMost, expect, expect_at_least, expect_number, expect_one_of
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
@@ -150,6 +150,10 @@ class Objective(abc.ABC, Generic[C, E]):
         """The policy as `model` has it, with what is new drawn at random."""
         return policy
 
+    def fitted(self, model: ModelConfig, config: C) -> C:
+        """The settings, lengths that nobody stated (`AtMost`) no longer than a model can read."""
+        return config
+
     def encode(self, tokenizer: Tokenizer, step_format: StepFormat, row: Mapping[str, Any], place: str) -> E:
         """A row of data as an example.
 
@@ -222,8 +226,8 @@ class PackedConfig(TrainingConfig):
     batch: ClassVar[str] = "batch_rows"
     counts: ClassVar[tuple[str, ...]] = (*TrainingConfig.counts, "row_length")
 
-    batch_rows: int = 64
-    row_length: int = 4096
+    batch_rows: int = AtMost(64)
+    row_length: int = AtMost(4096)
 
 
 P = TypeVar("P", bound=PackedConfig)
@@ -240,6 +244,11 @@ class PackedObjective(Objective[P, Example]):
             raise ValueError(
                 f"{config.name}.row_length = {config.row_length}: expected at most the model's {model.positions} positions"
             )
+
+    def fitted(self, model: ModelConfig, config: P) -> P:
+        if not isinstance(config.row_length, AtMost) or config.row_length <= model.positions:
+            return config
+        return dataclasses.replace(config, row_length=model.positions)
 
     def full(self, config: P, draw: Callable[[int], tuple[int, ...]]) -> Example:
         return Example(draw(config.row_length + 1))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
-from jorney import devices, storage
+from jorney import devices, sharding, storage
 from jorney.batch.loader import Batches, hold_out
 from jorney.compiled import Compilations
+from jorney.config import AtMost
 from jorney.policy import Policy
 from jorney.precision import decides
 from jorney.train import loop as loops
 from jorney.train.loop import Training
 from jorney.train.metrics import Record
 from jorney.train.objective import TrainingConfig, objective_of
+
+C = TypeVar("C", bound=TrainingConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,20 @@ class Data:
 
     batches: Batches
     held_out: Batches | None
+
+
+def fitted(policy: Policy, examples: Sequence[Any], config: C, seed: int) -> C:
+    """The settings; a batch that nobody stated has no more rows than the examples fill, so that no step is mostly padding.
+
+    It has a power of two of them, so that most meshes divide it: a training may go on on another.
+    """
+    size = getattr(config, config.batch)
+    if not isinstance(size, AtMost):
+        return config
+    train, _ = hold_out(examples, config.held_out, seed)
+    together = config.accumulate * sharding.ways("batch", policy.mesh)
+    fill = max(together, 1 << (len(objective_of(config).layout(config, train)) - 1).bit_length())
+    return config if fill >= size else dataclasses.replace(config, **dict[str, Any]({config.batch: fill}))
 
 
 def prepare(policy: Policy, examples: Sequence[Any], config: TrainingConfig, seed: int) -> Data:
@@ -60,12 +77,13 @@ def train(
     compilations: Compilations | None = None,
     on_step: Callable[[int, Record | None], None] = lambda step, record: None,
     donate: bool = False,
+    track: Sequence[str] = (),
 ) -> tuple[Policy, list[Record]]:
     """Trains a policy, or what the objective makes of it; resumes from `folder` when that holds a checkpoint.
 
     Args:
       data: from `prepare`, with the same policy, settings and seed.
-      folder, on_step, donate: see `train.loop.train`.
+      folder, on_step, donate, track: see `train.loop.train`.
 
     Returns:
       The trained policy, and the metrics of every step.
@@ -90,6 +108,6 @@ def train(
     known |= decides(start.dtype, start.precision)
     more = (config.accumulate, held_out, config.best, start.products)
     training = Training(start.config, loss_fn, batches, config.optimizer, known, *more)
-    place = (start.params, start.mesh, folder, config.loop, compilations, on_step, donate, start.memory)
+    place = (start.params, start.mesh, folder, config.loop, compilations, on_step, donate, start.memory, track)
     params, records = loops.train(training, *place)
     return dataclasses.replace(start, params=params, source=str(folder)), records

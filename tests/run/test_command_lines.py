@@ -47,7 +47,7 @@ WRONG = [
     ("convert model out more", "'more' is one word too many: expected jorney convert MODEL DIR [OPTIONS]"),
     ("inspect", "MODEL is missing: expected jorney inspect MODEL [OPTIONS]"),
     ("analyse --output x", "FILE is missing: expected jorney analyse FILE... [OPTIONS]"),
-    ("generate --sampling.w 2", "TEXT is missing: expected jorney generate TEXT... [OPTIONS]"),
+    ("generate --sampling.w 2", "prompts: expected either TEXT..., or --prompts-from FILE"),
     ("trees", "jorney trees: one word is missing (expected jorney trees validate|import|export|stats|schema [OPTIONS])"),
     ("trees vaildate t.jsonl", "jorney trees: 'vaildate' is no kind of trees: did you mean validate?"),
     ("trees validate", "FILE is missing: expected jorney trees validate FILE... [OPTIONS]"),

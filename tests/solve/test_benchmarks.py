@@ -47,6 +47,8 @@ def test_summary_numbers() -> None:
     assert found == {
         "accuracy": 0.7,
         "n": 10,
+        "outcomes": {"right": 7, "wrong answer": 3},
+        "cut": 0,
         "ci_low": low,
         "ci_high": high,
         "mean_tokens": 14.5,

@@ -1,17 +1,33 @@
-"""`jorney generate`: completions of prompts, printed."""
+"""`jorney generate`: completions of prompts, printed; or of a file's prompts, written as JSON lines."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
-from jorney.config import expect_one_of
-from jorney.engine.generate import SamplingConfig, generate
+from jorney import storage
+from jorney.config import digest, expect_at_least, expect_one_of
+from jorney.engine.generate import Completion, Generator, Prompt, SamplingConfig
+from jorney.engine.sampling import DRAWING
 from jorney.policy import EMBEDDED, load
-from jorney.run.artifact import open_model
+from jorney.progress import Progress
+from jorney.rows.fields import columns
+from jorney.rows.sources import Row, read_rows
+from jorney.run.artifact import Artifact, Model, open_model
 from jorney.run.command import Command, use_jax
+from jorney.run.fitting import PLAIN
+from jorney.run.parts import Finished, Making, Numbered, Parts, numbered
+from jorney.run.stage import read_model
+from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
+from jorney.text.tokenizer import Tokenizer
 from jorney.train.optimizer import DTYPES
+
+CHATS = ("auto", "yes", "no")
+Asked = str | list[dict[str, Any]]  # a text, or the messages of a chat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,20 +35,29 @@ class GenerateCommand(Command):
     """Completions of prompts.
 
     Attributes:
-      prompts: texts as the model is to read them.
+      prompts: texts; what the user says, where the model is asked in a chat. Their completions are printed.
+      prompts_from: a .jsonl, .parquet or .csv file (local or gs://), a hub id or tfds:NAME, whose rows have a prompt, question
+        or messages. Their completions are written to OUTPUT; the same command goes on from what stands there.
+      limit: how many rows; None takes all.
+      output: folder for the completions of a file's prompts.
+      chat: "auto" asks through the model's chat template where there is one, "yes" expects one, "no" takes texts as they are.
       model: a folder (local or gs://), a hub id or "embedded".
       dtype: of the computation and of the weights, "float32" or "bfloat16".
       verify: of a model that a stage made, large files are read again and held against their digests, too.
     """
 
     command: ClassVar[str] = "generate"
-    places: ClassVar[dict[str, str]] = {"prompts": "TEXT..."}
+    places: ClassVar[dict[str, str]] = {"prompts": "[TEXT...]"}
     common = (
-        *("model", "dtype", "mesh.tensor", "sampling.w", "sampling.max-tokens", "sampling.temperature", "sampling.top-p"),
-        "sampling.seed",
+        *("model", "prompts-from", "limit", "output", "chat", "dtype", "mesh.tensor", "sampling.w", "sampling.max-tokens"),
+        *("sampling.temperature", "sampling.top-p", "sampling.seed"),
     )
 
     prompts: tuple[str, ...] = ()
+    prompts_from: str = ""
+    limit: int | None = None
+    output: str = "runs/generate"
+    chat: str = "auto"
     model: str = EMBEDDED
     dtype: str = "float32"
     verify: bool = False
@@ -41,13 +66,104 @@ class GenerateCommand(Command):
 
     def __post_init__(self) -> None:
         expect_one_of(DTYPES, self, "", "dtype")
+        expect_one_of(CHATS, self, "", "chat")
+        expect_at_least(1, self, "", "limit", none="None for all")
         if any(not prompt for prompt in self.prompts):
             raise ValueError("prompts: expected texts that are not empty")
 
     def execute(self) -> None:
+        if bool(self.prompts) == bool(self.prompts_from):
+            raise ValueError("prompts: expected either TEXT..., or --prompts-from FILE")
+        if self.prompts:
+            self._print()
+        else:
+            self._write()
+
+    def _print(self) -> None:
         use_jax()
         policy = load(open_model(self.model, self.verify), mesh=self.mesh, dtype=self.dtype)
+        chats = speaks(policy.tokenizer, self.chat)
+        prompts = [encoded(policy.tokenizer, prompt, chats) for prompt in self.prompts]
         policy.tokenizer.warn_of_lost(self.prompts)
-        for prompt, completions in zip(self.prompts, generate(policy, self.prompts, self.sampling), strict=True):
+        for prompt, completions in zip(
+            self.prompts, Generator(policy).generate(prompts, self.sampling, self.prompts), strict=True
+        ):
             for completion in completions:
-                print(prompt + completion.text)
+                print(f"{prompt}\n\n{completion.text}" if chats else prompt + completion.text)
+
+    def _write(self) -> None:
+        rows = itertools.islice(read_rows(self.prompts_from), self.limit)
+        asked = list(numbered(asked_of(row, place) for place, row in rows))
+        use_jax()
+        progress = Progress()
+        model = read_model(self.model, self.verify)
+        about = (self.output, self.mesh, self.dtype, PLAIN, self.sampling.seed, progress)
+        space = Workspace(*about, verify=self.verify)
+        done = plan_completions(space, model, asked, self.sampling, self.chat).make(progress)
+        progress.say(f"{self.command}: {done.folder / COMPLETIONS}")
+
+
+COMPLETIONS = "completions.jsonl"
+
+
+def plan_completions(
+    space: Workspace, model: Model, asked: Sequence[Numbered], sampling: SamplingConfig, chat: str
+) -> Artifact:
+    """Completions of prompts, in parts; in completions.jsonl, in the prompts' order, when all are there."""
+
+    def work(folder: storage.Path) -> dict[str, Any]:
+        def complete(waiting: Iterator[Numbered]) -> Making:
+            generator, own = space.generator(model), list(waiting)
+            tokenizer = generator.policy.tokenizer
+            chats = speaks(tokenizer, chat)
+            prompts = [encoded(tokenizer, one.member, chats) for one in own]
+            for index, found in generator.stream(prompts, sampling, [_name(one.member) for one in own]):
+                yield Finished([{"id": own[index].id, "prompt": own[index].member, "completions": list(map(_row, found))}])
+
+        parts = Parts(folder / "parts")
+        parts.fill(space.progress, "prompts", asked, len(asked), complete)
+        rows = [{name: value for name, value in row.items() if name != "id"} for row in parts.of(asked)]
+        storage.write_jsonl(folder / COMPLETIONS, rows)
+        found = [one for row in rows for one in row["completions"]]
+        return {"prompts": len(rows), "completions": len(found), "cut": sum(not one["finished"] for one in found)}
+
+    reads = [model.key, digest([one.member for one in asked]), sampling.decides(), chat, DRAWING]
+    return space.plan("completions", reads, work, f"{len(asked):,} prompts, {sampling.w} completions each")
+
+
+def _name(asked: Asked) -> str:
+    """Of its random numbers: a text's are its own, whether it is printed or written."""
+    return asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False)
+
+
+def _row(completion: Completion) -> dict[str, Any]:
+    log_prob = sum(completion.log_probs)
+    return {"text": completion.text, "tokens": len(completion.tokens), "finished": completion.finished, "log_prob": log_prob}
+
+
+def asked_of(row: Row, place: str) -> Asked:
+    """The prompt of a row. Raises ValueError where it has none; names the place."""
+    for name in ("prompt", "question", "messages"):
+        found = row.get(name)
+        if isinstance(found, str) and found.strip():
+            return found
+        if isinstance(found, list) and found and all(isinstance(one, dict) and "role" in one for one in found):
+            last = len(found) - (found[-1]["role"] == "assistant")  # what is to be said is not given away
+            return [dict(one) for one in found[:last]]
+    raise ValueError(f"{place}: the columns are {columns(row)}: expected a prompt, a question, or messages")
+
+
+def speaks(tokenizer: Tokenizer, chat: str) -> bool:
+    """Whether the model is asked in a chat. Raises ValueError where it is to be, and has no template."""
+    if chat == "yes" and not tokenizer.chats:
+        raise ValueError("chat = 'yes': expected a tokenizer with a chat template")
+    return tokenizer.chats and chat != "no"
+
+
+def encoded(tokenizer: Tokenizer, asked: Asked, chats: bool) -> Prompt:
+    """A prompt as the engine takes it. Raises ValueError for messages, where the model is not asked in a chat."""
+    if isinstance(asked, str):
+        return tokenizer.encode_chat([{"role": "user", "content": asked}]) if chats else asked
+    if not chats:
+        raise ValueError("messages: expected a tokenizer with a chat template, and chat = 'auto' or 'yes'")
+    return tokenizer.encode_chat(asked)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from jorney import config
 from jorney.run import options
-from jorney.run.command import Command, split_file
+from jorney.run.command import Command, carry_out, split_file, taken
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import StageCommand
 
@@ -25,6 +25,8 @@ class RunFile(Command):
 
     @classmethod
     def main(cls, words: Sequence[str]) -> None:
+        save_as, words = taken("--save-config", words)
+        stated, words = taken("--config", words)
         file, rest = split_file(words, RunConfig())
         if file is None:
             if not any(word in options.HELP for word in rest):
@@ -37,5 +39,4 @@ class RunFile(Command):
             raise ValueError(
                 f"{file}: config() returned a {kind.__name__}, which has no `command`: expected its name as `command`"
             )
-        if chosen := options.read(made, rest, f"jorney run {file} [OPTIONS]", {}, kind.common, kind.__doc__):
-            chosen.execute()
+        carry_out(made, kind, rest, f"jorney run {file} [OPTIONS]", {}, stated, save_as)

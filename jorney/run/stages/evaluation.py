@@ -14,10 +14,12 @@ from jorney.engine.sampling import DRAWING
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run.artifact import Artifact, Done, Model
+from jorney.run.fitting import fit_completions
 from jorney.run.parts import ALL, Finished, Making, Parts, Share
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, summarise
+from jorney.text.step_format import AUTO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +34,14 @@ class EvaluateCommand(SampledCommand):
     )
 
     output: str = "runs/evaluate"
+    step_format: str = AUTO
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
-        return [plan_evaluation(space, self.command, model, self.read_problems(), self.evaluate, self.share)]
+        problems = self.read_problems()
+        limits = fit_completions(self.evaluate, "evaluate", model, problems, space.format, space.progress.say)
+        return [plan_evaluation(space, self.command, model, problems, limits, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return planner.completions("evaluate", self.evaluate.sampling(0), planner.sampling_mesh(self.mesh))

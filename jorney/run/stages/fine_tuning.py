@@ -7,20 +7,23 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from jorney import devices, distributed, storage
+from jorney import __version__, devices, distributed, storage
 from jorney.batch.packing import TOO_LONG
 from jorney.config import expect_one_of, to_json
 from jorney.distributed import DistributedConfig
 from jorney.domain import domains
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.policy import save
+from jorney.policy import ABOUT, save
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
+from jorney.run.command import line
+from jorney.run.fitting import fit_rows
 from jorney.run.stage import RowsCommand
 from jorney.run.workspace import TRAINING, Workspace
+from jorney.text.step_format import AUTO
 from jorney.text.tokenizer import Tokenizer
-from jorney.train import training
+from jorney.train import tracking, training
 from jorney.train.objective import TrainingConfig, objective_of
 from jorney.train.objectives.sft import SftConfig
 
@@ -35,16 +38,27 @@ class TrainCommand(RowsCommand):
     Attributes:
       special_tokens: whether special tokens that are written in the data are tokens; else they are text.
       lossy: whether data may be learned from that hold characters which no token of the model holds.
+      track: who is told a training's steps beside its own record, as "wandb,mlflow"; TensorBoard's files are always written.
       distributed: how the processes find each other. Sampling is not shared: every host does its own.
     """
 
     trains: ClassVar[bool] = True
+    by_model: ClassVar[bool] = True
     # What hosts may each have a copy of, under its own name: its content is compared when it is read.
     own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "held_out_data", "output")
 
     special_tokens: bool = False
     lossy: bool = False
+    track: str = tracking.ALWAYS
     distributed: DistributedConfig = dataclasses.field(default_factory=DistributedConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        tracking.names_of(self.track)  # so that what is not there is refused before anything runs
+
+    @property
+    def trackers(self) -> Sequence[str]:
+        return tracking.names_of(self.track)
 
     def execute(self) -> None:
         devices.keep_freed_memory()
@@ -89,6 +103,7 @@ class SftCommand(TrainCommand):
     )
 
     output: str = "runs/sft"
+    step_format: str = AUTO
     data: str = domains.DEFAULT
     limit: int | None = None
     too_long: str = "error"
@@ -104,9 +119,10 @@ class SftCommand(TrainCommand):
             found = inputs.solutions(self.read(self.data, self.limit), space.format, self.data, self.rules)
         else:
             found = inputs.read_examples(self.data, self.limit, space.format, self.excursion_loss, self.rules)
-        make = self.allowed(inputs.fitting(found, self.sft.row_length, self.too_long, self.data))
+        sft = fit_rows(self.sft, model, space.progress.say)
+        make = self.allowed(inputs.fitting(found, sft.row_length, self.too_long, self.data))
         reads = [found.key, self.excursion_loss, self.too_long, *self.taken]
-        return [plan_training(space, "sft", model, make, reads, self.sft, self.data)]
+        return [plan_training(space, "sft", model, make, reads, sft, self.data)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return [planner.step("sft", self.sft, planner.mesh(self.mesh))]
@@ -160,7 +176,7 @@ def plan_training(
       measure: measures the trained model, in the artifact's folder; what it returns is part of the result.
       measured_by: all that `measure` depends on.
     """
-    objective = objective_of(config)
+    objective, asked = objective_of(config), config
 
     def work(folder: storage.Path) -> dict[str, Any]:
         counts = train(folder)  # returns first: two models at once may not fit
@@ -169,13 +185,26 @@ def plan_training(
     def train(folder: storage.Path) -> dict[str, Any]:
         policy = space.take(model)
         made = examples(policy.tokenizer)
+        config = training.fitted(policy, made, asked, space.seed)
+        if config != asked:
+            space.progress.say(f"  {config.name}.{config.batch}: {config.rows}, all that {len(made):,} examples fill")
         data = training.prepare(policy, made, config, space.seed)
         where, steps = folder / TRAINING, data.batches.steps
         with space.progress.bar("steps", steps) as bar:
             follow = space.follow(bar)
-            trained, records = training.train(policy, data, config, space.seed, where, space.compilations, follow, donate=True)
+            trained, records = training.train(
+                policy, data, config, space.seed, where, space.compilations, follow, True, space.track
+            )
         save(trained, folder / "model", space.dtype)
         counts = {"steps": steps, "examples": len(made), **objective.summary(config, made, data.batches, records)}
+        if distributed.is_main():
+            about: dict[str, Any] = {
+                "step_format": space.format.name,
+                "version": __version__,
+                "base": model.source or model.folder,
+            }
+            about |= {"objective": name, "data": detail, "settings": config.decides(), "figures": counts}
+            storage.write_json(folder / "model" / ABOUT, {**about, "command": line()})
         return {**counts, "curve": [[record["step"], record["loss"], record.get("accuracy")] for record in records]}
 
     return space.plan(name, [model.key, examples_key, *measured_by, config.decides()], work, detail)

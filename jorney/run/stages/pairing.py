@@ -20,11 +20,12 @@ from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.rows import trl
 from jorney.run.artifact import Artifact, Lacking, Model
+from jorney.run.fitting import fit_completions
 from jorney.run.parts import ALL, Parts, Share, in_groups
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig
-from jorney.text.step_format import StepFormat
+from jorney.text.step_format import AUTO, StepFormat
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 from jorney.train.objectives.dpo import DpoConfig
 
@@ -47,12 +48,15 @@ class PairsCommand(SampledCommand):
     )
 
     output: str = "runs/pairs"
+    step_format: str = AUTO
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
-        return [plan_pairs(space, model, self.read_problems(), self.evaluate, self.dpo, self.share)]
+        problems = self.read_problems()
+        limits = fit_completions(self.evaluate, "evaluate", model, problems, space.format, space.progress.say)
+        return [plan_pairs(space, model, problems, limits, self.dpo, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return sampling_programs(planner, samples(self.dpo, self.evaluate, self.seed), planner.sampling_mesh(self.mesh))

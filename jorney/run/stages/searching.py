@@ -16,6 +16,7 @@ from jorney.judge.threshold import THRESHOLD
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run.artifact import Artifact, Model
+from jorney.run.fitting import PLAIN, fit_completions
 from jorney.run.parts import ALL, Finished, Making, Parts, Share
 from jorney.run.stage import SampledCommand
 from jorney.run.stages.expansion import plan_trees, read_trees
@@ -25,6 +26,7 @@ from jorney.solve.beam import Beam
 from jorney.solve.choice import SELECTIONS, Chosen, Solutions, choose, powers_of_two, summarise
 from jorney.solve.search import SearchConfig
 from jorney.solve.solver import Sampler
+from jorney.text.step_format import AUTO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,7 @@ class SearchCommand(JudgedBy, SampledCommand):
     )
 
     output: str = "runs/search"
+    step_format: str = AUTO
     limit: int | None = None
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
 
@@ -53,12 +56,13 @@ class SearchCommand(JudgedBy, SampledCommand):
         usual = THRESHOLD if judge_kind(self.judge).scores and self.threshold is None else self.threshold
         made = dataclasses.replace(self, threshold=usual).made(space, problems)
         about = judge_kind(self.judge).told(problems)
-        first, last = plan_search(space, model, problems, self.search, made.judge, made.key, about, self.share)
+        search = fit_completions(self.search, "search", model, problems, space.format, space.progress.say)
+        first, last = plan_search(space, model, problems, search, made.judge, made.key, about, self.share)
         return [made.grown(first), last]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         mesh, judge = planner.sampling_mesh(self.mesh), self.planned(planner)
-        if grows := self.search.solver.expand(self.search, self.step_format):
+        if grows := self.search.solver.expand(self.search, PLAIN):
             return planner.trees(grows, judge, mesh)
         return planner.completions("solutions", self.search.sampling(self.seed), mesh, judge)
 

@@ -1,0 +1,155 @@
+"""`jorney push`: a model on the hub, with a card that says what it was trained on, by which command, and what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from jorney import __version__, storage
+from jorney.policy import ABOUT
+from jorney.progress import Progress
+from jorney.run import results
+from jorney.run.artifact import open_model
+from jorney.run.command import Command
+from jorney.run.commands.checkpoints import DTYPES, ExportCommand
+from jorney.sharding import MeshConfig
+
+CARD = "README.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class PushCommand(Command):
+    """A model on the Hugging Face hub, as transformers loads it, with a model card. Log in first: hf auth login.
+
+    Attributes:
+      model: a folder (local or gs://): one that a stage made (RUN/sft/model), or any other.
+      repository: USER/NAME on the hub; it is made where it is not there yet.
+      results: a summary.json of `jorney evaluate`, whose figures the card shows too.
+      private: whether a repository that is made now is private.
+      dtype: of the weights there; None keeps the one in which they are stored.
+      verify: of a model that a stage made, large files are read again and held against their digests, too.
+    """
+
+    command: ClassVar[str] = "push"
+    places: ClassVar[dict[str, str]] = {"model": "MODEL", "repository": "USER/NAME"}
+
+    model: str = ""
+    repository: str = ""
+    results: str = ""
+    private: bool = False
+    dtype: str | None = None
+    verify: bool = False
+    mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
+        if self.repository and self.repository.count("/") != 1:
+            raise ValueError(f"repository = {self.repository!r}: expected USER/NAME")
+
+    def execute(self) -> None:
+        """Nothing is uploaded unless all of it is written.
+
+        Raises:
+          FileNotFoundError, ValueError: for what is wrong with the model or the results, or what the hub refuses.
+        """
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        found = _figures(self.results) if self.results else {}
+        name = f"{self.repository}: the hub"
+        try:
+            huggingface_hub.HfApi().whoami()
+        except (HfHubHTTPError, huggingface_hub.errors.LocalTokenNotFoundError, OSError) as error:
+            raise ValueError(f"{name} does not know you: {_first(error)}: expected a login: hf auth login") from None
+        with tempfile.TemporaryDirectory() as kept:
+            folder = os.path.join(kept, "model")
+            ExportCommand(self.model, folder, self.dtype, self.verify, self.mesh).execute()
+            for hidden in (one for one in os.listdir(folder) if one.startswith(".")):
+                os.unlink(os.path.join(folder, hidden))
+            about = about_of(open_model(self.model))
+            storage.write_text(os.path.join(folder, CARD), card(self.repository, about, found))
+            if about:
+                storage.write_json(storage.path(folder) / ABOUT, about)
+            try:
+                where = huggingface_hub.create_repo(self.repository, private=self.private, exist_ok=True)
+                huggingface_hub.upload_folder(
+                    repo_id=self.repository, folder_path=folder, commit_message=f"Uploaded by Jorney {__version__}"
+                )
+            except (HfHubHTTPError, HFValidationError, OSError) as error:
+                raise ValueError(f"{name} refused: {_first(error)}") from None
+        Progress().say(f"{self.model}: pushed to {where}")
+
+
+def _first(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _figures(file: str) -> dict[str, Any]:
+    where = storage.path(file)
+    if not where.exists():
+        raise FileNotFoundError(f"{file}: no such file: expected the summary.json of an evaluation")
+    found = storage.read_json(where)
+    if not isinstance(found, dict):
+        raise ValueError(f"{file}: expected the summary.json of an evaluation, an object")
+    return found
+
+
+def about_of(folder: str) -> dict[str, Any]:
+    """What a model of a stage says of itself; nothing of any other."""
+    where = storage.path(folder) / ABOUT
+    found = storage.read_json(where) if where.exists() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def card(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """A model card.
+
+    Args:
+      about: see `about_of`.
+      found: of an evaluation, its summary.
+    """
+    base = about.get("base", "")
+    head = {"library_name": "transformers", "tags": ["jorney", *([about["objective"]] if "objective" in about else [])]}
+    if base.count("/") == 1 and not os.path.exists(base):  # a hub id, and no path
+        head["base_model"] = base
+    return "\n".join(("---", *_yaml(head), "---", "", *_body(repository, about, found), ""))
+
+
+def _yaml(head: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in head.items():
+        yield f"{name}: {json.dumps(value)}"
+
+
+def _body(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"# {repository.rpartition('/')[2]}"
+    yield ""
+    yield f"Written by Jorney {about.get('version', __version__)}; transformers loads it."
+    rows = {"base model": about.get("base"), "objective": about.get("objective"), "trained on": about.get("data")}
+    rows |= {"step format": about.get("step_format")}
+    if any(rows.values()):
+        yield from ("", "## How it was trained", "")
+        yield from _table((name, str(value)) for name, value in rows.items() if value)
+        if about.get("command"):
+            yield from ("", "```sh", about["command"], "```")
+    if about.get("settings"):
+        yield from ("", "<details><summary>Settings</summary>", "", "```json")
+        yield json.dumps(about["settings"], indent=1)
+        yield from ("```", "", "</details>")
+    for title, figures in (("The training's figures", about.get("figures", {})), ("Evaluation", found)):
+        if told := [(name.strip(), text) for name, text in results.told(figures)]:
+            yield from ("", f"## {title}", "")
+            yield from _table(told)
+    if (asked := found.get("about", {}).get("settings", {}).get("problems")) is not None:
+        yield from ("", f"Problems: {asked}.")
+
+
+def _table(rows: Any) -> Iterator[str]:
+    yield "| | |"
+    yield "|---|---|"
+    for name, text in rows:
+        yield f"| {name} | {text} |"

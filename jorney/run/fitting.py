@@ -1,0 +1,58 @@
+"""Defaults that fit: what nobody stated goes by the chosen model, and a line says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from jorney.config import AtMost
+from jorney.domain.problem import Problem
+from jorney.engine.sampling import CompletionSampling
+from jorney.policy import learned, read_architecture
+from jorney.run.artifact import Model
+from jorney.text.step_format import ABEL, AUTO, StepFormat, usual
+from jorney.text.tokenizer import load_tokenizer
+from jorney.train.objective import TrainingConfig, objective_of
+
+C = TypeVar("C", bound=CompletionSampling)
+T = TypeVar("T", bound=TrainingConfig)
+Say = Callable[[str], None]
+PLAIN = ABEL.name  # of models without a chat template
+
+
+def fit_completions(config: C, name: str, model: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say) -> C:
+    """`max_tokens`, where nobody stated it, is no more than what the longest prompt leaves of the model's positions.
+
+    Args:
+      name: of the configuration, as on the command line.
+    """
+    if not isinstance(config.max_tokens, AtMost):
+        return config
+    tokenizer, positions = load_tokenizer(model.folder), read_architecture(model.folder).positions
+    longest = max((len(step_format.encode(tokenizer, problem.question)) for problem in problems), default=0)
+    found = config.fitted(positions, longest)
+    if found != config:
+        room = f"the model has {positions:,} positions, and the longest prompt takes {longest:,}"
+        say(f"{name}.max-tokens: {found.max_tokens:,}, for {room}")
+    return found
+
+
+def fit_rows(config: T, model: Model, say: Say) -> T:
+    """A training's rows, where nobody stated their length, are no longer than the model can read."""
+    architecture = read_architecture(model.folder)
+    found = objective_of(config).fitted(architecture, config)
+    if found != config:
+        say(f"{config.name}.row-length: {architecture.positions:,}, all positions that the model has")
+    return found
+
+
+def format_of(name: str, model: Model, say: Say) -> str:
+    """The step format of a name; of "auto" the one that a model learned here, else a chat where it has a template."""
+    if name != AUTO:
+        return name
+    if stated := learned(model.folder):
+        say(f"step format: {stated}, which the model learned")
+        return stated
+    chats = load_tokenizer(model.folder).chats
+    say(f"step format: {usual(chats)}, for the tokenizer has {'a' if chats else 'no'} chat template")
+    return usual(chats)
