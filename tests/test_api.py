@@ -29,6 +29,16 @@ def test_the_readmes_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"\(1, \d+, 512\)", lines[0])
 
 
+def test_the_guides_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every function of the pipeline, after its rooms were imported as packages."""
+
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "jorney" / "run" / "README.md").read_text(), re.DOTALL)
+    exec(example, {})
+    said = capsys.readouterr().out
+    assert re.search(r"^Rating\(correct=True, ", said, re.MULTILINE)
+    assert re.search(r"^mine-24 (True|False) 2$", said, re.MULTILINE)
+
+
 def test_every_public_name_exists() -> None:
     assert set(jorney.__all__) <= set(dir(jorney))
     for name in jorney.__all__:

@@ -81,6 +81,7 @@ def stand_ins(folder: pathlib.Path) -> None:
         for row in gsm8k(900, 12)
     ]
     _jsonl(folder / "chats.jsonl", chats)
+    _jsonl(folder / "prompts.jsonl", ({"prompt": row["question"]} for row in gsm8k(900, 4)))
     disable_progress_bars()
     pairs = [{"prompt": row["question"] + "\n", "chosen": row["answer"], "rejected": "#### 1"} for row in gsm8k(950, 8)]
     Dataset.from_list(pairs).to_parquet(str(folder / "pairs.parquet"))

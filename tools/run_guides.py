@@ -5,9 +5,9 @@
     python tools/run_guides.py --list                     # what would be run, and what is not, and why; runs nothing
 
 What a reader would have is there in small: problems as GSM8K publishes them, samples in the forms of PRM800K and ProcessBench,
-chats, pairs, puzzles, a model at `path/or/hub-id` (the embedded one with a chat template), and an endpoint that answers. NEEDS
-lists the commands that need what is not here, each with its reason. Scripts for Cloud TPU print what they would do (--dry-run).
-Every other command stands in SMALL. Prints a table: ok, failed, needs; exit code 1 where one failed.
+chats, prompts, pairs, puzzles, a model at `path/or/hub-id` (the embedded one with a chat template), an endpoint that answers.
+NEEDS lists the commands that need what is not here, each with its reason. Scripts for Cloud TPU print what they would do
+(--dry-run). Every other command stands in SMALL. Prints a table: ok, failed, needs; exit code 1 where one failed.
 
 Set JORNEY_TRACEBACK=1 to see where an error was raised.
 """
@@ -130,6 +130,7 @@ NEEDS: dict[str, str] = {
     "python tools/parity.py": _TORCH,
     "python tools/bench_load.py": "a machine of one's own: it empties the page cache",
     "gcloud": _CLOUD,
+    "jorney push": f"{_HUB}, and a login there",
 }
 
 
@@ -245,7 +246,8 @@ def parse(words: Sequence[str]) -> None:
     from jorney import config
     from jorney.run import command_registry
 
-    override = config.override
+    override, yaml = config.override, words.index("--config") if "--config" in words else len(words)
+    words = [*words[:yaml], *words[yaml + 2 :]]  # a file of options that an earlier command of the guide writes
 
     def stop(*given: Any, **named: Any) -> Any:
         override(*given, **named)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jorney.config import AtMost
 from jorney.domain.problem import Problem
@@ -14,8 +15,12 @@ from jorney.text.step_format import ABEL, AUTO, StepFormat, usual
 from jorney.text.tokenizer import load_tokenizer
 from jorney.train.objective import TrainingConfig, objective_of
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 C = TypeVar("C", bound=CompletionSampling)
 T = TypeVar("T", bound=TrainingConfig)
+R = TypeVar("R", bound="DataclassInstance")
 Say = Callable[[str], None]
 PLAIN = ABEL.name  # of models without a chat template
 
@@ -32,8 +37,7 @@ def fit_completions(config: C, name: str, model: Model, problems: Sequence[Probl
     longest = max((len(step_format.encode(tokenizer, problem.question)) for problem in problems), default=0)
     found = config.fitted(positions, longest)
     if found != config:
-        room = f"the model has {positions:,} positions, and the longest prompt takes {longest:,}"
-        say(f"{name}.max-tokens: {found.max_tokens:,}, for {room}")
+        say(f"{name}.max-tokens: {found.max_tokens:,}, of {positions:,} positions less a prompt's {longest:,}")
     return found
 
 
@@ -44,6 +48,14 @@ def fit_rows(config: T, model: Model, say: Say) -> T:
     if found != config:
         say(f"{config.name}.row-length: {architecture.positions:,}, all positions that the model has")
     return found
+
+
+def fit_run(config: R, base: Model, test: Sequence[Problem], step_format: StepFormat, say: Say) -> R:
+    """A run's configuration: of its trainings the rows, and of its evaluation the completions, fit the base model."""
+    fields: Any = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    found = {name: fit_rows(one, base, say) for name, one in fields.items() if isinstance(one, TrainingConfig)}
+    found |= {"evaluate": fit_completions(fields["evaluate"], "evaluate", base, test, step_format, say)}
+    return dataclasses.replace(config, **found)
 
 
 def format_of(name: str, model: Model, say: Say) -> str:

@@ -31,7 +31,7 @@ def test_what_nobody_stated_fits_the_positions_of_the_model(model) -> None:
     assert found.max_tokens < 1024
     assert not isinstance(found.max_tokens, AtMost)
     (line,) = said
-    assert line.startswith(f"evaluate.max-tokens: {found.max_tokens:,}, for the model has ")
+    assert line.startswith(f"evaluate.max-tokens: {found.max_tokens:,}, of 1,024 positions less a prompt's ")
 
 
 def test_what_is_stated_stays(model) -> None:

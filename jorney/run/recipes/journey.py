@@ -27,6 +27,7 @@ from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
 from jorney.run.artifact import Artifact, Done, Lacking, Model
 from jorney.run.command import Command, use_jax
+from jorney.run.fitting import fit_run
 from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
 from jorney.run.stages import pairing
 from jorney.run.stages.derivation import plan_thoughts
@@ -220,8 +221,8 @@ class Run:
           FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
             folder is made, so that nothing is left behind.
         """
-        config, problems = self.config, self._read_problems()
-        base = Model.at(self._model)
+        problems, base = self._read_problems(), Model.at(self._model)
+        self.config = config = fit_run(self.config, base, problems["test"], self._space.format, self._progress.say)
         self._check(base, problems)
         self._plan(base, problems)
         left_out = self._run_stages()

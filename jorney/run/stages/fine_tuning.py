@@ -147,12 +147,13 @@ class ObjectiveCommand(TrainCommand):
     training: TrainingConfig = dataclasses.field(default_factory=SftConfig)
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
-        encode = objective_of(self.training).encode
+        training = fit_rows(self.training, model, space.progress.say)
+        encode = objective_of(training).encode
         found = inputs.read_encoded(
             self.data, self.limit, lambda *given: encode(given[0], space.format, *given[1:]), self.rules
         )
         make, reads = self.allowed(found.make), [found.key, *self.taken]
-        return [plan_training(space, self.training.name, model, make, reads, self.training, self.data)]
+        return [plan_training(space, training.name, model, make, reads, training, self.data)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return [planner.step(self.training.name, self.training, planner.mesh(self.mesh))]

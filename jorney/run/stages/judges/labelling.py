@@ -20,6 +20,7 @@ from jorney.machine.plan.planner import Planner
 from jorney.rows.labels import Reading
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
+from jorney.run.fitting import fit_completions
 from jorney.run.parts import ALL, Parts, Share, in_groups
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
@@ -52,9 +53,13 @@ class PrmLabelCommand(SampledCommand):
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         if not self.data:
-            return [plan_rollouts(space, model, self.read_problems(), self.rollouts, share=self.share)]
+            problems = self.read_problems()
+            how = fit_completions(self.rollouts, "rollouts", model, problems, space.format, space.progress.say)
+            return [plan_rollouts(space, model, problems, how, share=self.share)]
         given = inputs.read_solutions(self.data, self.data_limit, Reading(space.format), self.rules)
-        return [plan_rollouts(space, model, [problem for problem, _ in given], self.rollouts, given, self.share)]
+        problems = [problem for problem, _ in given]
+        how = fit_completions(self.rollouts, "rollouts", model, problems, space.format, space.progress.say)
+        return [plan_rollouts(space, model, problems, how, given, self.share)]
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return planner.rollouts(self.rollouts, planner.sampling_mesh(self.mesh))

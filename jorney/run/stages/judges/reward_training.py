@@ -24,6 +24,7 @@ from jorney.rows.labels import Reading
 from jorney.rows.problems import read_problems
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Lacking, Model
+from jorney.run.fitting import fit_completions, fit_rows
 from jorney.run.stage import ProblemsCommand
 from jorney.run.stages.fine_tuning import TrainCommand, plan_training
 from jorney.run.stages.judges.kinds import prm_judge
@@ -82,15 +83,25 @@ class PrmCommand(TrainCommand, ProblemsCommand):
                 "label` labelled before: training is shared by processes, sampling is not"
             )
         how = Reading(space.format, self.neutral)
-        held_out = self._read_held_out(how)
+        held_out, prm = self._read_held_out(how), fit_rows(self.prm, model, space.progress.say)
         if self.data:
             rows = inputs.read_labelled(self.data, self.data_limit, how, self.rules)
-            key = digest(rows)
-            return [plan_prm(space, model, lambda: rows, key, held_out, self.rollouts, self.prm, f"the steps of {self.data}")]
+            key, rollouts = digest(rows), self._fitted(space, model, held_out or ())
+            return [plan_prm(space, model, lambda: rows, key, held_out, rollouts, prm, f"the steps of {self.data}")]
         problems = self.read_problems()
-        labelled = plan_rollouts(space, model, problems, self.rollouts)
+        rollouts = self._fitted(space, model, [*problems, *(held_out or ())])
+        labelled = plan_rollouts(space, model, problems, rollouts)
         learned = sampled(labelled, problems)
-        return [labelled, plan_prm(space, model, learned, labelled.key, held_out, self.rollouts, self.prm)]
+        return [labelled, plan_prm(space, model, learned, labelled.key, held_out, rollouts, prm)]
+
+    def _fitted(self, space: Workspace, model: Model, of: Sequence[Problem | Labelled]) -> RolloutConfig:
+        """How solutions are sampled: no longer than the model allows, where nobody stated a length."""
+        asked = [one for one in of if isinstance(one, Problem)]
+        return (
+            fit_completions(self.rollouts, "rollouts", model, asked, space.format, space.progress.say)
+            if asked
+            else self.rollouts
+        )
 
     def _read_held_out(self, how: Reading) -> HeldOut | None:
         """What the reward model is measured on; nothing where several processes would have to sample it."""
