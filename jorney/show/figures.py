@@ -138,23 +138,32 @@ class Curve:
     interval: tuple[tuple[float, ...], ...] = ()
 
 
-def training_curves(stage: Report) -> list[Curve]:
-    """What a training figure shows: the loss and the token accuracy at each recorded step, without what is not a number."""
+# What a training's loss and accuracy are of, by the stage's name.
+_MEASURES = {"dpo": ("Loss per pair", "Pairs ranked right"), "prm": ("Loss per step label", "Labels read right")}
+_OF_TOKENS = "Loss per token", "Token accuracy"
+
+
+def training_curves(stage: Report, name: str = "") -> list[Curve]:
+    """What a training figure shows: the loss and the accuracy at each recorded step, without what is not a number.
+
+    Args:
+      name: the stage's, which says what is learned.
+    """
     recorded = stage.get("curve")
     points = [point for point in recorded if isinstance(point, list | tuple)] if isinstance(recorded, list | tuple) else []
     curves = []
-    for column, name in ((1, "Loss per token"), (2, "Token accuracy")):
+    for column, title in enumerate(_MEASURES.get(name, _OF_TOKENS), start=1):
         pairs = [(formats.number(p[0]), formats.number(p[column])) for p in points if len(p) > column]
         known = [(step, value) for step, value in pairs if step is not None and value is not None]
         if known:
-            curves.append(Curve(name, *zip(*known, strict=True)))
+            curves.append(Curve(title, *zip(*known, strict=True)))
     return curves
 
 
 def training(report: Report) -> Iterator[Drawing]:
     """The curves of every training stage that recorded any."""
     for i, (name, stage) in enumerate(entries(report, "training").items()):
-        title, curves = formats.label(name), training_curves(stage)
+        title, curves = formats.label(name), training_curves(stage, name)
         if curves:
             words, caption = training_text(title, curves), f"{title}, over its training steps."
             yield Drawing(f"training{i}", partial(draw_training, curves), words, caption)
@@ -181,7 +190,7 @@ def draw_training(curves: Sequence[Curve], width: int) -> Figure:
         x = -42 / (axes.get_position().width * width)  # at the panel's left edge, margin and all
         axes.set_title(curve.label, loc="left", fontsize=canvas.TEXT, fontweight="bold", pad=14, x=x)
         axes.locator_params(axis="x", nbins=5, integer=True)
-        canvas.rules(axes, 1 if curve.label == "Token accuracy" else None)
+        canvas.rules(axes, None if curve.label.startswith("Loss") else 1)
     return figure
 
 

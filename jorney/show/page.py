@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as markup
+import re
 
 from jorney.show import canvas
 from jorney.show.document import Document, Drawing, Exhibit, Section, Table
@@ -20,12 +21,14 @@ def html(shown: Document) -> str:
     """The whole page."""
     title = escape(shown.title)
     beside = list(filter(None, map(_section, shown.beside)))
+    sections = [(section.heading, text) for section in shown.sections if (text := _section(section))]
     parts = [
         f"<h1>{title}</h1>",
         f'<p class="lead">{escape(shown.headline)}</p>',
         f'<p class="facts">{escape(shown.facts)}</p>' if shown.facts else "",
         *map(_part, shown.paragraphs),
-        *map(_section, shown.sections),
+        _contents([heading for heading, _ in sections]),
+        *(text for _, text in sections),
         *(['<div class="pair">', *beside, "</div>"] if len(beside) > 1 else beside),
     ]
     body = "\n".join(filter(None, parts))
@@ -58,7 +61,17 @@ def escape(text: str) -> str:
 
 def _section(section: Section) -> str:
     content = section.between.join(filter(None, map(_part, section.parts))) if section.only != "markdown" else ""
-    return f"<section>\n<h2>{section.heading}</h2>\n{content}\n</section>" if content else ""
+    return f'<section>\n<h2 id="{_anchor(section.heading)}">{section.heading}</h2>\n{content}\n</section>' if content else ""
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"\W+", "-", heading.lower())
+
+
+def _contents(headings: list[str]) -> str:
+    """Links to the sections of a long page."""
+    links = " · ".join(f'<a href="#{_anchor(heading)}">{heading}</a>' for heading in dict.fromkeys(headings))
+    return f'<nav class="facts" aria-label="Contents">{links}</nav>' if len(headings) > 3 else ""
 
 
 def _part(part: Table | Drawing | Exhibit | str | None) -> str:

@@ -64,7 +64,16 @@ figure svg * { stroke-linejoin: round; }
 figure svg.wide { display: none; }
 @media (min-width: 48rem) { figure svg.wide { display: block; } figure svg.narrow { display: none; } }
 
-.scroll { overflow-x: auto; margin: 1.25rem 0 .75rem; }
+/* Where a table goes on to a side, there is a shadow: two that scroll with it cover those at the edges. */
+.scroll {
+  overflow-x: auto; margin: 1.25rem 0 .75rem;
+  background: linear-gradient(to right, var(--paper) 30%, transparent) 0 / 2.5rem 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 30%, transparent) 100% / 2.5rem 100% no-repeat local,
+    linear-gradient(to right, var(--rule), transparent) 0 / .75rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--rule), transparent) 100% / .75rem 100% no-repeat scroll;
+}
+nav { line-height: 2; }
+nav a { color: inherit; white-space: nowrap; }
 /* On a phone tables run to the edge of the screen, so that one sees where a row goes on. */
 @media (max-width: 47.99rem) { .scroll { margin-right: -1rem; } }
 table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums lining-nums; }

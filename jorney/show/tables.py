@@ -20,6 +20,7 @@ from jorney.show.formats import (
     percent,
     points,
 )
+from jorney.show.names import PASS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +47,7 @@ def title(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """The result in one sentence, with its numbers."""
+    """The result in one sentence, with its numbers; and in another what beats it, where something does."""
     models = {name: model for name, model in entries(report, "models").items() if number(model.get("accuracy")) is not None}
     if not models:
         return "No model was evaluated."
@@ -55,14 +56,25 @@ def headline(report: Report) -> str:
     first, last, p = pair["b"], pair["a"], number(pair.get("mcnemar_p"))
     before, after = percent(models[first]["accuracy"]), percent(models[last]["accuracy"])
     n_before, n_after = (f" (n = {count(models[name].get('n'))})" for name in (first, last))
+    better = _better(report, last)
     if first == last:
-        return f"{label(last)} solved {after} of the problems{n_after}."
+        return f"{label(last)} solved {after} of the problems{n_after}.{better}"
     if n_before == n_after:
         n_before = ""
     if before == after and not n_before:
-        return f"{label(last)} left accuracy at {after}{n_after}."
+        return f"{label(last)} left accuracy at {after}{n_after}.{better}"
     chance = ", a difference that chance alone could make" if p is not None and p >= SIGNIFICANT else ""
-    return f"{label(last)} moved accuracy from {before}{n_before} to {after}{n_after}{chance}."
+    return f"{label(last)} moved accuracy from {before}{n_before} to {after}{n_after}{chance}.{better}"
+
+
+def _better(report: Report, model: str) -> str:
+    """Which model or control of the same n solved most, where that is not the model; bounds that ask an oracle left out."""
+    models, controls = entries(report, "models"), entries(report, "controls")
+    found = {**models, **{name: one for name, one in controls.items() if name != PASS and one.get("oracle") is not True}}
+    solved = {name: number(one.get("accuracy")) or 0.0 for name, one in found.items() if one.get("n") == models[model].get("n")}
+    best = max(solved, key=lambda name: solved[name], default=model)
+    higher = solved.get(best, 0.0) > (number(models[model].get("accuracy")) or 0.0)
+    return f" {label(best)} solved more: {percent(solved[best])}." if higher else ""
 
 
 def facts(report: Report) -> str:

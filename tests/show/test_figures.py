@@ -148,3 +148,10 @@ def test_contrast(palette):
     for line in ("accent", "quiet"):
         assert contrast(line, "paper") >= 3
     assert set(LIGHT) == set(DARK)
+
+
+@pytest.mark.parametrize(
+    ("name", "titles"), [("dpo", ["Loss per pair", "Pairs ranked right"]), ("sft_phase1", ["Loss per token", "Token accuracy"])]
+)
+def test_a_trainings_axes_say_what_it_learns(name: str, titles: list[str]) -> None:
+    assert [curve.label for curve in figures.training_curves({"curve": [[1, 0.7, 0.5]]}, name)] == titles

@@ -204,7 +204,9 @@ def test_excursions_and_reflections_are_marked(full) -> None:
     assert "<span>1. &lt;b&gt;x&lt;/b&gt;</span>" in text
     assert text.count('class="piece reflection"') == 2
     for heading in ("Controls", "Behaviour", "A reasoning tree", "All trees", "A long thought", "All thoughts", "Reward model"):
-        assert f"<h2>{heading}</h2>" in text
+        anchor = heading.lower().replace(" ", "-")
+        assert f'<h2 id="{anchor}">{heading}</h2>' in text
+        assert f'<a href="#{anchor}">{heading}</a>' in text  # the contents
     flat = markdown.text(report_page.document(full, thoughts=(JOURNEY, JOURNEY)))
     assert "## A long thought" in flat
     assert "Wait, 3 is not 9. Go back to the question." in flat

@@ -97,6 +97,17 @@ def test_headline(report):
     assert tables.headline(report) == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n = 1,000)."
 
 
+def test_headline_says_what_beats_it(report):
+    report["controls"] = {
+        "resampled_until_target": {"accuracy": 0.508, "n": 1000, "oracle": False},
+        "pass_at_n": {"accuracy": 0.9, "n": 1000},  # a bound
+        "placebo_journey": {"accuracy": 0.7, "n": 10},  # of other problems
+    }
+    assert tables.headline(report).endswith(" (n = 1,000). Asked again solved more: 50.8%.")
+    report["controls"]["resampled_until_target"]["oracle"] = True
+    assert tables.headline(report).endswith("(n = 1,000).")
+
+
 def test_headline_says_what_it_cannot_tell(report):
     report["comparisons"][0]["mcnemar_p"] = 0.31
     assert tables.headline(report).endswith(", a difference that chance alone could make.")
