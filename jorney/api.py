@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jorney import storage
+from jorney import __version__, storage
 from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
 from jorney.domain import domains
@@ -21,7 +21,7 @@ from jorney.judge import exact
 from jorney.judge.judge import Judge, StepPath
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.threshold import THRESHOLD
-from jorney.policy import Policy, learned
+from jorney.policy import ABOUT, Policy, learned
 from jorney.rows import trl
 from jorney.solve import evaluate as evaluation
 from jorney.solve.choice import Chosen, Solutions, choose
@@ -143,11 +143,14 @@ def train(
       ValueError: names the row or the setting, and what was expected.
     """
     config = objective_of(config or SftConfig()).fitted(policy.config, config or SftConfig())
-    examples = _examples(policy, data, config, _format(policy, step_format))
+    written = _format(policy, step_format)
+    examples = _examples(policy, data, config, written)
     config = training.fitted(policy, examples, config, seed)
     prepared = training.prepare(policy, examples, config, seed)
     if folder is not None:
-        return training.train(policy, prepared, config, seed, folder)
+        trained = training.train(policy, prepared, config, seed, folder)
+        storage.write_json(storage.path(folder) / ABOUT, {"step_format": written.name, "version": __version__})
+        return trained
     with tempfile.TemporaryDirectory() as kept:
         return training.train(policy, prepared, config, seed, kept)
 
@@ -183,4 +186,6 @@ def _longest(policy: Policy, problems: Sequence[Problem], step_format: StepForma
 def _judge(by: Judge | Policy | None, step_format: StepFormat, threshold: float = THRESHOLD) -> Judge:
     if by is None:
         return exact.judge
-    return PrmJudge(by, step_format, threshold=threshold) if isinstance(by, Policy) else by
+    if not isinstance(by, Policy):
+        return by
+    return PrmJudge(by, FORMATS[learned(by.source) or step_format.name], threshold=threshold)

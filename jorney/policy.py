@@ -172,10 +172,16 @@ def _read_generation(folder: str, vocab_size: int) -> dict[str, Any]:
     return fields
 
 
+def about_of(folder: str) -> dict[str, Any]:
+    """What the folder of a model that was trained here says of it; nothing of any other."""
+    where = storage.path(folder) / ABOUT
+    found = storage.read_json(where) if where.exists() else {}
+    return found if isinstance(found, dict) else {}
+
+
 def learned(folder: str) -> str | None:
     """The step format that a model learned, where it was trained here; None of any other."""
-    about = storage.path(folder) / ABOUT
-    stated = storage.read_json(about).get("step_format") if about.exists() else None
+    stated = about_of(folder).get("step_format")
     return stated if stated in FORMATS else None
 
 

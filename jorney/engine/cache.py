@@ -207,8 +207,9 @@ def blocks(config: ModelConfig, pools: Pools, visible: jax.Array, active: jax.Ar
 
     problems, values = len(pools.positions), pools.layers[0][0].values
     starts = itertools.accumulate(piece.values.shape[2] for piece in pools.layers[0])
-    of_chunk = len(active) // problems * chunk * config.kv_heads * config.head_dim * values.dtype.itemsize // ways("kv_heads")
-    if not ragged.fits([start for start in starts if start <= visible.shape[1]], of_chunk):
+    rows, head = len(active) // problems, config.head_dim * values.dtype.itemsize
+    held = rows * chunk * config.kv_heads * head + 3 * ragged.filled(rows) * config.heads * head
+    if not ragged.fits([start for start in starts if start <= visible.shape[1]], held // ways("kv_heads")):
         return None
     return ragged.blocks_of(visible & active[:, None], problems)
 

@@ -77,5 +77,5 @@ def _ragged(one: Instruction, given: Sequence[str], blocks: float | None) -> Ker
     whole = (one.shape, query, *staged)
     read = visited * (of_pool + 4 * Y * size)
     touched, moved = sum(map(sum, map(in_memory, whole))), sum(map(sum, map(arrays_of, whole)))
-    steps = P // problems_of_step(P, int(sum(arrays_of(query) + arrays_of(staged[0]))))
+    steps = P // problems_of_step(P, int(3 * sum(arrays_of(query)) + sum(arrays_of(staged[0]))))
     return Kernel(touched + read, moved + read, 4 * visited * K * Q * size * H, steps)

@@ -47,6 +47,11 @@ def by_xla() -> Iterator[None]:
         _apart.reset(before)
 
 
+def filled(rows: int) -> int:
+    """Y, of so many rows of a problem."""
+    return -(-rows // _TILE) * _TILE
+
+
 def problems_of_step(problems: int, nbytes: int) -> int:
     """Of so many, how many a step of the kernel's grid has, of so many bytes of queries and of a chunk's keys in all."""
     of_one = (
@@ -73,7 +78,7 @@ def fits(pieces: Sequence[int], nbytes: int) -> bool:
     """Whether the kernel may read pools that lie in pieces of so many slots: in whole blocks.
 
     Args:
-      nbytes: of the keys that a chunk gives one problem's rows on a device: they are held in vector memory.
+      nbytes: of what one problem holds in vector memory, see `problems_of_step`.
     """
     return not _apart.get() and 4 * nbytes <= _HELD and all(slots % BLOCK == 0 for slots in pieces)
 
@@ -134,7 +139,7 @@ def _local(query: jax.Array, blocks: Blocks, at: jax.Array, *arrays: jax.Array, 
     of_problem, G = R // P, N // K
     grouped = query.reshape(P, of_problem, K, G, H).transpose(0, 2, 3, 1, 4)  # [P, K, G, R/P, H]
     grouped = jnp.pad(grouped, (*[(0, 0)] * 3, (0, Y - of_problem), (0, 0))).reshape(P, K, G * Y, H)
-    together = problems_of_step(P, staged[0].nbytes + grouped.nbytes)
+    together = problems_of_step(P, staged[0].nbytes + 3 * grouped.nbytes)
 
     def of_step(last: int) -> pl.BlockSpec:
         return pl.BlockSpec((together, K, G * Y, last), lambda step, *_: (step, 0, 0, 0))

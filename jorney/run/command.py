@@ -117,7 +117,8 @@ def line() -> str | None:
     program = pathlib.Path(sys.argv[0])
     if program.name != "jorney" and program.parent != pathlib.Path(__file__).parents[1]:
         return None
-    return shlex.join(["jorney", *(without_secrets(word) if "://" in word else word for word in sys.argv[1:])])
+    parted = (word.partition("=") if word.startswith("--") else ("", "", word) for word in sys.argv[1:])
+    return shlex.join(["jorney", *(f"{option}{sign}{without_secrets(value)}" for option, sign, value in parted)])
 
 
 def use_jax() -> None:

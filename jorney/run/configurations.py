@@ -15,7 +15,7 @@ _FOLDERS = (_PACKAGE.parent / "configs", pathlib.Path(sys.prefix) / "share" / "j
 
 def named() -> dict[str, str]:
     """Configuration files by their names."""
-    folder = next((one for one in _FOLDERS if one.is_dir()), None)
+    folder = next((one for one in _FOLDERS if (one / "quickstart.py").is_file()), None)
     return {file.stem: os.fspath(file) for file in sorted(folder.glob("*.py"))} if folder else {}
 
 

@@ -50,11 +50,12 @@ def fit_rows(config: T, model: Model, say: Say) -> T:
     return found
 
 
-def fit_run(config: R, base: Model, test: Sequence[Problem], step_format: StepFormat, say: Say) -> R:
-    """A run's configuration: of its trainings the rows, and of its evaluation the completions, fit the base model."""
+def fit_run(config: R, base: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say) -> R:
+    """A run's configuration: of its trainings the rows, and of all that samples the completions, fit the base model."""
     fields: Any = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     found = {name: fit_rows(one, base, say) for name, one in fields.items() if isinstance(one, TrainingConfig)}
-    found |= {"evaluate": fit_completions(fields["evaluate"], "evaluate", base, test, step_format, say)}
+    sampled = {name: one for name, one in fields.items() if isinstance(one, CompletionSampling)}
+    found |= {name: fit_completions(one, name, base, problems, step_format, say) for name, one in sampled.items()}
     return dataclasses.replace(config, **found)
 
 

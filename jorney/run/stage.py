@@ -30,7 +30,7 @@ from jorney.run.parts import Share
 from jorney.run.results import show
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
-from jorney.text.step_format import AUTO, FORMATS
+from jorney.text.step_format import AUTO, FORMATS, usual
 from jorney.train.optimizer import DTYPES
 from jorney.train.provenance import revision, versions
 
@@ -125,7 +125,14 @@ class StageCommand(Command):
 
     def space(self, progress: Progress, step_format: str = "") -> Workspace:
         """Where it works; with the step format that is stated, where no other is."""
-        about = (self.output, self.mesh, self.dtype, step_format or self.step_format, self.seed, progress)
+        about = (
+            self.output,
+            self.mesh,
+            self.dtype,
+            step_format or (usual(False) if self.step_format == AUTO else self.step_format),
+            self.seed,
+            progress,
+        )
         return Workspace(
             *about, lines=self.trains, precision=self.precision, shared=self.shared, verify=self.verify, track=self.trackers
         )

@@ -55,6 +55,8 @@ def _words(file: str, name: str, value: Any, known: Mapping[str, Option]) -> lis
     if isinstance(value, bool) and known[name].takes[1] is bool:
         before, dot, last = name.rpartition(".")
         return [f"--{name}" if value else f"--{before}{dot}no-{last}"]
+    if isinstance(value, bool):  # YAML's word for what was written as yes or no
+        value = "yes" if value else "no"
     values: Sequence[Any] = value if isinstance(value, list) else [value]
     return [f"--{name}", *("None" if one is None else str(one) for one in values)]
 

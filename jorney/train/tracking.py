@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -38,7 +39,7 @@ class _Wandb:
             name=_name(folder),
             id=_id(folder),
             resume="allow",
-            dir=os.fspath(folder) if storage.is_local(folder) else None,
+            dir=_own(folder),
             config=dict(settings),
         )
 
@@ -51,20 +52,19 @@ class _Wandb:
 
 
 class _Mlflow:
-    """MLflow; `MLFLOW_TRACKING_URI` names a server or folder, else runs lie in the training's folder, in mlruns."""
+    """MLflow; `MLFLOW_TRACKING_URI` names a server or folder, else runs lie in the training's, in .trackers/mlflow.db."""
 
     def __init__(self, folder: storage.Path, settings: Mapping[str, Any]) -> None:
         import mlflow
         from mlflow.entities import Metric
 
         self._metric = Metric
-        own = f"sqlite:///{os.fspath(folder)}/mlflow.db" if storage.is_local(folder) else None
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or own
+        kept = _own(folder)
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or (f"sqlite:///{kept}/mlflow.db" if kept else None)
         if uri is None:
             raise ValueError(
                 f"{folder}: mlflow: expected MLFLOW_TRACKING_URI, for a folder in a store holds no runs of its own"
             )
-        folder.mkdir(parents=True, exist_ok=True)
         self._client: Any = mlflow.MlflowClient(tracking_uri=uri)
         found = self._client.get_experiment_by_name(_PROJECT)
         experiment = found.experiment_id if found else self._client.create_experiment(_PROJECT)
@@ -112,7 +112,39 @@ def open_all(names: Sequence[str], folder: storage.PathLike, settings: Mapping[s
       folder: the training's.
       settings: for the tracker's page, by name.
     """
-    return [_KINDS[name](storage.path(folder), settings) for name in names]
+    return [_Kept(name, _KINDS[name](storage.path(folder), settings)) for name in names]
+
+
+class _Kept:
+    """A tracker that may fail: it is told no more then, and the training goes on."""
+
+    def __init__(self, name: str, tracker: Tracker) -> None:
+        self._name, self._tracker = name, tracker
+        self._fails = False
+
+    def log(self, rows: Rows) -> None:
+        self._try(lambda: self._tracker.log(rows))
+
+    def end(self) -> None:
+        self._try(self._tracker.end)
+
+    def _try(self, tell: Callable[[], None]) -> None:
+        if self._fails:
+            return
+        try:
+            tell()
+        except Exception as error:
+            self._fails = True
+            warnings.warn(f"{self._name}: {' '.join(str(error).split()):.200}: it is told no more", stacklevel=3)
+
+
+def _own(folder: storage.Path) -> str | None:
+    """Where a tracker's files of a training lie: hidden, for they are none of what the stage made. None in a store."""
+    if not storage.is_local(folder):
+        return None
+    kept = folder / ".trackers"
+    kept.mkdir(parents=True, exist_ok=True)
+    return os.fspath(kept)
 
 
 def _id(folder: storage.Path) -> str:

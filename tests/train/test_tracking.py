@@ -60,8 +60,21 @@ def test_mlflow_goes_on_in_the_same_run(tmp_path, monkeypatch) -> None:
         (one,) = open_all(["mlflow"], folder, {"lr": 1e-4})
         one.log([row])
         one.end()
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{folder}/.trackers/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("jorney").experiment_id])
     assert [(one.step, one.value) for one in client.get_metric_history(run.info.run_id, "loss")] == [(1, 2.5), (2, 2.0)]
     assert run.data.params == {"lr": "0.0001"}
     assert run.info.status == "FINISHED"
+
+
+def test_a_tracker_that_fails_stops_no_training(tmp_path, monkeypatch) -> None:
+    def log(row: object, step: int) -> None:
+        raise ConnectionError("no network")
+
+    run = types.SimpleNamespace(log=log, finish=lambda: None)
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=lambda **settings: run))
+    (one,) = open_all(["wandb"], tmp_path, {})
+    with pytest.warns(UserWarning, match="wandb: no network: it is told no more"):
+        one.log(ROWS)
+    one.log(ROWS)
+    one.end()

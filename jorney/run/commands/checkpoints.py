@@ -14,7 +14,7 @@ from jorney.config import expect_at_least, to_json
 from jorney.convert import hf, inspect, native
 from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
-from jorney.policy import Policy, load
+from jorney.policy import ABOUT, Policy, about_of, load
 from jorney.progress import Progress
 from jorney.run.artifact import open_model
 from jorney.run.command import Command, use_jax
@@ -64,6 +64,7 @@ class ConvertCommand(Command):
             return
         folder = open_model(self.source, self.verify)
         dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
+        about = about_of(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
             policy = load(folder, mesh=self.mesh, dtype=dtype)
@@ -76,6 +77,8 @@ class ConvertCommand(Command):
                 storage.write_json(where / _NOTED, {**self._asked, "complete": False})
                 self.write(policy, dtype, progress)
                 write_threshold(self.output, threshold)  # of a reward model
+                if about:  # of one that was trained here
+                    storage.write_json(where / ABOUT, about)
                 storage.write_json(where / _NOTED, {**self._asked, "complete": True})
         progress.say(f"{self.output}: written")
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from jorney import __version__, storage
-from jorney.policy import ABOUT
+from jorney.policy import ABOUT, about_of
 from jorney.progress import Progress
 from jorney.run import results
-from jorney.run.artifact import open_model
 from jorney.run.command import Command
 from jorney.run.commands.checkpoints import DTYPES, ExportCommand
 from jorney.sharding import MeshConfig
@@ -58,29 +57,25 @@ class PushCommand(Command):
           FileNotFoundError, ValueError: for what is wrong with the model or the results, or what the hub refuses.
         """
         import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         found = _figures(self.results) if self.results else {}
         name = f"{self.repository}: the hub"
         try:
             huggingface_hub.HfApi().whoami()
-        except (HfHubHTTPError, huggingface_hub.errors.LocalTokenNotFoundError, OSError) as error:
+        except Exception as error:  # of the hub's library, or of the one by which it speaks
             raise ValueError(f"{name} does not know you: {_first(error)}: expected a login: hf auth login") from None
         with tempfile.TemporaryDirectory() as kept:
             folder = os.path.join(kept, "model")
             ExportCommand(self.model, folder, self.dtype, self.verify, self.mesh).execute()
-            for hidden in (one for one in os.listdir(folder) if one.startswith(".")):
+            for hidden in (one for one in os.listdir(folder) if one.startswith(".") and one != ABOUT):
                 os.unlink(os.path.join(folder, hidden))
-            about = about_of(open_model(self.model))
-            storage.write_text(os.path.join(folder, CARD), card(self.repository, about, found))
-            if about:
-                storage.write_json(storage.path(folder) / ABOUT, about)
+            storage.write_text(os.path.join(folder, CARD), card(self.repository, about_of(folder), found))
             try:
                 where = huggingface_hub.create_repo(self.repository, private=self.private, exist_ok=True)
                 huggingface_hub.upload_folder(
                     repo_id=self.repository, folder_path=folder, commit_message=f"Uploaded by Jorney {__version__}"
                 )
-            except (HfHubHTTPError, HFValidationError, OSError) as error:
+            except Exception as error:
                 raise ValueError(f"{name} refused: {_first(error)}") from None
         Progress().say(f"{self.model}: pushed to {where}")
 
@@ -99,25 +94,22 @@ def _figures(file: str) -> dict[str, Any]:
     return found
 
 
-def about_of(folder: str) -> dict[str, Any]:
-    """What a model of a stage says of itself; nothing of any other."""
-    where = storage.path(folder) / ABOUT
-    found = storage.read_json(where) if where.exists() else {}
-    return found if isinstance(found, dict) else {}
-
-
 def card(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """A model card.
 
     Args:
-      about: see `about_of`.
+      about: see `policy.about_of`.
       found: of an evaluation, its summary.
     """
     base = about.get("base", "")
     head = {"library_name": "transformers", "tags": ["jorney", *([about["objective"]] if "objective" in about else [])]}
-    if base.count("/") == 1 and not os.path.exists(base):  # a hub id, and no path
+    if _is_hub_id(base):
         head["base_model"] = base
     return "\n".join(("---", *_yaml(head), "---", "", *_body(repository, about, found), ""))
+
+
+def _is_hub_id(base: str) -> bool:
+    return base.count("/") == 1 and base[0] not in "./~" and not os.path.exists(base)
 
 
 def _yaml(head: Mapping[str, Any]) -> Iterator[str]:
@@ -129,7 +121,9 @@ def _body(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -
     yield f"# {repository.rpartition('/')[2]}"
     yield ""
     yield f"Written by Jorney {about.get('version', __version__)}; transformers loads it."
-    rows = {"base model": about.get("base"), "objective": about.get("objective"), "trained on": about.get("data")}
+    base = about.get("base") or ""
+    base = base if _is_hub_id(base) else os.path.basename(base.rstrip("/"))  # a path here is nobody's concern
+    rows = {"base model": base, "objective": about.get("objective"), "trained on": about.get("data")}
     rows |= {"step format": about.get("step_format")}
     if any(rows.values()):
         yield from ("", "## How it was trained", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from typing import Any, ClassVar
 
@@ -221,8 +222,11 @@ class Run:
           FileNotFoundError, ValueError: something that the configuration names is wrong. All of it is read before the first
             folder is made, so that nothing is left behind.
         """
-        problems, base = self._read_problems(), Model.at(self._model)
-        self.config = config = fit_run(self.config, base, problems["test"], self._space.format, self._progress.say)
+        problems = self._read_problems()
+        base = dataclasses.replace(Model.at(self._model), source=self.config.model)
+        self.config = config = fit_run(
+            self.config, base, list(itertools.chain(*problems.values())), self._space.format, self._progress.say
+        )
         self._check(base, problems)
         self._plan(base, problems)
         left_out = self._run_stages()

@@ -27,6 +27,8 @@ class RunFile(Command):
     def main(cls, words: Sequence[str]) -> None:
         save_as, words = taken("--save-config", words)
         stated, words = taken("--config", words)
+        if stated and stated.endswith(".py"):
+            words, stated = [stated, *words], None
         file, rest = split_file(words, RunConfig())
         if file is None:
             if not any(word in options.HELP for word in rest):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from jorney import __version__, devices, distributed, storage
 from jorney.batch.packing import TOO_LONG
-from jorney.config import expect_one_of, to_json
+from jorney.config import AtMost, expect_one_of, to_json
 from jorney.distributed import DistributedConfig
 from jorney.domain import domains
 from jorney.machine.plan.planned import AotProgram
@@ -47,6 +47,7 @@ class TrainCommand(RowsCommand):
     # What hosts may each have a copy of, under its own name: its content is compared when it is read.
     own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "held_out_data", "output")
 
+    step_format: str = AUTO
     special_tokens: bool = False
     lossy: bool = False
     track: str = tracking.ALWAYS
@@ -103,7 +104,6 @@ class SftCommand(TrainCommand):
     )
 
     output: str = "runs/sft"
-    step_format: str = AUTO
     data: str = domains.DEFAULT
     limit: int | None = None
     too_long: str = "error"
@@ -208,4 +208,6 @@ def plan_training(
             storage.write_json(folder / "model" / ABOUT, {**about, "command": line()})
         return {**counts, "curve": [[record["step"], record["loss"], record.get("accuracy")] for record in records]}
 
-    return space.plan(name, [model.key, examples_key, *measured_by, config.decides()], work, detail)
+    # A batch that gives way is another than one of the same size that is stated.
+    way = ["fitted"] if isinstance(getattr(config, config.batch), AtMost) else []
+    return space.plan(name, [model.key, examples_key, *measured_by, config.decides(), *way], work, detail)

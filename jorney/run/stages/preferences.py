@@ -9,6 +9,7 @@ from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
+from jorney.run.fitting import fit_completions
 from jorney.run.stage import ProblemsCommand
 from jorney.run.stages.fine_tuning import TrainCommand, plan_training
 from jorney.run.stages.pairing import OWN, plan_pairs, sampled_pairs, samples, sampling_programs
@@ -51,7 +52,8 @@ class DpoCommand(TrainCommand, ProblemsCommand):
                 "processes, sampling is not"
             )
         problems = self.read_problems()
-        pairs = plan_pairs(space, model, problems, self.evaluate, self.dpo)
+        evaluate = fit_completions(self.evaluate, "evaluate", model, problems, space.format, space.progress.say)
+        pairs = plan_pairs(space, model, problems, evaluate, self.dpo)
         return [pairs, plan_training(space, "dpo", model, sampled_pairs(pairs, problems), pairs.key, self.dpo, OWN)]
 
     @property

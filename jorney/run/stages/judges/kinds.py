@@ -21,10 +21,12 @@ from jorney.judge.reward_model import PrmJudge
 from jorney.judge.threshold import THRESHOLD, expect_threshold, threshold_of
 from jorney.machine.plan.planner import Planner
 from jorney.model.architecture import ModelConfig
+from jorney.policy import learned
 from jorney.run.artifact import Artifact, Model
 from jorney.run.stage import StageCommand, read_model
 from jorney.run.stages.judges.rating import Rater, by_judge, by_llm
 from jorney.run.workspace import Workspace
+from jorney.text.step_format import FORMATS
 
 VERIFIER = "verifier"
 _UNREAD = "unread.json"  # in the folder of an artifact that failed by answers that could not be read
@@ -202,7 +204,8 @@ def prm_judge(
       alone: the model that sampled is let go first.
     """
     limit, policy = threshold_of(model.folder, threshold), space.load_alone(model) if alone else space.load_beside(model)
-    return PrmJudge(policy, space.format, space.compilations, readout=readout, threshold=limit, donate=True)
+    step_format = FORMATS[learned(model.folder) or space.format.name]  # of its own, whatever the policy is asked in
+    return PrmJudge(policy, step_format, space.compilations, readout=readout, threshold=limit, donate=True)
 
 
 def with_account(artifact: Artifact, space: Workspace, llm: Llm, judge: LlmJudge | None = None) -> Artifact:

@@ -80,7 +80,7 @@ class AnalyseCommand(StageCommand):
         Raises:
           FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
-        artifacts = self.plan(self.space(progress, self.step_format), Model("", ""))
+        artifacts = self.plan(self.space(progress), Model("", ""))
         return {name: one.make(progress).result for name, one in zip(analysis.labels(self.files), artifacts, strict=True)}
 
 
