@@ -220,18 +220,18 @@ def decode_attends(
     pools: Pools,
     staged: list[Layer],
     visible: jax.Array,
-    blocks: Blocks | None,
     positions: jax.Array,
     at: jax.Array,
+    blocks: Blocks | None = None,
 ) -> list[Attend]:
     """One new token a row: staged, then attending to what is visible to the row and to what was staged before it.
 
     Args:
       staged: see `stage`.
       visible: [R, S] bool.
-      blocks: the same for a kernel, see `blocks`.
       positions: [R, 1] of the new tokens.
       at: [] which of the chunk they are.
+      blocks: what is visible, for a kernel; see `blocks`.
 
     Returns:
       An attention a layer, which gives back its staged `Layer`, updated.

@@ -265,7 +265,7 @@ def decode_chunk(
         staged, done, tokens, active = carry
         at = done.steps
         positions = (rows.positions + at)[:, None]
-        attends = decode_attends(config, shared, read, staged, visible, seen, positions, at)
+        attends = decode_attends(config, shared, read, staged, visible, positions, at, seen)
         turned = jax.tree.map(lambda all_: jax.lax.dynamic_slice_in_dim(all_, at, 1, axis=1), angles)
         hidden, staged = run_layers(config, dtype, params, tokens[:, None], positions, attends, turned)
         counts = everywhere(rows.counts + done.counts)
