@@ -164,7 +164,7 @@ def test_nothing_depends_on_the_problems_that_are_left_out(letters, forest, monk
     assert kept == ({None, 2} if sizes else {None, 2, 1})
 
 
-@pytest.mark.parametrize("begin", [[], [1, *range(3, 15)]])
+@pytest.mark.parametrize("begin", [pytest.param([], marks=pytest.mark.slow), [1, *range(3, 15)]])
 @pytest.mark.parametrize("sizes", [{}, pytest.param({"data": 2, "tensor": 2, "devices": 4}, marks=pytest.mark.slow)])
 def test_nothing_depends_on_the_kernel(letters, monkeypatch, sizes, begin) -> None:
     """Decoding as on TPUs, run by Pallas' interpreter: slots of two pieces, with a shared segment and without."""

@@ -31,7 +31,7 @@ from jorney.train.objectives.prm import PrmConfig
 from jorney.train.objectives.sft import SftConfig
 
 TINY = dataclasses.replace(PRESETS["tiny"], head_dim=128)  # as wide as a TPU's lanes: nothing is padded
-MACHINES = ["v4-8", "v5e-8", "v6e-8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("v5p-8", "7x-4"))]
+MACHINES = ["v5e-8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("v4-8", "v5p-8", "v6e-8", "7x-4"))]
 
 
 def step(config, machine, mesh=None) -> AotProgram:

@@ -189,7 +189,7 @@ def test_weights_that_the_last_update_ruins_are_no_model(objective: str, tmp_pat
     rows, sizes = {
         "sft": (TEXTS, SFT),
         "dpo": (PAIRS, DPO),
-        "prm": (labelled, ["--prm.row-length", "64", "--prm.batch-rows", "8"]),
+        "prm": (labelled, ["--prm.row-length", "128", "--prm.batch-rows", "8"]),
     }[objective]
     data, rate = write(tmp_path, rows), [f"--{objective}.epochs", "1", f"--{objective}.optimizer.learning-rate", "1e30"]
     for _ in range(2):
