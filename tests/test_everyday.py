@@ -31,7 +31,7 @@ QUICK = {
     "generate": "--sampling.max-tokens 8",
     "sft": "--sft.epochs 1",
     "dpo": "--dpo.epochs 1 --dpo.held-out 0",
-    "prm": "--prm.epochs 1 --held-out-limit 2 --rollouts.max-tokens 24 --rollouts.completions 2",
+    "prm": "--prm.epochs 1 --held-out-limit 4 --rollouts.max-tokens 96 --rollouts.completions 2",
     "pairs": "--dpo.samples 4 --evaluate.max-tokens 24",
     "bench train": "--steps 1 --runs 1",
 }
