@@ -141,6 +141,7 @@ def words_of(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "name", [name if name in QUICKEST else pytest.param(name, marks=pytest.mark.slow) for name in EVERYDAY]
 )
+@pytest.mark.filterwarnings("ignore:prm. no held-out sample")  # so small a sample
 def test_it_takes_one_command(name: str, place: pathlib.Path, hub: None, monkeypatch, capsys) -> None:
     monkeypatch.chdir(place)
     words = words_of(EVERYDAY[name])
