@@ -29,7 +29,7 @@ from jorney.solve.evaluate import EvaluateConfig, Graded
 from jorney.solve.search import SearchConfig
 from jorney.solve.solver import Sampler
 from jorney.text.step_format import AUTO, FORMATS, StepFormat, usual
-from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
+from jorney.thought.derive import DeriveConfig, shortcuts, walks
 from jorney.thought.encode import encode_thought
 from jorney.thought.refine import RefineConfig, compose
 from jorney.thought.thought import Thought
@@ -54,7 +54,9 @@ def evaluate(
       ValueError: names the problem or the setting, and what was expected.
     """
     written = _format(policy, step_format)
-    config = (config or EvaluateConfig()).fitted(policy.config.positions, _longest(policy, problems, written))
+    config = (config or EvaluateConfig()).fitted(
+        policy.config.positions, written.longest(policy.tokenizer, (problem.question for problem in problems))
+    )
     found = {one.id: one for one in evaluation.evaluate(Generator(policy), problems, written, config, seed)}
     return [found[problem.id] for problem in problems]
 
@@ -78,7 +80,9 @@ def search(
       ValueError: names the problem or the setting, and what was expected.
     """
     written = _format(policy, step_format)
-    config = (config or SearchConfig()).fitted(policy.config.positions, _longest(policy, problems, written))
+    config = (config or SearchConfig()).fitted(
+        policy.config.positions, written.longest(policy.tokenizer, (problem.question for problem in problems))
+    )
     sampler = Sampler(Generator(policy), written, seed)
     found = {one.id: one for one in config.solver.solve(problems, sampler, _judge(judge, written), config)}
     own = [found[problem.id] for problem in problems]
@@ -112,11 +116,7 @@ def derive(
     config, refine, found = config or DeriveConfig(), refine or RefineConfig(), []
     for tree in trees:
         for leaf in shortcuts(tree, config.per_tree):
-            visits = walk(tree, leaf, config, seed)
-            if kind == "shortcut":
-                visits = [visit for visit in visits if not visit.excursion]
-            elif kind == "placebo":
-                visits = placebo(tree, visits, seed)
+            visits = walks(tree, leaf, config, seed)[kind]
             found.append(compose(tree, visits, kind, domains.state, refine, seed))
     return found
 
@@ -176,11 +176,6 @@ def _format(policy: Policy, name: str) -> StepFormat:
     if name != AUTO:
         return FORMATS[name]
     return FORMATS[learned(policy.source) or usual(policy.tokenizer.chats)]
-
-
-def _longest(policy: Policy, problems: Sequence[Problem], step_format: StepFormat) -> int:
-    """Ids of the longest prompt."""
-    return max((len(step_format.encode(policy.tokenizer, problem.question)) for problem in problems), default=0)
 
 
 def _judge(by: Judge | Policy | None, step_format: StepFormat, threshold: float = THRESHOLD) -> Judge:

@@ -34,17 +34,17 @@ _NEVER = float(jnp.finfo(jnp.float32).min)
 _HIDDEN = 0.5 * _NEVER  # no score that is seen is as low
 
 
-_apart: contextvars.ContextVar[bool] = contextvars.ContextVar("apart", default=False)
+_without: contextvars.ContextVar[bool] = contextvars.ContextVar("without", default=False)
 
 
 @contextlib.contextmanager
 def by_xla() -> Iterator[None]:
     """Programs that are traced within do without the kernel: to compare."""
-    before = _apart.set(True)
+    before = _without.set(True)
     try:
         yield
     finally:
-        _apart.reset(before)
+        _without.reset(before)
 
 
 def filled(rows: int) -> int:
@@ -53,10 +53,12 @@ def filled(rows: int) -> int:
 
 
 def problems_of_step(problems: int, nbytes: int) -> int:
-    """Of so many, how many a step of the kernel's grid has, of so many bytes of queries and of a chunk's keys in all."""
-    of_one = (
-        4 * nbytes / problems
-    )  # keys and values, in two places each; what is read takes about as much as the queries' share
+    """Of so many, how many a step of the kernel's grid has.
+
+    Args:
+      nbytes: of all problems: a chunk's keys on a device, and three times the queries, filled up to whole tiles.
+    """
+    of_one = 4 * nbytes / problems  # keys and values in two places each; queries and results too, with the sums as float32
     return next(count for count in range(_PROBLEMS, 0, -1) if problems % count == 0 and (count * of_one <= _HELD or count == 1))
 
 
@@ -80,7 +82,7 @@ def fits(pieces: Sequence[int], nbytes: int) -> bool:
     Args:
       nbytes: of what one problem holds in vector memory, see `problems_of_step`.
     """
-    return not _apart.get() and 4 * nbytes <= _HELD and all(slots % BLOCK == 0 for slots in pieces)
+    return not _without.get() and 4 * nbytes <= _HELD and all(slots % BLOCK == 0 for slots in pieces)
 
 
 def blocks_of(seen: jax.Array, problems: int) -> Blocks:
@@ -199,7 +201,7 @@ def _kernel(
     held = refs[: len(sizes)], refs[len(sizes) : 2 * len(sizes)]  # keys and values, of every piece
     *results, own_keys, own_values, shut_own, read, most, total, list_, arrived = refs[2 * len(sizes) :]
     own = own_keys, own_values
-    together, K, many, H = query.shape
+    together, K, _, H = query.shape
     E = order.shape[1]
     first = pl.program_id(0) * together
 
@@ -234,6 +236,9 @@ def _kernel(
 
             start = stop
 
+    read[...], total[...] = jnp.zeros(read.shape, jnp.float32), jnp.zeros(total.shape, jnp.float32)
+    most[...] = jnp.full(most.shape, _NEVER, jnp.float32)
+
     @pl.when(blocks > 0)
     def _first() -> None:
         copies(0, True)
@@ -243,19 +248,25 @@ def _kernel(
     order_in_chunk = jax.lax.broadcasted_iota(jnp.int32, shape, 1) - C * jax.lax.broadcasted_iota(jnp.int32, shape, 0)
     others = jnp.where((order_in_chunk >= 0) & (order_in_chunk < C) & (order_in_chunk <= at[0]), 0.0, _NEVER)
 
-    def begin(problem: Any, _: Any) -> None:
-        """With what the problem's rows were given in this chunk: each row with its own."""
+    def add(problem: Any, head: int, keys: jax.Array, values: jax.Array, closed: jax.Array) -> None:
+        """What rows read of some slots joins what they have read."""
+        scores = _scores(query[problem, head], keys, closed)
+        before = most[problem, head]
+        now = jnp.maximum(before, jnp.max(scores, axis=1, keepdims=True))
+        weights = jnp.where(scores > _HIDDEN, jnp.exp(scores - now[:, :1]), 0.0)
+        kept = jnp.exp(before - now)
+        total[problem, head] = kept * total[problem, head] + jnp.sum(weights, axis=1, keepdims=True)
+        read[problem, head] = kept[:, :1] * read[problem, head] + _product(weights.astype(values.dtype), values, 0)
+        most[problem, head] = now
+
+    def chunk(problem: Any, _: Any) -> None:
+        """What the problem's rows were given in this chunk: each row sees its own."""
         mine = pl.ds(problem * count, count)
         for head in range(K):
-            chunk_keys, chunk_values = (one[mine, head].reshape(-1, H) for one in (keys, values))
-            scores = _scores(query[problem, head], chunk_keys, others)
-            highest = jnp.max(scores, axis=1, keepdims=True)
-            weights = jnp.where(scores > _HIDDEN, jnp.exp(scores - highest), 0.0)
-            total[problem, head] = jnp.broadcast_to(jnp.sum(weights, axis=1, keepdims=True), total.shape[2:])
-            read[problem, head] = _product(weights.astype(chunk_values.dtype), chunk_values, 0)
-            most[problem, head] = jnp.broadcast_to(highest, most.shape[2:])
+            own = [one[mine, head].reshape(-1, H) for one in (keys, values)]
+            add(problem, head, own[0], own[1], others)
 
-    jax.lax.fori_loop(0, together, begin, None)
+    jax.lax.fori_loop(0, together, chunk, None)
 
     def look(number: Any, _: Any) -> None:
         @pl.when(number + 1 < blocks)
@@ -264,16 +275,8 @@ def _kernel(
 
         copies(number, False)
         problem, place = list_[number] // E, number % 2
-        closed = shut_own[place]  # [Y, 128]
         for head in range(K):
-            scores, block = _scores(query[problem, head], own_keys[place, head], closed), own_values[place, head]
-            before = most[problem, head]
-            now = jnp.maximum(before, jnp.max(scores, axis=1, keepdims=True))
-            weights = jnp.where(scores > _HIDDEN, jnp.exp(scores - now), 0.0)
-            kept = jnp.exp(before - now)
-            total[problem, head] = kept * total[problem, head] + jnp.sum(weights, axis=1, keepdims=True)
-            read[problem, head] = kept[:, :1] * read[problem, head] + _product(weights.astype(block.dtype), block, 0)
-            most[problem, head] = now
+            add(problem, head, own_keys[place, head], own_values[place, head], shut_own[place])
 
     jax.lax.fori_loop(0, blocks, look, None)
     whole = total[...]

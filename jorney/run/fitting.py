@@ -31,13 +31,21 @@ def fit_completions(config: C, name: str, model: Model, problems: Sequence[Probl
     Args:
       name: of the configuration, as on the command line.
     """
-    if not isinstance(config.max_tokens, AtMost):
-        return config
-    tokenizer, positions = load_tokenizer(model.folder), read_architecture(model.folder).positions
-    longest = max((len(step_format.encode(tokenizer, problem.question)) for problem in problems), default=0)
-    found = config.fitted(positions, longest)
-    if found != config:
-        say(f"{name}.max-tokens: {found.max_tokens:,}, of {positions:,} positions less a prompt's {longest:,}")
+    return _fit_all({name: config}, model, problems, step_format, say)[name]
+
+
+def _fit_all(
+    configs: dict[str, C], model: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say
+) -> dict[str, C]:
+    """Several at once: prompts are read once, and only where some length gives way."""
+    if not any(isinstance(config.max_tokens, AtMost) for config in configs.values()):
+        return configs
+    positions = read_architecture(model.folder).positions
+    longest = step_format.longest(load_tokenizer(model.folder), (problem.question for problem in problems))
+    found = {name: config.fitted(positions, longest) for name, config in configs.items()}
+    for name, config in found.items():
+        if config != configs[name]:
+            say(f"{name}.max-tokens: {config.max_tokens:,}, of {positions:,} positions less a prompt's {longest:,}")
     return found
 
 
@@ -53,9 +61,9 @@ def fit_rows(config: T, model: Model, say: Say) -> T:
 def fit_run(config: R, base: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say) -> R:
     """A run's configuration: of its trainings the rows, and of all that samples the completions, fit the base model."""
     fields: Any = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    found = {name: fit_rows(one, base, say) for name, one in fields.items() if isinstance(one, TrainingConfig)}
+    found: dict[str, Any] = {name: fit_rows(one, base, say) for name, one in fields.items() if isinstance(one, TrainingConfig)}
     sampled = {name: one for name, one in fields.items() if isinstance(one, CompletionSampling)}
-    found |= {name: fit_completions(one, name, base, problems, step_format, say) for name, one in sampled.items()}
+    found |= _fit_all(sampled, base, problems, step_format, say)
     return dataclasses.replace(config, **found)
 
 

@@ -23,14 +23,14 @@ from jorney.rows.problems import read_problems
 from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.run.artifact import Artifact, Done, Model, open_model
 from jorney.run.command import Command, use_jax
-from jorney.run.fitting import format_of
+from jorney.run.fitting import PLAIN, format_of
 from jorney.run.identity import source_digest
 from jorney.run.integrity import STAGES
 from jorney.run.parts import Share
 from jorney.run.results import show
 from jorney.run.workspace import Workspace
 from jorney.sharding import MeshConfig
-from jorney.text.step_format import AUTO, FORMATS, usual
+from jorney.text.step_format import AUTO, FORMATS
 from jorney.train.optimizer import DTYPES
 from jorney.train.provenance import revision, versions
 
@@ -125,14 +125,8 @@ class StageCommand(Command):
 
     def space(self, progress: Progress, step_format: str = "") -> Workspace:
         """Where it works; with the step format that is stated, where no other is."""
-        about = (
-            self.output,
-            self.mesh,
-            self.dtype,
-            step_format or (usual(False) if self.step_format == AUTO else self.step_format),
-            self.seed,
-            progress,
-        )
+        stated = PLAIN if self.step_format == AUTO else self.step_format
+        about = (self.output, self.mesh, self.dtype, step_format or stated, self.seed, progress)
         return Workspace(
             *about, lines=self.trains, precision=self.precision, shared=self.shared, verify=self.verify, track=self.trackers
         )
@@ -154,7 +148,7 @@ def _without_secrets(settings: Any) -> Any:
         return {name: _without_secrets(value) for name, value in settings.items()}
     if isinstance(settings, list):
         return [_without_secrets(value) for value in settings]
-    return without_secrets(settings) if isinstance(settings, str) and "://" in settings else settings
+    return without_secrets(settings) if isinstance(settings, str) else settings
 
 
 def _short(model: str) -> str:
@@ -220,6 +214,7 @@ class SampledCommand(ProblemsCommand):
 
     by_model: ClassVar[bool] = True
 
+    step_format: str = AUTO
     shard: str = "0/1"
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from jorney.text.chat import render
 from jorney.text.tokenizer import Tokenizer
@@ -70,6 +70,10 @@ class StepFormat:
         """The chat that asks a question."""
         before = [{"role": "system", "content": self.system}] if self.system else []
         return [*before, {"role": "user", "content": self.ask(question)}]
+
+    def longest(self, tokenizer: Tokenizer, questions: Iterable[str]) -> int:
+        """Ids of the longest prompt; raises as `encode` does."""
+        return max((len(self.encode(tokenizer, question)) for question in questions), default=0)
 
     def encode(self, tokenizer: Tokenizer, question: str) -> list[int]:
         """Ids of the prompt for a question, up to where the model is to write: bos once, where the model has one.

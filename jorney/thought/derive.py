@@ -96,6 +96,16 @@ def _excursion(steps: Sequence[int], back_to: int) -> list[Visit]:
     return [Visit(step, excursion=True, back_to=back_to if step == steps[-1] else None) for step in steps]
 
 
+def walks(tree: Tree, leaf: int, config: DeriveConfig, seed: int) -> dict[str, list[Visit]]:
+    """The walks to a leaf by the kind of thought that they make: "shortcut", "journey", and "placebo" of the same lengths."""
+    journey = walk(tree, leaf, config, seed)
+    return {
+        "shortcut": [visit for visit in journey if not visit.excursion],
+        "journey": journey,
+        "placebo": placebo(tree, journey, seed),
+    }
+
+
 def placebo(tree: Tree, visits: Sequence[Visit], seed: int) -> list[Visit]:
     """The walk with every excursion replaced by right steps, as many where the tree has them, from the same node.
 

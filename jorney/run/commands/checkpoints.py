@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import jax
 
 from jorney import storage
-from jorney.config import expect_at_least, to_json
+from jorney.config import expect_at_least, expect_one_of, to_json
 from jorney.convert import hf, inspect, native
 from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
@@ -23,6 +23,12 @@ from jorney.sharding import MeshConfig
 
 DTYPES = ("float32", "bfloat16", "float16")
 _NOTED = ".jorney-conversion.json"  # in the folder that is written: what was asked for, and whether it is complete
+
+
+def expect_dtype(command: Any) -> None:
+    """Raises ValueError where `dtype` is none in which weights are written; None keeps their own."""
+    if command.dtype is not None:
+        expect_one_of(DTYPES, command, "", "dtype")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +52,7 @@ class ConvertCommand(Command):
     mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
 
     def __post_init__(self) -> None:
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
+        expect_dtype(self)
 
     def execute(self) -> None:
         """The same command goes on where one was cut off, and does nothing where one has ended.

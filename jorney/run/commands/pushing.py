@@ -14,7 +14,7 @@ from jorney.policy import ABOUT, about_of
 from jorney.progress import Progress
 from jorney.run import results
 from jorney.run.command import Command
-from jorney.run.commands.checkpoints import DTYPES, ExportCommand
+from jorney.run.commands.checkpoints import ExportCommand, expect_dtype
 from jorney.sharding import MeshConfig
 
 CARD = "README.md"
@@ -45,8 +45,7 @@ class PushCommand(Command):
     mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
 
     def __post_init__(self) -> None:
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise ValueError(f"dtype = {self.dtype!r}: expected one of {', '.join(DTYPES)}")
+        expect_dtype(self)
         if self.repository and self.repository.count("/") != 1:
             raise ValueError(f"repository = {self.repository!r}: expected USER/NAME")
 

@@ -15,7 +15,7 @@ from jorney.run.artifact import Artifact, Lacking, Model
 from jorney.run.stage import StageCommand
 from jorney.run.stages.expansion import read_trees, trees_key
 from jorney.run.workspace import Workspace
-from jorney.thought.derive import DeriveConfig, placebo, shortcuts, walk
+from jorney.thought.derive import DeriveConfig, shortcuts, walk, walks
 from jorney.thought.refine import RefineConfig, check, compose
 from jorney.thought.thought import Thought, from_json
 
@@ -58,13 +58,7 @@ def plan_thoughts(
             leaves = shortcuts(tree)
             count = derive.per_tree or len(leaves)
             for leaf in leaves[:count]:
-                journey = walk(tree, leaf, derive, space.seed)
-                walks = {
-                    "shortcut": [visit for visit in journey if not visit.excursion],
-                    "journey": journey,
-                    "placebo": placebo(tree, journey, space.seed),
-                }
-                for kind, visits in walks.items():
+                for kind, visits in walks(tree, leaf, derive, space.seed).items():
                     thought = compose(tree, visits, kind, domains.state, refine, space.seed)
                     wrong = check(tree, visits, thought.text)
                     assert wrong is None, f"tree {tree.id!r}: {wrong}"

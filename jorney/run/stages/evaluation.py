@@ -19,7 +19,6 @@ from jorney.run.parts import ALL, Finished, Making, Parts, Share
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, summarise
-from jorney.text.step_format import AUTO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +33,6 @@ class EvaluateCommand(SampledCommand):
     )
 
     output: str = "runs/evaluate"
-    step_format: str = AUTO
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 

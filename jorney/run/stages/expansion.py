@@ -23,7 +23,6 @@ from jorney.run.parts import ALL, Finished, Making, Parts, Share
 from jorney.run.stage import SampledCommand
 from jorney.run.stages.judges.kinds import JudgedBy
 from jorney.run.workspace import Workspace
-from jorney.text.step_format import AUTO
 from jorney.thought.derive import shortcuts
 from jorney.tree.expand import ExpandConfig, grow
 from jorney.tree.tree import ROOT, Tree, from_json
@@ -40,7 +39,6 @@ class ExpandCommand(JudgedBy, SampledCommand):
     )
 
     output: str = "runs/expand"
-    step_format: str = AUTO
     limit: int | None = 100
     expand: ExpandConfig = dataclasses.field(default_factory=ExpandConfig)
 

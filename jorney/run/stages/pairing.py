@@ -25,7 +25,7 @@ from jorney.run.parts import ALL, Parts, Share, in_groups
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig
-from jorney.text.step_format import AUTO, StepFormat
+from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 from jorney.train.objectives.dpo import DpoConfig
 
@@ -48,7 +48,6 @@ class PairsCommand(SampledCommand):
     )
 
     output: str = "runs/pairs"
-    step_format: str = AUTO
     limit: int | None = None
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)

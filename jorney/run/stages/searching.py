@@ -26,7 +26,6 @@ from jorney.solve.beam import Beam
 from jorney.solve.choice import SELECTIONS, Chosen, Solutions, choose, powers_of_two, summarise
 from jorney.solve.search import SearchConfig
 from jorney.solve.solver import Sampler
-from jorney.text.step_format import AUTO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,6 @@ class SearchCommand(JudgedBy, SampledCommand):
     )
 
     output: str = "runs/search"
-    step_format: str = AUTO
     limit: int | None = None
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
 

@@ -24,7 +24,7 @@ from jorney.run.fitting import fit_completions
 from jorney.run.parts import ALL, Parts, Share, in_groups
 from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
-from jorney.text.step_format import AUTO, StepFormat
+from jorney.text.step_format import StepFormat
 
 PART = 32  # problems whose solutions are labelled together
 Solutions = Sequence[tuple[Problem, tuple[tuple[str, ...], ...]]]  # of each problem
@@ -46,7 +46,6 @@ class PrmLabelCommand(SampledCommand):
         *("rollouts.temperature", "rollouts.rows", "shard", "seed"),
     )
 
-    step_format: str = AUTO
     output: str = "runs/labels"
     data: str = ""
     data_limit: int | None = None
