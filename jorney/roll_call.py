@@ -16,13 +16,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 # Seconds that process 0, and another one, have to end by themselves once one has gone. Without process 0 none has any: jax's
 # service ends with it, and then every program at once, with a C++ stack.
 GRACES = (10.0, 5.0)
 LINGERS = 2.0  # seconds that one that fails is still there for: most often the others are about to fail by themselves
+ENDS = 5.0  # seconds that process 0, which fails, gives to one that said it fails too: it has yet to print why
 _EVERY = 0.2  # seconds between attempts to reach process 0
 _HELLO = 10.0  # seconds within which a connection says who it is
 _LONGEST = 1 << 20  # bytes of a line
@@ -40,9 +41,10 @@ class RollCall:
         self._peers, self._lost, self._relays = dict(peers), lost, relays
         self._left = False
         self._known, self._lock = threading.Event(), threading.Lock()
-        self._listening = [threading.Thread(target=self._listen, args=one, daemon=True) for one in self._peers.items()]
-        for thread in self._listening:
-            thread.start()
+        self._said = {name: threading.Event() for name in self._peers}  # that it ends, or that another has gone
+        self._ended = {name: threading.Event() for name in self._peers}
+        for one in self._peers.items():
+            threading.Thread(target=self._listen, args=one, daemon=True).start()
 
     @property
     def others(self) -> bool:
@@ -53,9 +55,11 @@ class RollCall:
         """Says that this process ends: well, or by a failure, which ends the others. After it nobody is missed any more."""
         self._left = True
         self._tell({"left": failure})
-        deadline = time.monotonic() + LINGERS if failure else 0.0
-        for thread in self._listening:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        if not failure:
+            return
+        _await(self._said.values(), LINGERS)
+        if self._relays:  # jax's service ends with this process, and every program that is not over by then with the service
+            _await([self._ended[name] for name, said in self._said.items() if said.is_set()], ENDS)
 
     def heard(self, seconds: float) -> str | None:
         """What is known of another's end, waiting so long for it: a collective fails before the news of its cause is here."""
@@ -64,7 +68,7 @@ class RollCall:
         return self.gone
 
     def _listen(self, name: str, peer: socket.socket) -> None:
-        """Until the peer leaves. What process 0 hears of one it tells to the others."""
+        """Until the peer ends. What process 0 hears of one it tells to the others."""
         with contextlib.suppress(OSError, ValueError), peer, peer.makefile("rb") as lines:
             while line := lines.readline(_LONGEST):
                 told = json.loads(line)
@@ -72,8 +76,11 @@ class RollCall:
                     self._miss(told["gone"], GRACES[1])
                 elif told["left"]:
                     self._miss(f"{name} failed: {told['left']}", GRACES[0] if self._relays else LINGERS / 2)
-                return
-        self._miss(f"{name} has died: look at its log", GRACES[0] if self._relays else 0)
+                self._said[name].set()
+        if not self._said[name].is_set():
+            self._miss(f"{name} has died: look at its log", GRACES[0] if self._relays else 0)
+        self._said[name].set()
+        self._ended[name].set()
 
     def _miss(self, who: str, grace: float) -> None:
         with self._lock:
@@ -83,12 +90,19 @@ class RollCall:
         if self._relays:
             self._tell({"gone": who})
         self._known.set()
-        self._lost(who, grace)
+        threading.Thread(target=self._lost, args=(who, grace), daemon=True).start()
 
     def _tell(self, message: Mapping[str, str]) -> None:
         for peer in self._peers.values():
             with contextlib.suppress(OSError):
                 peer.sendall(_line(message))
+
+
+def _await(events: Iterable[threading.Event], seconds: float) -> None:
+    """Until all are set, or the time is over."""
+    deadline = time.monotonic() + seconds
+    for event in events:
+        event.wait(max(0.0, deadline - time.monotonic()))
 
 
 _current = RollCall({}, lambda who, grace: None, relays=False)  # of a process alone

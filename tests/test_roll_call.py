@@ -88,6 +88,21 @@ def test_who_fails_says_why_to_all(three) -> None:
     assert [call.heard(0) for call in calls] == [told, told, None]
 
 
+def test_process_0_ends_after_those_that_fail_with_it(three) -> None:
+    """They have said so, and are still to print why: without process 0 jax's service ends them before they can."""
+    calls, _ = three
+    calls[1].leave("the same fault")
+    calls[2].leave("the same fault")
+    leaving = threading.Thread(target=calls[0].leave, args=["the same fault"])
+    leaving.start()
+    die(calls[1])
+    leaving.join(0.5)
+    assert leaving.is_alive()
+    die(calls[2])
+    leaving.join(roll_call.ENDS / 2)
+    assert not leaving.is_alive()
+
+
 def test_who_dies_is_missed_by_all(three) -> None:
     calls, lost = three
     die(calls[1])

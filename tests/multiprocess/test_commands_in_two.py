@@ -102,8 +102,8 @@ def test_hosts_with_different_models_are_told_so(copies, tmp_path) -> None:
     file = copies[1] / "config.json"
     file.write_text(file.read_text() + "\n")
     for code, _, error in together(tmp_path / "both", copies):
+        assert code == 2, error
         (line,) = of_jorney(error)
-        assert code == 2
         assert f"what sft reads differs: process 1 on {socket.gethostname()}: [0] is " in line
         assert "expected the same command, model and data in all 2 processes" in line
     assert not (tmp_path / "both" / "stages").exists()
@@ -112,8 +112,8 @@ def test_hosts_with_different_models_are_told_so(copies, tmp_path) -> None:
 def test_hosts_with_different_options_are_told_so(tmp_path) -> None:
     """Before anything is read."""
     for code, _, error in end(begin(tmp_path / "both", ["--sft.loop.save-every", "3"], ["--sft.loop.save-every", "4"]), 60):
+        assert code == 2, error
         (line,) = of_jorney(error)
-        assert code == 2
         assert f"process 1 on {socket.gethostname()}: sft.loop.save_every is 4, and 3 in process 0: expected the same" in line
         assert "Traceback" not in error
     assert not (tmp_path / "both").exists()
