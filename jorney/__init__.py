@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from jorney.thought.derive import DeriveConfig as DeriveConfig
     from jorney.train.objectives.dpo import DpoConfig as DpoConfig
     from jorney.train.objectives.sft import SftConfig as SftConfig
+    from jorney.train.optimizer import OptimizerConfig as OptimizerConfig
     from jorney.tree.expand import ExpandConfig as ExpandConfig
     from jorney.tree.expand import expand as expand
     from jorney.tree.tree import Tree as Tree
@@ -60,6 +61,7 @@ _PUBLIC = {
     "SearchConfig": "jorney.solve.search",
     "SftConfig": "jorney.train.objectives.sft",
     "DpoConfig": "jorney.train.objectives.dpo",
+    "OptimizerConfig": "jorney.train.optimizer",
 }
 __all__ = [
     "Completion",
@@ -67,6 +69,7 @@ __all__ = [
     "DpoConfig",
     "EvaluateConfig",
     "ExpandConfig",
+    "OptimizerConfig",
     "Policy",
     "Problem",
     "SamplingConfig",

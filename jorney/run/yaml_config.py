@@ -11,6 +11,7 @@ import yaml
 
 from jorney import storage
 from jorney.config import AtMost
+from jorney.judge.llm.redaction import without_secrets
 from jorney.run.options import Option, near, options
 
 ENDS = (".yaml", ".yml")
@@ -62,7 +63,7 @@ def _words(file: str, name: str, value: Any, known: Mapping[str, Option]) -> lis
 
 
 def save(chosen: Any, file: str) -> None:
-    """Writes all fields of a configuration, so that `--config` makes it again."""
+    """Writes all fields of a configuration, so that `--config` makes it again; keys in addresses are left out."""
     if not file.endswith(ENDS):
         raise ValueError(f"--save-config {file}: expected a name that ends in .yaml")
 
@@ -73,7 +74,7 @@ def save(chosen: Any, file: str) -> None:
             return {name: plain(one) for name, one in held if not isinstance(one, AtMost)}
         if isinstance(value, tuple | list):
             return [plain(one) for one in value]
-        return value
+        return without_secrets(value) if isinstance(value, str) else value
 
     text = yaml.safe_dump(plain(chosen), sort_keys=False, allow_unicode=True)
     storage.write_text(os.path.abspath(file) if "://" not in file else file, text)

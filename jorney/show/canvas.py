@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 INK, MUTED, RULE, ACCENT, QUIET = "#010101", "#020202", "#030303", "#040404", "#050505"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", ACCENT: "--accent", QUIET: "--quiet"}
 
-_PIXELS = 72  # to the inch: matplotlib's SVG counts in points, which the page takes for pixels
+PIXELS = 72  # to the inch: matplotlib's SVG counts in points, which the page takes for pixels
 TEXT = 12.5
 
 
@@ -51,7 +51,7 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """A figure of `columns` panels in each row; margins, as `heights`, are in pixels and belong to every panel."""
     height = sum(heights) + len(heights) * (top + bottom)
-    figure = Figure(figsize=(width / _PIXELS, height / _PIXELS), dpi=_PIXELS)
+    figure = Figure(figsize=(width / PIXELS, height / PIXELS), dpi=PIXELS)
     cell, panels, y = width / columns, [], float(height)
     for row in heights:
         y -= top + row
@@ -107,6 +107,6 @@ def svg(figure: Figure, name: str, text: str) -> str:
     body = re.sub(r"(url\(|href=\")#", rf"\1#{name}-", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
-    width, height = (round(inches * _PIXELS) for inches in figure.get_size_inches())
+    width, height = (round(inches * PIXELS) for inches in figure.get_size_inches())
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return f'<svg {size} role="img" aria-label="{html.escape(text)}">{body}</svg>'

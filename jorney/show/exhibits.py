@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from jorney.show import formats, markdown, page, tree_drawing
-from jorney.show.document import Exhibit, Table
+from jorney.show.document import Exhibit, Report, Table, section
 from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
@@ -73,6 +75,23 @@ def thoughts_quoted(journey: Thought, shortcut: Thought) -> Exhibit:
     """Both thoughts in Markdown, one after the other."""
     question, walked, straight = map(markdown.fenced, (journey.question, journey.text, shortcut.text))
     return Exhibit(markdown=(question, "The journey:", walked, "Its shortcut:", straight))
+
+
+def files(report: Report) -> Exhibit:
+    """Where the run's trees, thoughts, models and settings lie, and what made them: paths beside the page."""
+    places = {name: place for name, place in section(report, "files").items() if isinstance(place, str)}
+    if not places:
+        return Exhibit()
+    links = "".join(
+        f'<li><a href="{page.escape(quote(place))}">{page.escape(formats.label(name))}</a></li>'
+        for name, place in places.items()
+    )
+    listed = "\n".join(f"- {markdown.escape(formats.label(name))}: `{place}`" for name, place in places.items())
+    command = report.get("command")
+    made, said = (f"<pre>\n{page.escape(command)}</pre>", markdown.fenced(command)) if isinstance(command, str) else ("", "")
+    again = "The command that made them:" if made else ""
+    html = f'<ul class="files">{links}</ul>' + (f"<p>{again}</p>{made}" if made else "")
+    return Exhibit(html, list(filter(None, (listed, again, said))))
 
 
 def sample(number: int, sample: Sample) -> Exhibit:

@@ -9,12 +9,11 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from jorney.show import canvas, formats
+from jorney.show import canvas, formats, point_names
 from jorney.show.document import Drawing, Report, entries
 
 # Heights in pixels: of a row of the accuracy figure, of a training panel, of the token figure.
 _ROW, _PANEL, _TOKENS = 48, 150, 240
-_NUMBER = 14  # the side of the square that a number takes in the token figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,21 +91,16 @@ def draw_accuracy(bars: Sequence[ModelResult], width: int) -> Figure:
 def tokens(report: Report) -> Drawing | None:
     """Accuracy against tokens, where these differ."""
     points = token_points(report)
-    caption = f"Accuracy against the tokens that a problem took on average. {token_key(points)}"
+    caption = "Accuracy against the tokens that a problem took on average. Hollow points are controls."
     texts = [f"{p.label} {formats.percent(p.accuracy)} with {formats.decimal(p.tokens)} tokens" for p in points]
     words = f"Accuracy against mean tokens: {'; '.join(texts)}."
     differ = len({point.tokens for point in points}) > 1
     return Drawing("tokens", partial(draw_tokens, points), words, caption) if differ else None
 
 
-def token_key(points: Sequence[ModelResult]) -> str:
-    """Which number is which point."""
-    return "; ".join(f"{number} {point.label}" for number, point in enumerate(points, start=1)) + "."
-
-
 @canvas.styled
 def draw_tokens(points: Sequence[ModelResult], width: int) -> Figure:
-    """A numbered point with its interval for each; controls are hollow. Numbers never lie over one another."""
+    """A point with its interval and its name for each; controls are hollow."""
     figure, (axes,) = canvas.panels(width, (_TOKENS,), top=8)
     for point in points:
         errors = canvas.errors(point.accuracy, point.interval)
@@ -115,16 +109,7 @@ def draw_tokens(points: Sequence[ModelResult], width: int) -> Figure:
         axes.plot(point.tokens, point.accuracy, marker="o", markersize=7, color=canvas.ACCENT, markerfacecolor=face)
     axes.set(xlim=(0, 1.12 * max(point.tokens for point in points)), xlabel="Mean tokens a problem")
     canvas.rules(axes, canvas.limit(max(max(point.interval or (point.accuracy,)) for point in points)))
-    taken: list[tuple[float, float]] = []
-    for number, point in enumerate(points, start=1):
-        x, y = axes.transData.transform((point.tokens, point.accuracy))
-        # Right of the point, or left, or ever further off, where no number stands yet.
-        spots = [(x + dx, y + dy) for far in (0, 1, 2, 3) for dx in (13, -13) for dy in (far * _NUMBER, -far * _NUMBER)]
-        free = (one for one in spots if all(max(abs(one[0] - x), abs(one[1] - y)) >= _NUMBER for x, y in taken))
-        spot = next(free, spots[0])
-        taken.append(spot)
-        x, y = axes.transData.inverted().transform(spot)
-        axes.text(x, y, str(number), ha="center", va="center", fontsize=10.5, clip_on=False)
+    point_names.write(axes, [(point.tokens, point.accuracy) for point in points], [point.label for point in points])
     return figure
 
 

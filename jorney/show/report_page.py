@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from jorney.show import exhibits, figures, findings, tables
-from jorney.show.document import Document, Report, Section
+from jorney.show.document import Document, Exhibit, Report, Section
 from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
@@ -46,8 +46,19 @@ def document(
         Section("Reward model", [findings.prm_table(report)]),
         Section("Training", [tables.training_table(report), *figures.training(report)], "\n"),
         Section("A long thought", [exhibits.thoughts_quoted(*thoughts)] if thoughts else []),
-        Section("What the models wrote", [exhibits.sample(i, one) for i, one in enumerate(samples, start=1)], "\n"),
+        Section("What the models wrote", list(_written(samples)), "\n"),
+        Section("Files", [exhibits.files(report)]),
     ]
     beside = [Section("Time", [tables.timing_table(report)]), Section("Environment", [tables.environment_table(report)])]
     said = tables.title(report), tables.headline(report), tables.facts(report)
     return Document(*said, (), sections, beside, "report.json")
+
+
+def _written(samples: Sequence[Sample]) -> Iterator[Exhibit | str]:
+    """The samples, before each group what it has in common."""
+    group = ""
+    for number, one in enumerate(samples, start=1):
+        if one.group != group:
+            group = one.group
+            yield group
+        yield exhibits.sample(number, one)

@@ -22,11 +22,17 @@ class SampleOutput:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One problem and what each model wrote for it, by the models' names in the report, in the order to be shown."""
+    """One problem and what each model wrote for it.
+
+    Attributes:
+      outputs: by the models' names in the report, in the order to be shown.
+      group: what it has in common with those before and after it, in a sentence.
+    """
 
     question: str
     answer: str
     outputs: dict[str, SampleOutput]
+    group: str = ""
 
 
 # Control characters become the pictures Unicode has for them, so that one sees that a model wrote them: in a page NUL is an

@@ -109,6 +109,8 @@ pre {
 .tree .node.right { fill: var(--right-fill); }
 .tree .node.wrong { fill: var(--wrong-fill); }
 .tree .node.neutral { fill: var(--neutral-fill); }
+.files { columns: 2; padding-left: 1.25rem; }
+.files a { color: inherit; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; }
 .thought {

@@ -8,7 +8,7 @@ import re
 import pytest
 from random_trees import random_tree
 
-from jorney.show import exhibits, figures, findings, markdown, page, report_page, tree_drawing
+from jorney.show import Sample, SampleOutput, exhibits, figures, findings, markdown, page, report_page, tree_drawing
 from jorney.thought.thought import Piece, Thought
 from jorney.tree.tree import Node, Tree
 
@@ -128,15 +128,49 @@ def test_points_of_the_token_figure(full) -> None:
         ("Pass@n (oracle)", 82.3, True),
         ("Placebo journey", 80.0, True),
     ]
-    assert figures.token_key(points).startswith("1 Base model; 2 SFT phase 1; 3 Shortcut; 4 Journey;")
     for width in (328, 720):
         drawing = figures.draw_tokens(points, width)
         drawing.canvas.draw()
         (axes,) = drawing.axes
         boxes = [text.get_window_extent() for text in axes.texts]
-        assert len(boxes) == 7
+        assert [text.get_text() for text in axes.texts] == [point.label for point in points]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
         assert all(box.x0 >= 0 and box.x1 <= width for box in boxes)
+
+
+def test_a_name_is_never_nearer_to_another_point() -> None:
+    """Of two points that nearly cover each other, each has its name on its own side."""
+    near = [
+        figures.ModelResult(name, 0.36, (0.33, 0.39), "9", tokens=at) for name, at in (("Shortcut", 33.0), ("Matched", 34.0))
+    ]
+    far = figures.ModelResult("Journey", 0.49, (0.46, 0.52), "9", tokens=90.0)
+    for width in (328, 720):
+        (axes,) = figures.draw_tokens([*near, far], width).axes
+        places = [axes.transData.transform((one.tokens, one.accuracy))[0] for one in near]
+        names = [axes.transData.transform(text.get_position())[0] for text in axes.texts[:2]]
+        assert names[0] < places[0] < places[1] < names[1]
+
+
+def test_files_of_the_run_are_linked(full) -> None:
+    full["files"] = {"settings": "settings.yaml", "trees": "stages/trees-1a2b"}
+    full["command"] = "jorney quickstart --seed '<1>'"
+    shown = page.html(report_page.document(full, ()))
+    assert '<a href="stages/trees-1a2b">Trees</a>' in shown
+    assert "jorney quickstart --seed &#x27;&lt;1&gt;&#x27;" in shown
+    text = markdown.text(report_page.document(full, ()))
+    assert "- Trees: `stages/trees-1a2b`" in text
+    assert "jorney quickstart --seed '<1>'" in text
+
+
+def test_groups_of_problems_are_told_once(full) -> None:
+    said = ["Solved by Journey, not by Shortcut:"] * 2 + ["Solved by both:"]
+    shown = page.html(
+        report_page.document(full, [Sample("q", "a", {"base": SampleOutput("x", True)}, group) for group in said])
+    )
+    assert re.findall(r"<p>(Solved[^<]*)</p>|<h3>(Problem \d)</h3>", shown) == [
+        *[(said[0], ""), ("", "Problem 1"), ("", "Problem 2")],
+        *[(said[2], ""), ("", "Problem 3")],
+    ]
 
 
 TREE = Tree(

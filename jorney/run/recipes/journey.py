@@ -26,10 +26,11 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
+from jorney.run import yaml_config
 from jorney.run.artifact import Artifact, Done, Lacking, Model
 from jorney.run.command import Command, use_jax
 from jorney.run.fitting import fit_run
-from jorney.run.recipes.summary import make_report, samples, show_thoughts, show_tree
+from jorney.run.recipes.summary import SETTINGS, make_report, samples, show_thoughts, show_tree
 from jorney.run.stages import pairing
 from jorney.run.stages.derivation import plan_thoughts
 from jorney.run.stages.evaluation import accuracy_line, plan_evaluation
@@ -230,6 +231,7 @@ class Run:
         self._check(base, problems)
         self._plan(base, problems)
         left_out = self._run_stages()
+        yaml_config.save(config, os.path.join(config.output, SETTINGS))
         made = make_report(config.name, config.seed, problems, self._done, left_out)
         report.write(
             config.output,

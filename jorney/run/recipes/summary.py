@@ -9,10 +9,12 @@ from typing import Any
 from jorney import storage
 from jorney.domain.problem import Problem
 from jorney.run.artifact import Done
+from jorney.run.command import line
 from jorney.run.stages.derivation import read_thoughts
 from jorney.run.stages.evaluation import read_graded
 from jorney.run.stages.expansion import read_trees
 from jorney.show import Sample, SampleOutput
+from jorney.show.formats import mention
 from jorney.show.names import BASE, DPO, JOURNEY, MATCHED, PASS, PHASE1, PLACEBO, SHORTCUT, UNTIL
 from jorney.solve.behaviour import behaviour
 from jorney.solve.resample import takes_oracle
@@ -24,6 +26,7 @@ from jorney.tree.tree import Tree
 
 MODELS = (BASE, PHASE1, SHORTCUT, JOURNEY, DPO)
 CONTROLS = (MATCHED, PLACEBO)
+SETTINGS = "settings.yaml"  # beside the report
 RESAMPLED = (UNTIL, PASS)
 # The first is what the run is about; those with a model that was not trained are left out.
 COMPARISONS = (
@@ -78,6 +81,9 @@ def make_report(
     made["training"] = {stage: one.result for stage, one in done.items() if "curve" in one.result}
     made["environment"] = environment()
     made["seconds"] = {stage: round(one.seconds, 1) for stage, one in done.items()}
+    made["files"] = {"settings": SETTINGS} | {stage: f"stages/{one.folder.name}" for stage, one in done.items()}
+    if command := line():
+        made["command"] = command
     return made
 
 
@@ -88,9 +94,28 @@ def compare(a: str, b: str, correct: Mapping[str, Sequence[bool]]) -> dict[str, 
     return {"a": a, "b": b, "difference": paired.difference, "mcnemar_p": paired.p, **counts}
 
 
-def samples(test: Sequence[Problem], done: Mapping[str, Done], count: int = 6) -> list[Sample]:
-    """The first few held-out problems, with what each model wrote."""
+def samples(test: Sequence[Problem], done: Mapping[str, Done], each: int = 2) -> list[Sample]:
+    """A few held-out problems with what each model wrote, sorted by who solved them.
+
+    By the two models that the run is about; those that one of them alone solved come first.
+    """
     graded = {model: read_graded(done[f"evaluate_{model}"].folder, test) for model in MODELS if f"evaluate_{model}" in done}
+    a, b = next(pair for pair in COMPARISONS if set(pair) <= graded.keys())  # the last are evaluated in every run
+    groups: dict[tuple[bool, bool], list[int]] = {(True, False): [], (False, True): [], (True, True): [], (False, False): []}
+    for index, (one, other) in enumerate(zip(graded[a], graded[b], strict=True)):
+        groups[one.correct, other.correct].append(index)
+    first, second = mention(a), mention(b)
+    who = {
+        (True, False): f"by {first}, not by {second}",
+        (False, True): f"by {second}, not by {first}",
+        (True, True): f"by {first} and {second}",
+        (False, False): f"neither by {first} nor by {second}",
+    }
+    chosen = [
+        (index, f"Solved {who[right]}: {len(members):,} of {len(test):,} problems, such as:")
+        for right, members in groups.items()
+        for index in members[:each]
+    ]
     return [
         Sample(
             question=problem.question,
@@ -99,8 +124,10 @@ def samples(test: Sequence[Problem], done: Mapping[str, Done], count: int = 6) -
                 name: SampleOutput(text=answers[index].text, correct=answers[index].correct, note=answers[index].note)
                 for name, answers in graded.items()
             },
+            group=group,
         )
-        for index, problem in enumerate(test[:count])
+        for index, group in chosen
+        for problem in (test[index],)
     ]
 
 
