@@ -13,9 +13,15 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import devices, distributed, sharding, storage
-from jorney.convert import adapters, config_json, hf, native
+from jorney.convert import config_json, hf, native, peft
+from jorney.convert.locate import EMBEDDED as EMBEDDED
+from jorney.convert.locate import base_of, not_used, stated_base, tokenizer_in
+from jorney.convert.locate import resolve as resolve
+from jorney.model import lora as adapters
+from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
+from jorney.model.lora import LoraConfig
 from jorney.model.params import Params, param_shardings
 from jorney.model.presets import HUB, PRESETS
 from jorney.precision import EXACT, PRECISIONS, products
@@ -23,12 +29,9 @@ from jorney.sharding import MeshConfig
 from jorney.text.step_format import FORMATS
 from jorney.text.tokenizer import Tokenizer, load_tokenizer
 
-EMBEDDED = "embedded"
 # In the folder of a model that was trained here: how, by which command, and the step format that it learned. Hidden, for it is
 # none of what the model is known by.
 ABOUT = ".jorney.json"
-# Of the hub's files: the same weights once more, and what belongs to other programs.
-_OTHER_COPIES = ["*/*", "consolidated*", "*.fp16.*", "training_args.bin", "optimizer.bin", "scheduler.bin"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Policy:
       generation: what its generation_config.json states.
       precision: "dtype", matrix products as exact as the dtype is on every platform, or "fast" (`jorney.precision`).
       memory: bytes of a device that may be used, by it and by all beside it; None for what a device tells.
+      lora, base: of a policy whose weights have adapters that are not merged: which, and the folder or hub id of what they
+        change.
     """
 
     config: ModelConfig
@@ -56,6 +61,8 @@ class Policy:
     generation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     precision: str = EXACT
     memory: float | None = None
+    lora: LoraConfig | None = None
+    base: str = ""
 
     @property
     def products(self) -> str:
@@ -68,39 +75,6 @@ class Policy:
         stated = self.generation.get("eos_token_id")
         more = stated if isinstance(stated, list) else [] if stated is None else [stated]
         return tuple(sorted({self.tokenizer.eos, *more}))
-
-
-def resolve(path_or_hub_id: str) -> str:
-    """A folder, local or gs://, for "embedded", a folder or a hub id; of what a training stage wrote, the model in it.
-
-    Raises:
-      FileNotFoundError: none of these.
-    """
-    if path_or_hub_id == EMBEDDED:
-        return os.path.join(os.path.dirname(__file__), "embedded")
-    place = storage.follow(path_or_hub_id)
-    if place.exists():
-        trained = not (place / "config.json").exists() and (place / "model" / "config.json").exists()
-        return os.fspath(place / "model" if trained else place)
-    if not storage.is_local(path_or_hub_id):
-        raise FileNotFoundError(f"{path_or_hub_id}: no such folder in the store")
-    if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
-        raise FileNotFoundError(f"{path_or_hub_id}: no such folder (a hub id has the form owner/name)")
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    def fetched(*weights: str) -> str:
-        return huggingface_hub.snapshot_download(
-            path_or_hub_id, allow_patterns=["*.json", "*.jinja", *weights], ignore_patterns=_OTHER_COPIES
-        )
-
-    try:
-        folder = fetched("*.safetensors")
-        has = any(name.endswith(".safetensors") for name in os.listdir(folder))
-        return folder if has else fetched("*.bin")
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-        reason = str(error).splitlines()[0]
-        raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None
 
 
 def read_architecture(name: str) -> ModelConfig:
@@ -119,6 +93,7 @@ def load(
     dtype: Any = jnp.float32,
     param_dtype: Any = None,
     precision: str = EXACT,
+    merge: bool = True,
 ) -> Policy:
     """Loads a Hugging Face checkpoint, converted while it is read, or one of Jorney's own (`jorney convert`).
 
@@ -129,6 +104,7 @@ def load(
       param_dtype: of the parameters; by default `dtype`.
       precision: of matrix products: "dtype" computes them in `dtype` on every platform. "fast" lets a TPU take bfloat16, and a
         GPU TF32, for those of float32.
+      merge: of an adapter (a folder of peft's): whether it becomes part of its base's weights. Else the base stays as it is.
 
     Warns:
       of an adapter beside the model, and as `hf.load_params` and `native.load_params` do.
@@ -144,6 +120,10 @@ def load(
         devices.only_what_is_here()
         memory = mesh.memory if mesh else None
         mesh = sharding.make_mesh(mesh)
+    if base := base_of(folder):
+        below = load(base, mesh=mesh, dtype=dtype, param_dtype=param_dtype, precision=precision)
+        whole = _with_adapter(dataclasses.replace(below, memory=memory), folder, merge)
+        return dataclasses.replace(whole, source=path_or_hub_id)
     config, _ = config_json.read(folder)
     tokenizer = load_tokenizer(folder)
     tokenizer.check_fits(config.vocab_size, folder)
@@ -151,10 +131,31 @@ def load(
     reader = native if native.is_native(folder) else hf
     if reader is hf:
         config = hf.as_stored(folder, config)
-    if (told := adapters.beside(folder)) and distributed.is_main():
+    if (told := not_used(folder)) and distributed.is_main():
         warnings.warn(told, stacklevel=2)
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
     return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
+
+
+def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
+    """A policy with an adapter of it, which is merged or kept apart; what the adapter's folder has of its own wins."""
+    adapter, (config, _) = peft.read_config(folder), config_json.read(folder)
+    if config.head == policy.config.head:  # the base's own, which knows whether its head is tied
+        config = policy.config
+    shapes = adapters.shardings(config, adapter, policy.mesh)
+    try:
+        trained = peft.load_params(folder, config, adapter, shapes, jnp.float32)
+    except ValueError as error:
+        raise ValueError(f"{error}\n  its base is {policy.source}") from None
+    kept = {path[0] for path in parameters.table(config)}
+    base = {name: leaf for name, leaf in policy.params.items() if name in kept}
+    tokenizer = load_tokenizer(tokenizer_in(folder))
+    tokenizer.check_fits(config.vocab_size, folder)
+    params = adapters.join(base, trained, adapter.scale)
+    if merge:
+        return dataclasses.replace(policy, config=config, params=adapters.merged(params, donate=True), tokenizer=tokenizer)
+    stated = stated_base(folder)
+    return dataclasses.replace(policy, config=config, params=params, tokenizer=tokenizer, lora=adapter, base=stated)
 
 
 def _read_generation(folder: str, vocab_size: int) -> dict[str, Any]:
@@ -186,8 +187,26 @@ def learned(folder: str) -> str | None:
 
 
 def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) -> None:
-    """Writes the policy as a Hugging Face folder that transformers and `load` read; weights in files of at most 5 GB."""
+    """Writes the policy as a Hugging Face folder that transformers and `load` read; weights in files of at most 5 GB.
+
+    Of a policy with an adapter that is not merged, the adapter alone, as peft does, in float32.
+    """
+    if policy.lora is not None:
+        trained = adapters.part(policy.params)[1]
+        peft.save(folder, policy.config, policy.lora, trained, _named(policy.base), jnp.float32)
+        if distributed.is_main():
+            values = policy.config.head != "lm"  # of which the base's config.json says nothing
+            hf.save_description(storage.path(folder), policy.config, policy.tokenizer, dtype, policy.generation, values)
+        distributed.barrier("an adapter is written")
+        return
     hf.save(folder, policy.config, policy.params, policy.tokenizer, dtype, policy.generation)
+
+
+def _named(base: str) -> str:
+    """The base of an adapter as its folder calls it: a folder here by its whole path, for it is read from anywhere."""
+    place = storage.follow(base)
+    here = base != EMBEDDED and storage.is_local(base) and place.exists()
+    return os.path.abspath(resolve(base)) if here else base
 
 
 def logits(policy: Policy, tokens: Any) -> jax.Array:

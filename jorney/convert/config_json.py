@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jorney import storage
-from jorney.convert import adapters
+from jorney.convert.locate import described_by
 from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 
 NAME = "config.json"
@@ -93,7 +93,7 @@ _INERT_PATTERN = re.compile(rf"_.*|unsloth_.*|{_TOKEN_IDS.pattern}")
 
 
 def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
-    """The architecture that a folder's config.json states, and its fields as they stand.
+    """The architecture that a folder's config.json states, and its fields as they stand; of an adapter, its base's.
 
     Raises:
       FileNotFoundError, ValueError: name the file, the field and what was expected.
@@ -101,9 +101,7 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     root = storage.path(folder)
     if not root.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
-    file = root / NAME
-    if not file.exists() and (told := adapters.alone(folder)):
-        raise FileNotFoundError(told)
+    file = storage.path(described_by(folder)) / NAME
     fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")

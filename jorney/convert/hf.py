@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, storage
-from jorney.convert import adapters, config_json, redundant, safetensors, torch_bin
+from jorney.convert import config_json, redundant, safetensors, torch_bin
 from jorney.convert.stored import StoredTensor
 from jorney.convert.streaming import Loader, Source, has_less_range, overflow, underflow
 from jorney.model import params as parameters
@@ -55,8 +55,7 @@ def weight_files(folder: storage.PathLike) -> list[str]:
         if (root / whole).exists():
             return [os.fspath(root / whole)]
     raise FileNotFoundError(
-        adapters.alone(folder)
-        or f"{folder}: expected weights beside config.json: {WEIGHTS} or {_BIN}, or the index of either's shards"
+        f"{folder}: expected weights beside config.json: {WEIGHTS} or {_BIN}, or the index of either's shards"
     )
 
 
@@ -256,9 +255,18 @@ def _check_holds(dtype: np.dtype, params: parameters.Params, folder: storage.Pat
 
 
 def save_description(
-    root: storage.Path, config: ModelConfig, tokenizer: Any, dtype: Any, generation: Mapping[str, Any] | None
+    root: storage.Path,
+    config: ModelConfig,
+    tokenizer: Any,
+    dtype: Any,
+    generation: Mapping[str, Any] | None,
+    architecture: bool = True,
 ) -> None:
-    """Writes all but the weights (see `save`), config.json last: a folder without it is not taken for a checkpoint."""
+    """Writes all but the weights (see `save`), config.json last: a folder without it is not taken for a checkpoint.
+
+    Args:
+      architecture: whether config.json is written; an adapter's is its base's.
+    """
     # transformers writes to local folders only.
     with tempfile.TemporaryDirectory() as local:
         tokenizer.backend.save_pretrained(local)
@@ -266,8 +274,9 @@ def save_description(
             storage.write_bytes(root / file, (storage.path(local) / file).read_bytes())
     ids = {"bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos, "pad_token_id": tokenizer.pad}
     storage.write_json(root / GENERATION, {**ids, **(generation or {})})
-    fields = config_json.to_hf(config, np.dtype(dtype).name, tokenizer.bos, tokenizer.eos, tokenizer.pad)
-    storage.write_json(root / config_json.NAME, fields)
+    if architecture:
+        fields = config_json.to_hf(config, np.dtype(dtype).name, tokenizer.bos, tokenizer.eos, tokenizer.pad)
+        storage.write_json(root / config_json.NAME, fields)
 
 
 def shards(rows: Mapping[str, tuple[parameters.Parameter, int]], dtype: np.dtype, shard_bytes: int) -> dict[str, list[str]]:

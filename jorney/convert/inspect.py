@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from jorney import sharding, storage, topology
-from jorney.convert import adapters, config_json, hf, native, redundant
+from jorney.convert import config_json, hf, native, peft, redundant
+from jorney.convert.locate import base_of, not_used, stated_base, tokenizer_in
+from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.text import tokenizer as tokenizers
@@ -28,6 +30,8 @@ def inspect(folder: str) -> dict[str, Any]:
     Raises:
       FileNotFoundError, ValueError: the folder would not load; names what is wrong.
     """
+    if base := base_of(folder):
+        return {**inspect(base), "adapter": _adapter(folder)}
     config, fields = config_json.read(folder)
     weights = _weights(folder, config)
     if not native.is_native(folder):
@@ -35,7 +39,7 @@ def inspect(folder: str) -> dict[str, Any]:
         own_head = redundant.own_head(config, found)
         config = redundant.untied(config) if own_head else config
         weights["notes"] = [*filter(None, [own_head]), *hf.notes(folder, config, written)]
-    weights["notes"] += filter(None, [adapters.beside(folder)])
+    weights["notes"] += filter(None, [not_used(folder)])
     return {
         "folder": folder,
         "architecture": fields["architectures"][0],
@@ -45,6 +49,15 @@ def inspect(folder: str) -> dict[str, Any]:
         "tokenizer": _tokenizer(folder, config, fields),
         "slices": [_slice(config, topology.find(name)) for name in SLICES],
     }
+
+
+def _adapter(folder: str) -> dict[str, Any]:
+    """Of an adapter, whose base is the model."""
+    lora, (config, _) = peft.read_config(folder), config_json.read(folder)
+    found = peft.checked(folder)
+    about = {"folder": folder, "base": stated_base(folder), "rank": lora.rank, "alpha": lora.alpha, "targets": lora.targets}
+    held = {"parameters": adapters.count(config, lora), "dtype": dtype_name(list(found.values())), "head": config.head}
+    return {**about, "rslora": lora.rslora, "scale": lora.scale, **held}
 
 
 def _weights(folder: str, config: ModelConfig) -> dict[str, Any]:
@@ -76,14 +89,16 @@ def dtype_name(tensors: list[Any]) -> str:
 
 
 def stored_dtype(folder: str) -> str:
-    """The dtype in which a folder's weights are stored, as a name of a dtype that parameters may have."""
+    """The dtype in which a folder's weights are stored, as a name of a dtype that parameters may have; an adapter's base's."""
+    if base := base_of(folder):
+        return stored_dtype(base)
     config, _ = config_json.read(folder)
     name = str(_weights(folder, config)["dtype"])
     return "float32" if name == "float64" else name
 
 
 def _tokenizer(folder: str, config: ModelConfig, fields: Mapping[str, Any]) -> dict[str, Any]:
-    tokenizer = tokenizers.load_tokenizer(folder)
+    tokenizer = tokenizers.load_tokenizer(tokenizer_in(folder))
     tokenizer.check_fits(config.vocab_size, folder)
     notes = list(tokenizer.notes)
     stated = fields.get("eos_token_id")
@@ -114,6 +129,21 @@ def _slice(config: ModelConfig, machine: topology.Slice) -> dict[str, Any]:
     return {"name": machine.name, "chips": chips, "hbm": machine.generation.memory << 30, **needs}
 
 
+def _described(adapter: Mapping[str, Any]) -> list[str]:
+    if not adapter:
+        return []
+    kind = "rsLoRA" if adapter["rslora"] else "LoRA"
+    head = "" if adapter["head"] == "lm" else f"; a {adapter['head']} head of values in the place of the base's"
+    return [
+        adapter["folder"],
+        f"  adapter       {kind} of rank {adapter['rank']}, alpha {adapter['alpha']:g} (scale {adapter['scale']:.4g}){head}",
+        f"  targets       {', '.join(adapter['targets'])}",
+        f"  parameters    {adapter['parameters']:,}, {adapter['dtype']}",
+        f"  base          {adapter['base']}",
+        "",
+    ]
+
+
 def _size(nbytes: int) -> str:
     return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
 
@@ -128,6 +158,7 @@ def describe(found: Mapping[str, Any]) -> str:
     if model.rope_scaling:
         rope += f", {model.rope_scaling.kind} scaling x {model.rope_scaling.factor:g}"
     lines = [
+        *_described(found.get("adapter", {})),
         found["folder"],
         f"  architecture  {found['architecture']}, {heads}",
         f"  parameters    {found['parameters']:,}",

@@ -12,8 +12,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.model.lora import LoraConfig
 
 CONVENTIONS = ("full", "causal")
 
@@ -43,14 +45,18 @@ def preference_row(P: int, L: int) -> RowShape:
 
 def forward(config: ModelConfig, row: RowShape, rows: float, read_out: float, convention: str) -> float:
     """Operations of a forward on `rows` rows whose head is read at `read_out` positions in all."""
-    layers = sum(
+    # Scores and the sum of values: two products over H for each head and pair.
+    attention = 2 * config.layers * config.heads * config.head_dim * row.pairs[convention] * rows
+    return 2 * (_layers(config) * row.positions * rows + attention + _head(config) * read_out)
+
+
+def _layers(config: ModelConfig) -> int:
+    """Weights of the layers' matrices."""
+    return sum(
         math.prod(parameters.full_shape(config, one))
         for one in parameters.table(config).values()
         if one.stacked and len(one.shape) > 1 and not one.path[-1].endswith("_bias")
     )
-    # Scores and the sum of values: two products over H for each head and pair.
-    attention = 2 * config.layers * config.heads * config.head_dim * row.pairs[convention] * rows
-    return 2 * (layers * row.positions * rows + attention + _head(config) * read_out)
 
 
 def _head(config: ModelConfig) -> int:
@@ -59,6 +65,22 @@ def _head(config: ModelConfig) -> int:
     return {"lm": config.vocab_size * D, "linear": D * config.labels, "mlp": D * D + D * config.labels}[config.head]
 
 
-def training(config: ModelConfig, row: RowShape, rows: float, read_out: float, convention: str) -> float:
-    """Operations of forward and backward: three forwards. What a remat policy computes again does not count."""
-    return 3 * forward(config, row, rows, read_out, convention)
+def training(
+    config: ModelConfig,
+    row: RowShape,
+    rows: float,
+    read_out: float,
+    convention: str,
+    lora: LoraConfig | None = None,
+) -> float:
+    """Operations of forward and backward: three forwards. What a remat policy computes again does not count.
+
+    Args:
+      lora: where adapters alone are trained: no frozen weight has a gradient, which is a third of its products; those of the
+        adapters are added.
+    """
+    whole = 3 * forward(config, row, rows, read_out, convention)
+    if lora is None or not lora.rank:
+        return whole
+    frozen = _layers(config) * row.positions * rows + (_head(config) * read_out if config.head == "lm" else 0)
+    return whole - 2 * frozen + 6 * adapters.in_layers(config, lora) * row.positions * rows

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from jorney.model.params import OutputsFirst
+from jorney.model.params import Adapted, OutputsFirst
 from jorney.sharding import constrain, platform
 
 
@@ -34,7 +34,7 @@ def used(weight: jax.Array, dtype: Any) -> jax.Array:
     return jax.lax.reduce_precision(weight, info.nexp, info.nmant).astype(dtype)
 
 
-Weight = jax.Array | OutputsFirst
+Weight = jax.Array | OutputsFirst | Adapted
 # Up to so many tokens, CPUs are faster if the weight is the left side of a product: SmolLM2-135M's layers on 16 tokens take 0.7
 # of the time. Of more tokens it makes no difference.
 _FEW = 64
@@ -45,6 +45,9 @@ def linear(x: jax.Array, weight: Weight, axes: int = 1) -> jax.Array:
 
     The weight is cast to x's dtype; its gradient has the weight's own, in which it is summed over the devices.
     """
+    if isinstance(weight, Adapted):
+        # What is changed is small in the middle, so that it is scaled there.
+        return linear(x, weight.weight, axes) + linear(linear(x, weight.a, axes) * weight.scale, weight.b)
     if isinstance(weight, OutputsFirst):
         return _outputs_first(x, weight.weight, axes)
     if platform() == "tpu":  # to merge axes would copy the weight, as a TPU lays it out
@@ -110,6 +113,8 @@ def gated_mlp(x: jax.Array, gate: Weight, up: Weight, down: Weight) -> jax.Array
 
     Only x and the two products are kept for the backward pass; what lies between them and `down` is computed again.
     """
+    if any(isinstance(weight, Adapted) for weight in (gate, up, down)):
+        return _gated_adapted(x, gate, up, down)
     if isinstance(gate, OutputsFirst):
         assert isinstance(up, OutputsFirst) and isinstance(down, OutputsFirst)  # noqa: PT018
         if x.shape[0] * x.shape[1] <= _FEW:
@@ -117,6 +122,14 @@ def gated_mlp(x: jax.Array, gate: Weight, up: Weight, down: Weight) -> jax.Array
         hidden = constrain(jax.nn.silu(linear(x, gate)) * linear(x, up), "batch", "length", "mlp")
         return linear(hidden, down)
     return _gated(x, gate, up, down)
+
+
+def _gated_adapted(x: jax.Array, gate: Weight, up: Weight, down: Weight) -> jax.Array:
+    """`gated_mlp` where a weight has an adapter: as there, the two products are kept and what follows is computed again."""
+    g = checkpoint_name(constrain(linear(x, gate), "batch", "length", "mlp"), "gate")
+    u = checkpoint_name(constrain(linear(x, up), "batch", "length", "mlp"), "up")
+    # In a scan no barrier is needed to have it computed again.
+    return jax.checkpoint(lambda g, u, down: linear(jax.nn.silu(g) * u, down), prevent_cse=False)(g, u, down)
 
 
 @jax.custom_vjp

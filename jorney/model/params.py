@@ -220,6 +220,22 @@ class OutputsFirst:
     weight: jax.Array
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """A product's weight with a low-rank change beside it (LoRA): x W + scale (x a) b; see `model.lora`.
+
+    Attributes:
+      weight: as the tree holds it without: [*inputs, *outputs], or an `OutputsFirst`.
+      a, b: [*inputs, R] and [R, *outputs]; where the layers are stacked, they are too.
+    """
+
+    weight: Any
+    a: jax.Array
+    b: jax.Array
+    scale: float = dataclasses.field(metadata={"static": True})
+
+
 # Weights of products that are `OutputsFirst` by platform, and how many of their leading axes are inputs: on CPUs all (see
 # `layers.linear`); on TPUs those that a decode step would else lay out anew in every chunk, head by head.
 _BY_HEAD: dict[Path, int] = dict.fromkeys([("attention", name) for name in ("query", "key", "value")], 1)
@@ -247,11 +263,14 @@ def unstack(params: Params, layers: int, donate: bool = False) -> Params:
         if path[0] != LAYERS:
             found[path] = leaf
             continue
-        inputs = turned_inputs(path)
-        for layer, part in enumerate(jax.block_until_ready(_split(leaf, layers, inputs))):
-            found[(layer_name(layer), *path[1:])] = OutputsFirst(part) if inputs else part
+        inputs, weight = turned_inputs(path), leaf.weight if isinstance(leaf, Adapted) else leaf
+        for layer, part in enumerate(jax.block_until_ready(_split(weight, layers, inputs))):
+            held: Any = OutputsFirst(part) if inputs else part
+            if isinstance(leaf, Adapted):
+                held = Adapted(held, leaf.a[layer], leaf.b[layer], leaf.scale)
+            found[(layer_name(layer), *path[1:])] = held
         if donate:
-            leaf.delete()
+            weight.delete()
     return nest(found)
 
 

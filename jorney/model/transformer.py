@@ -35,9 +35,9 @@ REMAT_POLICIES: dict[str, Any] = {
 
 
 def _table_params(module: nn.Module, config: ModelConfig, prefix: tuple[str, ...], names: Sequence[str]) -> list[Any]:
-    """This module's parameters, shapes taken from the parameter table; as the engine arranged them, where it did."""
+    """This module's parameters, shapes taken from the parameter table; as the engine or an adapter has them, where one does."""
     held: list[Any] = [module.get_variable("params", name) for name in names]
-    if isinstance(held[0], parameters.OutputsFirst):
+    if any(isinstance(one, parameters.OutputsFirst | parameters.Adapted) for one in held):
         return held
     rows = parameters.table(config)
     # Values come from `params.init` or a checkpoint, never from Linen: the initialiser only states the shape.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jorney import config, distributed, storage
+from jorney.convert.locate import base_of
 from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.run import integrity
@@ -49,7 +50,10 @@ class Model:
     def at(cls, source: str, verify: bool = False) -> Model:
         """The model at a folder or a hub id, or the embedded one; raises as `open_model` does."""
         folder = open_model(source, verify)
-        return cls(folder, source_digest(folder), source)
+        key = source_digest(folder)
+        if base := base_of(folder):  # an adapter's
+            key = config.digest([key, cls.at(base, verify).key])
+        return cls(folder, key, source)
 
 
 def open_model(source: str, verify: bool = False) -> str:

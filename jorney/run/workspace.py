@@ -63,7 +63,7 @@ class Workspace:
         self.format = FORMATS[step_format]
         self._shared, self.verify, self.track = shared, verify, track
         self.compilations = Compilations(announce=progress.announce)
-        self._loaded: tuple[Model, Policy] | None = None
+        self._loaded: tuple[tuple[Model, bool], Policy] | None = None
         self._generator: tuple[Model, Generator] | None = None
 
     def plan(
@@ -91,12 +91,17 @@ class Workspace:
 
         return on_step
 
-    def load(self, model: Model) -> Policy:
-        """The model on the mesh; the one loaded last is kept."""
-        if self._loaded is None or self._loaded[0] != model:
+    def load(self, model: Model, frozen: bool = False) -> Policy:
+        """The model on the mesh; the one loaded last is kept.
+
+        Args:
+          frozen: adapters alone are trained: the model is held in the dtype of the computation, and an adapter apart from it.
+        """
+        if self._loaded is None or self._loaded[0] != (model, frozen):
             self._loaded = self._generator = None  # two at once may not fit
-            expect_room("model", read_architecture(model.folder), "float32", self.mesh, self._memory)
-            self._loaded = model, self._load(model, self.mesh, self._memory, "float32")
+            dtype = self.dtype if frozen else "float32"
+            expect_room("model", read_architecture(model.folder), dtype, self.mesh, self._memory)
+            self._loaded = (model, frozen), self._load(model, self.mesh, self._memory, dtype, merge=not frozen)
         return self._loaded[1]
 
     def generator(self, model: Model) -> Generator:
@@ -106,9 +111,9 @@ class Workspace:
             self._generator = model, Generator(self._sampling("policy", model), self.compilations, donate=True)
         return self._generator[1]
 
-    def take(self, model: Model) -> Policy:
+    def take(self, model: Model, frozen: bool = False) -> Policy:
         """The model on the mesh, to be trained: its parameters are the caller's to give away."""
-        policy = self.load(model)
+        policy = self.load(model, frozen)
         self._loaded = None
         return policy
 
@@ -127,8 +132,10 @@ class Workspace:
         expect_room(name, config, self.dtype, mesh, memory, split=True)
         return self._load(model, mesh, memory)
 
-    def _load(self, model: Model, mesh: Mesh, memory: float | None, param_dtype: str | None = None) -> Policy:
-        policy = load(model.folder, mesh=mesh, dtype=self.dtype, param_dtype=param_dtype, precision=self.precision)
+    def _load(
+        self, model: Model, mesh: Mesh, memory: float | None, param_dtype: str | None = None, merge: bool = True
+    ) -> Policy:
+        policy = load(model.folder, mesh=mesh, dtype=self.dtype, param_dtype=param_dtype, precision=self.precision, merge=merge)
         return dataclasses.replace(policy, memory=memory)
 
 

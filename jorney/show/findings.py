@@ -159,7 +159,8 @@ prm_table = TableSpec(
     {"Measure": (str, "name"), "Value": (partial(decimal, digits=3), "value")},
     _prm,
     lambda report: (
-        "Macro-F1 at the threshold 0.5 (ReasonEval's definition); ProcessBench's is the harmonic mean of the accuracies on "
+        "Macro-F1 at the threshold 0.5 (ReasonEval's definition): always the same answer gets less than 0.5, so what is below "
+        "has not learned to judge. ProcessBench's is the harmonic mean of the accuracies on "
         f"wrong and on right solutions. On {count(section(report, 'prm').get('held_out_solutions'))} solutions of problems it "
         "was not trained on."
     ),

@@ -55,7 +55,7 @@ def headline(report: Report) -> str:
     pair = pairs[0] if pairs else {"a": list(models)[-1], "b": next(iter(models))}
     first, last, p = pair["b"], pair["a"], number(pair.get("mcnemar_p"))
     before, after = percent(models[first]["accuracy"]), percent(models[last]["accuracy"])
-    n_before, n_after = (f" (n = {count(models[name].get('n'))})" for name in (first, last))
+    n_before, n_after = (f" (n{NO_BREAK}={NO_BREAK}{count(models[name].get('n'))})" for name in (first, last))
     better = _better(report, last)
     if first == last:
         return f"{label(last)} solved {after} of the problems{n_after}.{better}"

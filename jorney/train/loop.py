@@ -21,6 +21,7 @@ from jorney.config import expect_at_least
 from jorney.engine.memory import Memory, too_much
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.model.lora import LoraConfig
 from jorney.model.params import Params
 from jorney.precision import products
 from jorney.train import provenance, stopping, tracking
@@ -71,6 +72,7 @@ class Training:
       held_out: batches whose loss is measured at every checkpoint.
       best: the parameters returned are those of the checkpoint with the lowest loss on `held_out`, not the last.
       products: how exact its matrix products are: `precision.products` of the loss's dtype.
+      lora: which adapters are trained, where they are: the loss takes their base last then.
     """
 
     model: ModelConfig
@@ -82,6 +84,7 @@ class Training:
     held_out: Batches | None = None
     best: bool = False
     products: str = products(jnp.float32)
+    lora: LoraConfig = dataclasses.field(default_factory=LoraConfig)
 
 
 def train(
@@ -95,18 +98,20 @@ def train(
     donate: bool = False,
     memory: float | None = None,
     track: Sequence[str] = (),
+    base: Params | None = None,
 ) -> tuple[Params, list[Record]]:
     """Trains until the batches end. Killed and called again with equal arguments it ends with equal parameters.
 
     Of several processes each calls it; `folder` is one that all of them see.
 
     Args:
-      params: the training tree to start from.
+      params: what is trained, to start from: the training tree, or adapters.
       folder: of the checkpoints, the metrics and training.json; when it holds a checkpoint, training goes on from there.
       on_step: called after each step with the steps done, and its record every `log_every` steps.
       donate: the memory of `params` is taken over; otherwise they are copied and stay usable.
       memory: bytes of a device that may be used; a step that needs more is refused before the first.
       track: names of trackers that are told every step, see `train.tracking`.
+      base: of adapters; it is neither changed nor saved.
 
     Returns:
       The trained parameters, and the metrics of every step, without those that depend on the machine.
@@ -118,7 +123,8 @@ def train(
     """
     loop, compilations, batches = loop or LoopConfig(), compilations or Compilations(), training.batches
     optimizer = make_optimizer(training.optimizer)
-    where = states.state_shardings(training.model, mesh, optimizer)
+    where = states.state_shardings(training.model, mesh, optimizer, training.lora)
+    frozen = () if base is None else (base,)
     rates = np.asarray(jax.vmap(make_schedule(training.optimizer, batches.steps))(jnp.arange(batches.steps)), np.float32)
     decides = {**training.decides, "model": dataclasses.asdict(training.model), "steps": batches.steps}
     if not (storage.path(folder) / _CHECKPOINTS).exists():  # found out now, and not after the first steps
@@ -138,10 +144,10 @@ def train(
         metrics.resume(done)
         program = _step_program(training, optimizer, where, mesh, compilations)
         if memory is not None and done < batches.steps:
-            first = put(batches[done], mesh), put({"rate": rates[done]}, mesh)["rate"]
+            first = put(batches[done], mesh), put({"rate": rates[done]}, mesh)["rate"], *frozen
             _expect_memory(program.ahead(state, *first), memory)
             del first
-        clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds)
+        clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds, training.lora)
         waiting: list[tuple[int, float, Any]] = []
 
         def look(saves: bool) -> Record:
@@ -160,7 +166,7 @@ def train(
             for step, batch in enumerate(batches.start_at(done), start=done + 1):
                 profile(step - done, state)
                 padding = clock.count(batch)
-                state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"])
+                state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"], *frozen)
                 waiting.append((step, padding, found))
                 stops, last = request.reached(step), step == batches.steps
                 due = last or step % loop.save_every == 0
@@ -168,7 +174,7 @@ def train(
                 record = look(saves) if saves or step % loop.log_every == 0 else None
                 # Not where it is told to stop: what is found, and so the best, must not depend on when that was.
                 if due and training.held_out is not None:
-                    found = _measure(training, training.held_out, state.params, mesh, compilations)
+                    found = _measure(training, training.held_out, (state.params, *frozen), mesh, compilations)
                     metrics.time({"held_out_loss": found})
                 on_step(step, record)
                 if saves:
@@ -285,11 +291,12 @@ def _about(step: int, wrong: str, batches: Batches, folder: storage.PathLike, ch
     return f"step {step}: {wrong}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
 
 
-def _measure(training: Training, held_out: Batches, params: Params, mesh: Mesh, compilations: Compilations) -> float:
-    """The loss on the held-out batches."""
+def _measure(training: Training, held_out: Batches, whole: tuple[Params, ...], mesh: Mesh, compilations: Compilations) -> float:
+    """The loss on the held-out batches, of what is trained and its base."""
+    params, *frozen = whole
     key, loss_fn = ("held-out loss", training.loss_fn, mesh), training.loss_fn
-    program = compilations.program(key, "held-out loss", lambda params, batch: loss_fn(params, batch)[1], training.products)
-    found = jax.device_get([program(params, put(batch, mesh)) for batch in held_out.start_at(0)])
+    program = compilations.program(key, "held-out loss", lambda *given: loss_fn(*given)[1], training.products)
+    found = jax.device_get([program(params, put(batch, mesh), *frozen) for batch in held_out.start_at(0)])
     return float(sum(sums["loss"] for sums in found) / max(1.0, sum(sums["count"] for sums in found)))
 
 

@@ -24,6 +24,7 @@ from jorney.config import AtMost, expect, expect_at_least, expect_number, expect
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
 from jorney.model.flops import RowShape
+from jorney.model.lora import LoraConfig, over_base
 from jorney.model.transformer import REMAT_POLICIES
 from jorney.policy import Policy
 from jorney.text.step_format import StepFormat
@@ -47,6 +48,7 @@ class TrainingConfig:
       best: whether the checkpoint of the lowest held-out loss is the result, and not the last.
       optimizer: AdamW's settings, and the dtypes that parameters and moments are held in.
       loop: how often it saves, logs and looks.
+      lora: adapters that are trained in the place of the model, see `model.lora`.
     """
 
     name: ClassVar[str]  # of the objective
@@ -60,6 +62,7 @@ class TrainingConfig:
     best: bool = False
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
+    lora: LoraConfig = dataclasses.field(default_factory=LoraConfig)
 
     def __post_init__(self) -> None:
         expect_at_least(1, self, self.name, *self.counts, self.batch)
@@ -93,7 +96,8 @@ class TrainingConfig:
 
     def decides(self) -> dict[str, Any]:
         """The fields that the trained parameters depend on."""
-        found = {name: value for name, value in dataclasses.asdict(self).items() if name != "loop"}
+        more = {"loop"} if self.lora.rank else {"loop", "lora"}
+        found = {name: value for name, value in dataclasses.asdict(self).items() if name not in more}
         # Held-out examples are measured, and the best parameters chosen, where checkpoints are.
         return found | ({"save_every": self.loop.save_every} if self.held_out else {})
 
@@ -108,6 +112,7 @@ class StepShape:
       rows: of a step.
       read_out: positions of a step at which the head is read, at most.
       batch: shape and dtype of each array of a step, rows first.
+      lora: adapters that are trained in the place of the model; the loss takes their base last then.
     """
 
     model: ModelConfig
@@ -116,6 +121,7 @@ class StepShape:
     rows: int
     read_out: int
     batch: dict[str, jax.ShapeDtypeStruct]
+    lora: LoraConfig
 
     @property
     def tokens(self) -> int:
@@ -124,7 +130,7 @@ class StepShape:
 
     def flops(self, convention: str) -> float:
         """Operations of a step."""
-        return flops.training(self.model, self.row, self.rows, self.read_out, convention)
+        return flops.training(self.model, self.row, self.rows, self.read_out, convention, self.lora)
 
 
 C = TypeVar("C", bound=TrainingConfig)
@@ -211,7 +217,9 @@ class Objective(abc.ABC, Generic[C, E]):
         model, rows = self.model(policy), self.layout(config, [self.full(config, lambda count: (0,) * count)])
         batch = {name: jax.ShapeDtypeStruct((config.rows, *one.shape), one.dtype) for name, one in rows[0].items()}
         read = config.rows * rows.read_out(rows.arrays)
-        return StepShape(model, self.loss(model, config, dtype), rows.row, config.rows, read, batch)
+        loss = self.loss(model, config, dtype)
+        loss = over_base(loss, config.lora.scale) if config.lora.rank else loss
+        return StepShape(model, loss, rows.row, config.rows, read, batch, config.lora)
 
 
 @dataclasses.dataclass(frozen=True)

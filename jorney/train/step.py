@@ -16,14 +16,14 @@ from jorney.train.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 # (parameters, batch) -> (sum of the loss, {name: sum}). Sums over tokens, never means, so that micro-batches and hosts add up;
-# the entry "count" is what every sum is divided by.
-LossFn = Callable[[Params, Batch], tuple[jax.Array, dict[str, jax.Array]]]
+# the entry "count" is what every sum is divided by. Where adapters are trained, their base follows (`model.lora.over_base`).
+LossFn = Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
 Metrics = dict[str, jax.Array]
 
 
 def make_train_step(
     loss_fn: LossFn, optimizer: optax.GradientTransformation, accumulate: int = 1
-) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Metrics]]:
+) -> Callable[..., tuple[TrainState, Metrics]]:
     """A step for any loss of the form `LossFn`. Pure: jit it with the state donated (`train.loop` does).
 
     Args:
@@ -33,15 +33,16 @@ def make_train_step(
       accumulate: micro-batches a step; must divide the batch. Their gradients are added in float32.
 
     Returns:
-      (state, batch, rate) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the sums of
-      `loss_fn` over "count", with "count" itself and "grad_norm".
+      (state, batch, rate, *frozen) -> (state, metrics): the optimizer's updates are multiplied by `rate`; metrics are the
+      sums of `loss_fn` over "count", with "count" itself and "grad_norm". What is frozen is handed to `loss_fn` last.
     """
     gradient = jax.grad(loss_fn, has_aux=True)
 
-    def added(batch: Batch, params: Params) -> Any:
+    def added(batch: Batch, whole: tuple[Params, ...]) -> Any:
         """The gradients of all rows, and their sums."""
+        params, *frozen = whole
         if accumulate == 1:
-            return gradient(params, batch)
+            return gradient(params, batch, *frozen)
         # Row i goes to micro-batch i mod `accumulate`, so that every device's rows stay on it.
         micro = {
             name: constrain(
@@ -51,14 +52,14 @@ def make_train_step(
         }
 
         def add(total: Any, piece: Any) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, gradient(params, piece)), None
+            return jax.tree.map(jnp.add, total, gradient(params, piece, *frozen)), None
 
-        shapes = jax.eval_shape(gradient, params, jax.tree.map(lambda leaf: leaf[0], micro))
+        shapes = jax.eval_shape(gradient, params, jax.tree.map(lambda leaf: leaf[0], micro), *frozen)
         return jax.lax.scan(add, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes), micro)[0]
 
-    def step(state: TrainState, batch: Batch, rate: Any = 1.0) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, rate: Any = 1.0, *frozen: Params) -> tuple[TrainState, Metrics]:
         # Added up in each replica first: what replicas send each other, over the slower network, is sent once a step.
-        grads, sums = sum_of_parts("replica", added, batch, state.params)
+        grads, sums = sum_of_parts("replica", added, batch, (state.params, *frozen))
         count = jnp.maximum(sums["count"], 1.0)
         grads = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / count, grads)
         metrics = {name: value / count for name, value in sums.items()}

@@ -14,6 +14,7 @@ from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
+from jorney.model.lora import LoraConfig
 
 
 class Throughput:
@@ -24,12 +25,20 @@ class Throughput:
       compilations: their time is not the steps'.
       started: when the training was first started, seconds since 1970.
       kept: seconds of the steps that a training that goes on starts from.
+      lora: adapters that are trained in the place of the model.
     """
 
     def __init__(
-        self, config: ModelConfig, rows: RowArrays, mesh: Mesh, compilations: Compilations, started: float, kept: float
+        self,
+        config: ModelConfig,
+        rows: RowArrays,
+        mesh: Mesh,
+        compilations: Compilations,
+        started: float,
+        kept: float,
+        lora: LoraConfig | None = None,
     ) -> None:
-        self._config, self._layout, self._compilations = config, rows, compilations
+        self._config, self._layout, self._compilations, self._lora = config, rows, compilations, lora
         self._started, self._kept = started, kept
         found = mesh.devices.flatten().tolist()
         self._chips, self._peak = devices.chips(found), devices.peak(found[0])
@@ -59,7 +68,7 @@ class Throughput:
         }
         if self._peak is not None:
             for convention in flops.CONVENTIONS:
-                work = flops.training(self._config, self._layout.row, self._rows, self._read, convention)
+                work = flops.training(self._config, self._layout.row, self._rows, self._read, convention, self._lora)
                 found[f"mfu_{convention}"] = work / seconds / (self._peak * self._chips)
         self.restart()
         return found

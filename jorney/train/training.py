@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 
 from jorney import devices, sharding, storage
 from jorney.batch.loader import Batches, hold_out
 from jorney.compiled import Compilations
 from jorney.config import AtMost
+from jorney.model import lora as adapters
+from jorney.model.lora import LoraConfig
+from jorney.model.params import Params
 from jorney.policy import Policy
 from jorney.precision import decides
 from jorney.train import loop as loops
@@ -92,6 +96,7 @@ def train(
       ValueError: `folder` holds a training on other data, or with other settings.
     """
     objective, compilations = objective_of(config), compilations or Compilations()
+    _expect_same(policy, config.lora)
 
     def with_reference(batches: Batches, epochs: int, name: str) -> Batches:
         rows = objective.with_reference(policy, batches.rows, config, folder, name, compilations)
@@ -100,14 +105,40 @@ def train(
     batches = with_reference(data.batches, config.epochs, "reference")
     held_out = with_reference(data.held_out, 1, "held_out_reference") if data.held_out else None
     start = objective.start(policy, seed)
-    if donate:  # what of the policy is not trained, such as the head that a reward model's own replaces
-        trained = {id(leaf) for leaf in jax.tree.leaves(start.params)}
-        devices.release([leaf for leaf in jax.tree.leaves(policy.params) if id(leaf) not in trained])
-    loss_fn = objective.loss(start.config, config, start.dtype)
+    if donate:  # what of the policy is not used, such as the head that a reward model's own replaces
+        used = {id(leaf) for leaf in jax.tree.leaves(start.params)}
+        devices.release([leaf for leaf in jax.tree.leaves(policy.params) if id(leaf) not in used])
+    loss_fn, lora = objective.loss(start.config, config, start.dtype), config.lora
+    params, base = start.params, None
+    if lora.rank:
+        params, base = _adapters(start, lora, seed), adapters.part(start.params)[0]
+        loss_fn = adapters.over_base(loss_fn, lora.scale)
     known = {config.name: config.decides(), "seed": seed, "dtype": str(start.dtype), "data": batches.digest}
     known |= decides(start.dtype, start.precision)
-    more = (config.accumulate, held_out, config.best, start.products)
+    if base is not None:
+        known["base"] = adapters.fingerprint(base)
+    more = (config.accumulate, held_out, config.best, start.products, lora)
     training = Training(start.config, loss_fn, batches, config.optimizer, known, *more)
-    place = (start.params, start.mesh, folder, config.loop, compilations, on_step, donate, start.memory, track)
-    params, records = loops.train(training, *place)
-    return dataclasses.replace(start, params=params, source=str(folder)), records
+    place = (params, start.mesh, folder, config.loop, compilations, on_step, donate or base is not None)
+    params, records = loops.train(training, *place, start.memory, track, base)
+    if base is None:
+        return dataclasses.replace(start, params=params, source=str(folder)), records
+    whole = adapters.join(base, params, lora.scale)
+    return dataclasses.replace(start, params=whole, lora=lora, base=start.base or start.source, source=str(folder)), records
+
+
+def _expect_same(policy: Policy, lora: LoraConfig) -> None:
+    """Raises ValueError where a policy has an adapter, and others are to be trained."""
+    if policy.lora not in (None, lora):
+        has, wants = (dataclasses.asdict(one) for one in (policy.lora, lora))
+        told = ", ".join(f"lora.{name} = {wants[name]!r}, expected {has[name]!r}" for name in has if has[name] != wants[name])
+        what = f"{policy.source}: is an adapter, to be trained on as it is"
+        raise ValueError(f"{what}: {told}; or merge it first (jorney export --merge)")
+
+
+def _adapters(policy: Policy, lora: LoraConfig, seed: int) -> Params:
+    """Those that the policy has, to go on with, in arrays of their own; else fresh ones."""
+    if policy.lora is None:
+        return adapters.init(policy.config, lora, policy.params, policy.mesh, seed)
+    own = adapters.part(policy.params)[1]
+    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32, copy=True), own)

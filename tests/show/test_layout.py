@@ -97,7 +97,7 @@ def test_page_is_accessible(parsed):
 
 def test_page_says_the_result_first(parsed):
     lead, facts = parsed.texts("p")[:2]
-    assert lead == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n = 1,000)."
+    assert lead == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)."
     assert facts == "Problems: 10,000 train, 1,000 test. Seed 0."
     assert parsed.texts("h2") == ["Accuracy", "Training", "What the models wrote", "Time", "Environment"]
     assert "1,061.7" in parsed.texts("td")

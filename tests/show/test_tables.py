@@ -92,9 +92,15 @@ def test_training_timing_and_environment_tables(report):
 
 
 def test_headline(report):
-    assert tables.headline(report) == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n = 1,000)."
+    assert (
+        tables.headline(report)
+        == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)."
+    )
     del report["comparisons"]
-    assert tables.headline(report) == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n = 1,000)."
+    assert (
+        tables.headline(report)
+        == "SFT phase 1 moved accuracy from 0.3% to 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)."
+    )
 
 
 def test_headline_says_what_beats_it(report):
@@ -103,20 +109,23 @@ def test_headline_says_what_beats_it(report):
         "pass_at_n": {"accuracy": 0.9, "n": 1000},  # a bound
         "placebo_journey": {"accuracy": 0.7, "n": 10},  # of other problems
     }
-    assert tables.headline(report).endswith(" (n = 1,000). Asked again solved more: 50.8%.")
+    assert tables.headline(report).endswith(" (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000). Asked again solved more: 50.8%.")
     report["controls"]["resampled_until_target"]["oracle"] = True
-    assert tables.headline(report).endswith("(n = 1,000).")
+    assert tables.headline(report).endswith("(n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000).")
 
 
 def test_headline_says_what_it_cannot_tell(report):
     report["comparisons"][0]["mcnemar_p"] = 0.31
     assert tables.headline(report).endswith(", a difference that chance alone could make.")
     report["models"]["base"]["n"] = 500
-    assert "from 0.3% (n = 500) to 41.3% (n = 1,000)" in tables.headline(report)
+    assert (
+        "from 0.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}500) to 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)"
+        in tables.headline(report)
+    )
     report["models"]["base"] |= {"n": 1000, "accuracy": 0.413}
-    assert tables.headline(report) == "SFT phase 1 left accuracy at 41.3% (n = 1,000)."
+    assert tables.headline(report) == "SFT phase 1 left accuracy at 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)."
     del report["models"]["base"]
-    assert tables.headline(report) == "SFT phase 1 solved 41.3% of the problems (n = 1,000)."
+    assert tables.headline(report) == "SFT phase 1 solved 41.3% of the problems (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)."
     report["models"] = {}
     assert tables.headline(report) == "No model was evaluated."
 
@@ -165,7 +174,7 @@ def test_terminal_table_holds_the_numbers_whole(report):
     rows = [line.split() for line in text.splitlines() if "1,000" in line and "%" in line and "(" not in line]
     assert ["SFT", "phase", "1", "41.3%", "38.3–44.4%", "1,000", "1,061.7", "2,048", "98.3%"] in rows
     assert ["[bold]x", "y", "0.3%", "0.1–0.9%", "1,000", "88.4", "160", "99.1%"] in rows
-    assert "SFT phase 1 moved accuracy from 0.3% to 41.3% (n = 1,000)." in text
+    assert "SFT phase 1 moved accuracy from 0.3% to 41.3% (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)." in text
     assert "…" not in text
 
 

@@ -22,8 +22,10 @@ from jorney.machine.plan import lines as report
 from jorney.machine.plan.planned import planned
 from jorney.machine.plan.training_step import training_step
 from jorney.model import flops
+from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
+from jorney.model.lora import LoraConfig
 from jorney.model.transformer import REMAT_POLICIES
 from jorney.policy import EMBEDDED, read_architecture
 from jorney.precision import EXACT, PRECISIONS, products
@@ -50,6 +52,7 @@ class TrainBench:
       precision: of matrix products, "dtype" or "fast" (see `jorney.load`).
       steps: between two looks at the clock.
       runs: of so many steps; their median counts.
+      lora: adapters that are trained in the place of the model, which is held in `dtype` then.
     """
 
     model: str = EMBEDDED
@@ -66,6 +69,7 @@ class TrainBench:
     steps: int = 3
     runs: int = 5
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    lora: LoraConfig = dataclasses.field(default_factory=LoraConfig)
     mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,7 @@ class TrainBench:
         """The configuration of the step that is measured."""
         kind = objective_of(self.objective).config
         lengths = {"row_length": self.length, "prompt_length": self.prompt, "completion_length": self.completion}
-        same = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer")}
+        same = {name: getattr(self, name) for name in ("head_chunk", "accumulate", "remat", "optimizer", "lora")}
         known = {field.name for field in dataclasses.fields(kind)}
         return kind(**{name: value for name, value in {kind.batch: self.rows, **lengths, **same}.items() if name in known})
 
@@ -106,9 +110,10 @@ def run(command: TrainBench, say: Callable[[str], None] = lambda line: None) -> 
         raise ValueError(f"rows = {command.rows}: expected a multiple of accumulate x data x fsdp devices")
     shape = objective_of(config).shape(model, config, jnp.dtype(command.dtype))
     with jax.set_mesh(mesh), jax.default_matmul_precision(products(command.dtype, command.precision)):
-        step, state, batch, compiled_in = _prepare(config, shape, mesh)
-        say(f"{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
-        seconds = _measure(command, step, state, batch)
+        step, state, given, compiled_in = _prepare(config, shape, mesh, jnp.dtype(command.dtype))
+        trained = f"{adapters.count(model, config.lora):,} of " if config.lora.rank else ""
+        say(f"{trained}{parameters.count(model):,} parameters; compiled in {compiled_in:.0f} s; {mesh.devices.size} devices")
+        seconds = _measure(command, step, state, given)
     found = mesh.devices.flatten().tolist()
     chips, stated = devices.chips(found), devices.peak(found[0])
     peak = stated or matrix_product(command.dtype, command.precision)
@@ -143,22 +148,28 @@ def _of_plan(command: TrainBench, model: ModelConfig, step: Any, mesh: Mesh, chi
     return {"at_most": made.tokens_per_second_per_chip, **lines, **rates}
 
 
-def _prepare(config: TrainingConfig, shape: StepShape, mesh: Mesh) -> tuple[Any, Any, Any, float]:
-    """The compiled step, a state and a batch to run it on, and the seconds it took to compile."""
-    optimizer, model = make_optimizer(config.optimizer), shape.model
-    where = states.state_shardings(model, mesh, optimizer)
+def _prepare(config: TrainingConfig, shape: StepShape, mesh: Mesh, dtype: Any) -> tuple[Any, Any, tuple[Any, ...], float]:
+    """The compiled step, a state to run it on, what else it is given, and the seconds it took to compile."""
+    optimizer, model, lora = make_optimizer(config.optimizer), shape.model, shape.lora
+    where, master = states.state_shardings(model, mesh, optimizer, lora), jnp.dtype(config.optimizer.master)
+    frozen: tuple[Any, ...] = ()
+    if lora.rank:
+        drawn = jax.jit(lambda key: parameters.init(model, key, dtype), out_shardings=parameters.param_shardings(model, mesh))
+        frozen = (drawn(jax.random.key(0)),)
+        state = states.creator(optimizer, where)(adapters.init(model, lora, frozen[0], mesh, 0, master))
+    else:
 
-    def fresh(key: jax.Array) -> states.TrainState:
-        return states.create(parameters.init(model, key, jnp.dtype(config.optimizer.master)), optimizer)
+        def fresh(key: jax.Array) -> states.TrainState:
+            return states.create(parameters.init(model, key, master), optimizer)
 
-    state = jax.jit(fresh, out_shardings=where)(jax.random.key(0))
-    batch = put(_random_batch(config, shape), mesh)
+        state = jax.jit(fresh, out_shardings=where)(jax.random.key(0))
+    given = (put(_random_batch(config, shape), mesh), jnp.float32(1e-6), *frozen)
     program = jax.jit(
         make_train_step(shape.loss_fn, optimizer, config.accumulate), donate_argnums=0, out_shardings=(where, None)
     )
     start = time.perf_counter()
-    step = program.lower(state, batch, jnp.float32(1e-6)).compile()
-    return step, state, batch, time.perf_counter() - start
+    step = program.lower(state, *given).compile()
+    return step, state, given, time.perf_counter() - start
 
 
 def _random_batch(config: TrainingConfig, shape: StepShape) -> Mapping[str, np.ndarray]:
@@ -171,13 +182,13 @@ def _random_batch(config: TrainingConfig, shape: StepShape) -> Mapping[str, np.n
     return objective.layout(config, [objective.full(config, draw) for _ in range(shape.rows)], shape.rows).arrays
 
 
-def _measure(command: TrainBench, step: Any, state: Any, batch: Any) -> float:
+def _measure(command: TrainBench, step: Any, state: Any, given: tuple[Any, ...]) -> float:
     """Seconds a step, the median of the runs."""
-    rate, times = jnp.float32(1e-6), []
+    times = []
     for number in range(command.runs + 1):
         start = time.perf_counter()
         for _ in range(command.steps if number else 1):
-            state, metrics = step(state, batch, rate)
+            state, metrics = step(state, *given)
         jax.block_until_ready((state, metrics))
         if number:  # the first warms up
             times.append((time.perf_counter() - start) / command.steps)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jorney.machine.plan.planned import Planned, compile_program
 from jorney.machine.plan.planner import Planner
 from jorney.model import flops
+from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.policy import read_architecture
@@ -136,7 +137,8 @@ def _estimate(step: StepShape, config: Any, mesh: MeshConfig, remat: str, accumu
     layer = sum(math.prod(row.shape) for row in parameters.table(model).values() if row.stacked)
     tokens = step.tokens / (mesh.data * mesh.fsdp) / accumulate  # of a device and micro-batch
     # Memory: the state, the gradients (twice, where they are added up), what layers keep, one layer at work, the logits.
-    state = count / parts * (master + 2 * moments + 4 * (2 if accumulate > 1 else 1))
+    trained, frozen = (adapters.count(model, step.lora), 2 * count) if step.lora.rank else (count, 0)
+    state = (trained * (master + 2 * moments + 4 * (2 if accumulate > 1 else 1)) + frozen) / parts
     attention, mlp = _KEPT[remat]
     kept = (
         model.layers * tokens * 2 * (model.embed + (attention * model.heads * model.head_dim + mlp * model.mlp) / mesh.tensor)
@@ -145,7 +147,7 @@ def _estimate(step: StepShape, config: Any, mesh: MeshConfig, remat: str, accumu
     logits = min(tokens, getattr(config, "head_chunk", tokens)) * model.vocab_size / mesh.tensor * 6
     # Time: operations, with those done again; the weights gathered twice and their gradients summed in every micro-batch; what
     # tensor parallelism sums, four times a layer.
-    forward = step.flops("causal") / 3
+    forward = flops.forward(model, step.row, step.rows, step.read_out, "causal")
     scores = forward - flops.forward(
         model,
         dataclasses.replace(step.row, pairs=dict.fromkeys(flops.CONVENTIONS, 0)),
@@ -154,10 +156,10 @@ def _estimate(step: StepShape, config: Any, mesh: MeshConfig, remat: str, accumu
         "causal",
     )
     again_attention, again_rest = _AGAIN[remat]
-    work = 3 * forward + again_attention * scores + again_rest * (forward - scores)
+    work = step.flops("causal") + again_attention * scores + again_rest * (forward - scores)
     compute = work / machine.chips / (chip.flops * _REACHED)
-    gathered = accumulate * count / mesh.tensor * (2 * 2 + 4) * (mesh.fsdp - 1) / mesh.fsdp
-    replicas = 2 * count / parts * 4 * (mesh.data - 1) / mesh.data
+    gathered = accumulate * (2 * 2 * count + 4 * trained) / mesh.tensor * (mesh.fsdp - 1) / mesh.fsdp
+    replicas = 2 * trained / parts * 4 * (mesh.data - 1) / mesh.data
     summed = accumulate * model.layers * 4 * 2 * tokens * model.embed * 2 * (mesh.tensor - 1) / mesh.tensor
     # Gathering goes on beside the products; what tensor parallelism sums is waited for.
     seconds = max(compute, (gathered + replicas) * chip.devices / chip.links) + summed * chip.devices / chip.links

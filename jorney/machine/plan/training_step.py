@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jorney import sharding
 from jorney.machine.plan.planned import AotProgram
 from jorney.model import flops
+from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
 from jorney.precision import EXACT, products
@@ -36,23 +37,29 @@ def training_step(
     with jax.set_mesh(mesh):
         trips = objective.trips(config)
     parts = mesh.devices.size // mesh.shape["data"] / machine.generation.devices  # chips that share one replica
-    count = parameters.count(step.model) / parts
+    count, frozen = parameters.count(step.model) / parts, 0.0
+    if step.lora.rank:
+        frozen, count = count * jnp.dtype(dtype).itemsize, adapters.count(step.model, step.lora) / parts
     sizes = {kind: jnp.dtype(getattr(config.optimizer, kind)).itemsize for kind in ("master", "moments")}
     return AotProgram(
         name,
-        lambda: _lower(step, config, mesh, products(dtype, precision)),
+        lambda: _lower(step, config, mesh, dtype, products(dtype, precision)),
         trips,
         {convention: step.flops(convention) for convention in flops.CONVENTIONS},
         step.tokens,
         passes=2,  # read, and written
-        resident={"parameters": count * sizes["master"], "optimizer state": 2 * count * sizes["moments"]},
+        resident={
+            **({"frozen parameters": frozen} if frozen else {}),
+            "parameters": count * sizes["master"],
+            "optimizer state": 2 * count * sizes["moments"],
+        },
     )
 
 
-def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh, exact: str) -> Any:
+def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh, dtype: Any, exact: str) -> Any:
     optimizer = make_optimizer(config.optimizer)
-    where = states.state_shardings(step.model, mesh, optimizer)
-    params = parameters.abstract(step.model, jnp.dtype(config.optimizer.master))
+    where = states.state_shardings(step.model, mesh, optimizer, step.lora)
+    params = states.trained(step.model, jnp.dtype(config.optimizer.master), step.lora)
     state = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), params), where)
     rows = sharding.named(mesh, "batch")
     batch = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows) for name, leaf in step.batch.items()}
@@ -60,4 +67,6 @@ def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh, exact: str) -> A
     program = jax.jit(run, donate_argnums=0, out_shardings=(where, None))
     rate = jax.ShapeDtypeStruct((), jnp.float32, sharding=sharding.named(mesh))
     with jax.set_mesh(mesh), jax.default_matmul_precision(exact):
-        return program.trace(state, batch, rate).lower(lowering_platforms=("tpu",))
+        return program.trace(state, batch, rate, *states.base(step.model, mesh, dtype, step.lora)).lower(
+            lowering_platforms=("tpu",)
+        )

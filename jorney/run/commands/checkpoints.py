@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
 
 from jorney import storage
 from jorney.config import expect_at_least, expect_one_of, to_json
-from jorney.convert import hf, inspect, native
+from jorney.convert import hf, inspect, native, peft
+from jorney.convert.locate import is_adapter
 from jorney.convert.streaming import Overflow
 from jorney.judge.threshold import threshold_of, write_threshold
 from jorney.policy import ABOUT, Policy, about_of, load
@@ -68,19 +70,15 @@ class ConvertCommand(Command):
             progress.say(f"{self.output}: already done")
             return
         folder = open_model(self.source, self.verify)
-        dtype, threshold = self.dtype or inspect.stored_dtype(folder), threshold_of(folder)
-        about = about_of(folder)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
-            policy = load(folder, mesh=self.mesh, dtype=dtype)
-        progress.say(f"{self.source}: loaded as {dtype}")
+        threshold, about = threshold_of(folder), about_of(folder)
+        write = self.prepared(folder, progress)
         with filling(where):
             if self._is_done(where):  # by another program, meanwhile
                 progress.say(f"{self.output}: already done")
                 return
             with emptied(where):  # of what one that was cut off has left
                 storage.write_json(where / _NOTED, {**self._asked, "complete": False})
-                self.write(policy, dtype, progress)
+                write()
                 write_threshold(self.output, threshold)  # of a reward model
                 if about:  # of one that was trained here
                     storage.write_json(where / ABOUT, about)
@@ -102,6 +100,16 @@ class ConvertCommand(Command):
             raise ValueError(f"{self.output}: is not empty: expected a new folder to write to")
         return bool(before["complete"])
 
+    def prepared(self, folder: str, progress: Progress) -> Callable[[], None]:
+        """Loads the model of a folder; what it returns writes it."""
+        dtype = self.dtype or inspect.stored_dtype(folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Overflow)  # what is written outlives a line on a screen
+            policy = load(folder, mesh=self.mesh, dtype=dtype)
+        merged = ", the adapter merged into its base" if is_adapter(folder) else ""
+        progress.say(f"{self.source}: loaded as {dtype}{merged}")
+        return lambda: self.write(policy, dtype, progress)
+
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         """Writes the model."""
         native.save_params(self.output, policy.params)
@@ -110,19 +118,30 @@ class ConvertCommand(Command):
 
 @dataclasses.dataclass(frozen=True)
 class ExportCommand(ConvertCommand):
-    """A checkpoint as a Hugging Face folder that transformers loads.
+    """A checkpoint as a Hugging Face folder that transformers loads; of an adapter, a folder that peft loads.
 
     Attributes:
+      merge: an adapter becomes part of its base, and a whole model is written.
       shard_bytes: the weights go into files of at most these.
     """
 
     command: ClassVar[str] = "export"
 
+    merge: bool = False
     shard_bytes: int = hf.SHARD_BYTES
 
     def __post_init__(self) -> None:
         super().__post_init__()
         expect_at_least(1, self, "", "shard_bytes")
+
+    def prepared(self, folder: str, progress: Progress) -> Callable[[], None]:
+        if self.merge and not is_adapter(folder):
+            raise ValueError(f"{self.source}: --merge: expected an adapter: there is nothing to be merged into a whole model")
+        if self.merge or not is_adapter(folder):
+            return super().prepared(folder, progress)
+        found = peft.checked(folder)  # its base is not needed
+        progress.say(f"{self.source}: an adapter: it is written without its base (--merge writes the model that both are)")
+        return lambda: peft.copy(folder, found, self.output, self.dtype)
 
     def write(self, policy: Policy, dtype: str, progress: Progress) -> None:
         written, total = 0, sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))

@@ -184,7 +184,7 @@ def plan_training(
         return {**measure(folder), **counts}
 
     def train(folder: storage.Path) -> dict[str, Any]:
-        policy = space.take(model)
+        policy = space.take(model, asked.lora.rank > 0)
         made = examples(policy.tokenizer)
         config = training.fitted(policy, made, asked, space.seed)
         if config != asked:
@@ -196,6 +196,8 @@ def plan_training(
             trained, records = training.train(
                 policy, data, config, space.seed, where, space.compilations, follow, True, space.track
             )
+        if trained.lora is not None:  # by the name it was asked for: a hub's, or a folder's
+            trained = dataclasses.replace(trained, base=policy.base or model.source or model.folder)
         save(trained, folder / "model", space.dtype)
         counts = {"steps": steps, "examples": len(made), **objective.summary(config, made, data.batches, records)}
         if distributed.is_main():

@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jorney import storage
 from jorney.batch.pairs import Preference, choose_pairs
 from jorney.config import digest
+from jorney.convert.locate import tokenizer_in
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
@@ -107,7 +108,7 @@ def plan_pairs(
             parts = Parts(folder / "parts")
             parts.fill_share(space.progress, "problems", problems, share, in_groups(_together(sampling), make))
         found = list(parts.of(problems))
-        storage.write_jsonl(folder / "pairs.jsonl", _texts(load_tokenizer(model.folder), found))
+        storage.write_jsonl(folder / "pairs.jsonl", _texts(load_tokenizer(tokenizer_in(model.folder)), found))
         return {
             "problems": len(found),
             "samples": config.samples * len(found),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from jorney import storage
+from jorney.convert.locate import tokenizer_in
 from jorney.progress import Progress
 from jorney.rows.problems import problems_of
 from jorney.run.artifact import Artifact, Model, open_model
@@ -55,7 +56,7 @@ class AnalyseCommand(StageCommand):
                 f"files: {len(self.files)} of them: expected {analysis.MOST} at most, so that a figure tells them apart"
             )
         where = open_model(self.analyse.tokenizer, self.verify) if self.analyse.tokenizer else ""
-        tokenizer = (lambda: load_tokenizer(where)) if where else None
+        tokenizer = (lambda: load_tokenizer(tokenizer_in(where))) if where else None
         return [plan_analysis(space, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files]
 
     def execute(self) -> None:

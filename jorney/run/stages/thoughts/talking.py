@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import digest
+from jorney.convert.locate import tokenizer_in
 from jorney.domain import domains
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
@@ -56,7 +57,7 @@ class AskingCommand(StageCommand):
         if self.llm.model:
             llm = Llm(self.llm)
             return lambda: llm, [self.llm.decides()], lambda artifact: with_account(artifact, space, llm)
-        if not load_tokenizer(model.folder).chats:
+        if not load_tokenizer(tokenizer_in(model.folder)).chats:
             raise ValueError(f"{self.model}: its tokenizer has no chat template: expected a chat model")
         sampling = dataclasses.replace(self.replies, seed=self.seed)
         decides = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed")}
