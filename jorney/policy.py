@@ -14,10 +14,10 @@ from jax.sharding import Mesh
 
 from jorney import devices, distributed, sharding, storage
 from jorney.convert import config_json, hf, native, peft
+from jorney.convert.locate import ADAPTER, base_of, is_adapter, not_used, stated_base, tokenizer_in
 from jorney.convert.locate import EMBEDDED as EMBEDDED
-from jorney.convert.locate import base_of, not_used, stated_base, tokenizer_in
 from jorney.convert.locate import resolve as resolve
-from jorney.model import lora as adapters
+from jorney.model import lora as adapting
 from jorney.model import params as parameters
 from jorney.model import transformer
 from jorney.model.architecture import ModelConfig
@@ -48,8 +48,9 @@ class Policy:
       generation: what its generation_config.json states.
       precision: "dtype", matrix products as exact as the dtype is on every platform, or "fast" (`jorney.precision`).
       memory: bytes of a device that may be used, by it and by all beside it; None for what a device tells.
-      lora, base: of a policy whose weights have adapters that are not merged: which, and the folder or hub id of what they
-        change.
+      lora, base: of a policy whose weights have an adapter that is not merged: which, and the folder or hub id of what it
+        changes.
+      adapters: names of those that it may be asked with, side by side (`load`).
     """
 
     config: ModelConfig
@@ -63,6 +64,7 @@ class Policy:
     memory: float | None = None
     lora: LoraConfig | None = None
     base: str = ""
+    adapters: tuple[str, ...] = ()
 
     @property
     def products(self) -> str:
@@ -94,6 +96,7 @@ def load(
     param_dtype: Any = None,
     precision: str = EXACT,
     merge: bool = True,
+    adapters: Mapping[str, str] | None = None,
 ) -> Policy:
     """Loads a Hugging Face checkpoint, converted while it is read, or one of Jorney's own (`jorney convert`).
 
@@ -105,6 +108,8 @@ def load(
       precision: of matrix products: "dtype" computes them in `dtype` on every platform. "fast" lets a TPU take bfloat16, and a
         GPU TF32, for those of float32.
       merge: of an adapter (a folder of peft's): whether it becomes part of its base's weights. Else the base stays as it is.
+      adapters: {name: folder} of adapters of this model, held side by side: what is generated chooses one for each prompt, and
+        nothing else asks them.
 
     Warns:
       of an adapter beside the model, and as `hf.load_params` and `native.load_params` do.
@@ -123,7 +128,7 @@ def load(
     if base := base_of(folder):
         below = load(base, mesh=mesh, dtype=dtype, param_dtype=param_dtype, precision=precision)
         whole = _with_adapter(dataclasses.replace(below, memory=memory), folder, merge)
-        return dataclasses.replace(whole, source=path_or_hub_id)
+        return _beside(dataclasses.replace(whole, source=path_or_hub_id), adapters or {})
     config, _ = config_json.read(folder)
     tokenizer = load_tokenizer(folder)
     tokenizer.check_fits(config.vocab_size, folder)
@@ -134,7 +139,27 @@ def load(
     if (told := not_used(folder)) and distributed.is_main():
         warnings.warn(told, stacklevel=2)
     params = reader.load_params(folder, config, param_shardings(config, mesh), param_dtype or dtype)
-    return Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
+    policy = Policy(config, params, tokenizer, mesh, dtype, path_or_hub_id, generation, precision, memory)
+    return _beside(policy, adapters or {})
+
+
+def _beside(policy: Policy, folders: Mapping[str, str]) -> Policy:
+    """The policy with adapters to choose from. Raises ValueError where one is not of this model, or it has one already."""
+    if not folders:
+        return policy
+    if policy.lora is not None:
+        raise ValueError(f"{policy.source}: has an adapter that is not merged: expected merge, or no others beside it")
+    held = []
+    for name, place in folders.items():
+        folder = resolve(place)
+        if not is_adapter(folder):
+            raise ValueError(f"adapters: {name} = {place}: expected an adapter, a folder with {ADAPTER}")
+        if config_json.read(folder)[0].head != policy.config.head:
+            raise ValueError(f"adapters: {name} = {place}: has another head than {policy.source}: expected one of this model")
+        adapter = peft.read_config(folder)
+        where = adapting.shardings(policy.config, adapter, policy.mesh)
+        held.append((peft.load_params(folder, policy.config, adapter, where, jnp.float32), adapter.scale))
+    return dataclasses.replace(policy, params=adapting.beside(policy.params, held), adapters=tuple(folders))
 
 
 def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
@@ -142,7 +167,7 @@ def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
     adapter, (config, _) = peft.read_config(folder), config_json.read(folder)
     if config.head == policy.config.head:  # the base's own, which knows whether its head is tied
         config = policy.config
-    shapes = adapters.shardings(config, adapter, policy.mesh)
+    shapes = adapting.shardings(config, adapter, policy.mesh)
     try:
         trained = peft.load_params(folder, config, adapter, shapes, jnp.float32)
     except ValueError as error:
@@ -151,9 +176,9 @@ def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
     base = {name: leaf for name, leaf in policy.params.items() if name in kept}
     tokenizer = load_tokenizer(tokenizer_in(folder))
     tokenizer.check_fits(config.vocab_size, folder)
-    params = adapters.join(base, trained, adapter.scale)
+    params = adapting.join(base, trained, adapter.scale)
     if merge:
-        return dataclasses.replace(policy, config=config, params=adapters.merged(params, donate=True), tokenizer=tokenizer)
+        return dataclasses.replace(policy, config=config, params=adapting.merged(params, donate=True), tokenizer=tokenizer)
     stated = stated_base(folder)
     return dataclasses.replace(policy, config=config, params=params, tokenizer=tokenizer, lora=adapter, base=stated)
 
@@ -192,7 +217,7 @@ def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) ->
     Of a policy with an adapter that is not merged, the adapter alone, as peft does, in float32.
     """
     if policy.lora is not None:
-        trained = adapters.part(policy.params)[1]
+        trained = adapting.part(policy.params)[1]
         peft.save(folder, policy.config, policy.lora, trained, _named(policy.base), jnp.float32)
         if distributed.is_main():
             values = policy.config.head != "lm"  # of which the base's config.json says nothing

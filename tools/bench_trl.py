@@ -2,6 +2,7 @@
 
     python tools/bench_trl.py MODEL step                                  # SFT, 4 rows of 512 tokens
     python tools/bench_trl.py MODEL gsm8k --problems gsm8k_train.jsonl    # SFT on real examples
+    python tools/bench_trl.py MODEL lora                                  # SFT of adapters, rank 16, on rows as of "step"
     python tools/bench_trl.py MODEL dpo                                   # prompts of 512 tokens, completions of 128
 
 MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M-Instruct.
@@ -10,7 +11,7 @@ Every side is a process of its own that trains by its public entry point (`train
 take turns: a round of one, a round of the next, and so on, the others asleep. Printed: the median of the rounds, the ratios
 of the medians, and what share of the machine's own matrix product (the better of torch's and XLA's, measured in the same run)
 the needed products come to. `--sides jorney torch torch_kept` adds the torch loop in a process that keeps the memory it
-frees, as Jorney's does: the difference is the kernel's clearing of pages. Needs torch, accelerate and trl: `make parity`.
+frees, as Jorney's does: the difference is the kernel's clearing of pages. Needs torch, accelerate, trl and peft: `make parity`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,14 @@ from turns import KEEPS_MEMORY, Turns, Worker, alternate, peak, processor, run_p
 
 ROWS, LENGTH = 4, 512  # of "step", and of a step of "gsm8k" with packing
 PAIRS, PROMPT, COMPLETION = 2, 512, 128  # of "dpo"
-SIDES = {"step": ("jorney", "trl", "torch"), "gsm8k": ("jorney", "trl_packing", "trl_default"), "dpo": ("jorney", "trl")}
-STEPS = {"step": 1, "gsm8k": 3, "dpo": 1}  # a round
+SIDES = {
+    "step": ("jorney", "trl", "torch"),
+    "lora": ("jorney_lora", "trl_lora", "jorney"),  # the last trains the whole model
+    "gsm8k": ("jorney", "trl_packing", "trl_default"),
+    "dpo": ("jorney", "trl"),
+}
+STEPS = {"step": 1, "lora": 1, "gsm8k": 3, "dpo": 1}  # a round
+RANK, ALPHA = 16, 32  # of "lora", on all linear layers
 WARM_UP = 2  # steps: compilation, first allocations
 EXAMPLES = 1024  # of GSM8K
 SEED = 0
@@ -61,7 +68,7 @@ def gsm8k_texts(file: str) -> list[tuple[str, str]]:
 # --- Jorney
 
 
-def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
+def run_jorney(case: str, model: str, turns: Turns, problems: str, lora: bool = False) -> None:
     """By `training.train`."""
     import jorney
     from jorney.batch.packing import Example
@@ -69,6 +76,7 @@ def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
     from jorney.batch.solutions import encode_example
     from jorney.compiled import use_persistent_cache
     from jorney.devices import keep_freed_memory
+    from jorney.model.lora import LoraConfig
     from jorney.train import training
     from jorney.train.loop import LoopConfig
     from jorney.train.objectives.dpo import DpoConfig
@@ -113,11 +121,12 @@ def run_jorney(case: str, model: str, turns: Turns, problems: str) -> None:
                 data = training.prepare(policy, pairs, config, SEED)
                 training.train(policy, data, config, SEED, folder, on_step=follow(Same(), tuple), donate=True)
             else:
-                if case == "step":
+                if case in ("step", "lora"):
                     examples = [Example(tuple(map(int, row))) for row in step_tokens()]
                 else:
                     examples = [encode_example(policy.tokenizer, *texts) for texts in gsm8k_texts(problems)]
-                config = SftConfig(batch_rows=ROWS, row_length=LENGTH, epochs=100, optimizer=adamw, loop=loop)
+                adapters = LoraConfig(RANK if lora else 0, ALPHA)
+                config = SftConfig(batch_rows=ROWS, row_length=LENGTH, epochs=100, optimizer=adamw, loop=loop, lora=adapters)
                 data = training.prepare(policy, examples, config, SEED)
                 training.train(policy, data, config, SEED, folder, on_step=follow(data.batches, rows_work), donate=True)
         except NoMoreTurns:
@@ -159,7 +168,7 @@ def run_torch(case: str, model: str, turns: Turns, problems: str) -> None:
             return
 
 
-def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | None = None) -> None:
+def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | None = None, lora: bool = False) -> None:
     """SFTTrainer and DPOTrainer with their defaults, but for float32, no recomputation and no logging."""
     import datasets
     from transformers import AutoTokenizer, TrainerCallback
@@ -217,7 +226,7 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
             )
             trainer = OfIds(net, args=config, train_dataset=datasets.Dataset.from_dict(texts), processing_class=tokenizer)
         else:
-            if case == "step":
+            if case in ("step", "lora"):
                 rows = datasets.Dataset.from_dict({"input_ids": step_tokens()[:, :-1].tolist()})
             else:
                 pairs = gsm8k_texts(problems)
@@ -226,7 +235,12 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
                 )
             batch = {} if packing is False else {"per_device_train_batch_size": ROWS}  # 8 is the default
             config = SFTConfig(output_dir=folder, packing=bool(packing), max_length=LENGTH, **batch, **common)
-            trainer = SFTTrainer(net, args=config, train_dataset=rows, processing_class=tokenizer)
+            adapters = None
+            if lora:
+                from peft import LoraConfig
+
+                adapters = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
+            trainer = SFTTrainer(net, args=config, train_dataset=rows, processing_class=tokenizer, peft_config=adapters)
         trainer.data_collator = counted(trainer.data_collator)
         trainer.add_callback(Callback())
         trainer.train()
@@ -235,15 +249,17 @@ def run_trl(case: str, model: str, turns: Turns, problems: str, packing: bool | 
 # --- the parent
 
 
-def operations(case: str, model: str, tokens: float, read: float) -> float:
+def operations(case: str, model: str, tokens: float, read: float, lora: bool = False) -> float:
     """What the products of a training on so many tokens need, causal, by Jorney's own count of a row."""
     from jorney.convert import config_json
     from jorney.model import flops
+    from jorney.model.lora import LoraConfig
 
     config, _ = config_json.read(model)
     if case == "dpo":
         return flops.training(config, flops.preference_row(PROMPT, COMPLETION), PAIRS, 2 * COMPLETION * PAIRS, "causal")
-    return flops.training(config, flops.packed_row(LENGTH), tokens / LENGTH, read, "causal")
+    adapters = LoraConfig(RANK if lora else 0, ALPHA)
+    return flops.training(config, flops.packed_row(LENGTH), tokens / LENGTH, read, "causal", adapters)
 
 
 def main() -> None:
@@ -277,18 +293,19 @@ def work(options: argparse.Namespace) -> None:
     side, arguments = options.side, (options.case, options.model, turns, options.problems)
     if side.startswith("peak"):
         run_peak(side.removeprefix("peak_"))
-    elif side == "jorney":
-        run_jorney(*arguments)
+    elif side.startswith("jorney"):
+        run_jorney(*arguments, lora=side == "jorney_lora")
     elif side in ("torch", "torch_kept"):
         run_torch(*arguments)
     else:
-        run_trl(*arguments, packing={"trl_packing": True, "trl_default": False}.get(side))
+        packing = {"trl_packing": True, "trl_default": False}.get(side)
+        run_trl(*arguments, packing=packing, lora=side == "trl_lora")
 
 
 def show(options: argparse.Namespace, sides: Sequence[str], workers: dict[str, Worker]) -> None:
     machine = peak([workers["peak_torch"], workers["peak_xla"]])
     print(f"{processor()}; its matrix product: {machine / 1e9:,.0f} GFLOP/s")
-    unit = "examples" if options.case != "step" else "tokens"
+    unit = "tokens" if options.case in ("step", "lora") else "examples"
     rates = {}
     for side in sides:
         worker = workers[side]
@@ -299,7 +316,7 @@ def show(options: argparse.Namespace, sides: Sequence[str], workers: dict[str, W
         tokens = worker.median(lambda one: one["tokens"] / one["seconds"])
         line += f" ({min(times):.2f} to {max(times):.2f}), {tokens:,.0f} tokens/s"
         if options.case != "gsm8k":
-            needed = operations(options.case, options.model, ROWS * LENGTH, ROWS * LENGTH)
+            needed = operations(options.case, options.model, ROWS * LENGTH, ROWS * LENGTH, side.endswith("_lora"))
             line += f"; needed products at {needed / statistics.median(times) / machine:.0%} of the machine's"
         print(line)
     for side in sides[1:]:

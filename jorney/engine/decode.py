@@ -32,6 +32,7 @@ from jorney.engine.cache import (
 from jorney.engine.drawing import Sampled, SamplingParams, draw, restrict, sample
 from jorney.model.architecture import ModelConfig
 from jorney.model.attention import causal_attention, turns
+from jorney.model.lora import choose
 from jorney.model.params import Params
 from jorney.model.transformer import read_out, run_layers
 from jorney.sharding import constrain, side_by_side, ways
@@ -53,6 +54,7 @@ class ExtendRows(NamedTuple):
       slots: [M, B] int32, where each token is written; A for padding.
       visible: [M, S/8] uint8 (`cache.pack_bits`), as in `DecodeRows`; the row's own slots left out.
       keys: [M, w, 2] uint32, key data of the texts whose first tokens are sampled after the row.
+      adapters: [M] int32, which adapter the row's problem has, -1 for none; None where the model has none to choose from.
     """
 
     problems: FromHost
@@ -62,6 +64,7 @@ class ExtendRows(NamedTuple):
     slots: FromHost
     visible: FromHost
     keys: FromHost
+    adapters: FromHost | None = None
 
 
 class PrefillTokens(NamedTuple):
@@ -76,6 +79,7 @@ class PrefillTokens(NamedTuple):
       lasts: [W, M/W] int32, where the last token of each beginning is.
       keys: [M, w, 2] uint32, as those of `ExtendRows`.
       used: [S/8] uint8, of which the length alone counts: no slot behind the first S, whole pieces of the pools, is written.
+      adapters: [W, B] int32, of each token, as those of `ExtendRows`.
     """
 
     problems: FromHost
@@ -86,6 +90,7 @@ class PrefillTokens(NamedTuple):
     lasts: FromHost
     keys: FromHost
     used: FromHost
+    adapters: FromHost | None = None
 
 
 class DecodeRows(NamedTuple):
@@ -104,6 +109,7 @@ class DecodeRows(NamedTuple):
       visible: [R, S/8] uint8 (`cache.pack_bits`), of the first S slots, whole pieces of the pools: what lies behind them is
         neither read nor written.
       problems: [N] int32, the pool of its part that each problem has, where those of some are left out; else None.
+      adapters: [R] int32, of each row, as those of `ExtendRows`.
     """
 
     active: FromHost
@@ -117,6 +123,7 @@ class DecodeRows(NamedTuple):
     slots: FromHost
     visible: FromHost
     problems: FromHost | None = None
+    adapters: FromHost | None = None
 
 
 class Chunk(NamedTuple):
@@ -161,6 +168,7 @@ def prefill(
 ) -> tuple[Pools, Sampled | jax.Array, jax.Array]:
     """`extend` for texts of which nothing is in the pools yet: many short ones are read as one sequence."""
     attends = prefill_attends(config, shared, begun.positions, begun.members)
+    params = choose(params, begun.adapters)
     hidden, fresh = run_layers(config, dtype, params, begun.tokens, begun.positions, attends)
     writes = jnp.sum(begun.slots < pools.positions.shape[1], axis=1)
     last = _positions_of(hidden, begun.lasts).reshape(-1, hidden.shape[-1])
@@ -186,6 +194,7 @@ def extend(
     positions = rows.starts[:, None] + jnp.arange(rows.tokens.shape[1])
     visible = unpack_bits(rows.visible)
     attends = extend_attends(config, shared, pools, rows.problems, positions, visible)
+    params = choose(params, None if rows.adapters is None else rows.adapters[:, None])
     found = run_layers(config, dtype, params, rows.tokens, positions, attends)
     # Behind a barrier: what is new is written when all is read.
     hidden, fresh = jax.lax.optimization_barrier(found)
@@ -241,6 +250,7 @@ def decode_chunk(
     read = pools if rows.problems is None else some_of(pools, rows.problems, visible.shape[1])
     R, N, A = len(rows.tokens), len(read.positions), pools.positions.shape[1]
     seen = blocks(config, read, visible, rows.active, chunk)
+    params = choose(params, None if rows.adapters is None else rows.adapters[:, None])
     nothing = Chunk(
         sampled=Sampled(*(jnp.zeros((R, chunk), dtype) for dtype in (jnp.int32, jnp.float32, jnp.float32))),
         counts=jnp.zeros(R, jnp.int32),

@@ -21,7 +21,7 @@ from jorney.engine.decode import DecodeRows
 from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.engine.programs import Programs
 from jorney.engine.reads import Batch, Read, arrays, batches, plan_read
-from jorney.engine.spans import Pool, Span
+from jorney.engine.spans import NO_ADAPTER, Pool, Span
 from jorney.engine.texts import NEVER, Counts, Request, State, Stop, Text
 
 P = TypeVar("P")
@@ -50,7 +50,7 @@ class Engine:
     ) -> None:
         self._programs, self._shape, self._sampling, self._decode = programs, programs.shape, sampling, decode
         self._breaks = np.zeros(programs.vocab_size, bool) if breaks is None else breaks
-        self._shared_length = len(shared)
+        self._shared_length, self._adapted = len(shared), programs.adapted
         self._shared, self._cache = programs.share(shared), programs.empty()
         pools = [Pool(index, self._shape.slots) for index in range(self._shape.problems)]
         self._pools = pools
@@ -77,10 +77,11 @@ class Engine:
         """Problems that can be opened."""
         return sum(map(len, self._idle))
 
-    def open(self, ids: Sequence[int]) -> Span:
-        """A problem, whose texts begin with ids, `shared` among them."""
+    def open(self, ids: Sequence[int], adapter: int = NO_ADAPTER) -> Span:
+        """A problem, whose texts begin with ids, `shared` among them, and are of one of the model's adapters, or its base."""
         assert len(ids) > self._shared_length, "a prompt has an id of its own, at least"
         pool = max(self._idle, key=len).pop()  # of the part that has least to do
+        pool.adapter = adapter
         return Span(None, pool, self._shared_length, list(ids[self._shared_length :]))
 
     def close(self, span: Span) -> None:
@@ -196,7 +197,7 @@ class Engine:
         yield from (span for path in [*(text.path() for text in texts), *(read.path for read in reads)] for span in path)
 
     def _read(self, batch: Batch) -> None:
-        what, start = arrays(self._shape, batch), time.perf_counter()
+        what, start = arrays(self._shape, batch, self._adapted), time.perf_counter()
         self._cache, *made = self._programs.read(self._shared, self._cache, what, self._sampling)
         found, writes = jax.device_get(made)
         self.counts.reading += time.perf_counter() - start
@@ -330,6 +331,7 @@ class Engine:
             slots=np.full((R, self._shape.chunk), A, np.int32),
             visible=np.zeros(0, np.uint8),
             problems=np.array([pool.index % self._shape.of_way for pool in pools], np.int32) if some else None,
+            adapters=np.repeat([pool.adapter for pool in pools], R // len(pools)).astype(np.int32) if self._adapted else None,
         )
         for row, text in enumerate(self._rows[row] for row in where):
             if text is not None:

@@ -18,6 +18,7 @@ from jorney.engine.engine import Engine
 from jorney.engine.memory import Party, Tenant, admit
 from jorney.engine.programs import Programs, Shape, Work, bucket
 from jorney.engine.sampling import CompletionSampling, Sampling
+from jorney.engine.spans import NO_ADAPTER
 from jorney.engine.texts import Request, Text
 from jorney.model.params import Params, unstack
 from jorney.policy import Policy
@@ -131,7 +132,8 @@ class Generator:
           ValueError: the cache that it may have does not hold one problem, or the devices have no memory for all; names the
             parts.
         """
-        policy, shared = self.policy, common_start(prompts)
+        policy = self.policy
+        shared = [] if policy.adapters else common_start(prompts)  # each adapter reads it otherwise
         longest, length = max(map(len, prompts)) - len(shared), bucket(len(shared)) if shared else 0
         own = Tenant("policy", policy.config, policy.dtype, policy.mesh, work, longest, length)
         admitted = admit([Party(own, self._programs), *beside], policy.memory)
@@ -151,9 +153,10 @@ class Generator:
         sampling: SamplingConfig,
         ids: Sequence[str] | None = None,
         stop: PromptStop | None = None,
+        adapters: Sequence[str | None] | None = None,
     ) -> list[list[Completion]]:
         """Completions of every prompt, in the prompts' order: the list of `stream`, complete."""
-        found = dict(self.stream(prompts, sampling, ids, stop))
+        found = dict(self.stream(prompts, sampling, ids, stop, adapters=adapters))
         return [found[index] for index in range(len(prompts))]
 
     def stream(
@@ -164,6 +167,7 @@ class Generator:
         stop: PromptStop | None = None,
         work: Work | None = None,
         beside: Sequence[Party] = (),
+        adapters: Sequence[str | None] | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(index of the prompt, its completions), as they end.
 
@@ -172,15 +176,18 @@ class Generator:
           stop: looked at after every chunk of tokens; ids behind it are dropped.
           work: what the programs are made for; by default for as many prompts as there are.
           beside: see `engine`.
+          adapters: of each prompt the one that answers it, by its name (`jorney.load`); None for the model without any.
 
         Raises:
-          ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt.
+          ValueError: a prompt and its completions do not fit the model's positions, or the cache; names the prompt. Or there is
+            no such adapter.
         """
         names = list(map(str, prompts)) if ids is None else ids
         if len(names) != len(prompts):
             raise ValueError(f"ids has {len(names)} entries: expected one for each of the {len(prompts)} prompts")
         if not prompts:
             return
+        which = _which(self.policy, adapters or [None] * len(prompts), names)
         tokens = encode_prompts(self.policy, prompts, names, sampling.max_tokens)
         engine = self.engine(tokens, work or work_of(len(tokens), sampling), sampling.params, beside=beside)
         under_way: dict[Request, int] = {}
@@ -188,11 +195,23 @@ class Generator:
         def ask(index: int) -> None:
             keys = row_keys(sampling.seed, names[index], sampling.w)
             own_stop = functools.partial(stop, index) if stop else None
-            under_way[engine.sample(engine.open(tokens[index]), keys, sampling.max_tokens, stop=own_stop)] = index
+            opened = engine.open(tokens[index], which[index])
+            under_way[engine.sample(opened, keys, sampling.max_tokens, stop=own_stop)] = index
 
         for request in itertools.chain.from_iterable(engine.run(range(len(prompts)), ask)):
             engine.close(request.after)
             yield under_way.pop(request), [completion(self.policy, text) for text in request.texts]
+
+
+def _which(policy: Policy, adapters: Sequence[str | None], names: Sequence[str]) -> list[int]:
+    """The index of each prompt's adapter."""
+    if len(adapters) != len(names):
+        raise ValueError(f"adapters has {len(adapters)} entries: expected one for each of the {len(names)} prompts")
+    for index, name in enumerate(adapters):
+        if name is not None and name not in policy.adapters:
+            known = ", ".join(policy.adapters) or "none: load the model with adapters"
+            raise ValueError(f"prompt {index} ({names[index]!r:.100}): adapter = {name!r}: expected None or one of {known}")
+    return [NO_ADAPTER if name is None else policy.adapters.index(name) for name in adapters]
 
 
 def engine_params(policy: Policy, donate: bool = False) -> Params:
@@ -271,7 +290,11 @@ def _row_keys(seed: jax.Array, digest: jax.Array, index: jax.Array) -> jax.Array
 
 
 def generate(
-    policy: Policy, prompts: Sequence[str], sampling: SamplingConfig | None = None, **settings: float
+    policy: Policy,
+    prompts: Sequence[str],
+    sampling: SamplingConfig | None = None,
+    adapters: Sequence[str | None] | None = None,
+    **settings: float,
 ) -> list[list[Completion]]:
     """Completions of every prompt.
 
@@ -280,6 +303,7 @@ def generate(
       prompts: texts, as the model is to read them (bos is added). Special tokens that they write are text, unless the
         tokenizer's `special_tokens` says otherwise.
       sampling: how; or its fields by keyword: `generate(policy, prompts, w=4, max_tokens=64)`.
+      adapters: of each prompt the one that answers it, by its name (`jorney.load`); None for the model without any.
 
     Returns:
       For each prompt, `w` completions.
@@ -294,4 +318,4 @@ def generate(
     except TypeError:
         known = ", ".join(field.name for field in dataclasses.fields(SamplingConfig))
         raise ValueError(f"unknown setting among {', '.join(settings)}: expected one of {known}") from None
-    return Generator(policy).generate(prompts, chosen)
+    return Generator(policy).generate(prompts, chosen, adapters=adapters)

@@ -248,10 +248,11 @@ def readings(shape: Shape) -> Iterator[Batch]:
             yield Batch([], count, length, packed)
 
 
-def decoding(shape: Shape) -> DecodeRows:
+def decoding(shape: Shape, adapted: bool = False) -> DecodeRows:
     """What decoding is given, of no text."""
     R, C, A = shape.all_rows, shape.chunk, shape.slots
-    of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields if name != "problems"}
+    others = {"problems"} if adapted else {"problems", "adapters"}
+    of_rows = {name: np.zeros(R, np.int32) for name in DecodeRows._fields if name not in others}
     more = {"active": np.zeros(R, bool), "keys": np.zeros((R, 2), np.uint32), "slots": np.zeros((R, C), np.int32)}
     return DecodeRows(**{**of_rows, **more, "visible": np.zeros((R, A // 8), np.uint8)})
 
@@ -265,8 +266,8 @@ def temporaries_of(programs: Programs, held: float) -> float:
       held: bytes of weights and cache.
     """
     shape = programs.shape
-    reads = (arrays(shape, batch) for batch in readings(shape))
-    plans = [compiled.memory_analysis() for compiled in programs.ahead(reads, decoding(shape))]
+    reads = (arrays(shape, batch, programs.adapted) for batch in readings(shape))
+    plans = [compiled.memory_analysis() for compiled in programs.ahead(reads, decoding(shape, programs.adapted))]
     results = (plan.output_size_in_bytes - plan.alias_size_in_bytes for plan in plans)
     return max(
         own + beside(plan.argument_size_in_bytes, plan.temp_size_in_bytes, held)

@@ -20,7 +20,7 @@ from jorney.engine.cache import Pools, Shared
 from jorney.engine.decode import Chunk, DecodeRows, ExtendRows, PrefillTokens, decode_chunk, extend, prefill, share
 from jorney.engine.drawing import Sampled, SamplingParams
 from jorney.model.architecture import ModelConfig
-from jorney.model.params import Params
+from jorney.model.params import Adapted, Params, flatten
 from jorney.precision import EXACT, products
 
 _BUCKET = 32
@@ -203,6 +203,9 @@ class Programs:
       dtype: of the computation and the cache.
       ends: ids after which a text is over.
       precision: of matrix products, see `jorney.precision`.
+
+    Attributes:
+      adapted: the model has adapters to choose from; what is read and decoded says which.
     """
 
     def __init__(
@@ -219,6 +222,7 @@ class Programs:
         ways = sharding.ways("batch", mesh)
         assert shape.ways == ways, f"a shape for {shape.ways} ways, a mesh of {ways}"
         self.shape, self.ends, self.vocab_size = shape, ends, config.vocab_size
+        self.adapted = any(isinstance(leaf, Adapted) and bool(leaf.whose) for _, leaf in flatten(params))
         self.patience = patience(mesh.devices.flat[0].platform)
         self._decodes = config.head == "lm"
         self._params, self._mesh, self._compilations = params, mesh, compilations

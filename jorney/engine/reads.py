@@ -12,7 +12,7 @@ from jorney.batch import packing
 from jorney.engine.cache import pack_bits
 from jorney.engine.decode import ExtendRows, PrefillTokens
 from jorney.engine.programs import Shape
-from jorney.engine.spans import Pool, Span
+from jorney.engine.spans import NO_ADAPTER, Pool, Span
 from jorney.engine.texts import Request, Text
 
 
@@ -144,13 +144,31 @@ def _packed(shape: Shape, ways: Sequence[Sequence[Read]]) -> Iterator[Batch]:
         yield Batch(together, count, length, packed=True)
 
 
-def arrays(shape: Shape, batch: Batch) -> ExtendRows | PrefillTokens:
-    """What a program reads of a batch; of an empty one, what it may read at most."""
+def arrays(shape: Shape, batch: Batch, adapted: bool = False) -> ExtendRows | PrefillTokens:
+    """What a program reads of a batch; of an empty one, what it may read at most.
+
+    Args:
+      adapted: it is told which adapter each read is of.
+    """
     keys = np.zeros((shape.ways * batch.count, shape.texts, 2), np.uint32)
     for place, read in zip(batch.places, batch.reads, strict=True):
         for child, text in enumerate(read.asked_by.texts if isinstance(read.asked_by, Request) else ()):
             keys[place, child] = text.key
-    return (_prefill_tokens if batch.packed else _extend_rows)(shape, batch, keys)
+    made = (_prefill_tokens if batch.packed else _extend_rows)(shape, batch, keys)
+    return made._replace(adapters=_adapters(batch, made)) if adapted else made
+
+
+def _adapters(batch: Batch, made: ExtendRows | PrefillTokens) -> np.ndarray:
+    """Of each row, or of each token where they are packed; of padding, none."""
+    if isinstance(made, ExtendRows):
+        found = np.full(len(made.lengths), NO_ADAPTER, np.int32)
+        found[batch.places] = [read.pool.adapter for read in batch.reads]
+        return found
+    found = np.full(made.members.shape, NO_ADAPTER, np.int32)
+    for way, reads in enumerate(batch.ways):
+        for place, read in enumerate(reads):
+            found[way, made.members[way] == place] = read.pool.adapter
+    return found
 
 
 def _extend_rows(shape: Shape, batch: Batch, keys: np.ndarray) -> ExtendRows:

@@ -61,16 +61,23 @@ class Span:
             span = span.parent
 
 
+NO_ADAPTER = -1
+
+
 class Pool:
     """The slots of one problem.
 
     Args:
       index: of the pool in the cache.
       size: A.
+
+    Attributes:
+      adapter: which of the model's adapters its problem has.
     """
 
     def __init__(self, index: int, size: int) -> None:
         self.index, self.size = index, size
+        self.adapter = NO_ADAPTER
         self.clear()
 
     def clear(self) -> None:

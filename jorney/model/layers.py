@@ -46,8 +46,10 @@ def linear(x: jax.Array, weight: Weight, axes: int = 1) -> jax.Array:
     The weight is cast to x's dtype; its gradient has the weight's own, in which it is summed over the devices.
     """
     if isinstance(weight, Adapted):
-        # What is changed is small in the middle, so that it is scaled there.
-        return linear(x, weight.weight, axes) + linear(linear(x, weight.a, axes) * weight.scale, weight.b)
+        # What is changed is small in the middle, so that it is scaled there, and chosen, where there are several.
+        low = linear(x, weight.a, axes) * weight.scale
+        low = low if weight.chosen is None else low * weight.chosen.astype(low.dtype)
+        return linear(x, weight.weight, axes) + linear(low, weight.b)
     if isinstance(weight, OutputsFirst):
         return _outputs_first(x, weight.weight, axes)
     if platform() == "tpu":  # to merge axes would copy the weight, as a TPU lays it out

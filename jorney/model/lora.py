@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -155,6 +155,45 @@ def join(base: Params, trained: Params, scale: float) -> Params:
         elif path[-1] != B:
             flat[path] = leaf
     return parameters.nest(flat)
+
+
+def beside(params: Params, trained: Sequence[tuple[Params, float]]) -> Params:
+    """A model with several adapters side by side, as the engine reads them: a token has one of them, or none (`choose`).
+
+    They are as one whose rank is the sum of theirs: what is between its two products is set to 0 but for the token's own.
+
+    Args:
+      trained: of each adapter what was trained, and its scale; their targets and ranks may differ.
+    """
+    flat = dict(parameters.flatten(params))
+    held = [(dict(parameters.flatten(tree)), scale) for tree, scale in trained]
+    for path in dict.fromkeys(path[:-1] for changes, _ in held for path in changes if path[-1] == A):
+        own = [(index, changes, scale) for index, (changes, scale) in enumerate(held) if (*path, A) in changes]
+        a = jnp.concatenate([changes[(*path, A)] for _, changes, _ in own], axis=-1)
+        b = jnp.concatenate([scale * changes[(*path, B)] for _, changes, scale in own], axis=1)  # behind the layers' axis
+        whose = tuple(index for index, changes, _ in own for _ in range(changes[(*path, A)].shape[-1]))
+        flat[path] = Adapted(flat[path], a, b, 1.0, whose)
+    return parameters.nest(flat)
+
+
+def choose(params: Params, which: jax.Array | None) -> Params:
+    """A model of several adapters, for tokens [B, T] of which it is known which they have.
+
+    Args:
+      which: [B, T or 1] int32, -1 for none; None where the model has none to choose from.
+    """
+    if which is None:
+        return params
+    masks: dict[tuple[int, ...], jax.Array] = {}
+
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, Adapted):
+            return leaf
+        if leaf.whose not in masks:
+            masks[leaf.whose] = which[..., None] == jnp.asarray(leaf.whose, jnp.int32)
+        return dataclasses.replace(leaf, chosen=masks[leaf.whose])
+
+    return parameters.nest({path: one(leaf) for path, leaf in parameters.flatten(params)})
 
 
 def part(params: Params) -> tuple[Params, Params]:

@@ -228,12 +228,16 @@ class Adapted:
     Attributes:
       weight: as the tree holds it without: [*inputs, *outputs], or an `OutputsFirst`.
       a, b: [*inputs, R] and [R, *outputs]; where the layers are stacked, they are too.
+      whose: of several adapters side by side, which of them each of the R belongs to; () of one.
+      chosen: of several, [B, T or 1, R], 1 where a token of x [B, T, *inputs] has the adapter; None of one.
     """
 
     weight: Any
     a: jax.Array
     b: jax.Array
     scale: float = dataclasses.field(metadata={"static": True})
+    whose: tuple[int, ...] = dataclasses.field(default=(), metadata={"static": True})
+    chosen: jax.Array | None = None
 
 
 # Weights of products that are `OutputsFirst` by platform, and how many of their leading axes are inputs: on CPUs all (see
@@ -267,7 +271,7 @@ def unstack(params: Params, layers: int, donate: bool = False) -> Params:
         for layer, part in enumerate(jax.block_until_ready(_split(weight, layers, inputs))):
             held: Any = OutputsFirst(part) if inputs else part
             if isinstance(leaf, Adapted):
-                held = Adapted(held, leaf.a[layer], leaf.b[layer], leaf.scale)
+                held = dataclasses.replace(leaf, weight=held, a=leaf.a[layer], b=leaf.b[layer])
             found[(layer_name(layer), *path[1:])] = held
         if donate:
             weight.delete()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jax.sharding import Mesh
@@ -64,7 +64,7 @@ class Workspace:
         self._shared, self.verify, self.track = shared, verify, track
         self.compilations = Compilations(announce=progress.announce)
         self._loaded: tuple[tuple[Model, bool], Policy] | None = None
-        self._generator: tuple[Model, Generator] | None = None
+        self._generator: tuple[Any, Generator] | None = None
 
     def plan(
         self, name: str, reads: Sequence[Any], work: Callable[[storage.Path], Any], detail: str = "", revision: int = 0
@@ -104,11 +104,17 @@ class Workspace:
             self._loaded = (model, frozen), self._load(model, self.mesh, self._memory, dtype, merge=not frozen)
         return self._loaded[1]
 
-    def generator(self, model: Model) -> Generator:
-        """A generator of the model, in the dtype of the computation; the one made last is kept, and no other parameters."""
-        if self._generator is None or self._generator[0] != model:
+    def generator(self, model: Model, adapters: Mapping[str, Model] | None = None) -> Generator:
+        """A generator of the model, in the dtype of the computation; the one made last is kept, and no other parameters.
+
+        Args:
+          adapters: of the model, by name, that prompts choose from.
+        """
+        asked = model, adapters or {}
+        if self._generator is None or self._generator[0] != asked:
             self._loaded = self._generator = None
-            self._generator = model, Generator(self._sampling("policy", model), self.compilations, donate=True)
+            policy = self._sampling("policy", model, adapters)
+            self._generator = asked, Generator(policy, self.compilations, donate=True)
         return self._generator[1]
 
     def take(self, model: Model, frozen: bool = False) -> Policy:
@@ -126,16 +132,30 @@ class Workspace:
         self._loaded = self._generator = None
         return self._sampling("judge", model)
 
-    def _sampling(self, name: str, model: Model) -> Policy:
+    def _sampling(self, name: str, model: Model, adapters: Mapping[str, Model] | None = None) -> Policy:
         config, memory = read_architecture(model.folder), self._sampling_memory
         mesh = self._sampling_mesh or for_sampling(self.mesh, config.kv_heads)
         expect_room(name, config, self.dtype, mesh, memory, split=True)
-        return self._load(model, mesh, memory)
+        return self._load(model, mesh, memory, adapters=adapters)
 
     def _load(
-        self, model: Model, mesh: Mesh, memory: float | None, param_dtype: str | None = None, merge: bool = True
+        self,
+        model: Model,
+        mesh: Mesh,
+        memory: float | None,
+        param_dtype: str | None = None,
+        merge: bool = True,
+        adapters: Mapping[str, Model] | None = None,
     ) -> Policy:
-        policy = load(model.folder, mesh=mesh, dtype=self.dtype, param_dtype=param_dtype, precision=self.precision, merge=merge)
+        policy = load(
+            model.folder,
+            mesh=mesh,
+            dtype=self.dtype,
+            param_dtype=param_dtype,
+            precision=self.precision,
+            merge=merge,
+            adapters={name: one.folder for name, one in (adapters or {}).items()},
+        )
         return dataclasses.replace(policy, memory=memory)
 
 
