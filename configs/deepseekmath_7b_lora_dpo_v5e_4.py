@@ -6,8 +6,8 @@ Memory:    11.24 GB of 16.91 a chip
 Bound:     7,051 tokens/s/chip, by the chips' operations
 Result:    OUTPUT/dpo/model, a folder of peft's
 
-The reference is the model that training begins with: no second copy of it is held. If that is an adapter of the same rank, it is
-trained on; its base stays as it is.
+The reference is the model that training begins with: no second copy of it is held. If that is an adapter of the same rank, it
+is trained on; its base stays as it is.
 """
 
 from jorney.model.lora import LoraConfig

@@ -128,7 +128,8 @@ def test(folder: storage.Path, rows: str) -> Iterator[str]:
         size = lora.count(whole, LoraConfig(rank)) if rank else count(whole)
         cells = " | ".join(f"{one.mean():.1%}" for one in own)
         beside = f"{middle:+.1f} ({middle - spread:+.1f} to {middle + spread:+.1f})"
-        yield f"| {name(rank)} | {size:,} | {cells} | {together.mean():.1%} ({low:.1%} to {high:.1%}) | {beside if rank else ''} |"
+        mean = f"{together.mean():.1%} ({low:.1%} to {high:.1%})"
+        yield f"| {name(rank)} | {size:,} | {cells} | {mean} | {beside if rank else ''} |"
 
 
 def name(rank: int) -> str:
