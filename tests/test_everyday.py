@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from countdown_trees import countdown_tree
+from places import ROOT
 
 from jorney import cli, storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
@@ -55,6 +56,12 @@ EVERYDAY: dict[str, str] = {
     "keep the settings in a file": "sft --data completions.jsonl --save-config kept.yaml",
     "train by a file of settings": "sft --config settings.yaml",
     "push what was trained": "push {trained} me/mine",
+    # peft: adapters
+    "train an adapter (LoRA)": "sft --data completions.jsonl --sft.lora.rank 8",
+    "DPO of an adapter": "dpo --data pairs.jsonl --dpo.lora.rank 8",
+    "evaluate an adapter that peft trained": "evaluate --model {adapter} --limit 4",
+    "merge an adapter into its model": "export {adapter} merged --merge",
+    "ask a model with several adapters": "generate --prompts-from prompts.jsonl --adapters a={adapter}",
     # search-and-learn: search
     "best of n": "search --limit 4",
     "beam search": "search --search.method beam --limit 1",
@@ -79,7 +86,10 @@ QUICKEST = {
     "push what was trained",
     "best of n",
     "ask a model a file of prompts",
+    "train an adapter (LoRA)",
+    "merge an adapter into its model",
 }
+ADAPTER = ROOT / "tests" / "golden" / "peft_adapter"
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +145,7 @@ def _also(there: str) -> Callable[..., Any]:
 
 
 def words_of(text: str) -> list[str]:
-    return shlex.split(text.format(trained="first/sft/model"))
+    return shlex.split(text.format(trained="first/sft/model", adapter=ADAPTER))
 
 
 @pytest.mark.parametrize(

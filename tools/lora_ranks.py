@@ -42,7 +42,7 @@ from jorney.train import training
 RANKS = (0, 1, 4, 16, 64)  # 0 trains the whole model
 SEEDS = (0, 1, 2)
 TRIED = {0: (2.5e-4, 5e-4, 1e-3, 2e-3), 16: (1e-3, 2e-3, 5e-3, 1e-2)}
-RATES = {0: 5e-4, 16: 5e-3}  # of adapters whatever their rank: alpha / R scales them
+RATES = {0: 2.5e-4, 16: 2e-3}  # of adapters whatever their rank: alpha / R scales them
 PROBLEMS = {"tuning": 300, "test": 1000}
 
 

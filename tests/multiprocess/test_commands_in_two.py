@@ -139,3 +139,27 @@ def test_a_process_that_dies_ends_the_other_at_once(tmp_path, dies: int) -> None
     assert of_jorney(error)[-1].startswith(f"jorney: process {dies} ")
     assert "has died: look at its log" in of_jorney(error)[-1]
     assert "Check failure stack trace" not in error
+
+
+@pytest.mark.slow
+def test_adapters_of_two_processes_are_those_of_one_after_a_kill_too(tmp_path) -> None:
+    """One peft folder, written by process 0; a base that both have, and no checkpoint holds."""
+    options = ["--sft.lora.rank", "4", "--sft.loop.save-every", "3", "--sft.epochs", "4"]
+    children = begin(tmp_path / "both", options, options)
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "both").glob("stages/*/training/checkpoints/[0-9]*")):
+        assert time.monotonic() < deadline, end(children, 1)
+        time.sleep(0.2)
+    for child in children:
+        child.kill()
+    end(children, 60)
+    assert [code for code, *_ in end(begin(tmp_path / "both", options, options))] == [0, 0]
+    alone = start(tmp_path / "alone", 4, *options)
+    alone.communicate(timeout=300)
+    assert alone.returncode == 0
+    (both,), (one,) = ([*(tmp_path / name / "stages").iterdir()] for name in ("both", "alone"))
+    assert both.name == one.name
+    assert sorted(file.name for file in (both / "model").iterdir()) == sorted(file.name for file in (one / "model").iterdir())
+    expected = load_file(one / "model" / "adapter_model.safetensors")
+    for name, value in load_file(both / "model" / "adapter_model.safetensors").items():
+        np.testing.assert_allclose(value, expected[name], atol=2e-5, err_msg=name)

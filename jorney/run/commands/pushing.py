@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from jorney import __version__, storage
+from jorney.convert.locate import ADAPTER, is_adapter, stated_base
 from jorney.policy import ABOUT, about_of
 from jorney.progress import Progress
 from jorney.run import results
+from jorney.run.artifact import open_model
 from jorney.run.command import Command
 from jorney.run.commands.checkpoints import ExportCommand, expect_dtype
 from jorney.sharding import MeshConfig
@@ -29,6 +31,7 @@ class PushCommand(Command):
       repository: USER/NAME on the hub; it is made where it is not there yet.
       results: a summary.json of `jorney evaluate`, whose figures the card shows too.
       private: whether a repository that is made now is private.
+      merge: an adapter becomes part of its base, and the whole model is pushed.
       dtype: of the weights there; None keeps the one in which they are stored.
       verify: of a model that a stage made, large files are read again and held against their digests, too.
     """
@@ -40,6 +43,7 @@ class PushCommand(Command):
     repository: str = ""
     results: str = ""
     private: bool = False
+    merge: bool = False
     dtype: str | None = None
     verify: bool = False
     mesh: MeshConfig = dataclasses.field(default_factory=lambda: MeshConfig(data=1, fsdp=-1))
@@ -58,6 +62,7 @@ class PushCommand(Command):
         import huggingface_hub
 
         found = _figures(self.results) if self.results else {}
+        adapter = "" if self.merge else self._base_of_adapter()
         name = f"{self.repository}: the hub"
         try:
             huggingface_hub.HfApi().whoami()
@@ -65,10 +70,10 @@ class PushCommand(Command):
             raise ValueError(f"{name} does not know you: {_first(error)}: expected a login: hf auth login") from None
         with tempfile.TemporaryDirectory() as kept:
             folder = os.path.join(kept, "model")
-            ExportCommand(self.model, folder, self.dtype, self.verify, self.mesh).execute()
+            ExportCommand(self.model, folder, self.dtype, self.verify, self.mesh, self.merge).execute()
             for hidden in (one for one in os.listdir(folder) if one.startswith(".") and one != ABOUT):
                 os.unlink(os.path.join(folder, hidden))
-            storage.write_text(os.path.join(folder, CARD), card(self.repository, about_of(folder), found))
+            storage.write_text(os.path.join(folder, CARD), card(self.repository, about_of(folder), found, adapter))
             try:
                 where = huggingface_hub.create_repo(self.repository, private=self.private, exist_ok=True)
                 huggingface_hub.upload_folder(
@@ -77,6 +82,16 @@ class PushCommand(Command):
             except Exception as error:
                 raise ValueError(f"{name} refused: {_first(error)}") from None
         Progress().say(f"{self.model}: pushed to {where}")
+
+    def _base_of_adapter(self) -> str:
+        """The hub id of an adapter's base; "" of a whole model. Raises ValueError where nobody else has the base."""
+        folder = open_model(self.model, self.verify)
+        if not is_adapter(folder):
+            return ""
+        if not _is_hub_id(base := stated_base(folder)):
+            what = f"{self.model}: an adapter for {base}, which nobody else has"
+            raise ValueError(f"{what}: expected --merge, or a base_model_name_or_path of the hub in its {ADAPTER}")
+        return base
 
 
 def _first(error: BaseException) -> str:
@@ -93,18 +108,22 @@ def _figures(file: str) -> dict[str, Any]:
     return found
 
 
-def card(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def card(repository: str, about: Mapping[str, Any], found: Mapping[str, Any], adapter: str = "") -> str:
     """A model card.
 
     Args:
       about: see `policy.about_of`.
       found: of an evaluation, its summary.
+      adapter: the base of an adapter; "" of a whole model.
     """
-    base = about.get("base", "")
-    head = {"library_name": "transformers", "tags": ["jorney", *([about["objective"]] if "objective" in about else [])]}
+    base = adapter or about.get("base", "")
+    head = {
+        "library_name": "peft" if adapter else "transformers",
+        "tags": ["jorney", *([about["objective"]] if "objective" in about else [])],
+    }
     if _is_hub_id(base):
         head["base_model"] = base
-    return "\n".join(("---", *_yaml(head), "---", "", *_body(repository, about, found), ""))
+    return "\n".join(("---", *_yaml(head), "---", "", *_body(repository, about, found, adapter), ""))
 
 
 def _is_hub_id(base: str) -> bool:
@@ -116,11 +135,12 @@ def _yaml(head: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {json.dumps(value)}"
 
 
-def _body(repository: str, about: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+def _body(repository: str, about: Mapping[str, Any], found: Mapping[str, Any], adapter: str) -> Iterator[str]:
     yield f"# {repository.rpartition('/')[2]}"
     yield ""
-    yield f"Written by Jorney {about.get('version', __version__)}; transformers loads it."
-    base = about.get("base") or ""
+    what = f"an adapter (LoRA) of {adapter}; peft loads it" if adapter else "transformers loads it"
+    yield f"Written by Jorney {about.get('version', __version__)}; {what}."
+    base = adapter or about.get("base") or ""
     base = base if _is_hub_id(base) else os.path.basename(base.rstrip("/"))  # a path here is nobody's concern
     rows = {"base model": base, "objective": about.get("objective"), "trained on": about.get("data")}
     rows |= {"step format": about.get("step_format")}

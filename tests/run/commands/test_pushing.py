@@ -8,6 +8,7 @@ import shutil
 
 import huggingface_hub
 import pytest
+from places import ROOT
 
 from jorney import cli, storage
 
@@ -74,3 +75,22 @@ def test_what_is_refused_leaves_nothing(hub, monkeypatch, capsys, tmp_path) -> N
     assert cli.main(["push", "embedded", "me/mine", "--results", str(tmp_path / "no.json")]) == 2
     assert "no.json: no such file: expected the summary.json of an evaluation" in capsys.readouterr().err
     assert not pathlib.Path(hub[0]).exists()
+
+
+def test_an_adapter_goes_without_its_base_or_merged(hub, tmp_path, capsys) -> None:
+    kept, _ = hub
+    adapter = shutil.copytree(ROOT / "tests" / "golden" / "peft_adapter", tmp_path / "adapter")
+    assert cli.main(["push", str(adapter), "me/alone"]) == 2
+    assert f"{adapter}: an adapter for embedded, which nobody else has: expected --merge" in capsys.readouterr().err
+    assert cli.main(["push", str(adapter), "me/merged", "--merge"]) == 0
+    assert (kept / "me" / "merged" / "config.json").exists()
+    file = adapter / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": "owner/base"}))
+    assert cli.main(["push", str(adapter), "me/alone"]) == 0  # its base is asked for nothing
+    written = kept / "me" / "alone"
+    assert not (written / "config.json").exists()
+    assert (written / "adapter_model.safetensors").read_bytes() == (adapter / "adapter_model.safetensors").read_bytes()
+    card = (written / "README.md").read_text()
+    assert 'library_name: "peft"' in card
+    assert 'base_model: "owner/base"' in card
+    assert "an adapter (LoRA) of owner/base; peft loads it" in card
