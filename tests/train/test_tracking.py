@@ -52,6 +52,7 @@ def test_wandb_goes_on_in_the_same_run(tmp_path, monkeypatch) -> None:
     assert run["config"] == {"lr": 1e-4}
 
 
+@pytest.mark.filterwarnings("ignore:.*noload.*")  # what mlflow does with sqlalchemy
 def test_mlflow_goes_on_in_the_same_run(tmp_path, monkeypatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -78,3 +79,15 @@ def test_a_tracker_that_fails_stops_no_training(tmp_path, monkeypatch) -> None:
         one.log(ROWS)
     one.log(ROWS)
     one.end()
+
+
+def test_wandb_itself_keeps_a_run_offline(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    folder = tmp_path / "sft-1" / "training"
+    (one,) = open_all(["wandb"], folder, {"lr": 1e-4})
+    one.log(ROWS)
+    one.end()
+    (kept,) = folder.glob(".trackers/wandb/offline-run-*/run-*.wandb")
+    assert b"loss" in kept.read_bytes()
