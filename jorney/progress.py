@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 _SILENCE = 30.0  # seconds without a line, in a log file
@@ -83,3 +83,28 @@ class Progress:
         start = time.perf_counter()
         yield
         self.say(f"{name}: done in {time.perf_counter() - start:.0f} s")
+
+
+class RunningShare:
+    """A share that is told while results come in any order: over as many of the first as are all there.
+
+    What ends first is short, and short texts are right more often: a share of whatever is there would begin far too high.
+
+    Args:
+      ids: in their order.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._ids, self._found = list(ids), dict[str, tuple[float, int]]()
+        self._reached, self._right, self._count = 0, 0.0, 0
+
+    def add(self, one: str, right: float, count: int = 1) -> None:
+        """So many of `count` are right."""
+        self._found[one] = right, count
+        while self._reached < len(self._ids) and self._ids[self._reached] in self._found:
+            right, count = self._found.pop(self._ids[self._reached])
+            self._reached, self._right, self._count = self._reached + 1, self._right + right, self._count + count
+
+    def told(self, what: str = "right") -> str:
+        """Such as "61.8% of the first 312 right"; "" as long as the first is not there."""
+        return f"{self._right / self._count:.1%} of the first {self._reached:,} {what}" if self._count else ""

@@ -13,6 +13,7 @@ from jorney.domain.problem import Problem
 from jorney.engine.sampling import DRAWING
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
+from jorney.progress import RunningShare
 from jorney.run.artifact import Artifact, Done, Model
 from jorney.run.fitting import fit_completions
 from jorney.run.parts import ALL, Finished, Making, Parts, Share
@@ -52,12 +53,12 @@ def plan_evaluation(
 
     def work(folder: storage.Path) -> dict[str, Any]:
         def grade(waiting: Iterator[Problem]) -> Making:
-            right = count = 0
             generator, asked = space.generator(model), list(waiting)
+            running = RunningShare(problem.id for problem in asked)
             generator.policy.tokenizer.warn_of_lost([problem.question for problem in asked])
             for one in evaluate(generator, asked, space.format, config, space.seed):
-                right, count = right + one.correct, count + 1
-                yield Finished([dataclasses.asdict(one)], f"{right / count:.1%} right")
+                running.add(one.id, one.correct)
+                yield Finished([dataclasses.asdict(one)], running.told())
 
         Parts(folder / "parts").fill_share(space.progress, "problems", problems, share, grade)
         return summarise(read_graded(folder, problems), config)

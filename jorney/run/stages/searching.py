@@ -15,6 +15,7 @@ from jorney.judge.judge import Judge
 from jorney.judge.threshold import THRESHOLD
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
+from jorney.progress import RunningShare
 from jorney.run.artifact import Artifact, Model
 from jorney.run.fitting import PLAIN, fit_completions
 from jorney.run.parts import ALL, Finished, Making, Parts, Share
@@ -145,10 +146,11 @@ def _plan_solutions(
 
     def work(folder: storage.Path) -> dict[str, Any]:
         def solve(waiting: Iterator[Problem]) -> Making:
-            sampler, right, total = Sampler(space.generator(model), space.format, space.seed), 0, 0
-            for one in config.solver.solve(list(waiting), sampler, judge(), config):
-                right, total = right + sum(one.correct), total + len(one.correct)
-                yield Finished([one.to_json()], f"{right / max(1, total):.1%} of the solutions right")
+            sampler, asked = Sampler(space.generator(model), space.format, space.seed), list(waiting)
+            running = RunningShare(problem.id for problem in asked)
+            for one in config.solver.solve(asked, sampler, judge(), config):
+                running.add(one.id, sum(one.correct), len(one.correct))
+                yield Finished([one.to_json()], running.told("problems' solutions right"))
 
         Parts(folder / "parts").fill_share(space.progress, "problems", problems, share, solve)
         found = _read(folder, problems)
