@@ -1,7 +1,5 @@
 """`python -m jorney`."""
 
-import sys
+from jorney.cli import program
 
-from jorney.cli import main
-
-sys.exit(main())
+program()

@@ -10,7 +10,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from jorney import __version__, roll_call
 from jorney.progress import Unfinished
@@ -37,6 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.flush()
         os._exit(code)  # else jax waits for the others as Python shuts down, and they may be waiting for this one
     return code
+
+
+def program() -> NoReturn:
+    """`main` as a program of its own."""
+    code = main()
+    if code and not roll_call.others():
+        # At once: where Ctrl-C or an error has left a computation running, XLA's threads go on while Python takes the program
+        # apart, and every other time it crashed. What was begun is ended by now, children and files included.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _main(arguments: list[str]) -> int:
@@ -93,6 +104,7 @@ def _others_are_told() -> Iterator[None]:
         raise
     except BaseException as error:
         if not _is_about_input(error) and (who := roll_call.gone(_NEWS)):
+            roll_call.leave(who)
             raise _Lost(who) from None
         roll_call.leave(" ".join(str(error).split())[:1000] or type(error).__name__)
         raise
@@ -145,4 +157,4 @@ def _is_about_input(error: BaseException) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -217,7 +217,8 @@ def read(file: str, kind: type[T] | tuple[type[Any], ...]) -> T:
     if not os.path.exists(file):
         raise FileNotFoundError(f"{file}: no such file: expected a Python file with a function config()")
     if not file.endswith(".py") or not os.path.isfile(file):
-        raise ValueError(f"{file}: expected a Python file (.py) with a function config()")
+        hint = f"; options in YAML go behind --config: --config {file}" if file.endswith((".yaml", ".yml")) else ""
+        raise ValueError(f"{file}: expected a Python file (.py) with a function config(){hint}")
     with _told_of(file):
         # Not imported: bytecode kept beside the file would be taken for a file of the same size edited within a second.
         held = runpy.run_path(file, run_name=_MODULE)

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jorney import devices, distributed, sharding, storage
 from jorney.convert import config_json, hf, native, peft
-from jorney.convert.locate import ADAPTER, base_of, is_adapter, not_used, stated_base, tokenizer_in
+from jorney.convert.locate import ADAPTER, base_of, is_adapter, is_model, not_used, stated_base, tokenizer_in
 from jorney.convert.locate import EMBEDDED as EMBEDDED
 from jorney.convert.locate import resolve as resolve
 from jorney.model import lora as adapting
@@ -154,7 +154,8 @@ def _beside(policy: Policy, folders: Mapping[str, str]) -> Policy:
         folder = resolve(place)
         if not is_adapter(folder):
             raise ValueError(f"adapters: {name} = {place}: expected an adapter, a folder with {ADAPTER}")
-        if config_json.read(folder)[0].head != policy.config.head:
+        own = storage.path(folder) / config_json.NAME  # a reward model's has one; else its base need not be there
+        if own.exists() and config_json.read(folder)[0].head != policy.config.head:
             raise ValueError(f"adapters: {name} = {place}: has another head than {policy.source}: expected one of this model")
         adapter = peft.read_config(folder)
         where = adapting.shardings(policy.config, adapter, policy.mesh)
@@ -177,6 +178,8 @@ def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
     tokenizer = load_tokenizer(tokenizer_in(folder))
     tokenizer.check_fits(config.vocab_size, folder)
     params = adapting.join(base, trained, adapter.scale)
+    if (storage.path(folder) / hf.GENERATION).exists():
+        policy = dataclasses.replace(policy, generation=_read_generation(folder, config.vocab_size))
     if merge:
         return dataclasses.replace(policy, config=config, params=adapting.merged(params, donate=True), tokenizer=tokenizer)
     stated = stated_base(folder)
@@ -216,12 +219,17 @@ def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) ->
 
     Of a policy with an adapter that is not merged, the adapter alone, as peft does, in float32.
     """
+    if policy.adapters:
+        raise ValueError(
+            f"{policy.source}: has adapters to choose from: expected a model that was loaded without them, or with one"
+        )
     if policy.lora is not None:
-        trained = adapting.part(policy.params)[1]
-        peft.save(folder, policy.config, policy.lora, trained, _named(policy.base), jnp.float32)
+        trained, named = adapting.part(policy.params)[1], _named(policy.base)
         if distributed.is_main():
+            storage.path(folder).mkdir(parents=True, exist_ok=True)
             values = policy.config.head != "lm"  # of which the base's config.json says nothing
             hf.save_description(storage.path(folder), policy.config, policy.tokenizer, dtype, policy.generation, values)
+        peft.save(folder, policy.config, policy.lora, trained, named, jnp.float32)
         distributed.barrier("an adapter is written")
         return
     hf.save(folder, policy.config, policy.params, policy.tokenizer, dtype, policy.generation)
@@ -229,9 +237,14 @@ def save(policy: Policy, folder: storage.PathLike, dtype: Any = jnp.bfloat16) ->
 
 def _named(base: str) -> str:
     """The base of an adapter as its folder calls it: a folder here by its whole path, for it is read from anywhere."""
-    place = storage.follow(base)
-    here = base != EMBEDDED and storage.is_local(base) and place.exists()
-    return os.path.abspath(resolve(base)) if here else base
+    if base != EMBEDDED and not storage.follow(base).exists():
+        return base
+    if base != EMBEDDED and not is_model(base):
+        raise ValueError(
+            f"{base}: the base of an adapter: expected a model's folder or hub id: save the base, and load it, first"
+        )
+    # Not by a stage's link, which another run turns to another model.
+    return os.path.realpath(resolve(base)) if storage.is_local(base) else resolve(base)
 
 
 def logits(policy: Policy, tokens: Any) -> jax.Array:

@@ -310,3 +310,14 @@ def test_a_batch_that_the_devices_cannot_split_is_refused_at_once(tmp_path, caps
     assert cli.main(["quickstart", *words]) == 2
     assert f"{part}.batch_rows = 12: expected a multiple of 8, since 8 devices split a batch" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("code", "at_once"), [(0, False), (2, True), (130, True)])
+def test_a_program_that_fails_ends_at_once(code: int, at_once: bool, monkeypatch) -> None:
+    """XLA's threads may still compute, and Python is not taken apart beside them."""
+    ended: list[int] = []
+    monkeypatch.setattr(cli, "main", lambda: code)
+    monkeypatch.setattr(cli.os, "_exit", ended.append)
+    with pytest.raises(SystemExit) as ending:
+        cli.program()
+    assert (ended, ending.value.code) == ([code] if at_once else [], code)

@@ -42,6 +42,7 @@ EVERYDAY: dict[str, str] = {
     "evaluate a model": "evaluate --limit 4",
     "evaluate on one's own problems": "evaluate --problems problems.jsonl",
     "evaluate a model that was trained here": "evaluate --model {trained} --limit 4",
+    "compare two models": "compare evaluated/a evaluated/b",
     # TRL: training
     "SFT on prompts and completions": "sft --data completions.jsonl",
     "SFT on a CSV with column names of its own": "sft --data mine.csv --columns question=task,answer=result,solution=worked",
@@ -87,6 +88,7 @@ QUICKEST = {
     "best of n",
     "ask a model a file of prompts",
     "train an adapter (LoRA)",
+    "compare two models",
     "merge an adapter into its model",
 }
 ADAPTER = ROOT / "tests" / "golden" / "peft_adapter"
@@ -121,6 +123,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         assert cli.main(["derive", "--trees", "trees.jsonl", "--output", "derived"]) == 0
         (folder / "thoughts.jsonl").write_bytes((folder / "derived" / "thoughts" / "journey.jsonl").read_bytes())
         assert cli.main(["sft", "--data", "completions.jsonl", "--output", "first", *TRAINING.split()]) == 0
+        for name in ("a", "b"):
+            row = {"correct": name == "a", "tokens": 5, "finished": True, "answer": "4", "note": ""}
+            rows = [{"id": problem["id"], **row} for problem in problems]
+            storage.write_jsonl(folder / "evaluated" / name / "parts" / "000000000-a.jsonl", rows)
     finally:
         os.chdir(before)
     return folder

@@ -69,6 +69,7 @@ SMALL: dict[str, str] = {
     "jorney dpo --model runs/chats/sft": "--dpo.batch-pairs 2 --dpo.head-chunk 128",
     "jorney dpo --model runs/lora/sft": "--dpo.batch-pairs 2 --dpo.head-chunk 128",
     "jorney evaluate": "--limit 12 --evaluate.max-tokens 64",
+    "jorney compare": "",
     "jorney generate": "--sampling.max-tokens 8",
     "jorney prm label": "--limit 24",
     "jorney prm train": "--held-out-limit 4 --prm.epochs 1 --rollouts.completions 2",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jorney.batch.packing import Example
+from jorney.domain.answers import final_answer
 from jorney.domain.problem import Problem
-from jorney.text.step_format import ABEL, StepFormat, rewrite
+from jorney.text.step_format import ABEL, BOXED, StepFormat, rewrite
 from jorney.text.tokenizer import Tokenizer
 
 
@@ -20,6 +21,13 @@ def encode_example(tokenizer: Tokenizer, prompt: str | Sequence[int], completion
     return Example((*head, *tokenizer.encode_to_end(completion)), prompt=len(head))
 
 
+def stated(problem: Problem) -> str:
+    """A problem's solution, which ends with its answer where it does not say it: a model has to learn how that is said."""
+    solution = problem.solution or ""
+    says = final_answer(solution) is not None or final_answer(solution, BOXED) is not None
+    return solution if says else f"{solution.rstrip()}\n{ABEL.mark} {problem.answer}"
+
+
 def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: Iterable[Problem], source: str) -> list[Example]:
     """Every problem's prompt and its solution, which is rewritten where the format is another than `problems` have (Abel's).
 
@@ -30,8 +38,11 @@ def encode_solutions(tokenizer: Tokenizer, step_format: StepFormat, problems: It
     for problem in problems:
         place = f"{source}: the problem {problem.id!r}"
         if problem.solution is None:
-            raise ValueError(f"{place} has no solution: training needs one for every problem")
+            raise ValueError(
+                f"{place} has no solution: training needs one for every problem: a field 'solution', or an 'answer' as GSM8K "
+                "has it, the working before '#### '"
+            )
         tokenizer.expect_held((problem.question, problem.solution), place)
-        solution = rewrite(problem.solution, ABEL, step_format)
+        solution = rewrite(stated(problem), ABEL, step_format)
         examples.append(encode_example(tokenizer, step_format.encode(tokenizer, problem.question), solution))
     return examples

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jorney import storage
-from jorney.convert.locate import described_by
+from jorney.convert.locate import described_by, is_model
 from jorney.model.architecture import FAMILIES, ModelConfig, RopeScaling
 
 NAME = "config.json"
@@ -102,6 +102,10 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     if not root.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     file = storage.path(described_by(folder)) / NAME
+    if not file.exists():
+        within = [child.name for child in root.iterdir() if is_model(child)] if root.is_dir() else []
+        hint = f": {', '.join(sorted(within)[:3])} in it is one" if within else ""
+        raise FileNotFoundError(f"{folder}: no {NAME}: expected a model's folder{hint}")
     fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")

@@ -51,6 +51,12 @@ def resolve(path_or_hub_id: str) -> str:
         raise FileNotFoundError(f"{path_or_hub_id}: neither a folder here nor a model that the hub gives: {reason}") from None
 
 
+def is_model(folder: storage.PathLike) -> bool:
+    """Whether a folder is, or holds as a training stage's does, a model or an adapter."""
+    root = storage.path(folder)
+    return any((place / name).exists() for place in (root, root / "model") for name in (_CONFIG, ADAPTER))
+
+
 def is_adapter(folder: storage.PathLike) -> bool:
     """Whether a folder holds an adapter (peft's) and no weights of a whole model."""
     root = storage.path(folder)
@@ -71,11 +77,16 @@ def base_of(folder: storage.PathLike) -> str | None:
         raise ValueError(
             f"{file}: base_model_name_or_path: expected the folder or hub id of the model that the adapter changes"
         )
+    if stated.endswith("/jorney/embedded") and not storage.path(stated).exists():  # of another installation
+        return resolve(EMBEDDED)
     try:
-        return resolve(stated)
+        found = resolve(stated)
     except FileNotFoundError as error:
         what = f"{file}: base_model_name_or_path = {stated!r:.200}: the model that the adapter changes is not there ({error})"
         raise FileNotFoundError(f"{what}: expected its folder or hub id: correct the field, or put the model there") from None
+    if os.path.realpath(found) == os.path.realpath(os.fspath(folder)):
+        raise ValueError(f"{file}: base_model_name_or_path = {stated!r:.200}: names the adapter itself: expected its base")
+    return found
 
 
 def stated_base(folder: storage.PathLike) -> str:

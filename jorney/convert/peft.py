@@ -51,6 +51,7 @@ _READ = frozenset(
 ensure_weight_tying exclude_modules inference_mode layers_pattern lora_dropout megatron_core peft_version qalora_group_size
 revision runtime_config task_type eva_config loftq_config corda_config lora_ga_config""".split()  # noqa: SIM905
 )
+_ABOUT, _OF_TRAINER = (".json", ".jinja", ".model", ".txt"), ("trainer_state.json",)  # files beside an adapter's weights
 _OTHER_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")  # ways to begin that change the base, too
 
 
@@ -217,8 +218,8 @@ def copy(folder: storage.PathLike, found: Mapping[str, StoredTensor], output: st
     safetensors.write(
         target / ADAPTER_WEIGHTS[0], listed, lambda name: found[name].rows(0, found[name].shape[0]).astype(kinds[name])
     )
-    for file in source.iterdir():
-        if file.name not in ADAPTER_WEIGHTS and not file.name.startswith(".") and not file.is_dir():
+    for file in sorted(source.iterdir(), key=lambda one: one.name == ADAPTER):  # last: with it the folder is an adapter
+        if file.suffix in _ABOUT and file.name not in _OF_TRAINER and not file.name.startswith(".") and not file.is_dir():
             storage.write_bytes(target / file.name, file.read_bytes())
 
 

@@ -46,9 +46,11 @@ def linear(x: jax.Array, weight: Weight, axes: int = 1) -> jax.Array:
     The weight is cast to x's dtype; its gradient has the weight's own, in which it is summed over the devices.
     """
     if isinstance(weight, Adapted):
+        if weight.whose and weight.chosen is None:  # there are several, and nobody chose one
+            return linear(x, weight.weight, axes)
         # What is changed is small in the middle, so that it is scaled there, and chosen, where there are several.
         low = linear(x, weight.a, axes) * weight.scale
-        low = low if weight.chosen is None else low * weight.chosen.astype(low.dtype)
+        low = low if weight.chosen is None else jnp.where(weight.chosen, low, 0)
         return linear(x, weight.weight, axes) + linear(low, weight.b)
     if isinstance(weight, OutputsFirst):
         return _outputs_first(x, weight.weight, axes)

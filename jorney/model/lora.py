@@ -53,6 +53,8 @@ class LoraConfig:
         expect_above(0, self, "lora", "alpha")
         if unknown := [name for name in self.targets if name not in TARGETS]:
             raise ValueError(f"lora.targets = {unknown[0]!r}: expected some of {', '.join(TARGETS)}")
+        # In one order, whatever they were stated in: equal settings are equal.
+        object.__setattr__(self, "targets", tuple(name for name in TARGETS if name in self.targets))
         if not self.targets:
             raise ValueError(f"lora.targets is empty: expected some of {', '.join(TARGETS)}")
 

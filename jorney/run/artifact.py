@@ -49,9 +49,13 @@ class Model:
     @classmethod
     def at(cls, source: str, verify: bool = False) -> Model:
         """The model at a folder or a hub id, or the embedded one; raises as `open_model` does."""
-        folder = open_model(source, verify)
+        return cls.of(open_model(source, verify), source, verify)
+
+    @classmethod
+    def of(cls, folder: str, source: str, verify: bool = False) -> Model:
+        """The model of a folder that is opened; an adapter is known by its base, too."""
         key = source_digest(folder)
-        if base := base_of(folder):  # an adapter's
+        if base := base_of(folder):
             key = config.digest([key, cls.at(base, verify).key])
         return cls(folder, key, source)
 

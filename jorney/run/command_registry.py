@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Sequence
 
 from jorney.run.command import Command
@@ -38,6 +39,7 @@ COMMANDS = {
     "prm label": "stages.judges.labelling:PrmLabelCommand",
     "prm eval": "stages.judges.prm_eval:PrmEvalCommand",
     "evaluate": "stages.evaluation:EvaluateCommand",
+    "compare": "commands.comparing:CompareCommand",
     "search": "stages.searching:SearchCommand",
     "generate": "commands.generation:GenerateCommand",
     "inspect": "commands.checkpoints:InspectCommand",
@@ -75,6 +77,7 @@ training
   prm eval              how good a reward model is on labelled solutions
 answers
   evaluate              a model's accuracy on problems
+  compare RUN RUN...    evaluations, paired on their problems
   search                the same with search: best of N, beams, trees
   generate TEXT...      completions of prompts
 checkpoints and machines
@@ -119,7 +122,8 @@ def run(words: Sequence[str]) -> None:
         raise ValueError(f"unknown command {words[0]!r}{near(words[0], COMMANDS)} (jorney --help lists all)")
     usage = f"jorney {words[0]} {'|'.join(kinds)} [OPTIONS]"
     if words[1:2] and words[1] in HELP:
-        print(f"usage: {usage}\n\njorney {words[0]} {kinds[0]} --help lists the options of {kinds[0]}")
+        shown = textwrap.fill(f"usage: {usage}", 80, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+        print(f"{shown}\n\njorney {words[0]} {kinds[0]} --help lists the options of {kinds[0]}")
         return
     wrong = f"{words[1]!r} is no kind of {words[0]}{near(words[1], kinds)}" if named else "one word is missing"
     raise ValueError(f"jorney {words[0]}: {wrong} (expected {usage})")

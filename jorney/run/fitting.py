@@ -50,21 +50,31 @@ def _fit_all(
     return found
 
 
-def fit_rows(config: T, model: Model, say: Say) -> T:
-    """A training's rows, where nobody stated their length, are no longer than the model can read."""
+def fit_rows(config: T, model: Model, say: Say, name: str = "") -> T:
+    """A training's rows, where nobody stated their length, are no longer than the model can read.
+
+    Args:
+      name: of the configuration, as on the command line, if not the objective's.
+    """
     architecture = read_architecture(model.folder)
     found = objective_of(config).fitted(architecture, config)
     if found != config:
-        say(f"{config.name}.row-length: {architecture.positions:,}, all positions that the model has")
+        say(f"{name or config.name}.row-length: {architecture.positions:,}, all positions that the model has")
     return found
 
 
 def fit_run(config: R, base: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say) -> R:
     """A run's configuration: of its trainings the rows, and of all that samples the completions, fit the base model."""
     fields: Any = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    found: dict[str, Any] = {name: fit_rows(one, base, say) for name, one in fields.items() if isinstance(one, TrainingConfig)}
+    told = {"sft", "evaluate"} if fields.get("until") == "sft_phase1" else fields.keys()  # of what does not run, nothing
+
+    def aloud(name: str) -> Say:
+        return say if name in told else lambda line: None
+
+    trainings = {name: one for name, one in fields.items() if isinstance(one, TrainingConfig)}
+    found: dict[str, Any] = {name: fit_rows(one, base, aloud(name), name) for name, one in trainings.items()}
     sampled = {name: one for name, one in fields.items() if isinstance(one, CompletionSampling)}
-    found |= _fit_all(sampled, base, problems, step_format, say)
+    found |= _fit_all(sampled, base, problems, step_format, lambda line: aloud(line.partition(".")[0])(line))
     return dataclasses.replace(config, **found)
 
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from jorney.batch.packing import Example, fit
 from jorney.batch.pairs import Preference
-from jorney.batch.solutions import encode_solutions
+from jorney.batch.solutions import encode_solutions, stated
 from jorney.config import digest
 from jorney.domain.problem import Problem
 from jorney.judge.labelled import Labelled
@@ -97,7 +97,10 @@ def solutions(
         return example
 
     places = tuple(f"{source}: the problem {problem.id!r}" for problem in problems)
-    return Input(digest(problems), places, _encoded(encode, places, problems, rules or RowRules(), source))
+    # Solutions that do not state their answer are learned with it, which they were not before.
+    silent = [problem.id for problem in problems if problem.solution and stated(problem) != problem.solution]
+    key = digest([digest(problems), "answers stated"]) if silent else digest(problems)
+    return Input(key, places, _encoded(encode, places, problems, rules or RowRules(), source))
 
 
 def read_pairs(source: str, limit: int | None, rules: RowRules | None = None) -> Input[Preference]:

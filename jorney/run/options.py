@@ -173,6 +173,24 @@ def _is(word: str, kind: type) -> bool:
     return True
 
 
+# What other programs call an option.
+_ELSEWHERE = {
+    "lr": ".learning-rate",
+    "learning-rate": ".learning-rate",
+    "batch-size": ".batch-rows",
+    "per-device-train-batch-size": ".batch-rows",
+    "num-train-epochs": ".epochs",
+    "max-length": ".row-length",
+    "max-seq-length": ".row-length",
+    "gradient-accumulation-steps": ".accumulate",
+    "lora-r": ".lora.rank",
+    "lora-alpha": ".lora.alpha",
+    "max-new-tokens": ".max-tokens",
+    "model-name-or-path": "model",
+    "output-dir": "output",
+}
+
+
 def near(name: str, known: Iterable[str], before: str = "") -> str:
     """What might have been meant, as the end of a message."""
 
@@ -181,6 +199,8 @@ def near(name: str, known: Iterable[str], before: str = "") -> str:
         whole, last = (difflib.SequenceMatcher(None, *pair).ratio() for pair in ((name, one), ends))
         return max(whole, 0.99 * last)
 
+    known = list(known)
+    name = next((one for one in known if one.endswith(_ELSEWHERE.get(name, "\0"))), name)
     if inside := [before + one for one in known if one.startswith(name + ".")]:
         return f": it has several: {', '.join(inside[:3])}, ..."
     likely = sorted(((likeness(one), one) for one in known), reverse=True)[:3]

@@ -30,6 +30,8 @@ def told(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             if value and all(isinstance(one, int) for one in value.values()):
                 yield from ((f"  {cause}", f"{count:,}") for cause, count in value.items())
+            elif isinstance(count := value.get("count"), int):  # of what there are several kinds
+                yield name.replace("_", " "), f"{count:,}"
             continue
         text = figure(name, value)
         if name == "accuracy" and "ci_low" in result:

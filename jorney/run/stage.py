@@ -24,7 +24,6 @@ from jorney.rows.readers.rules import ERROR, RowRules
 from jorney.run.artifact import Artifact, Done, Model, open_model
 from jorney.run.command import Command, use_jax
 from jorney.run.fitting import PLAIN, format_of
-from jorney.run.identity import source_digest
 from jorney.run.integrity import STAGES
 from jorney.run.parts import Share
 from jorney.run.results import show
@@ -238,4 +237,4 @@ def read_model(place: str, verify: bool = False) -> Model:
     """The model of a folder or a hub id, if it is one; `verify` as `run.artifact.open_model` has it."""
     folder = open_model(place, verify)  # once: the hub may be asked
     config_json.read(folder)  # so that a folder without a model is refused before anything runs
-    return Model(folder, source_digest(folder), place)
+    return Model.of(folder, place, verify)

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -44,13 +45,13 @@ def majority_at_k(answers: Sequence[Hashable | None], right: Sequence[bool], k: 
     if mixed := good & {answer for answer, one in zip(answers, right, strict=True) if not one}:
         raise ValueError(f"the answer {next(iter(mixed))!r} is right and wrong: expected one verdict for each class")
     silent = n - sum(sizes.values())
-    total = 0.0
+    total = Fraction(0)  # the counts are beyond what a float holds
     for answer in good - {None}:
         others = [size for other, size in sizes.items() if other != answer]
         for most in range(1, min(sizes[answer], k) + 1):
             ways = _others(others, silent, k - most, most)
-            total += math.comb(sizes[answer], most) * sum(count / (ties + 1) for ties, count in enumerate(ways))
-    return total / math.comb(n, k)
+            total += math.comb(sizes[answer], most) * sum(Fraction(count, ties + 1) for ties, count in enumerate(ways))
+    return float(total / math.comb(n, k))
 
 
 def _others(sizes: Sequence[int], silent: int, votes: int, most: int) -> list[int]:
@@ -89,8 +90,9 @@ def best_at_k(scores: Sequence[float], right: Sequence[float], k: int) -> float:
     _, group = np.unique(values, return_inverse=True)
     mean = np.bincount(group, credit) / np.bincount(group)
     ranked = mean[group][np.argsort(-values, kind="stable")]
-    weights = [math.comb(n - rank, k - 1) for rank in range(1, n + 1)]
-    return float(sum(weight * one for weight, one in zip(weights, ranked, strict=True)) / math.comb(n, k))
+    total = math.comb(n, k)
+    weights = [math.comb(n - rank, k - 1) / total for rank in range(1, n + 1)]  # of whole numbers, however large
+    return float(sum(weight * one for weight, one in zip(weights, ranked, strict=True)))
 
 
 @dataclasses.dataclass(frozen=True)

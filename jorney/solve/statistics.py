@@ -120,3 +120,16 @@ def _clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[n
     index = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     places = np.array([index[cluster] for cluster in clusters])
     return np.bincount(places, np.asarray(values, np.float64), len(index)), np.bincount(places, minlength=len(index))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values corrected for how many there are (Holm, 1979), in their order: which of several differences are none of chance.
+
+    The smallest is multiplied by their number, the next by one less, and so on; none is below one that is smaller.
+    """
+    order = sorted(range(len(ps)), key=lambda index: ps[index])
+    found, highest = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
+        found[index] = highest
+    return found

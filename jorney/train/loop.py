@@ -243,7 +243,7 @@ def _step_program(
     # Neither the number of steps nor the rate is part of the program: trainings of one loss and one shape share it.
     shared = dataclasses.replace(training.optimizer, learning_rate=1.0, schedule="constant", warmup=0.0, final_fraction=0.0)
     return compilations.program(
-        ("train step", training.loss_fn, shared, training.accumulate, mesh),
+        ("train step", training.loss_fn, shared, training.accumulate, training.lora, mesh),
         "train step",
         make_train_step(training.loss_fn, optimizer, training.accumulate),
         training.products,

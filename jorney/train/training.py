@@ -129,6 +129,8 @@ def train(
 
 def _expect_same(policy: Policy, lora: LoraConfig) -> None:
     """Raises ValueError where a policy has an adapter, and others are to be trained."""
+    if policy.adapters:
+        raise ValueError(f"{policy.source}: has adapters to choose from: expected a model that was loaded without them")
     if policy.lora not in (None, lora):
         has, wants = (dataclasses.asdict(one) for one in (policy.lora, lora))
         told = ", ".join(f"lora.{name} = {wants[name]!r}, expected {has[name]!r}" for name in has if has[name] != wants[name])

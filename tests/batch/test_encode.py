@@ -11,7 +11,7 @@ import transformers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from jorney.batch.packing import pack
-from jorney.batch.solutions import encode_example, encode_solutions
+from jorney.batch.solutions import encode_example, encode_solutions, stated
 from jorney.domain.problem import Problem
 from jorney.rows.trl import encode_preference, encode_record
 from jorney.text.step_format import ABEL
@@ -124,3 +124,11 @@ def test_whatever_is_learned_from_is_looked_at(tokenizer):
         encode_preference(found, {"prompt": "x", "chosen": "√2", "rejected": "2"}, "p")
     with pytest.raises(ValueError, match=f"^p: {LOST}"):
         Prm().encode(found, ABEL, {"question": "x", "steps": ["1. √2"], "labels": [1.0]}, "p")
+
+
+def test_a_solution_ends_with_its_answer() -> None:
+    """What does not say it gets it, as it stands; what says it, by a mark or in a box, stays as it is."""
+    formula = "First:\n$$\nx = 7\n$$\nThat is it."
+    assert stated(Problem("a", "q", "7", formula)) == f"{formula}\n#### 7"
+    for said in ("1. a\n#### 7", r"So \boxed{7}."):
+        assert stated(Problem("a", "q", "7", said)) == said

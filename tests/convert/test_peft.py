@@ -17,6 +17,8 @@ from jorney.convert import config_json, inspect, peft
 from jorney.convert.locate import base_of, is_adapter
 from jorney.model import lora
 from jorney.policy import EMBEDDED, load, save
+from jorney.run.artifact import Model
+from jorney.run.stage import read_model
 
 ADAPTER = ROOT / "tests" / "golden" / "peft_adapter"
 WHOLE = pathlib.Path(jorney.__file__).parent / "embedded"
@@ -51,6 +53,7 @@ def test_a_round_trip_is_byte_equal(mesh1, tmp_path: pathlib.Path) -> None:
     assert written == (ADAPTER / "adapter_model.safetensors").read_bytes()
     before, after = (json.loads((one / "adapter_config.json").read_text()) for one in (ADAPTER, tmp_path / "out"))
     assert set(before.pop("target_modules")) == set(after.pop("target_modules"))
+    assert (before.pop("base_model_name_or_path"), after.pop("base_model_name_or_path")) == ("embedded", str(WHOLE))
     assert {name: before[name] for name in after} == after  # ours leaves out what newer pefts have added
     assert base_of(tmp_path / "out") == str(WHOLE)
     assert not (tmp_path / "out" / "config.json").exists()
@@ -119,6 +122,42 @@ def test_a_base_that_is_not_there_is_named_with_its_field(adapter: pathlib.Path,
     with pytest.raises((FileNotFoundError, ValueError), match="adapter_config.json: base_model_name_or_path") as error:
         load(str(adapter))
     assert "\n" not in str(error.value)
+
+
+def test_a_base_that_is_the_adapter_itself_is_named(adapter: pathlib.Path) -> None:
+    change(adapter, base_model_name_or_path=str(adapter))
+    with pytest.raises(ValueError, match="names the adapter itself: expected its base"):
+        load(str(adapter))
+
+
+def test_an_adapter_is_known_by_its_base_too(adapter: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """And its base is named by where it lies, not by a link that another run turns."""
+    base = shutil.copytree(WHOLE, tmp_path / "one")
+    link = tmp_path / "link"
+    link.symlink_to(base)
+    change(adapter, base_model_name_or_path=str(link))
+    before = [read_model(str(adapter)).key, Model.at(str(adapter)).key]
+    assert before[0] == before[1]
+    policy = load(str(adapter), merge=False)
+    save(policy, tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "adapter_config.json").read_text())["base_model_name_or_path"] == str(
+        base.resolve()
+    )
+    (base / "config.json").write_text((base / "config.json").read_text() + "\n")
+    assert read_model(str(adapter)).key != before[0]
+
+
+def test_targets_have_one_order(mesh1) -> None:
+    assert lora.LoraConfig(2, targets=("v_proj", "q_proj")) == lora.LoraConfig(2, targets=("q_proj", "v_proj"))
+    assert lora.LoraConfig(2, targets=["v_proj", "q_proj"]).targets == ("q_proj", "v_proj")
+
+
+def test_a_copy_leaves_a_trainers_files_behind(adapter: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    for name in ("optimizer.pt", "trainer_state.json", "training_args.bin", "tokenizer.json"):
+        (adapter / name).write_text("{}")
+    (out := tmp_path / "out").mkdir()
+    peft.copy(adapter, peft.checked(adapter), out, None)
+    assert sorted(file.name for file in out.iterdir()) == ["adapter_config.json", "adapter_model.safetensors", "tokenizer.json"]
 
 
 def test_weights_that_are_not_there_are_named(adapter: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import jax
 import numpy as np
@@ -64,6 +65,25 @@ def test_without_a_name_the_base_answers(second, mesh1, policy) -> None:
     both = load(EMBEDDED, mesh=mesh1, adapters={"second": str(second)})
     found, expected = (jorney.generate(one, PROMPTS[:2], max_tokens=16, temperature=0) for one in (both, policy))
     assert [one[0].tokens for one in found] == [one[0].tokens for one in expected]
+
+
+def test_nothing_else_asks_adapters_that_are_chosen_from(second, mesh1, policy, tmp_path: pathlib.Path) -> None:
+    both = load(EMBEDDED, mesh=mesh1, adapters={"first": str(FIRST), "second": str(second)})
+    tokens = np.arange(24).reshape(2, 12)
+    np.testing.assert_array_equal(jorney.logits(both, tokens), jorney.logits(policy, tokens))
+    with pytest.raises(ValueError, match="has adapters to choose from: expected a model that was loaded without them"):
+        save(both, tmp_path / "out")
+    with pytest.raises(ValueError, match="has adapters to choose from"):
+        jorney.train(both, [{"prompt": "a", "completion": "b"}], jorney.SftConfig(epochs=1, batch_rows=1, row_length=64))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_needs_no_base_of_its_own(second, mesh1, tmp_path: pathlib.Path) -> None:
+    """The model that it is loaded beside is one."""
+    moved = shutil.copytree(second, tmp_path / "moved")
+    file = moved / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": "./not/there"}))
+    assert load(EMBEDDED, mesh=mesh1, adapters={"second": str(moved)}).adapters == ("second",)
 
 
 def test_what_is_no_adapter_of_the_model_is_refused(second, mesh1, tmp_path: pathlib.Path) -> None:

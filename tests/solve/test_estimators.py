@@ -33,6 +33,13 @@ def test_pass_at_k_does_not_overflow() -> None:
     assert pass_at_k(10, 1, 10) == 1
 
 
+def test_many_samples_are_no_more_than_a_float_holds() -> None:
+    """C(2000, 1000) is beyond it."""
+    right = [True, False] * 1000
+    assert majority_at_k([str(one) for one in right], right, 1001) == pytest.approx(0.5)
+    assert best_at_k([1.0] * 2000, right, 1000) == pytest.approx(0.5)
+
+
 @given(CLASSES, st.data())
 def test_pass_is_the_mean_over_subsets(answers, data) -> None:
     right = [answer == "a" for answer in answers]

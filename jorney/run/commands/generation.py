@@ -130,7 +130,7 @@ class GenerateCommand(Command):
 
     def _adapter_of(self, row: Row, place: str) -> str | None:
         name, known = row.get("adapter"), self.places_of_adapters
-        if name is not None and name not in known:
+        if name is not None and (not isinstance(name, str) or name not in known):
             expected = ", ".join(known) or "none: --adapters NAME=FOLDER"
             raise ValueError(f"{place}: adapter = {name!r:.100}: expected one of {expected}")
         return name

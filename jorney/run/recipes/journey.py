@@ -277,7 +277,8 @@ class Run:
         for name in found.keys() - {"test"}:
             shared = {problem.question for problem in found[name]} & {problem.question for problem in found["test"]}
             if shared:
-                raise ValueError(f"problems.{name} and problems.test share {len(shared)} questions, such as {min(shared)!r}")
+                what = f"problems.{name} and problems.test share {len(shared)} questions, such as {min(shared)!r}"
+                raise ValueError(f"{what}: expected none: give the test problems a file of their own")
         return found
 
     def _check(self, base: Model, problems: dict[str, list[Problem]]) -> None:

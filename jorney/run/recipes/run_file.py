@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jorney import config
-from jorney.run import options
+from jorney.run import configurations, options
 from jorney.run.command import Command, carry_out, split_file, taken
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import StageCommand
+
+_INDENT: Any = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,7 @@ class RunFile(Command):
             if not any(word in options.HELP for word in rest):
                 raise ValueError(f"CONFIG.py is missing: expected a configuration file: {cls.usage()}")
             options.read(cls(), options.HELP, cls.usage(), {}, (), cls.__doc__)
+            print("configurations by name:\n" + textwrap.fill(", ".join(configurations.named()), 78, **_INDENT))
             return
         made: Any = config.read(file, (RunConfig, StageCommand))
         kind = type(made)

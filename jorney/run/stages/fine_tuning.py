@@ -27,6 +27,7 @@ from jorney.train import tracking, training
 from jorney.train.objective import TrainingConfig, objective_of
 from jorney.train.objectives.sft import SftConfig
 
+_FEW = 10  # steps, of which a model learns next to nothing
 # What a training learns from: made with the tokenizer, when it is needed.
 MakeExamples = Callable[[Tokenizer], Sequence[Any]]
 
@@ -191,6 +192,9 @@ def plan_training(
             space.progress.say(f"  {config.name}.{config.batch}: {config.rows}, all that {len(made):,} examples fill")
         data = training.prepare(policy, made, config, space.seed)
         where, steps = folder / TRAINING, data.batches.steps
+        if steps < _FEW:
+            many = "step" if steps == 1 else "steps"
+            space.progress.say(f"  {steps} {many} in all: more {config.name}.epochs, or fewer {config.batch}, teach more")
         with space.progress.bar("steps", steps) as bar:
             follow = space.follow(bar)
             trained, records = training.train(
