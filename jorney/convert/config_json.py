@@ -105,7 +105,7 @@ def read(folder: storage.PathLike) -> tuple[ModelConfig, dict[str, Any]]:
     if not file.exists():
         within = [child.name for child in root.iterdir() if is_model(child)] if root.is_dir() else []
         hint = f": {', '.join(sorted(within)[:3])} in it is one" if within else ""
-        raise FileNotFoundError(f"{folder}: no {NAME}: expected a model's folder{hint}")
+        raise FileNotFoundError(f"{file}: no such file: expected a model's folder{hint}")
     fields = storage.read_json(file, _LARGEST_FILE)
     if not isinstance(fields, dict):
         raise ValueError(f"{file}: expected a JSON object")

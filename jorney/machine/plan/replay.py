@@ -99,7 +99,7 @@ class Scripted(Programs):
 
     def __init__(self, shape: Shape, script: dict[int, list[int]], vocab_size: int, share: float) -> None:
         self.shape, self.script, self.ends, self.vocab_size, self.patience = shape, script, (-1,), vocab_size, share
-        self._wanted: collections.Counter[Any] = collections.Counter()
+        self.adapted, self._wanted = False, collections.Counter[Any]()
         self.runs: collections.Counter[Call] = collections.Counter()
         self.steps: collections.Counter[Call] = collections.Counter()
         self.live: collections.Counter[Call] = collections.Counter()

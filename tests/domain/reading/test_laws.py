@@ -148,7 +148,8 @@ def test_renaming_letters_changes_no_verdict(first: str, second: str, letters: l
     def renamed(text: str) -> str:
         return re.sub(r"\\[a-z]+|[xy]", lambda found: {"x": letters[0], "y": letters[1]}.get(found[0], found[0]), text)
 
-    assume("".join(letters[:2]) not in CONSTANTS and "".join(letters[1::-1]) not in CONSTANTS)
+    words = CONSTANTS | {"or"}  # the product of o and r is one
+    assume(not {"".join(letters[:2]), "".join(letters[1::-1])} & words)
     assert bool(compare(first, second)) == bool(compare(renamed(first), renamed(second)))
 
 

@@ -39,7 +39,7 @@ def adapted(policy, config: LoraConfig):
 def test_peft_has_our_logits(policy, tmp_path: pathlib.Path, config: LoraConfig) -> None:
     ours = adapted(policy, config)
     save(ours, tmp_path / "adapter")
-    base = transformers.AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED), dtype=torch.float32)
+    base = transformers.AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED), dtype=torch.float32, trust_remote_code=False)
     model = peft.PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
     with torch.no_grad():
         theirs = model(torch.tensor(TOKENS)).logits.numpy()
@@ -52,7 +52,7 @@ def test_peft_has_our_logits(policy, tmp_path: pathlib.Path, config: LoraConfig)
 
 def test_what_peft_writes_again_is_byte_equal(policy, tmp_path: pathlib.Path) -> None:
     save(adapted(policy, LoraConfig(4)), tmp_path / "ours")
-    base = transformers.AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED), dtype=torch.float32)
+    base = transformers.AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED), dtype=torch.float32, trust_remote_code=False)
     peft.PeftModel.from_pretrained(base, tmp_path / "ours").save_pretrained(tmp_path / "theirs")
     ours, theirs = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("ours", "theirs"))
     assert ours == theirs
