@@ -82,7 +82,7 @@ def run(
     held_out = others(puzzles, "tuning", 50, seed)
     optimizer = dataclasses.replace(small.prm.optimizer, learning_rate=7e-4)
     learning = dataclasses.replace(small.prm, epochs=4, row_length=288, optimizer=optimizer)
-    prm = plan_prm(space, policy, sampled(labelled), labelled.key, held_out, small.rollouts, learning)
+    prm = plan_prm(space, policy, sampled(labelled, problems), labelled.key, held_out, small.rollouts, learning)
     measured = space.run(prm).result
     rows += [
         row
