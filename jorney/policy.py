@@ -175,7 +175,7 @@ def _with_adapter(policy: Policy, folder: str, merge: bool) -> Policy:
         raise ValueError(f"{error}\n  its base is {policy.source}") from None
     kept = {path[0] for path in parameters.table(config)}
     base = {name: leaf for name, leaf in policy.params.items() if name in kept}
-    tokenizer = load_tokenizer(tokenizer_in(folder))
+    tokenizer = tokenizer_of(folder)
     tokenizer.check_fits(config.vocab_size, folder)
     params = adapting.join(base, trained, adapter.scale)
     if (storage.path(folder) / hf.GENERATION).exists():
@@ -199,6 +199,11 @@ def _read_generation(folder: str, vocab_size: int) -> dict[str, Any]:
         if type(fields.get(name)) not in (int, type(None)):
             raise ValueError(f"{file}: {name} = {fields[name]!r:.80}: expected an id")
     return fields
+
+
+def tokenizer_of(folder: str) -> Tokenizer:
+    """The tokenizer of a model, or of an adapter, which has its base's where it brings none."""
+    return load_tokenizer(tokenizer_in(folder))
 
 
 def about_of(folder: str) -> dict[str, Any]:

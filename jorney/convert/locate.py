@@ -27,9 +27,7 @@ def resolve(path_or_hub_id: str) -> str:
     place = storage.follow(path_or_hub_id)
     if place.exists():
         inner = place / "model"
-        trained = not any((place / name).exists() for name in (_CONFIG, ADAPTER))
-        trained = trained and any((inner / name).exists() for name in (_CONFIG, ADAPTER))
-        return os.fspath(inner if trained else place)
+        return os.fspath(inner if not _describes(place) and _describes(inner) else place)
     if not storage.is_local(path_or_hub_id):
         raise FileNotFoundError(f"{path_or_hub_id}: no such folder in the store")
     if path_or_hub_id.startswith((".", "/", "~")) or path_or_hub_id.count("/") != 1:
@@ -54,7 +52,12 @@ def resolve(path_or_hub_id: str) -> str:
 def is_model(folder: storage.PathLike) -> bool:
     """Whether a folder is, or holds as a training stage's does, a model or an adapter."""
     root = storage.path(folder)
-    return any((place / name).exists() for place in (root, root / "model") for name in (_CONFIG, ADAPTER))
+    return _describes(root) or _describes(root / "model")
+
+
+def _describes(place: storage.Path) -> bool:
+    """Whether a folder says of itself what model or adapter it is."""
+    return any((place / name).exists() for name in (_CONFIG, ADAPTER))
 
 
 def is_adapter(folder: storage.PathLike) -> bool:

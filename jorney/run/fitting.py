@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jorney.config import AtMost
-from jorney.convert.locate import tokenizer_in
 from jorney.domain.problem import Problem
 from jorney.engine.sampling import CompletionSampling
-from jorney.policy import learned, read_architecture
+from jorney.policy import learned, read_architecture, tokenizer_of
 from jorney.run.artifact import Model
 from jorney.text.step_format import ABEL, AUTO, StepFormat, usual
-from jorney.text.tokenizer import load_tokenizer
 from jorney.train.objective import TrainingConfig, objective_of
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def _fit_all(
     if not any(isinstance(config.max_tokens, AtMost) for config in configs.values()):
         return configs
     positions = read_architecture(model.folder).positions
-    longest = step_format.longest(load_tokenizer(tokenizer_in(model.folder)), (problem.question for problem in problems))
+    longest = step_format.longest(tokenizer_of(model.folder), (problem.question for problem in problems))
     found = {name: config.fitted(positions, longest) for name, config in configs.items()}
     for name, config in found.items():
         if config != configs[name]:
@@ -85,6 +83,6 @@ def format_of(name: str, model: Model, say: Say) -> str:
     if stated := learned(model.folder):
         say(f"step format: {stated}, which the model learned")
         return stated
-    chats = load_tokenizer(tokenizer_in(model.folder)).chats
+    chats = tokenizer_of(model.folder).chats
     say(f"step format: {usual(chats)}, for the tokenizer has {'a' if chats else 'no'} chat template")
     return usual(chats)

@@ -128,7 +128,7 @@ def train(
 
 
 def _expect_same(policy: Policy, lora: LoraConfig) -> None:
-    """Raises ValueError where a policy has an adapter, and others are to be trained."""
+    """Raises ValueError where a policy has an adapter and others are to be trained, or has several to choose from."""
     if policy.adapters:
         raise ValueError(f"{policy.source}: has adapters to choose from: expected a model that was loaded without them")
     if policy.lora not in (None, lora):

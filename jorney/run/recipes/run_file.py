@@ -13,8 +13,6 @@ from jorney.run.command import Command, carry_out, split_file, taken
 from jorney.run.recipes.journey import RunConfig
 from jorney.run.stage import StageCommand
 
-_INDENT: Any = {"initial_indent": "  ", "subsequent_indent": "  "}
-
 
 @dataclasses.dataclass(frozen=True)
 class RunFile(Command):
@@ -37,7 +35,7 @@ class RunFile(Command):
             if not any(word in options.HELP for word in rest):
                 raise ValueError(f"CONFIG.py is missing: expected a configuration file: {cls.usage()}")
             options.read(cls(), options.HELP, cls.usage(), {}, (), cls.__doc__)
-            print("configurations by name:\n" + textwrap.fill(", ".join(configurations.named()), 78, **_INDENT))
+            print("configurations by name:\n" + textwrap.indent(textwrap.fill(", ".join(configurations.named()), 76), "  "))
             return
         made: Any = config.read(file, (RunConfig, StageCommand))
         kind = type(made)

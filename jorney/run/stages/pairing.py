@@ -12,13 +12,13 @@ from jax.sharding import Mesh
 from jorney import storage
 from jorney.batch.pairs import Preference, choose_pairs
 from jorney.config import digest
-from jorney.convert.locate import tokenizer_in
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, SamplingConfig
 from jorney.engine.sampling import DRAWING
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
+from jorney.policy import tokenizer_of
 from jorney.rows import trl
 from jorney.run.artifact import Artifact, Lacking, Model
 from jorney.run.fitting import fit_completions
@@ -27,7 +27,7 @@ from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.text.step_format import StepFormat
-from jorney.text.tokenizer import Tokenizer, load_tokenizer
+from jorney.text.tokenizer import Tokenizer
 from jorney.train.objectives.dpo import DpoConfig
 
 OWN = "pairs of its own samples"  # what a model prefers whose training reads the stage's
@@ -108,7 +108,7 @@ def plan_pairs(
             parts = Parts(folder / "parts")
             parts.fill_share(space.progress, "problems", problems, share, in_groups(_together(sampling), make))
         found = list(parts.of(problems))
-        storage.write_jsonl(folder / "pairs.jsonl", _texts(load_tokenizer(tokenizer_in(model.folder)), found))
+        storage.write_jsonl(folder / "pairs.jsonl", _texts(tokenizer_of(model.folder), found))
         return {
             "problems": len(found),
             "samples": config.samples * len(found),

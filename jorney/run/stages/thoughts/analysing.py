@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.convert.locate import tokenizer_in
+from jorney.policy import tokenizer_of
 from jorney.progress import Progress
 from jorney.rows.problems import problems_of
 from jorney.run.artifact import Artifact, Model, open_model
@@ -18,7 +18,7 @@ from jorney.run.stages.expansion import read_trees
 from jorney.run.stages.thoughts.reading import Row, count_rows, key_of, rows_of
 from jorney.run.workspace import Workspace
 from jorney.show import analysis
-from jorney.text.tokenizer import Tokenizer, load_tokenizer
+from jorney.text.tokenizer import Tokenizer
 from jorney.thought.care.analyse import AnalyseConfig, Difficulty, analyse, count_steps, read_level
 
 
@@ -56,7 +56,7 @@ class AnalyseCommand(StageCommand):
                 f"files: {len(self.files)} of them: expected {analysis.MOST} at most, so that a figure tells them apart"
             )
         where = open_model(self.analyse.tokenizer, self.verify) if self.analyse.tokenizer else ""
-        tokenizer = (lambda: load_tokenizer(tokenizer_in(where))) if where else None
+        tokenizer = (lambda: tokenizer_of(where)) if where else None
         return [plan_analysis(space, file, self.analyse, tokenizer, self.problems, self.trees) for file in self.files]
 
     def execute(self) -> None:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from jorney import storage
 from jorney.config import digest
-from jorney.convert.locate import tokenizer_in
 from jorney.domain import domains
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
@@ -18,13 +17,13 @@ from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
 from jorney.judge.llm import Account, Ask, Llm, LlmConfig
 from jorney.judge.llm.unread import Unread
+from jorney.policy import tokenizer_of
 from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Parts
 from jorney.run.stage import ProblemsCommand, StageCommand
 from jorney.run.stages.judges.kinds import same, with_account, with_unread
 from jorney.run.stages.thoughts.reading import THOUGHTS
 from jorney.run.workspace import Workspace
-from jorney.text.tokenizer import load_tokenizer
 from jorney.thought.asked.asking import Chat, Made, Talking, account, advance, graded
 from jorney.thought.asked.augment import AugmentConfig, augment
 from jorney.thought.asked.dialogue import DialogueConfig, propose_critique, student_teacher
@@ -57,7 +56,7 @@ class AskingCommand(StageCommand):
         if self.llm.model:
             llm = Llm(self.llm)
             return lambda: llm, [self.llm.decides()], lambda artifact: with_account(artifact, space, llm)
-        if not load_tokenizer(tokenizer_in(model.folder)).chats:
+        if not tokenizer_of(model.folder).chats:
             raise ValueError(f"{self.model}: its tokenizer has no chat template: expected a chat model")
         sampling = dataclasses.replace(self.replies, seed=self.seed)
         decides = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_p", "top_k", "min_p", "seed")}
