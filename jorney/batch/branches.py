@@ -44,23 +44,28 @@ class BranchedRows(RowArrays):
 
 
 @dataclasses.dataclass
-class _Tree:
-    """Tokens of texts that were merged, in depth-first order."""
+class TokenTree:
+    """Tokens of texts that were merged, in depth-first order.
+
+    Attributes:
+      tokens, positions, ends: of each place, see `BranchedRows`.
+      labels: {place: those that texts have there}.
+      path: places of the last text's tokens.
+    """
 
     tokens: list[int] = dataclasses.field(default_factory=list)
     positions: list[int] = dataclasses.field(default_factory=list)
     ends: list[int] = dataclasses.field(default_factory=list)
     labels: dict[int, list[float]] = dataclasses.field(default_factory=dict)
-    path: list[int] = dataclasses.field(default_factory=list)  # places of the last text's tokens
+    path: list[int] = dataclasses.field(default_factory=list)
 
     def shared(self, ids: Sequence[int]) -> int:
         """How many tokens a text has in common with the last one."""
         pairs = zip(self.path, ids, strict=False)
         return sum(1 for _ in itertools.takewhile(lambda pair: self.tokens[pair[0]] == pair[1], pairs))
 
-    def add(self, example: Example) -> None:
-        """Adds a text; texts come in lexicographic order."""
-        ids = example.tokens[:-1]
+    def add(self, ids: Sequence[int]) -> list[int]:
+        """Adds a text; texts come in lexicographic order. Returns the `path` of its tokens."""
         common = self.shared(ids)
         del self.path[common:]
         for position in range(common, len(ids)):
@@ -70,8 +75,29 @@ class _Tree:
             self.ends.append(0)
         for place in self.path:
             self.ends[place] = len(self.tokens)
-        for position, value in example.labels:
-            self.labels.setdefault(self.path[position], []).append(value)
+        return self.path
+
+
+def fill(
+    trees: Sequence[TokenTree], rows: Sequence[Sequence[int]], shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, tuple[int, int]]]:
+    """Tokens, positions and ends of rows of trees, int32 of `shape` [R, T]; and each tree's row and its begin there.
+
+    Args:
+      rows: which trees share a row, as `packing.plan` has it.
+    """
+    tokens, positions, ends = (np.zeros(shape, np.int32) for _ in range(3))
+    begins = {}
+    for row, members in enumerate(rows):
+        start = 0
+        for index in members:
+            tree = trees[index]
+            where = slice(start, start + len(tree.tokens))
+            tokens[row, where], positions[row, where] = tree.tokens, tree.positions
+            ends[row, where] = np.array(tree.ends) + start
+            begins[index] = row, start
+            start = where.stop
+    return tokens, positions, ends, begins
 
 
 def branch(examples: Sequence[Example], row_length: int, rows_multiple: int = 1) -> BranchedRows:
@@ -84,27 +110,22 @@ def branch(examples: Sequence[Example], row_length: int, rows_multiple: int = 1)
       ValueError: there are no examples, one does not fit in a row, or one has a label at its last token.
     """
     positions_of(examples, row_length)
-    trees: list[_Tree] = []
+    trees: list[TokenTree] = []
     order = sorted(examples, key=lambda one: (one.tokens[: one.prompt], one.tokens[:-1]))
     for _, own in itertools.groupby(order, key=lambda one: one.tokens[: one.prompt]):
         tree = None
         for example in own:
             ids = example.tokens[:-1]
             if tree is None or len(tree.tokens) + len(ids) - tree.shared(ids) > row_length:
-                trees.append(tree := _Tree())
-            tree.add(example)
+                trees.append(tree := TokenTree())
+            path = tree.add(ids)
+            for position, value in example.labels:
+                tree.labels.setdefault(path[position], []).append(value)
     rows = plan([len(tree.tokens) for tree in trees], row_length)
     count = math.ceil(len(rows) / rows_multiple) * rows_multiple
-    tokens, positions, ends = (np.zeros((count, row_length), np.int32) for _ in range(3))
+    tokens, positions, ends, begins = fill(trees, rows, (count, row_length))
     labels, weights = np.full((count, row_length), -1, np.float32), np.zeros((count, row_length), np.float32)
-    for row, members in enumerate(rows):
-        start = 0
-        for index in members:
-            tree = trees[index]
-            where = slice(start, start + len(tree.tokens))
-            tokens[row, where], positions[row, where] = tree.tokens, tree.positions
-            ends[row, where] = np.array(tree.ends) + start
-            for place, values in tree.labels.items():
-                labels[row, start + place], weights[row, start + place] = sum(values) / len(values), len(values)
-            start = where.stop
+    for index, (row, start) in begins.items():
+        for place, values in trees[index].labels.items():
+            labels[row, start + place], weights[row, start + place] = sum(values) / len(values), len(values)
     return BranchedRows(tokens, positions, ends, labels, weights)
