@@ -25,6 +25,7 @@ class Grade:
       valid_steps: whether every step that leads to the end is legal and true; None where steps are not checked.
       true_equations, equations: of the equations written in numbered lines, how many are true, and how many there are.
       note: why the response is wrong, in a few words; empty when it is correct.
+      others: what other readings of the response give, by their names (`domain.readings`).
     """
 
     correct: bool
@@ -33,6 +34,7 @@ class Grade:
     true_equations: int = 0
     equations: int = 0
     note: str = ""
+    others: dict[str, Grade] = dataclasses.field(default_factory=dict)
 
 
 class Rating(NamedTuple):
@@ -77,7 +79,10 @@ class Domain:
       names_answer: whether questions name the answer that is to be reached, so that whoever states it can be told without an
         oracle.
       behaves: whether `behaviour` can follow a text.
+      lenient: whether an answer alone tells that a response is right, wherever in it and however it is stated.
       moves: whether every line of a solution is a move that is graded, so that nothing may be said in between.
+      any_answer: whether any text may be an answer, brackets alone too.
+      runs_code: whether grading runs programs that a model wrote.
       sandbox: what compares answers, apart from this program: it has limits of time and memory, and can be killed.
     """
 
@@ -89,7 +94,10 @@ class Domain:
     oracle: ClassVar[bool] = False
     names_answer: ClassVar[bool] = False
     behaves: ClassVar[bool] = False
+    lenient: ClassVar[bool] = False
     moves: ClassVar[bool] = False
+    any_answer: ClassVar[bool] = False
+    runs_code: ClassVar[bool] = False
     sandbox: ClassVar[type[Worker]] = Worker
 
     def draw(self, split: str, count: int, seed: int, settings: Any = None) -> list[Problem]:
@@ -107,13 +115,17 @@ class Domain:
         """Raises ValueError that names the place where a problem's `meta` lacks what grading needs."""
 
     def equal(self, known: str, stated: str, compare: Compare) -> str:
-        """Why a stated answer does not equal the known one; "" where it does."""
+        """Why a stated answer does not equal another, known or stated; "" where it does."""
         return "" if clean(stated) == clean(known) else f"answers {short(stated)}, not {short(known)}"
+
+    def wrong(self, problem: Problem, answer: str, compare: Compare) -> str:
+        """Why an answer is not right for a problem; "" where it is."""
+        return self.equal(problem.answer, answer, compare)
 
     def grade(self, problem: Problem, text: str, step_format: StepFormat, compare: Compare) -> Grade:
         """Grades a response by the answer that it states."""
         answer = final_answer(text, step_format.mark)
-        note = "no answer" if answer is None else self.equal(problem.answer, answer, compare)
+        note = "no answer" if answer is None else self.wrong(problem, answer, compare)
         return Grade(not note, answer, note=note)
 
     def verify(self, problem: Problem, steps: Sequence[str]) -> Rating:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jorney.domain.choice_of_options import MultipleChoice
+from jorney.domain.code.code import Code
 from jorney.domain.countdown.countdown import CountdownDomain
 from jorney.domain.domain import Domain
+from jorney.domain.exact_text import ExactText
 from jorney.domain.mathematics import Mathematics
 from jorney.domain.problem import Problem
 
@@ -21,6 +24,9 @@ def register(domain: Domain) -> Domain:
 
 register(Mathematics())
 register(CountdownDomain())
+register(ExactText())
+register(MultipleChoice())
+register(Code())
 
 
 def named(name: str, place: str) -> Domain:

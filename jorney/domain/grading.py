@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from jorney.domain.domain import Domain, Grade
 from jorney.domain.domains import domain_of
 from jorney.domain.problem import Problem
+from jorney.domain.readings import READINGS, STATED
 from jorney.domain.worker import Worker
 from jorney.text.step_format import ABEL, StepFormat
 
@@ -25,14 +27,17 @@ class Grader:
     Args:
       timeout_seconds, memory_limit: of one comparison; see `worker.Worker`.
       workers: processes at most that `grade_all` compares with.
+      isolation: of programs that a model wrote; see `code.sandbox`. "off" runs none.
     """
 
-    def __init__(self, timeout_seconds: float = 5.0, memory_limit: int = 4 << 30, workers: int = 4) -> None:
+    def __init__(
+        self, timeout_seconds: float = 5.0, memory_limit: int = 4 << 30, workers: int = 4, isolation: str = "off"
+    ) -> None:
         if timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds = {timeout_seconds}: expected more than 0")
         if workers < 1:
             raise ValueError(f"workers = {workers}: expected at least 1")
-        self._limits = (timeout_seconds, memory_limit)
+        self._limits = (timeout_seconds, memory_limit, isolation)
         self._lanes: list[dict[type[Worker], Worker]] = [{} for _ in range(workers)]
         self.worker = self._apart(Domain)
 
@@ -49,22 +54,52 @@ class Grader:
 
     def _apart(self, domain: Domain | type[Domain], lane: int = 0) -> Worker:
         """What compares the answers of a domain; it starts no process before it is asked."""
-        own = self._lanes[lane]
-        if domain.sandbox not in own:
-            own[domain.sandbox] = domain.sandbox(*self._limits)
-        return own[domain.sandbox]
+        return self._worker(domain.sandbox, lane)
 
-    def grade(self, problem: Problem, text: str, step_format: StepFormat = ABEL) -> Grade:
+    def _worker(self, kind: type[Worker], lane: int) -> Worker:
+        own = self._lanes[lane]
+        if kind not in own:
+            own[kind] = kind(*self._limits)
+        return own[kind]
+
+    def grade(
+        self, problem: Problem, text: str, step_format: StepFormat = ABEL, readings: Sequence[str] = (STATED,), lane: int = 0
+    ) -> Grade:
         """Grades one response, which states its answer as the format has it.
+
+        Args:
+          readings: names in `domain.readings`: the first decides, what the others give stands beside it.
 
         Raises:
           ValueError: `problem.verifier` names no domain.
           RuntimeError: the process that compares answers cannot be started at all.
         """
         domain = domain_of(problem)
-        return domain.grade(problem, text, step_format, self._apart(domain).compare)
+        # Where the way counts, an answer by itself says nothing.
+        asked = [name for name in readings if name == STATED or domain.lenient] or [STATED]
+        first, *others = (self._read(domain, problem, text, step_format, name, lane) for name in asked)
+        return dataclasses.replace(first, others=dict(zip(asked[1:], others, strict=True))) if others else first
 
-    def grade_all(self, problems: Sequence[Problem], texts: Sequence[str], step_format: StepFormat = ABEL) -> list[Grade]:
+    def _read(self, domain: Domain, problem: Problem, text: str, step_format: StepFormat, name: str, lane: int) -> Grade:
+        compare = self._apart(domain, lane).compare
+        if name == STATED:
+            return domain.grade(problem, text, step_format, compare)
+        reading = READINGS[name]
+        if (answer := reading.read(text, problem)) is None:
+            return Grade(False, None, note="no answer")
+        if reading.worker is not None:
+            note = self._worker(reading.worker, lane).compare(reading.gold(problem), answer)
+        else:
+            note = domain.wrong(problem, answer, compare)
+        return Grade(not note, answer, note=note)
+
+    def grade_all(
+        self,
+        problems: Sequence[Problem],
+        texts: Sequence[str],
+        step_format: StepFormat = ABEL,
+        readings: Sequence[str] = (STATED,),
+    ) -> list[Grade]:
         """Grades responses, each to its problem, in their order: the same as one after another by `grade`.
 
         One worker compares, and others beside it while it is held up, so that answers that take long are waited for together.
@@ -77,8 +112,7 @@ class Grader:
             for index, (problem, text) in waiting:
                 if over.is_set():
                     return
-                domain = domain_of(problem)
-                grades[index] = domain.grade(problem, text, step_format, self._apart(domain, lane).compare)
+                grades[index] = self.grade(problem, text, step_format, readings, lane)
 
         with ThreadPoolExecutor(len(self._lanes)) as threads:
             try:
@@ -103,6 +137,11 @@ class Grader:
         return any(since is not None and time.monotonic() - since > _HELD_UP for since in begun)
 
     def compare(self, problem: Problem, answer: str) -> str:
-        """Why an answer, read from its text already, does not equal the problem's; "" where it does."""
+        """Why an answer, read from its text already, is not right for a problem; "" where it is."""
         domain = domain_of(problem)
-        return domain.equal(problem.answer, answer, self._apart(domain).compare)
+        return domain.wrong(problem, answer, self._apart(domain).compare)
+
+    def equal(self, problem: Problem, one: str, other: str) -> str:
+        """Why an answer to a problem does not equal another, be they right or wrong; "" where it does."""
+        domain = domain_of(problem)
+        return domain.equal(one, other, self._apart(domain).compare)

@@ -10,6 +10,7 @@ class Mathematics(Domain):
     """GSM8K, MATH, PRM800K and whatever else has a question and a known answer."""
 
     name = "math"
+    lenient = True
 
     def equal(self, known: str, stated: str, compare: Compare) -> str:
         return "" if stated == clean(known) else compare(known, stated)

@@ -16,7 +16,8 @@ class Problem:
       question: the text that the step format's prompt template is filled with.
       answer: the known final answer, as text.
       solution: a worked solution in the step format's form, where the set has one.
-      verifier: how an answer is checked: "math" (equal by its type, see `domain.reading`) or "countdown" (exact).
+      verifier: how an answer is checked: "math" (equal by its type, see `domain.reading`), "countdown" (exact) or "code" (a
+        program, by tests).
       meta: what the verifier or an analysis needs beyond this; JSON values only.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from multiprocessing.connection import Connection
+from typing import ClassVar
 
 _GRACE = 1.0  # seconds in which a comparison stops by itself, which spares a new process
 _STOPPED = "stopped"
@@ -18,16 +20,20 @@ _STOPPED = "stopped"
 
 @dataclasses.dataclass
 class Worker:
-    """Compares pairs of answers by `domain.equivalence`, in a process of its own that starts at the first pair.
+    """Compares pairs of answers by `comparer`, in a process of its own that starts at the first pair.
 
     Attributes:
+      comparer: the module whose `compare(known, stated)` the process calls, after its `warm_up()`.
       timeout_seconds: how long one comparison may take; starting the process is not counted.
       memory_limit: bytes of address space the process may take (it starts with under 0.1 GB). Not enforced on macOS.
+      isolation: how code of others is kept apart, for workers that run some; see `code.sandbox`.
       since: when the comparison under way began, by `time.monotonic`; None between comparisons.
     """
 
+    comparer: ClassVar[str] = "jorney.domain.equivalence"
     timeout_seconds: float = 5.0
     memory_limit: int = 4 << 30
+    isolation: str = "auto"
     since: float | None = dataclasses.field(default=None, init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False, repr=False)
     _connection: Connection | None = dataclasses.field(default=None, init=False, repr=False)
@@ -83,7 +89,7 @@ class Worker:
         self.close()
         ours, theirs = multiprocessing.Pipe()
         with theirs:
-            arguments = [theirs.fileno(), self.memory_limit, int(self.timeout_seconds) + 2]
+            arguments = [theirs.fileno(), self.memory_limit, int(self.timeout_seconds) + 2, self.comparer]
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-W", "ignore", "-c", f"from jorney.domain.worker import _serve; _serve(*{arguments})"],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -103,8 +109,8 @@ class _StopError(BaseException):
     """Raised by a signal, and caught by nothing on its way."""
 
 
-def _serve(descriptor: int, memory_limit: int, longest: int) -> None:
-    """The process's program: replies to each (known, stated) with a note, until the connection closes.
+def _serve(descriptor: int, memory_limit: int, longest: int, comparer: str) -> None:
+    """The process's program: replies to each (known, stated) with a note of the comparer's, until the connection closes.
 
     A comparison that lasts `longest` seconds ends the process, should no parent be left to do it. SIGUSR1 stops one.
     """
@@ -121,7 +127,7 @@ def _serve(descriptor: int, memory_limit: int, longest: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, whatever C code it is in
     with contextlib.suppress(ValueError, OSError):  # macOS refuses; so does a system whose own limit is lower
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    from jorney.domain import equivalence
+    equivalence = importlib.import_module(comparer)
 
     with contextlib.suppress(EOFError, OSError), Connection(descriptor) as connection:
         equivalence.warm_up()

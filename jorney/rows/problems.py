@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -57,11 +58,11 @@ def read_problems(source: str, limit: int | None = None, rules: RowRules | None 
     if limit is not None and limit < 1:
         raise ValueError(f"limit = {limit}: expected 1 or more")
     rules = rules or RowRules()
-    rows = read_rows(source, rules)
-    first = list(itertools.islice(rows, 1))
-    rows = itertools.chain(first, rows)
-    reader = next((read for is_form, read in PROBLEMS if first and is_form(first[0][1])), None)
-    return problems_of(reader(rows, rules.pass_over) if reader else rows, source, limit, rules)
+    with contextlib.closing(read_rows(source, rules)) as read:  # the file too, where a row of it is refused
+        first = list(itertools.islice(read, 1))
+        rows = itertools.chain(first, read)
+        reader = next((reads for is_form, reads in PROBLEMS if first and is_form(first[0][1])), None)
+        return problems_of(reader(rows, rules.pass_over) if reader else rows, source, limit, rules)
 
 
 def problems_of(
@@ -110,6 +111,8 @@ def is_problem(row: Row) -> bool:
 def problem_of(row: Row, place: str) -> Problem:
     """The problem of a row. Raises ValueError that names the place, the field, what was found and what was expected."""
     question = _question(row, place)
+    verifier = "math" if row.get("verifier") is None else row["verifier"]
+    domain = domains.named(verifier, f"{place}: field 'verifier'")
     solution = _one(row.get("solution"))
     if solution is not None:
         _text(solution, "solution", place, empty=True)
@@ -122,14 +125,13 @@ def problem_of(row: Row, place: str) -> Problem:
         boxes = "" if solution is None else ", and 'solution' holds no \\boxed{} with one"
         raise ValueError(f"{place}: the field 'answer' is missing{boxes}; there are {', '.join(row) or 'none'}")
     else:
-        answer = _answer(_one(row[stated]), stated, place)
-        if _MARK in answer:
+        answer = _one(row[stated])
+        answer = _text(answer, stated, place) if domain.any_answer else _answer(answer, stated, place)
+        if _MARK in answer and not domain.any_answer:
             worked, answer = _marked(answer, stated, place)
             solution = ABEL.write(_steps(_CALCULATOR.sub("", worked)), answer) if solution is None else solution
     # Without an id the question's own hash: stable when rows are reordered or a file grows.
     id_ = next((_id(row[key], key, place) for key in _ID if row.get(key) not in (None, "")), None)
-    verifier = "math" if row.get("verifier") is None else row["verifier"]
-    domain = domains.named(verifier, f"{place}: field 'verifier'")
     meta = row.get("meta")
     if meta is None:
         meta = {key: value for key, value in row.items() if key not in _RESERVED and key != stated}

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 from jorney.config import expect_at_least
-from jorney.rows import game24, math_shepherd, openr, prm800k, trl
+from jorney.rows import code_problems, game24, math_shepherd, openr, prm800k, published_sets, trl
 from jorney.rows.fields import Steps
 from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
@@ -52,6 +52,12 @@ class ExportConfig:
 PROBLEMS: tuple[tuple[Callable[[Row], bool], Callable[[Rows, PassOver], Rows]], ...] = (
     (prm800k.is_row, prm800k.problems),
     (game24.is_puzzle, game24.problems),
+    (published_sets.is_choice, published_sets.choices),
+    (published_sets.is_hard, published_sets.hard),
+    (published_sets.is_multilingual, published_sets.multilingual),
+    (published_sets.is_capital, published_sets.capital),
+    (code_problems.is_human_eval, code_problems.human_eval),
+    (code_problems.is_mbpp, code_problems.mbpp),
 )
 # By the columns that tell the form, the question's first. PRM800K has its own `labels`: a row gives several solutions.
 LABELS: dict[tuple[str, ...], Callable[[Row, str], Steps]] = {

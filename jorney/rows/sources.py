@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from jorney import storage
@@ -34,7 +34,7 @@ _SPLIT = re.compile(r"(train|test|validation|valid|val|dev)(?![a-z])", re.IGNORE
 _ABOUT = ("dataset_infos.json", "dataset_info.json")  # of the hub's folders; they hold no rows
 
 
-def read_rows(source: str, rules: RowRules | None = None) -> Rows:
+def read_rows(source: str, rules: RowRules | None = None) -> Generator[tuple[str, Row], None, None]:
     """(place, row) pairs, one after another; the place names file and line (row, from 0) for error messages.
 
     Args:

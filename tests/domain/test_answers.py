@@ -284,8 +284,8 @@ def test_verifiers() -> None:
         assert grader.grade(mathematics("$1,000$"), "#### 1000.").correct  # equal as text
         assert grader.grade(mathematics("5"), "I do not know.") == Grade(False, None, note="no answer")
         assert grader.worker.pid is None  # none of these needed the worker
-        with pytest.raises(ValueError, match=r"problem 'p2': verifier = 'code', expected one of countdown, math"):
-            grader.grade(Problem(id="p2", question="?", answer="5", verifier="code"), "#### 5")
+        with pytest.raises(ValueError, match=r"problem 'p2': verifier = 'chess', expected one of choice, code, countdown"):
+            grader.grade(Problem(id="p2", question="?", answer="5", verifier="chess"), "#### 5")
     with pytest.raises(ValueError, match="timeout_seconds = 0"):
         Grader(timeout_seconds=0)
 

@@ -141,7 +141,7 @@ GOOD = '{"question": "a", "answer": "1", "id": "x"}\n\n'
         ('{"question": "b", "answer": "1", "meta": "m"}', "field 'meta': expected an object, got 'm'"),
         (
             '{"question": "b", "answer": "1", "verifier": "lean"}',
-            "field 'verifier': expected 'math' or 'countdown', got 'lean'",
+            "field 'verifier': expected 'math' or 'countdown' or 'text' or 'choice' or 'code'",
         ),
         ('{"question": "b", "answer": "1", "verifier": "countdown"}', "field 'meta': expected 'numbers' and 'target'"),
         ('{"question": "b", "answer": "1", "id": "x"}', "field 'id': 'x' was already used by .*problems.jsonl: line 1"),

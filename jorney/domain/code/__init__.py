@@ -1,0 +1,1 @@
+"""Code: programs that answer, tested in processes that can do no harm."""
