@@ -33,9 +33,9 @@ runs/small_base/model/training.json: | $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# torch, transformers' own models, TRL and peft, for the parity tests; they are skipped where it is missing.
+# torch, transformers' own models, TRL, peft and lm-evaluation-harness, for the parity tests; they are skipped where it is missing.
 parity: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 accelerate trl peft
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 accelerate trl peft lm-eval
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m ''

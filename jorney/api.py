@@ -14,6 +14,7 @@ from jorney import __version__, storage
 from jorney.batch.packing import Example
 from jorney.batch.solutions import encode_solutions
 from jorney.domain import domains
+from jorney.domain.code.sandbox import OFF
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
@@ -24,6 +25,7 @@ from jorney.judge.threshold import THRESHOLD
 from jorney.policy import ABOUT, Policy, learned
 from jorney.rows import trl
 from jorney.solve import evaluate as evaluation
+from jorney.solve.benchmarks.task_protocol import TaskProtocol
 from jorney.solve.choice import Chosen, Solutions, choose
 from jorney.solve.evaluate import EvaluateConfig, Graded
 from jorney.solve.search import SearchConfig
@@ -43,22 +45,28 @@ KINDS = ("shortcut", "journey", "placebo")
 
 
 def evaluate(
-    policy: Policy, problems: Sequence[Problem], config: EvaluateConfig | None = None, step_format: str = AUTO, seed: int = 0
+    policy: Policy,
+    problems: Sequence[Problem],
+    config: EvaluateConfig | None = None,
+    step_format: str = AUTO,
+    seed: int = 0,
+    protocol: TaskProtocol | None = None,
+    sandbox: str = OFF,
 ) -> list[Graded]:
-    """One graded answer of every problem, in their order; `solve.evaluate.summarise` makes an accuracy of them.
+    """Every problem's graded answer (`config.samples` of them), in order; `solve.evaluate.summarise` makes an accuracy of them.
 
     Args:
       step_format: how questions are asked, as for `jorney evaluate --step-format`.
+      protocol: the same with shots, stops and readings, in place of a step format.
+      sandbox: of programs that the model writes: "auto", "none", or "off", which runs none and refuses problems of code.
 
     Raises:
       ValueError: names the problem or the setting, and what was expected.
     """
-    written = _format(policy, step_format)
-    config = (config or EvaluateConfig()).fitted(
-        policy.config.positions, written.longest(policy.tokenizer, (problem.question for problem in problems))
-    )
-    found = {one.id: one for one in evaluation.evaluate(Generator(policy), problems, written, config, seed)}
-    return [found[problem.id] for problem in problems]
+    asked = protocol or TaskProtocol.of(_format(policy, step_format))
+    config = (config or EvaluateConfig()).fitted(policy.config.positions, asked.longest(policy.tokenizer, problems))
+    found = {texts[0].id: texts for texts in evaluation.evaluate(Generator(policy), problems, asked, config, seed, sandbox)}
+    return [one for problem in problems for one in found[problem.id]]
 
 
 def search(

@@ -92,6 +92,14 @@ class AtMost(int):
     """
 
 
+class Usual(float):
+    """A default that gives way to what a benchmark's protocol has; what a user states is a plain number."""
+
+
+class UsualCount(int):
+    """The same of a whole number."""
+
+
 def to_json(value: Any) -> str:
     """Dataclasses, dicts, lists and plain values as JSON, equal for equal content."""
 

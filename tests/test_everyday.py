@@ -43,6 +43,8 @@ EVERYDAY: dict[str, str] = {
     "evaluate on one's own problems": "evaluate --problems problems.jsonl",
     "evaluate a model that was trained here": "evaluate --model {trained} --limit 4",
     "compare two models": "compare evaluated/a evaluated/b",
+    "a benchmark by its published protocol": "evaluate --benchmark gsm8k --problems gsm8k/test.jsonl --protocol.count 1",
+    "a majority vote of several texts": "evaluate --limit 4 --evaluate.samples 4 --evaluate.temperature 0.7",
     # TRL: training
     "SFT on prompts and completions": "sft --data completions.jsonl",
     "SFT on a CSV with column names of its own": "sft --data mine.csv --columns question=task,answer=result,solution=worked",
@@ -104,6 +106,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
     problems = [{"id": str(n), "question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(1, 5)]
     storage.write_jsonl(folder / "problems.jsonl", problems)
+    for name in ("train", "test"):
+        rows = [{"question": f"{n} + 1 = ?", "answer": f"{n} + 1 = {n + 1}\n#### {n + 1}"} for n in range(4)]
+        storage.write_jsonl(folder / "gsm8k" / f"{name}.jsonl", rows)
     write("completions.jsonl", {"prompt": "What is 1 + 1?\n", "completion": "2"})
     write("alpaca.jsonl", {"instruction": "Add.", "input": "1, 1", "output": "2"})
     write("texts.jsonl", {"text": "one and one is two"})

@@ -33,6 +33,32 @@ def gsm8k(first: int, count: int) -> list[dict[str, str]]:
     return rows
 
 
+def _benchmarks(folder: pathlib.Path) -> None:
+    """Files of benchmarks in their published forms."""
+    for name in ("object_counting", "web_of_lies"):
+        examples = [{"input": f"I have {n} pears. How many?", "target": str(n)} for n in range(6)]
+        (folder / "bbh" / "cot-prompts").mkdir(parents=True, exist_ok=True)
+        (folder / "bbh" / f"{name}.json").write_text(json.dumps({"canary": "", "examples": examples}))
+        shots = "".join(f"Q: {n} pears?\nA: Let's think step by step.\nSo the answer is {n}.\n\n" for n in range(3))
+        (folder / "bbh" / "cot-prompts" / f"{name}.txt").write_text(f"canary\n-----\nCount.\n\n{shots.rstrip()}")
+    choices = {"text": ["rain", "sand", "ash"], "label": ["A", "B", "C"]}
+    rows = ({"id": f"M_{n}", "question": f"What is wet on day {n}?", "choices": choices, "answerKey": "A"} for n in range(6))
+    _jsonl(folder / "arc.jsonl", rows)
+    _jsonl(
+        folder / "HumanEval.jsonl",
+        (
+            {
+                "task_id": f"HumanEval/{n}",
+                "prompt": f"def add_{n}(x):\n",
+                "entry_point": f"add_{n}",
+                "canonical_solution": f"    return x + {n}\n",
+                "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
+            }
+            for n in range(4)
+        ),
+    )
+
+
 TEMPLATE = (
     "{% for message in messages %}{{ message.role }}:\n{{ message.content }}{{ eos_token }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:\n{% endif %}"
@@ -52,10 +78,11 @@ def stand_ins(folder: pathlib.Path) -> None:
         shutil.copytree(ROOT / "jorney" / "embedded", folder / name)
         file = folder / name / "tokenizer_config.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "chat_template": TEMPLATE}))
-    names = ("train", "train_rest", "test", "gsm8k_train", "gsm8k_test", "abel_train")
+    names = ("train", "train_rest", "test", "gsm8k_train", "gsm8k_test", "abel_train", "gsm8k/train", "gsm8k/test")
     for number, name in enumerate(names):
         _jsonl(folder / f"{name}.jsonl", gsm8k(100 * number, 40))
 
+    _benchmarks(folder)
     problems = sample_problems(Countdown(), "tuning", 24, 0)
     rows = []
     for problem in problems[:8]:

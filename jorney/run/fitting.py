@@ -11,7 +11,10 @@ from jorney.domain.problem import Problem
 from jorney.engine.sampling import CompletionSampling
 from jorney.policy import learned, read_architecture, tokenizer_of
 from jorney.run.artifact import Model
+from jorney.solve.benchmarks.benchmark import Task
+from jorney.solve.benchmarks.task_protocol import LIKELIHOOD
 from jorney.text.step_format import ABEL, AUTO, StepFormat, usual
+from jorney.text.tokenizer import Tokenizer
 from jorney.train.objective import TrainingConfig, objective_of
 
 if TYPE_CHECKING:
@@ -30,17 +33,44 @@ def fit_completions(config: C, name: str, model: Model, problems: Sequence[Probl
     Args:
       name: of the configuration, as on the command line.
     """
-    return _fit_all({name: config}, model, problems, step_format, say)[name]
+    return _fit_all({name: config}, model, _longest_of(problems, step_format), say)[name]
 
 
-def _fit_all(
-    configs: dict[str, C], model: Model, problems: Sequence[Problem], step_format: StepFormat, say: Say
-) -> dict[str, C]:
-    """Several at once: prompts are read once, and only where some length gives way."""
+def fit_asked(config: C, name: str, model: Model, asked: Sequence[Task], say: Say) -> C:
+    """The same of problems that are asked by protocols; a length that is stated, by them too, must fit.
+
+    Raises:
+      ValueError: the longest prompt and what follows it are longer than the model's positions.
+    """
+    found = _fit_all({name: config}, model, lambda tokenizer: _longest(tokenizer, asked), say)[name]
+    if isinstance(config.max_tokens, AtMost) or all(task.protocol.by == LIKELIHOOD for task in asked):
+        return found
+    positions, longest = read_architecture(model.folder).positions, _longest(tokenizer_of(model.folder), asked)
+    if longest + found.max_tokens > positions:
+        raise ValueError(
+            f"{name}.max-tokens = {found.max_tokens:,}, behind a prompt of {longest:,} tokens: the model has {positions:,} "
+            f"positions: expected at most {max(0, positions - longest):,} (--{name}.max-tokens), or a model with more"
+        )
+    return found
+
+
+def _longest(tokenizer: Tokenizer, asked: Sequence[Task]) -> int:
+    return max(task.protocol.longest(tokenizer, task.problems) for task in asked)
+
+
+def _longest_of(problems: Sequence[Problem], step_format: StepFormat) -> Callable[[Tokenizer], int]:
+    return lambda tokenizer: step_format.longest(tokenizer, (problem.question for problem in problems))
+
+
+def _fit_all(configs: dict[str, C], model: Model, prompt: Callable[[Tokenizer], int], say: Say) -> dict[str, C]:
+    """Several at once: prompts are read once, and only where some length gives way.
+
+    Args:
+      prompt: tokens of the longest.
+    """
     if not any(isinstance(config.max_tokens, AtMost) for config in configs.values()):
         return configs
-    positions = read_architecture(model.folder).positions
-    longest = step_format.longest(tokenizer_of(model.folder), (problem.question for problem in problems))
+    positions, longest = read_architecture(model.folder).positions, prompt(tokenizer_of(model.folder))
     found = {name: config.fitted(positions, longest) for name, config in configs.items()}
     for name, config in found.items():
         if config != configs[name]:
@@ -72,7 +102,8 @@ def fit_run(config: R, base: Model, problems: Sequence[Problem], step_format: St
     trainings = {name: one for name, one in fields.items() if isinstance(one, TrainingConfig)}
     found: dict[str, Any] = {name: fit_rows(one, base, aloud(name), name) for name, one in trainings.items()}
     sampled = {name: one for name, one in fields.items() if isinstance(one, CompletionSampling)}
-    found |= _fit_all(sampled, base, problems, step_format, lambda line: aloud(line.partition(".")[0])(line))
+    longest = _longest_of(problems, step_format)
+    found |= _fit_all(sampled, base, longest, lambda line: aloud(line.partition(".")[0])(line))
     return dataclasses.replace(config, **found)
 
 

@@ -18,17 +18,30 @@ _SHARES = (
     "true_equations",
     "pass_at_n",
     "answered",
+    "error_over_problems",
+    "error_over_samples",
 )
+_BY = ("by_reading", "subsets")  # shares, by what they are of
+_ESTIMATES = ("pass", "majority", "best", "weighted")
 _UNITS = {"tokens": "tokens", "seconds": "s", "bytes": "bytes", "limit": "tokens", "lines": "lines"}
 
 
 def told(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(name, figure) of each number or word of a result; an accuracy with its interval; counts by cause below each other."""
     for name, value in result.items():
+        if name == "estimates":
+            yield "of k samples", ""
+            for one in value:
+                shares = (f"{what} {one[what]:.1%}" for what in _ESTIMATES if what in one)
+                yield f"  k = {one['k']}", ", ".join(shares)
+            continue
         if name in ("ci_low", "ci_high") or value in ("", None) or isinstance(value, list):
             continue
         if isinstance(value, dict):
-            if value and all(isinstance(one, int) for one in value.values()):
+            if name in _BY:
+                yield name.replace("_", " "), ""
+                yield from ((f"  {of}", f"{one:.1%}") for of, one in value.items())
+            elif value and all(isinstance(one, int) for one in value.values()):
                 yield from ((f"  {cause}", f"{count:,}") for cause, count in value.items())
             elif isinstance(count := value.get("count"), int):  # of what there are several kinds
                 yield name.replace("_", " "), f"{count:,}"

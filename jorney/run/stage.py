@@ -97,11 +97,15 @@ class StageCommand(Command):
           FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
         model = read_model(self.model, self.verify)
-        space = self.space(progress, format_of(self.step_format, model, progress.say))
+        space = self.space(progress, self.format_for(model, progress))
         done = [artifact.make(progress) for artifact in self.plan(space, model)]
         if distributed.is_main():
             self._conclude(done[-1], model, space.format.name)
         return done[-1]
+
+    def format_for(self, model: Model, progress: Progress) -> str:
+        """The step format that the model is asked in; a line says which, where it was not stated."""
+        return format_of(self.step_format, model, progress.say)
 
     def _conclude(self, done: Done, model: Model, step_format: str) -> None:
         """Writes what was found, and what it was found with. Another model's result in the same OUTPUT keeps its own file."""
@@ -194,12 +198,24 @@ class ProblemsCommand(RowsCommand):
       limit: how many problems; None takes all of a file.
     """
 
+    runs_code: ClassVar[bool] = False
+
     problems: str = domains.DEFAULT
     limit: int | None = 100
 
     def read_problems(self) -> list[Problem]:
-        """Those that are asked for."""
-        return self.read(self.problems, self.limit)
+        """Those that are asked for.
+
+        Raises:
+          ValueError: grading them would run programs that the model writes, and the command does not.
+        """
+        found = self.read(self.problems, self.limit)
+        if not self.runs_code and any(domains.domain_of(problem).runs_code for problem in found):
+            raise ValueError(
+                f"{self.problems}: grading would run programs that the model writes, which jorney {self.command} does not: "
+                "expected other problems (jorney evaluate --allow-code evaluates these)"
+            )
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from jorney import storage
-from jorney.config import AtMost
+from jorney.config import AtMost, Usual, UsualCount
 from jorney.judge.llm.redaction import without_secrets
 from jorney.run.options import Option, near, options
 
@@ -70,8 +70,8 @@ def save(chosen: Any, file: str) -> None:
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             held = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-            # What gives way to the model is not stated: it would be refused where it does not fit.
-            return {name: plain(one) for name, one in held if not isinstance(one, AtMost)}
+            # What gives way to a model or a benchmark is not stated: it would be refused where it does not fit.
+            return {name: plain(one) for name, one in held if not isinstance(one, AtMost | Usual | UsualCount)}
         if isinstance(value, tuple | list):
             return [plain(one) for one in value]
         return without_secrets(value) if isinstance(value, str) else value

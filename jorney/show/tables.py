@@ -21,11 +21,11 @@ from jorney.show.formats import (
     points,
 )
 from jorney.show.names import PASS
+from jorney.show.terminal import TERMINAL_WIDTH, grid
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-TERMINAL_WIDTH = 80  # columns
 SIGNIFICANT = 0.05  # from this p-value on, the sentences say that a difference may be chance
 WRITTEN: Columns = {
     **ACCURACY,
@@ -149,22 +149,13 @@ environment_table = TableSpec(
 
 def terminal_table(report: Report) -> RenderableType:
     """The result for rich to print: the headline, the models and the comparisons, never wider than 80 columns."""
-    from rich import box
     from rich.console import Group
     from rich.constrain import Constrain
-    from rich.table import Table as RichTable
     from rich.text import Text
 
-    # Text, not str: names may hold square brackets, which rich would read as its markup.
     parts: list[RenderableType] = [Text(headline(report), style="bold")]
     table = models_table(report)
     if table is not None:
-        grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for i, head in enumerate(table.header):
-            # A word a line: the columns of numbers stay narrow, which leaves room for the names.
-            grid.add_column(Text(head.replace(" ", "\n")), justify="right" if i else "left", overflow="fold", no_wrap=i > 0)
-        for row in table.rows:
-            grid.add_row(*map(Text, row))
-        parts.append(grid)
+        parts.append(grid(table))
     parts += [Text(comparison_in_words(item)) for item in comparisons(report)[:1]]
     return Constrain(Group(*parts), TERMINAL_WIDTH)

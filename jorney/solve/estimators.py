@@ -32,25 +32,25 @@ def majority_at_k(answers: Sequence[Hashable | None], right: Sequence[bool], k: 
 
     Args:
       answers: of each sample the class of its answer (grouped by equivalence); None, no answer, votes for nothing.
-      right: whether each is right. Samples of one class are all right or all wrong.
+      right: whether each is right. Where the way counts beside the answer, a class may be right in part: of the answer that
+        wins any sample stands.
       k: voters, those without an answer counted.
 
     Raises:
-      ValueError: a class is both right and wrong, or not 1 <= k <= n.
+      ValueError: not 1 <= k <= n.
     """
     n = len(answers)
     _expect(n, k)
     sizes = Counter(answer for answer in answers if answer is not None)
-    good = {answer for answer, one in zip(answers, right, strict=True) if one}
-    if mixed := good & {answer for answer, one in zip(answers, right, strict=True) if not one}:
-        raise ValueError(f"the answer {next(iter(mixed))!r} is right and wrong: expected one verdict for each class")
+    good = Counter(answer for answer, one in zip(answers, right, strict=True) if one and answer is not None)
     silent = n - sum(sizes.values())
     total = Fraction(0)  # the counts are beyond what a float holds
-    for answer in good - {None}:
+    for answer, among in good.items():
         others = [size for other, size in sizes.items() if other != answer]
         for most in range(1, min(sizes[answer], k) + 1):
-            ways = _others(others, silent, k - most, most)
-            total += math.comb(sizes[answer], most) * sum(Fraction(count, ties + 1) for ties, count in enumerate(ways))
+            ways = math.comb(sizes[answer], most) * Fraction(among, sizes[answer])
+            ties = _others(others, silent, k - most, most)
+            total += ways * sum(Fraction(count, tied + 1) for tied, count in enumerate(ties))
     return float(total / math.comb(n, k))
 
 
@@ -96,7 +96,7 @@ def best_at_k(scores: Sequence[float], right: Sequence[float], k: int) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Estimate:
+class MeanEstimate:
     """A mean over problems.
 
     Attributes:
@@ -112,7 +112,7 @@ class Estimate:
 
 def weighted_vote_at_k(
     answers: Sequence[Hashable | None], weights: Sequence[float], right: Sequence[bool], k: int, draws: int = 200, seed: int = 0
-) -> Estimate:
+) -> MeanEstimate:
     """How often the answer whose votes weigh most, of k samples, is right. There is no closed form: over random subsets.
 
     Args:
@@ -126,19 +126,20 @@ def weighted_vote_at_k(
     _expect(n, k)
     if not all(weight >= 0 for weight in weights):  # no comparison holds of what is not a number
         raise ValueError("a weight is below 0 or not a number: expected 0 or more")
+    sizes = Counter(answer for answer in answers if answer is not None)
+    among = Counter(answer for answer, one in zip(answers, right, strict=True) if one and answer is not None)
+    good = {answer: among[answer] / size for answer, size in sizes.items()}
     rng, found = np.random.default_rng(seed), []
     for _ in range(draws):
         total: dict[Hashable, float] = {}
-        good: dict[Hashable, bool] = {}
         for index in rng.permutation(n)[:k]:
             if (answer := answers[index]) is not None:
                 total[answer] = total.get(answer, 0.0) + weights[index]
-                good[answer] = bool(right[index])
         highest = max(total.values(), default=0.0)
         winners = [answer for answer, weight in total.items() if weight >= highest * (1 - 1e-12)]
         found.append(sum(good[answer] for answer in winners) / len(winners) if winners else 0.0)
     error = float(np.std(found, ddof=1) / math.sqrt(draws)) if draws > 1 else math.nan
-    return Estimate(float(np.mean(found)), error, draws)
+    return MeanEstimate(float(np.mean(found)), error, draws)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -106,7 +106,7 @@ def right(requests: Sequence[tuple[Problem, Sequence[str]]]) -> list[Rating]:
 
 def test_evaluation(towers: Policy, graders) -> None:
     config = EvaluateConfig(max_tokens=6, temperature=1.0, rows=2, chunk=2)
-    found = list(benchmarks.evaluate(Generator(towers), PROBLEMS, PLAIN, config, 0))
+    found = [one for texts in benchmarks.evaluate(Generator(towers), PROBLEMS, PLAIN, config, 0) for one in texts]
     assert [one.correct for one in found] == [False, False]
     assert all(one.note for one in found)
     assert len(graders) == 1

@@ -15,6 +15,7 @@ from jorney.judge.judge import Judge
 from jorney.judge.threshold import THRESHOLD
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
+from jorney.policy import read_architecture, tokenizer_of
 from jorney.progress import RunningShare
 from jorney.run.artifact import Artifact, Model
 from jorney.run.fitting import PLAIN, fit_completions
@@ -23,8 +24,11 @@ from jorney.run.stage import SampledCommand
 from jorney.run.stages.expansion import plan_trees, read_trees
 from jorney.run.stages.judges.kinds import JudgedBy, judge_kind
 from jorney.run.workspace import Workspace
+from jorney.solve import sample_rows
 from jorney.solve.beam import Beam
 from jorney.solve.choice import SELECTIONS, Chosen, Solutions, choose, powers_of_two, summarise
+from jorney.solve.evaluate import about as about_problem
+from jorney.solve.sample_rows import SampleRow
 from jorney.solve.search import SearchConfig
 from jorney.solve.solver import Sampler
 
@@ -90,13 +94,19 @@ def plan_search(
     if isinstance(solver, Beam):
         planted = [tree for problem in problems for tree in solver.planted(problem, config)]
         trees = plan_trees(space, model, planted, solver.expand(config, space.format.name), judge, judge_key, share)
-        return [trees, _plan_choice(space, trees, problems, config, solver, about)]
+        return [trees, _plan_choice(space, model, trees, problems, config, solver, about)]
     solutions = _plan_solutions(space, model, problems, config, judge, judge_key, share)
-    return [solutions, _plan_selections(space, solutions, problems, config, about)]
+    return [solutions, _plan_selections(space, model, solutions, problems, config, about)]
 
 
 def _plan_choice(
-    space: Workspace, trees: Artifact, problems: Sequence[Problem], config: SearchConfig, solver: Beam, about: dict[str, Any]
+    space: Workspace,
+    model: Model,
+    trees: Artifact,
+    problems: Sequence[Problem],
+    config: SearchConfig,
+    solver: Beam,
+    about: dict[str, Any],
 ) -> Artifact:
     """What each way of choosing makes of the leaves of every problem's trees; the figures of "weighted" stand for all.
 
@@ -106,16 +116,18 @@ def _plan_choice(
     def work(folder: storage.Path) -> dict[str, Any]:
         grown = {tree.id: tree for tree in read_trees(trees.folder)}
         chosen: dict[str, list[Chosen]] = {name: [] for name in SELECTIONS}
-        texts, solvable = [], 0
+        texts, solvable, solutions = [], 0, []
         with Grader(config.grading_seconds) as grader:
             for problem in problems:
                 own = [grown[tree.id] for tree in solver.planted(problem, config)]
                 found, written = solver.found(problem, own, grader)
+                solutions.append(found)
                 for name in SELECTIONS:
                     chosen[name].append(choose(found, len(written), name, config.aggregate))
                 index = chosen["weighted"][-1].solution
                 texts.append("" if index is None else written[index])
                 solvable += any(found.correct)
+        write_rows(folder, space, model, problems, solutions, config.aggregate)
         rows = zip(chosen["weighted"], texts, strict=True)
         storage.write_jsonl(folder / "search.jsonl", ({**one._asdict(), "text": text} for one, text in rows))
         figures = {name: summarise(own) for name, own in chosen.items()}
@@ -166,8 +178,25 @@ def _read(folder: storage.Path, problems: Sequence[Problem]) -> list[Solutions]:
     return [Solutions(**rows[problem.id]) for problem in problems]
 
 
+def write_rows(
+    folder: storage.Path, space: Workspace, model: Model, problems: Sequence[Problem], found: Sequence[Solutions], how: str
+) -> list[SampleRow]:
+    """The rows of a search's solutions, as rows.jsonl."""
+    tokenizer, config = tokenizer_of(model.folder), read_architecture(model.folder)
+    prompts = {problem.id: len(space.format.encode(tokenizer, problem.question)) for problem in problems}
+    told = {problem.id: about_problem(problem) for problem in problems}
+    rows = list(sample_rows.of_solutions(found, told, prompts, space.seed, how, config))
+    storage.write_jsonl(folder / sample_rows.FILE, map(dataclasses.asdict, rows))
+    return rows
+
+
 def _plan_selections(
-    space: Workspace, solutions: Artifact, problems: Sequence[Problem], config: SearchConfig, about: dict[str, Any]
+    space: Workspace,
+    model: Model,
+    solutions: Artifact,
+    problems: Sequence[Problem],
+    config: SearchConfig,
+    about: dict[str, Any],
 ) -> Artifact:
     """What each way of choosing makes of the first 1, 2, 4, ... solutions; the figures of "weighted" stand for all."""
 
@@ -180,7 +209,9 @@ def _plan_selections(
 
         curves = {name: [{"of": n, **of(name, n)} for n in powers_of_two(most)] for name in SELECTIONS}
         best = {f"{name}_accuracy": curve[-1]["accuracy"] for name, curve in curves.items()}
+        rows = write_rows(folder, space, model, problems, found, config.aggregate)
         pass_at_n = sum(any(one.correct) for one in found) / len(found)
-        return {**about, **curves["weighted"][-1], **best, "pass_at_n": pass_at_n, "selections": curves}
+        estimates = sample_rows.estimates(rows) if most > 1 else []
+        return {**about, **curves["weighted"][-1], **best, "pass_at_n": pass_at_n, "selections": curves, "estimates": estimates}
 
     return space.plan("search", [solutions.key, config.aggregate], work, f"{len(problems):,} problems, chosen among solutions")

@@ -8,6 +8,7 @@ from prompts import TEXTS
 from jorney import storage
 from jorney.domain.countdown.sets import Countdown, sample_problems
 from jorney.engine.generate import Completion
+from jorney.policy import resolve
 from jorney.progress import Progress
 from jorney.run import parts
 from jorney.run.artifact import Model
@@ -49,7 +50,7 @@ def run(tmp_path, monkeypatch):
     def go(name: str, generator: Scripted):
         space = Workspace(str(tmp_path / name), MeshConfig(data=8), "float32", "abel", 0, Progress(quiet=True))
         monkeypatch.setattr(space, "generator", lambda model: generator)
-        model = Model("m", "m")
+        model = Model(resolve("embedded"), "m")
         graded = plan_evaluation(space, "evaluate", model, PROBLEMS, CONFIG)
         again = plan_resampling(space, model, PROBLEMS, CONFIG, ResampleConfig(attempts=2), graded)
         results = [space.run(one).result for one in (graded, again)]

@@ -35,14 +35,14 @@ class Scripted:
 
 
 def test_grades_as_they_end() -> None:
-    found = {one.id: one for one in evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)}
+    found = {one.id: one for (one,) in evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)}
     own = [found[problem.id] for problem in PROBLEMS]
     assert [one.correct for one in own] == [True] * 7 + [False] * 3
     assert [one.tokens for one in own] == list(range(10, 20))
 
 
 def test_summary_numbers() -> None:
-    found = summarise(list(evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)), CONFIG)
+    found = summarise([one for (one,) in evaluate(Scripted(), PROBLEMS, ABEL, CONFIG, 0)], CONFIG)
     low, high = wilson(7, 10)
     assert found == {
         "accuracy": 0.7,
@@ -69,7 +69,7 @@ def test_mathematics_is_graded_by_its_verifier(tmp_path: pathlib.Path) -> None:
         def stream(self, prompts, sampling, ids):
             yield 0, [Completion("1. Half.\n#### $\\frac{1}{2}$", (1, 2), (0.0,), (0.0,), True)]
 
-    (found,) = evaluate(One(), [Problem("half", "1/2?", "0.5")], ABEL, CONFIG, 0)
+    ((found,),) = evaluate(One(), [Problem("half", "1/2?", "0.5")], ABEL, CONFIG, 0)
     assert found.correct
     assert found.equations == 0
 
