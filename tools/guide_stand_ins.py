@@ -88,9 +88,8 @@ def stand_ins(folder: pathlib.Path) -> None:
     for problem in problems[:8]:
         steps = [line.split(". ", 1)[1] for line in problem.solution.splitlines()[:-1]]
         steps[-1] += f"\n\n# Answer\n\n{problem.answer}"
-        made = [
-            {"completions": [{"text": step, "rating": 1}], "human_completion": None, "chosen_completion": 0} for step in steps
-        ]
+        both = [[{"text": step, "rating": 1}, {"text": f"9 + {number} = 0", "rating": -1}] for number, step in enumerate(steps)]
+        made = [{"completions": own, "human_completion": None, "chosen_completion": 0} for own in both]
         question = {"problem": problem.question, "ground_truth_answer": problem.answer}
         rows.append({"question": question, "label": {"steps": made, "finish_reason": "solution"}})
     _jsonl(folder / "prm800k.jsonl", rows)

@@ -67,6 +67,7 @@ SMALL: dict[str, str] = {
     "jorney judge": "",
     "jorney dpo --model runs/journey/sft": "--limit 40 --evaluate.max-tokens 96 --dpo.samples 8",
     "jorney dpo --model runs/chats/sft": "--dpo.batch-pairs 2 --dpo.head-chunk 128",
+    "jorney dpo --model path/or/hub-id --trees": "--dpo.batch-pairs 2 --dpo.head-chunk 128 --dpo.epochs 1 --dpo.held-out 0",
     "jorney dpo --model runs/lora/sft": "--dpo.batch-pairs 2 --dpo.head-chunk 128",
     "jorney evaluate": "--limit 12 --evaluate.max-tokens 64",
     "jorney evaluate --model path/or/hub-id --benchmark": "--limit 4 --evaluate.max-tokens 16",

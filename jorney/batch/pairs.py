@@ -18,11 +18,20 @@ _MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes com
 
 @dataclasses.dataclass(frozen=True)
 class Preference:
-    """Token ids of a prompt and of two completions, each with its end token where it ended by itself."""
+    """Token ids of a prompt and of two completions, each with its end token where it ended by itself.
+
+    Attributes:
+      smoothing: the share of such pairs that is taken to be the wrong way round, 0 to 0.5; None where the pair does not say.
+      chosen_steps, rejected_steps: of each step of a completion how many of its tokens it takes, and its score; empty where
+        that is not known.
+    """
 
     prompt: tuple[int, ...]
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
+    smoothing: float | None = None
+    chosen_steps: tuple[tuple[int, float], ...] = ()
+    rejected_steps: tuple[tuple[int, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +46,9 @@ class PreferenceRows(RowArrays):
       parts: [R, P + 2L] int32; 1 prompt, 2 chosen, 3 rejected, 0 padding.
       chosen_mask, rejected_mask: [R, L] int32, 1 for a completion's tokens.
       pair_mask: [R] int32, 0 for a row that only fills the batch.
-      reference_chosen, reference_rejected: [R] float32, log-probabilities under the reference.
+      reference_chosen, reference_rejected: [R] float32, log-probabilities under the reference, weighted as the policy's are.
+      smoothing: [R] float32, how far each pair is doubted; None where one number is for all.
+      chosen_weights, rejected_weights: [R, L] float32, of each token; None where every token counts once.
     """
 
     filled: ClassVar[str] = "parts"
@@ -50,6 +61,9 @@ class PreferenceRows(RowArrays):
     pair_mask: np.ndarray
     reference_chosen: np.ndarray
     reference_rejected: np.ndarray
+    smoothing: np.ndarray | None = None
+    chosen_weights: np.ndarray | None = None
+    rejected_weights: np.ndarray | None = None
 
     @property
     def row(self) -> RowShape:

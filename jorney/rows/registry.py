@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from jorney.batch.pairs import Preference
 from jorney.config import expect_at_least
-from jorney.rows import code_problems, game24, math_shepherd, openr, prm800k, published_sets, trl
+from jorney.rows import code_problems, game24, math_shepherd, openr, prm800k, published_sets, step_dpo, step_pairs, trl
 from jorney.rows.fields import Steps
 from jorney.rows.readers.rules import PassOver
 from jorney.rows.sources import Row, Rows
 from jorney.rows.step_labels import BIG_BENCH_MISTAKE, MR_GSM8K, PROCESS_BENCH, own
 from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import StepFormat
+from jorney.text.tokenizer import Tokenizer
 from jorney.thought.rows import long_thoughts
 from jorney.tree.tree import Tree
 
@@ -37,7 +39,7 @@ class ExportConfig:
     Attributes:
       neutral: whether steps that were rated neutral count as right where labels are made.
       soft: whether stepwise labels are scores, where steps have them.
-      pairs: preference pairs of one node or one tree at most.
+      pairs: preference pairs of one node or one tree at most, of preference_siblings and preference_leaves.
     """
 
     neutral: bool = True
@@ -76,7 +78,12 @@ IMPORTERS = {
     game24.NAME: Importer(game24.tree_of),
     trl.NAME: Importer(trl.tree_of),
 }
-# (tree, configuration, `derive`, `refine` and `seed` of journeys, number of the first row) -> rows; the last two are journeys'.
+# Forms of preference pairs of steps, known by the row, and what makes tokens of them; other pairs are TRL's plain ones.
+STEP_PAIRS: tuple[tuple[Callable[[Row], bool], Callable[[Tokenizer, Row, str, StepFormat], Preference]], ...] = (
+    (step_pairs.is_row, step_pairs.encode),
+    (step_dpo.is_row, step_dpo.encode),
+)
+# (tree, configuration, the command with `derive`, `refine`, `seed`, `pairs` and `contrast`, number of the first row) -> rows.
 EXPORTERS: dict[str, Callable[..., Iterator[Row]]] = {
     prm800k.NAME: lambda tree, *_: prm800k.rows_of(tree),
     openr.NAME: lambda tree, *_: openr.rows_of(tree),
@@ -84,10 +91,32 @@ EXPORTERS: dict[str, Callable[..., Iterator[Row]]] = {
     trl.NAME: lambda tree, config, *_: trl.stepwise(tree, config.neutral, config.soft),
     "preference_siblings": lambda tree, config, *_: trl.siblings(tree, config.pairs),
     "preference_leaves": lambda tree, config, *_: trl.leaves(tree, config.pairs),
+    step_pairs.NAME: lambda tree, _, how, first: step_pairs.rows_of(tree, how.pairs, how.contrast, how.seed, how.refine),
+    step_dpo.NAME: lambda tree, _, how, first: step_dpo.rows_of(tree, how.pairs, how.contrast, how.seed, how.refine),
     "prompt_completion": lambda tree, *_: trl.completions(tree),
     "messages": lambda tree, *_: trl.messages(tree),
     "long_thoughts": lambda tree, _, how, first: long_thoughts(tree, how.derive, how.refine, how.seed, first),
 }
+
+
+def encode_preference(tokenizer: Tokenizer, row: Row, place: str, step_format: StepFormat) -> Preference:
+    """The tokens of a preference pair of any form.
+
+    Args:
+      step_format: how the questions of forms are asked that hold them bare.
+
+    Raises:
+      ValueError: names the place, the field, what was found and what was expected.
+    """
+    for known, encode in STEP_PAIRS:
+        if known(row):
+            return encode(tokenizer, row, place, step_format)
+    return trl.encode_preference(tokenizer, row, place)
+
+
+def is_step_pair(row: Row) -> bool:
+    """Whether a row is a preference pair of steps."""
+    return any(known(row) for known, _ in STEP_PAIRS)
 
 
 def is_tree(row: Row) -> bool:

@@ -4,7 +4,7 @@
     messages                          a chat; the assistant's turns bear loss
     prompt, completion                texts or messages; the completion bears loss
     prompt, chosen, rejected          texts or messages; a preference pair (without prompt: their shared beginning); those of
-                                      `jorney pairs` have their tokens beside them, as `sampled`
+                                      `jorney pairs` have their tokens beside them, as `sampled`; those of steps: `step_pairs`
     prompt, completions, labels       stepwise: a text, steps that follow it, and whether each is right
 
 ShareGPT's and Alpaca's rows are taken as such (`readers.instructions`).
@@ -28,6 +28,7 @@ from jorney.rows.tree_rows import Answers, is_right, kept_of, name_of, status_of
 from jorney.text.chat import Message, encode_parts, joined, split_chat, split_completion
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.text.tokenizer import Tokenizer
+from jorney.tree.contrasts import whole_solutions
 from jorney.tree.shape import children, rated, response, solved
 from jorney.tree.tree import Node, Tree
 
@@ -112,7 +113,8 @@ def _sampled(tokenizer: Tokenizer, row: Row, place: str) -> Preference | None:
     for own in sides:
         if not isinstance(own, list) or not own or not all(type(one) is int and 0 <= one < len(tokenizer) for one in own):
             raise ValueError(f"{place}: field 'sampled': expected lists of token ids below {len(tokenizer)}, got {shown(own)}")
-    return Preference(*(tuple(own) for own in sides))
+    prompt, chosen, rejected = (tuple(own) for own in sides)
+    return Preference(prompt, chosen, rejected)
 
 
 def read_steps(row: Row, place: str) -> Steps:
@@ -311,8 +313,7 @@ def siblings(tree: Tree, pairs: int = 5) -> Iterator[Row]:
 
 def leaves(tree: Tree, pairs: int = 5) -> Iterator[Row]:
     """Preference pairs of solutions: one with the right answer and no step judged wrong, and one with a wrong answer."""
-    right = [response(tree, path) for path in solved(tree)]
-    wrong = [response(tree, tree.path(leaf)) for leaf in tree.leaves() if tree.nodes[leaf].status == "leaf-wrong"]
+    right, wrong = ([response(tree, path) for path in paths] for paths in whole_solutions(tree))
     for chosen, rejected in itertools.islice(zip(right, wrong, strict=False), pairs):
         yield {"prompt": _ask(tree), "chosen": chosen, "rejected": rejected}
 

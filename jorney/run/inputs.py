@@ -19,14 +19,18 @@ from jorney.rows.labels import Reading, of_tree, read_row, solution_of, tree_or_
 from jorney.rows.problems import is_problem, problems_of
 from jorney.rows.readers.instructions import FORMS, is_instruction
 from jorney.rows.readers.rules import RowRules
-from jorney.rows.registry import is_thought
+from jorney.rows.registry import encode_preference, is_step_pair, is_thought
 from jorney.rows.sources import Row, digest_rows, read_rows
+from jorney.rows.step_pairs import encode_tree_pair
 from jorney.run.artifact import rows_folder
-from jorney.run.stages.expansion import read_trees
+from jorney.run.stages.expansion import read_trees, trees_key
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.encode import encode_thought
+from jorney.thought.refine import RefineConfig
 from jorney.thought.thought import Thought, from_json
+from jorney.thought.tree_pairs import JOURNEY, TreePair, pairs_of
+from jorney.tree.contrasts import ContrastConfig
 from jorney.tree.tree import Tree
 
 T = TypeVar("T")
@@ -103,9 +107,53 @@ def solutions(
     return Input(key, places, _encoded(encode, places, problems, rules or RowRules(), source))
 
 
-def read_pairs(source: str, limit: int | None, rules: RowRules | None = None) -> Input[Preference]:
-    """Preference pairs of `rows.trl`; raises as `read_examples` does."""
-    return read_encoded(source, limit, trl.encode_preference, rules)
+def read_pairs(source: str, limit: int | None, step_format: StepFormat, rules: RowRules | None = None) -> Input[Preference]:
+    """Preference pairs of any form; raises as `read_examples` does.
+
+    Args:
+      step_format: how questions are asked of rows that hold them bare.
+    """
+    rules = rules or RowRules()
+    places, rows = _read(source, limit, rules)
+    key = digest_rows(rows)
+    if any(map(is_step_pair, rows)):  # such rows were read as plain pairs before, each side with an end token
+        key = digest([key, "steps"])
+
+    def encode(tokenizer: Tokenizer, row: Row, place: str) -> Preference:
+        return encode_preference(tokenizer, row, place, step_format)
+
+    return Input(key, places, _encoded(encode, places, rows, rules, source))
+
+
+def read_tree_pairs(
+    source: str,
+    limit: int | None,
+    kind: str,
+    config: ContrastConfig,
+    refine: RefineConfig,
+    step_format: StepFormat,
+    seed: int,
+) -> Input[Preference]:
+    """Preference pairs of the trees of a file, or of the folder that `jorney expand` wrote.
+
+    Args:
+      limit: trees.
+      kind: one of `thought.tree_pairs.PAIR_KINDS`.
+
+    Raises:
+      FileNotFoundError, ValueError: name the file, the tree, the node or the setting, and what was expected.
+    """
+    reads = [trees_key(source), limit, kind, config, *([refine] if kind == JOURNEY else [])]
+    trees = itertools.islice(read_trees(source), limit)
+    pairs = [pair for tree in trees for pair in pairs_of(tree, kind, config, seed, refine)]
+    if not pairs:
+        raise ValueError(f"{source}: no tree has a pair of the kind {kind!r}: expected right and wrong ways on from one step")
+    places = tuple(f"{source}: tree {pair.tree!r}" for pair in pairs)
+
+    def encode(tokenizer: Tokenizer, pair: TreePair, place: str) -> Preference:
+        return encode_tree_pair(tokenizer, pair, place, step_format)
+
+    return Input(digest(reads), places, _encoded(encode, places, pairs, RowRules(), source))
 
 
 def read_encoded(

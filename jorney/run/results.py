@@ -20,6 +20,7 @@ _SHARES = (
     "answered",
     "error_over_problems",
     "error_over_samples",
+    "shorter_wins",
 )
 _BY = ("by_reading", "subsets")  # shares, by what they are of
 _ESTIMATES = ("pass", "majority", "best", "weighted")

@@ -179,16 +179,24 @@ def test_fine_tuning_on_packed_rows_is_trls_on_padded_ones(models, completion_on
 
 # TRL's "sigmoid" knows no label smoothing. Its "aot_unpaired" is the smoothed sigmoid of the two sides' sorted ratios: of one
 # pair a batch, where nothing is sorted, the very formula.
+# "sft" is a mean over all tokens of a batch: of one pair a batch, the mean over its chosen completion.
 @pytest.mark.parametrize(
-    ("kind", "smoothing", "theirs", "batch_pairs"),
+    ("settings", "theirs", "weights", "batch_pairs"),
     [
-        ("sigmoid", 0.0, "sigmoid", PAIRS),
-        ("sigmoid", 0.0, "sigmoid", 2),
-        ("sigmoid", 0.2, "aot_unpaired", 1),
-        ("ipo", 0.0, "ipo", PAIRS),
+        ({}, ["sigmoid"], None, PAIRS),
+        ({}, ["sigmoid"], None, 2),
+        ({"label_smoothing": 0.2}, ["aot_unpaired"], None, 1),
+        ({"kind": "ipo"}, ["ipo"], None, PAIRS),
+        ({"nll": 0.7}, ["sigmoid", "sft"], [1.0, 0.7], 1),
+        ({"kind": "ipo", "nll": 0.3}, ["ipo", "sft"], [1.0, 0.3], 1),
+        ({"label_smoothing": 0.2, "nll": 0.7}, ["aot_unpaired", "sft"], [1.0, 0.7], 1),
+        ({"length_normalise": True}, ["sigmoid_norm"], None, PAIRS),
     ],
 )
-def test_preferences(models, kind: str, smoothing: float, theirs: str, batch_pairs: int, tmp_path: pathlib.Path) -> None:
+def test_preferences(
+    models, settings: dict[str, Any], theirs: list[str], weights: list[float] | None, batch_pairs: int, tmp_path: pathlib.Path
+) -> None:
+    smoothing = settings.get("label_smoothing", 0.0)
     torch_models, (policy, reference) = models
     rows = [{"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt, chosen, rejected in _texts()]
     trainer = _trainer(
@@ -198,7 +206,8 @@ def test_preferences(models, kind: str, smoothing: float, theirs: str, batch_pai
         tmp_path,
         per_device_train_batch_size=batch_pairs,
         precompute_ref_log_probs=True,
-        loss_type=[theirs],
+        loss_type=theirs,
+        loss_weights=weights,
         label_smoothing=smoothing,
         beta=BETA,
     )
@@ -210,7 +219,30 @@ def test_preferences(models, kind: str, smoothing: float, theirs: str, batch_pai
     for side in ("chosen", "rejected"):
         expected = [row[f"ref_{side}_logps"] for row in made]
         np.testing.assert_allclose(getattr(laid_out, f"reference_{side}")[:PAIRS], expected, rtol=1e-5)
-    loss_fn = dpo_loss(policy.config, BETA, head_chunk=32, label_smoothing=smoothing, kind=kind)
+    loss_fn = dpo_loss(policy.config, BETA, head_chunk=32, **settings)
     expected = _losses(trainer)
-    assert abs(expected[0] - np.log(2)) > 1e-2  # not a loss that any formula would give
+    assert abs(expected[0] - np.log(2)) > 2e-3  # not a loss that any formula would give
     _same(policy.config, _mean(loss_fn, policy.params, _batch(laid_out)), expected)
+
+
+def test_robust_preferences_are_conservative_ones_without_their_bias(models, tmp_path: pathlib.Path) -> None:
+    """TRL's "robust" turns the same share e of the pairs round, and takes away what that adds.
+
+    (1 - e) of the loss less e of the loss turned round, over 1 - 2 e: two of ours, smoothed by e and by nothing, give it.
+    """
+    torch_models, (policy, reference) = models
+    rows = [{"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt, chosen, rejected in _texts()]
+    share = 0.2
+    settings = {"per_device_train_batch_size": PAIRS, "precompute_ref_log_probs": True, "beta": BETA}
+    trainer = _trainer("DPO", torch_models, rows, tmp_path, loss_type=["robust"], label_smoothing=share, **settings)
+    made = list(trainer.train_dataset)
+    pairs = [Preference(*(tuple(row[f"{name}_ids"]) for name in ("prompt", "chosen", "rejected"))) for row in made]
+    batch = _batch(dpo.with_reference(reference, lay_out(pairs, PAIRS), DpoConfig(batch_pairs=PAIRS)))
+    plain, smoothed = (dpo_loss(policy.config, BETA, head_chunk=32, label_smoothing=e) for e in (0.0, share))
+
+    def robust(params: parameters.Params, batch: dict[str, np.ndarray]) -> Any:
+        (whole, sums), (part, _) = plain(params, batch), smoothed(params, batch)
+        turned = (part - (1 - share) * whole) / share
+        return ((1 - share) * whole - share * turned) / (1 - 2 * share), sums
+
+    _same(policy.config, _mean(robust, policy.params, batch), _losses(trainer))

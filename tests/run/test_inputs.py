@@ -83,7 +83,7 @@ def test_bad_pairs_and_labels_are_passed_over(tmp_path, tokenizer) -> None:
     pair = {"prompt": "a", "chosen": "b", "rejected": "c"}
     source = write(tmp_path, pair, {**pair, "chosen": "c"}, "x")
     with pytest.warns(UserWarning, match="1 row was passed over"):
-        assert len(inputs.read_pairs(source, None, skip()).make(tokenizer)) == 1
+        assert len(inputs.read_pairs(source, None, ABEL, skip()).make(tokenizer)) == 1
     row = {"prompt": "q", "completions": ["a"], "labels": [True]}
     source = write(tmp_path, row, {**row, "labels": [2]}, {"x": 1})
     with pytest.warns(UserWarning, match="2 rows were passed over"):

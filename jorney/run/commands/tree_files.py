@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.config import expect_above, expect_seed
+from jorney.config import expect_above, expect_one_of, expect_seed
 from jorney.domain.grading import Grader
 from jorney.progress import Progress
 from jorney.rows.readers.rules import ERROR, RowRules
@@ -22,6 +22,8 @@ from jorney.run.command import Command
 from jorney.text.step_format import FORMATS
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
+from jorney.thought.tree_pairs import PAIR_KINDS
+from jorney.tree.contrasts import ContrastConfig
 from jorney.tree.tree import Tree, from_json, schema
 from jorney.tree.tree_statistics import Statistics
 
@@ -116,25 +118,29 @@ class ExportTreesCommand(FilesCommand):
     """Rows for other people's programs.
 
     Attributes:
-      format: of the rows: prm800k, openr, math_shepherd, stepwise, preference_siblings, preference_leaves, prompt_completion,
-        messages, or long_thoughts.
+      format: of the rows: prm800k, openr, math_shepherd, stepwise, preference_siblings, preference_leaves, preference_pairs,
+        step_dpo, prompt_completion, messages, or long_thoughts.
       output: .jsonl file for the rows, local or gs://.
-      seed: of the journeys of long_thoughts.
+      pairs: what the sides of preference_pairs and step_dpo are: step, first-error, subtree, leaf, or (of the first) journey.
+      seed: of the journeys of long_thoughts, and of which pairs are taken.
     """
 
     command: ClassVar[str] = "trees export"
-    common = ("format", "output", "seed")
+    common = ("format", "output", "pairs", "seed")
 
     format: str = ""
     output: str = ""
+    pairs: str = "step"
     seed: int = 0
     export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
+    contrast: ContrastConfig = dataclasses.field(default_factory=ContrastConfig)
     derive: DeriveConfig = dataclasses.field(default_factory=DeriveConfig)
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
 
     def __post_init__(self) -> None:
         expect_seed(self, "")
         _expect_one_of("format", self.format, EXPORTERS)
+        expect_one_of(PAIR_KINDS, self, "", "pairs")
         _expect_jsonl(self.output)
 
     def execute(self) -> None:

@@ -39,8 +39,8 @@ class EvaluateCommand(SampledCommand):
 
     Attributes:
       benchmark: gsm8k, math, aime24, bbh, humaneval, mgsm, arc-challenge or another of jorney/solve/README.md: its protocol
-        asks and reads. bbh/object_counting,snarks asks two of its subsets; the limit is of each. --problems says where its
-        published files lie; without it they come from the hub.
+        asks and reads. bbh/object_counting,snarks asks two of its subsets; the limit is of each. Its published files lie where
+        `problems` says; without that, they come from the hub.
       allow_code: programs that a model writes may be run (HumanEval, MBPP).
       sandbox: how programs are run: "auto" keeps them off files and the network, and refuses where it cannot; "none" limits
         their time and memory alone.

@@ -46,7 +46,7 @@ class TrainCommand(RowsCommand):
     trains: ClassVar[bool] = True
     by_model: ClassVar[bool] = True
     # What hosts may each have a copy of, under its own name: its content is compared when it is read.
-    own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "held_out_data", "output")
+    own: ClassVar[tuple[str, ...]] = ("distributed", "model", "data", "trees", "held_out_data", "output")
 
     step_format: str = AUTO
     special_tokens: bool = False
