@@ -10,7 +10,7 @@ import pytest
 
 from jorney.solve.benchmarks import shots
 from jorney.solve.benchmarks.benchmark import named
-from jorney.solve.benchmarks.task_protocol import Shot, TaskProtocol
+from jorney.solve.benchmarks.task_protocol import ProtocolConfig, Shot, TaskProtocol
 
 PLAIN = TaskProtocol("Q: {question}\nA:", count=2)
 MGSM = '''"""Prompts."""
@@ -141,3 +141,15 @@ def test_mgsms_exemplars_bring_the_words_of_their_language(tmp_path) -> None:
         "Frage: Wer?\nSchritt-für-Schritt-Antwort: Ich. Die Antwort ist 2.\n\nFrage: Was?\nSchritt-für-Schritt-Antwort:"
     )
     assert found.cut("Drei.\nFrage: Wie") == 5
+
+
+def test_what_is_stated_by_hand_stays(tmp_path, harness) -> None:
+    """Whatever the shots bring along: BIG-Bench Hard's description, the words of MGSM's languages."""
+    config = ProtocolConfig(system="Be good.", count=1)
+    found = shots.read(config.over(named("bbh")[0].task("web_of_lies")), "", "web_of_lies", config)
+    assert found.text(_problem("I?")).startswith("Be good.\n\nLies.\n\nQ: Who?")
+    (tmp_path / "exemplars.py").write_text(MGSM)
+    (tmp_path / "mgsm_de.tsv").write_text("Was?\t3\n")
+    config = ProtocolConfig(prompt="F: {question}\nA:", stops=("F:",), count=2)
+    found = shots.read(config.over(named("mgsm")[0].task("de")), str(tmp_path / "mgsm_de.tsv"), "de", config)
+    assert (found.prompt, found.stops) == ("F: {question}\nA:", ("F:",))

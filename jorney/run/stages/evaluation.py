@@ -26,7 +26,7 @@ from jorney.run.stage import SampledCommand
 from jorney.run.workspace import Workspace
 from jorney.solve import sample_rows
 from jorney.solve.benchmarks import shots
-from jorney.solve.benchmarks.benchmark import Task, named, tasks
+from jorney.solve.benchmarks.benchmark import BENCHMARKS, Task, named, tasks
 from jorney.solve.benchmarks.task_protocol import LIKELIHOOD, YES, ProtocolConfig, TaskProtocol
 from jorney.solve.evaluate import EvaluateConfig, Graded, evaluate, summarise
 from jorney.solve.likelihood import evaluate_options
@@ -100,11 +100,10 @@ class EvaluateCommand(SampledCommand):
             "protocol.readings": bool(self.protocol.readings),
             "protocol.stops": bool(self.protocol.stops),
         }
-        if named_ := [name for name, given in stated.items() if given]:
-            raise ValueError(
-                f"--{named_[0]}: {self.benchmark} scores options and writes no texts: expected none, or --benchmark "
-                f"{self.benchmark}-cot, which does"
-            )
+        if texts_only := [name for name, given in stated.items() if given]:
+            writes = f"{self.benchmark}-cot"
+            other = f", or --benchmark {writes}, which writes" if writes in BENCHMARKS else ""
+            raise ValueError(f"--{texts_only[0]}: {self.benchmark} scores options and writes no texts: expected none{other}")
 
     def format_for(self, model: Model, progress: Progress) -> str:
         """A benchmark has its own."""
