@@ -424,6 +424,7 @@ def test_a_word_that_no_file_can_be_called_is_refused():
         config.override(RunConfig(), ["--output", "a\udcff"])
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # jax's, where a test before this one has used it
 def test_processes_that_a_configuration_forks_may_end(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import os\nif not (child := os.fork()): os._exit(7)\ncode = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
