@@ -100,6 +100,9 @@ class UsualCount(int):
     """The same of a whole number."""
 
 
+GIVES_WAY = (AtMost, Usual, UsualCount)  # what nobody has stated, as long as a field holds one
+
+
 def to_json(value: Any) -> str:
     """Dataclasses, dicts, lists and plain values as JSON, equal for equal content."""
 

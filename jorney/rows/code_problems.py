@@ -10,7 +10,7 @@ import ast
 from typing import Any
 
 from jorney.rows.fields import field, holds, shown
-from jorney.rows.readers.rules import PassOver
+from jorney.rows.readers.rules import PassOver, each_row
 from jorney.rows.sources import Row, Rows
 
 _VERIFIER = "code"
@@ -33,17 +33,17 @@ def human_eval(rows: Rows, pass_over: PassOver) -> Rows:
       rows: as published, (place, row).
       pass_over: is given the ValueError of a row that has another form; it names its place and the field.
     """
-    for place, row in rows:
-        try:
-            prompt, entry, solution, test = (
-                field(row, name, place, str) for name in ("prompt", "entry_point", "canonical_solution", "test")
-            )
-            if not entry.isidentifier():
-                raise ValueError(f"{place}: field 'entry_point': expected a name, got {shown(entry)}")
-            meta = {"prompt": prompt, "entry_point": entry, "setup": "", "tests": f"{test}\ncheck({entry})\n"}
-            yield place, _problem(str(field(row, "task_id", place, str, int)), prompt, prompt + solution, meta)
-        except ValueError as error:
-            pass_over(error)
+    return each_row(rows, pass_over, _human_eval)
+
+
+def _human_eval(row: Row, place: str) -> Row:
+    prompt, entry, solution, test = (
+        field(row, name, place, str) for name in ("prompt", "entry_point", "canonical_solution", "test")
+    )
+    if not entry.isidentifier():
+        raise ValueError(f"{place}: field 'entry_point': expected a name, got {shown(entry)}")
+    meta = {"prompt": prompt, "entry_point": entry, "setup": "", "tests": f"{test}\ncheck({entry})\n"}
+    return _problem(str(field(row, "task_id", place, str, int)), prompt, prompt + solution, meta)
 
 
 def mbpp(rows: Rows, pass_over: PassOver) -> Rows:
@@ -53,26 +53,26 @@ def mbpp(rows: Rows, pass_over: PassOver) -> Rows:
       rows: as published, (place, row).
       pass_over: is given the ValueError of a row that has another form; it names its place and the field.
     """
-    for place, row in rows:
-        try:
-            text = field(row, "text" if holds(row, "text") else "prompt", place, str)
-            code = field(row, "code", place, str).replace("\r\n", "\n")
-            tests = _lines(row, "test_list", place)
-            setup = [row.get("test_setup_code") or "", *(_lines(row, "test_imports", place) if row.get("test_imports") else [])]
-            challenge = _lines(row, "challenge_test_list", place) if row.get("challenge_test_list") else []
-            meta: dict[str, Any] = {
-                "text": text.strip(),
-                "prompt": "",
-                "entry_point": entry_point(code, tests),
-                "setup": "\n".join(part for part in setup if part.strip()),
-                "tests": tests,
-            }
-            if challenge:
-                meta["challenge_tests"] = challenge
-            question = "\n".join([text.strip(), "Your code should pass these tests:", "", *tests])
-            yield place, _problem(f"MBPP/{field(row, 'task_id', place, str, int)}", question, code, meta)
-        except ValueError as error:
-            pass_over(error)
+    return each_row(rows, pass_over, _mbpp)
+
+
+def _mbpp(row: Row, place: str) -> Row:
+    text = field(row, "text" if holds(row, "text") else "prompt", place, str)
+    code = field(row, "code", place, str).replace("\r\n", "\n")
+    tests = _lines(row, "test_list", place)
+    setup = [row.get("test_setup_code") or "", *(_lines(row, "test_imports", place) if row.get("test_imports") else [])]
+    challenge = _lines(row, "challenge_test_list", place) if row.get("challenge_test_list") else []
+    meta: dict[str, Any] = {
+        "text": text.strip(),
+        "prompt": "",
+        "entry_point": entry_point(code, tests),
+        "setup": "\n".join(part for part in setup if part.strip()),
+        "tests": tests,
+    }
+    if challenge:
+        meta["challenge_tests"] = challenge
+    question = "\n".join([text.strip(), "Your code should pass these tests:", "", *tests])
+    return _problem(f"MBPP/{field(row, 'task_id', place, str, int)}", question, code, meta)
 
 
 def entry_point(code: str, tests: list[str]) -> str:

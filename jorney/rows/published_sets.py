@@ -5,13 +5,12 @@ ARC and CommonsenseQA (AI2's files and the hub's tables), BIG-Bench Hard, MGSM, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from jorney.domain.choice_of_options import LETTERS
 from jorney.domain.problem import hash_id
-from jorney.rows.fields import columns, expect, filled, holds, texts
-from jorney.rows.readers.rules import PassOver, Row
+from jorney.rows.fields import expect, filled, holds, texts
+from jorney.rows.readers.rules import PassOver, Row, each_row
 from jorney.rows.sources import Rows
 
 
@@ -22,7 +21,7 @@ def is_choice(row: Row) -> bool:
 
 def choices(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of domain "choice": options in their order, the answer by its letter from A on, whatever the labels were."""
-    return _each(rows, pass_over, _choice)
+    return each_row(rows, pass_over, _choice)
 
 
 def _choice(row: Row, place: str) -> Row:
@@ -50,7 +49,7 @@ def is_hard(row: Row) -> bool:
 
 def hard(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of domain "text"; the examples of a file in their order."""
-    return _each(_examples(rows), pass_over, _hard)
+    return each_row(_examples(rows), pass_over, _hard)
 
 
 def _examples(rows: Rows) -> Rows:
@@ -75,7 +74,7 @@ def is_multilingual(row: Row) -> bool:
 
 def multilingual(rows: Rows, pass_over: PassOver) -> Rows:
     """Rows of mathematics, the answer a number."""
-    return _each(rows, pass_over, _multilingual)
+    return each_row(rows, pass_over, _multilingual)
 
 
 def _multilingual(row: Row, place: str) -> Row:
@@ -90,20 +89,10 @@ def is_capital(row: Row) -> bool:
 
 def capital(rows: Rows, pass_over: PassOver) -> Rows:
     """The same with small letters. "Solution" is left out: of some tables it is no whole one."""
-    return _each(rows, pass_over, _capital)
+    return each_row(rows, pass_over, _capital)
 
 
 def _capital(row: Row, place: str) -> Row:
     answer = expect(row["Answer"], "Answer", place, str, int)
     named = {"id": str(row["ID"])} if row.get("ID") not in (None, "") else {}
     return {**named, "problem": filled(row, "Problem", place), "answer": str(answer), "meta": {}}
-
-
-def _each(rows: Rows, pass_over: PassOver, made: Callable[[Any, str], Row]) -> Rows:
-    for place, row in rows:
-        try:
-            yield place, made(row, place)
-        except ValueError as error:
-            pass_over(error)
-        except KeyError as error:
-            pass_over(ValueError(f"{place}: the field {error} is missing: the columns are {columns(row)}"))

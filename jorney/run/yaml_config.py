@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from jorney import storage
-from jorney.config import AtMost, Usual, UsualCount
+from jorney.config import GIVES_WAY
 from jorney.judge.llm.redaction import without_secrets
 from jorney.run.options import Option, near, options
 
@@ -71,7 +71,7 @@ def save(chosen: Any, file: str) -> None:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             held = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
             # What gives way to a model or a benchmark is not stated: it would be refused where it does not fit.
-            return {name: plain(one) for name, one in held if not isinstance(one, AtMost | Usual | UsualCount)}
+            return {name: plain(one) for name, one in held if not isinstance(one, GIVES_WAY)}
         if isinstance(value, tuple | list):
             return [plain(one) for one in value]
         return without_secrets(value) if isinstance(value, str) else value

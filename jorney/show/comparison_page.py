@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jorney.show.document import Document, Section, Table
-from jorney.show.formats import bare_p, count, decimal, interval, p_value, percent, points, span
+from jorney.show.formats import MISSING, bare_p, count, decimal, interval, p_value, percent, points, span
 
 Found = Mapping[str, Any]  # what `solve.comparison.compare` tells
 
@@ -49,7 +49,7 @@ def accuracies(found: Found) -> Table:
             interval(one["ci_low"], one["ci_high"]),
             count(one["n"]),
             decimal(one["tokens"]),
-            f"{one['teraflops']:.3g}" if one["teraflops"] == one["teraflops"] else "–",
+            MISSING if one["teraflops"] is None else f"{one['teraflops']:.3g}",
             percent(sum(one["no_answer"].values())),
         )
         for name, one in found["evaluations"].items()

@@ -110,6 +110,9 @@ def _told(one: Compared, clusters: Mapping[str, str]) -> dict[str, Any]:
     right = sum(one.values.values())
     low, high = interval(list(one.values.values()), [clusters[name] for name in ids])
     k = one.k or 1
+    spent = math.fsum(
+        sum(row.prompt_flops for row in own) + k * sum(row.flops for row in own) / len(own) for own in one.rows.values()
+    )
     return {
         "accuracy": right / len(ids),
         "ci_low": low,
@@ -117,12 +120,7 @@ def _told(one: Compared, clusters: Mapping[str, str]) -> dict[str, Any]:
         "n": len(ids),
         "texts": k,
         "tokens": k * sum(sum(row.tokens for row in own) / len(own) for own in one.rows.values()) / len(ids),
-        "teraflops": sum(
-            sum(row.prompt_flops for row in own) + k * math.fsum(row.flops for row in own) / len(own)
-            for own in one.rows.values()
-        )
-        / len(ids)
-        / 1e12,
+        "teraflops": None if math.isnan(spent) else spent / len(ids) / 1e12,  # old rows do not tell it, and JSON has no NaN
         "no_answer": {
             cause: sum(row.outcome == f"no answer{told}" for row in rows) / len(rows)
             for cause, told in (("cut", ", cut at the limit"), ("none stated", " stated"), ("unreadable", ", unreadable"))

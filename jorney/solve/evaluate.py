@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jorney.config import AtMost, Usual, UsualCount, expect_above, expect_at_least
+from jorney.config import GIVES_WAY, AtMost, Usual, UsualCount, expect_above, expect_at_least
 from jorney.domain.code.sandbox import OFF
 from jorney.domain.domain import Grade
 from jorney.domain.domains import domain_of
@@ -64,9 +64,7 @@ class EvaluateConfig(CompletionSampling):
     def by(self, protocol: TaskProtocol) -> EvaluateConfig:
         """With what a protocol has, where nobody stated it."""
         usual = {name: getattr(protocol, name) for name in ("samples", "max_tokens", "temperature", "top_p")}
-        unstated = {
-            name: value for name, value in usual.items() if isinstance(getattr(self, name), Usual | UsualCount | AtMost)
-        }
+        unstated = {name: value for name, value in usual.items() if isinstance(getattr(self, name), GIVES_WAY)}
         return dataclasses.replace(self, **unstated)
 
 

@@ -56,6 +56,6 @@ class GenerationRequest:
         return cls(sampling, limit, tuple(term for term in ([until] if isinstance(until, str) else until) if term))
 
 
-def first_of(text: str, terms: Sequence[str], start: int) -> int | None:
-    """Where the first of the terms begins."""
+def first_of(text: str, terms: Sequence[str], start: int = 0) -> int | None:
+    """Where the first of the terms begins, from `start` on; None where none is there."""
     return min((at for term in terms if (at := text.find(term, start)) >= 0), default=None)

@@ -201,17 +201,23 @@ def readings(rows: Iterable[SampleRow]) -> dict[str, float]:
     return {name: _mean(own) for name, own in found.items()}
 
 
+def by_group(rows: Iterable[SampleRow], name: str) -> dict[str, list[float]]:
+    """Of each group of problems the share of each one's texts that is right."""
+    found: dict[str, list[float]] = {}
+    for own in by_problem(rows).values():
+        found.setdefault(own[0].about[name], []).append(sum(row.right for row in own) / len(own))
+    return found
+
+
 def mean_over_groups(rows: Sequence[SampleRow], name: str, draws: int = 10_000) -> dict[str, float]:
     """The mean of the accuracies of groups, with a bootstrap interval: problems are drawn within each group."""
-    groups_: dict[str, list[float]] = {}
-    for own in by_problem(rows).values():
-        groups_.setdefault(own[0].about[name], []).append(sum(row.right for row in own) / len(own))
+    shares = by_group(rows, name).values()
     rng = np.random.default_rng(0)
-    drawn = np.mean([rng.choice(own, (draws, len(own))).mean(axis=1) for own in groups_.values()], axis=0)
+    drawn = np.mean([rng.choice(own, (draws, len(own))).mean(axis=1) for own in shares], axis=0)
     low, high = np.quantile(drawn, [0.025, 0.975])
     if low == high:  # each group is all right or all wrong
-        low, high = interval([one for own in groups_.values() for one in own], list(by_problem(rows)))
-    return {"accuracy": _mean([_mean(own) for own in groups_.values()]), "ci_low": float(low), "ci_high": float(high)}
+        low, high = interval([one for own in shares for one in own], list(by_problem(rows)))
+    return {"accuracy": _mean([_mean(own) for own in shares]), "ci_low": float(low), "ci_high": float(high)}
 
 
 def estimates(rows: Sequence[SampleRow], seed: int = 0) -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from jorney.rows.fields import columns
 
 ERROR, SKIP = "error", "skip"
 BAD_ROWS = (ERROR, SKIP)
@@ -13,6 +15,19 @@ Row = dict[str, Any]
 PassOver = Callable[[ValueError], None]  # raises the error, or takes note of a row that is passed over
 # A row's place, for messages, and the row; or, in its place, why it cannot be read.
 Member = tuple[str, Row | ValueError]
+
+
+def each_row(
+    rows: Iterator[tuple[str, Row]], pass_over: PassOver, made: Callable[[Row, str], Row]
+) -> Iterator[tuple[str, Row]]:
+    """Rows of a published form as `made` makes them of a row and its place; one that it refuses is passed over."""
+    for place, row in rows:
+        try:
+            yield place, made(row, place)
+        except ValueError as error:
+            pass_over(error)
+        except KeyError as error:
+            pass_over(ValueError(f"{place}: the field {error} is missing: the columns are {columns(row)}"))
 
 
 class RowRules:

@@ -206,23 +206,19 @@ def conclude(
     if config.samples > 1:
         found["estimates"] = sample_rows.estimates(rows)
     if benchmark:
-        found |= _of_benchmark(benchmark, rows)
+        found |= _of_benchmark(benchmark, rows, found["accuracy"])
     return found
 
 
-def _of_benchmark(name: str, rows: Sequence[sample_rows.SampleRow]) -> dict[str, Any]:
+def _of_benchmark(name: str, rows: Sequence[sample_rows.SampleRow], over_problems: float) -> dict[str, Any]:
     """What is said of a benchmark: its subsets, and what was published."""
     benchmark, subsets = named(name)
     found: dict[str, Any] = {"benchmark": name, "published": benchmark.figures()}
-    if len(subsets) > 1:
-        apart = {
-            subset: sample_rows.accuracy(own)["accuracy"]
-            for subset in subsets
-            if (own := [row for row in rows if row.about.get("subset") == subset])
-        }
-        found["subsets"] = apart
-        if benchmark.apart and apart:  # what is published is the mean over subsets, whatever their sizes
-            found["accuracy_over_problems"] = sample_rows.accuracy(rows)["accuracy"]
+    if len(subsets) > 1 and all("subset" in row.about for row in rows):  # one file may hold all
+        shares = sample_rows.by_group(rows, "subset")
+        found["subsets"] = {subset: sum(own) / len(own) for subset, own in shares.items()}
+        if benchmark.apart:  # what is published is the mean over subsets, whatever their sizes
+            found["accuracy_over_problems"] = over_problems
             found |= sample_rows.mean_over_groups(rows, "subset")
     return found
 

@@ -113,7 +113,7 @@ def tasks(
       FileNotFoundError, ValueError: names the benchmark, the file, the line and the field, and what was expected.
     """
     benchmark, subsets = named(name)
-    if source and not benchmark.apart and len(subsets) > 1 and not _in_subsets(benchmark, source):
+    if source and not benchmark.apart and len(subsets) > 1 and not _file(benchmark, subsets[0], storage.follow(source)):
         subsets = ("",)
     found = []
     for subset in subsets:
@@ -141,19 +141,18 @@ def _place(benchmark: Benchmark, subset: str, source: str, several: bool) -> str
                 f"files, or one subset, as --benchmark {benchmark.name}/{benchmark.subsets[0]}"
             )
         return source
-    names = [name.format(subset=subset) for name in benchmark.files]
-    for name in names:
-        if (where / name).exists():
-            return os.fspath(where / name)
-    if names and several:
-        raise FileNotFoundError(f"{source}: holds no {' or '.join(names)}: expected {benchmark.name}'s files as published")
+    if found := _file(benchmark, subset, where):
+        return os.fspath(found)
+    if benchmark.files and several:
+        names = " or ".join(name.format(subset=subset) for name in benchmark.files)
+        raise FileNotFoundError(f"{source}: holds no {names}: expected {benchmark.name}'s files as published")
     return source
 
 
-def _in_subsets(benchmark: Benchmark, source: str) -> bool:
-    where = storage.follow(source)
-    names = [name.format(subset=benchmark.subsets[0]) for name in benchmark.files]
-    return where.is_dir() and any((where / name).exists() for name in names)
+def _file(benchmark: Benchmark, subset: str, folder: storage.Path) -> storage.Path | None:
+    """A subset's file in a folder of the published ones."""
+    places = (folder / name.format(subset=subset) for name in benchmark.files)
+    return next((one for one in places if one.exists()), None)
 
 
 def _problems(benchmark: Benchmark, place: str, limit: int | None, rules: RowRules) -> Sequence[Problem]:

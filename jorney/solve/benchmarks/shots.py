@@ -19,6 +19,7 @@ from jorney import storage
 from jorney.domain.choice_of_options import LETTERS
 from jorney.domain.problem import Problem
 from jorney.rows import published_sets
+from jorney.rows.readers.rules import RowRules
 from jorney.rows.sources import read_rows
 from jorney.solve.benchmarks.task_protocol import LIKELIHOOD, ProtocolConfig, Shot, TaskProtocol
 
@@ -98,11 +99,7 @@ def _shot(protocol: TaskProtocol, row: Mapping[str, Any], place: str) -> Shot:
 
 def _choice(protocol: TaskProtocol, row: dict[str, Any], place: str) -> Shot:
     """A row of ARC or CommonsenseQA: its right option, as it is scored, or as a text would say it."""
-
-    def refuse(error: ValueError) -> None:
-        raise error
-
-    ((_, made),) = published_sets.choices(iter([(place, row)]), refuse)
+    ((_, made),) = published_sets.choices(iter([(place, row)]), RowRules().pass_over)
     problem = Problem("shot", made["question"], made["answer"], verifier=made["verifier"], meta=made["meta"])
     text = made["meta"]["options"][LETTERS.index(problem.answer)] if protocol.scored == "text" else problem.answer
     return Shot(protocol.ask(problem), text if protocol.by == LIKELIHOOD else f"The answer is ({problem.answer}).")

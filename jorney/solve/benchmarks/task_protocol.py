@@ -9,6 +9,7 @@ from jorney.config import expect_at_least, expect_one_of
 from jorney.domain.choice_of_options import shown
 from jorney.domain.problem import Problem
 from jorney.domain.readings import STATED, expect_known
+from jorney.solve.generation_request import first_of
 from jorney.text.chat import render
 from jorney.text.step_format import FORMATS, StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -154,7 +155,7 @@ class TaskProtocol:
         """
         if self.chat == YES and not self.stops_in_chats:
             return None
-        return min((at for stop in self.stops if (at := text.find(stop)) >= 0), default=None)
+        return first_of(text, self.stops)
 
 
 def filled(template: str, fields: dict[str, str]) -> str:

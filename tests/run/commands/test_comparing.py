@@ -62,6 +62,7 @@ def test_pairs_are_told_with_their_tests(three, capsys) -> None:
     own = found["evaluations"]["a"]
     assert (own["accuracy"], own["n"], own["tokens"], own["texts"]) == (0.5, 20, 10.0, 1)
     assert (own["ci_low"], own["ci_high"]) == pytest.approx(wilson(10, 20))
+    assert own["teraflops"] is None  # nobody told it then
     ps = [binomtest(k, n).pvalue for k, n in ((8, 8), (0, 2), (0, 10))]
     assert [pair["p"] for pair in found["pairs"]] == pytest.approx(ps)
     assert [pair["p_holm"] for pair in found["pairs"]] == pytest.approx(holm(ps))
