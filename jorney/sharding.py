@@ -121,6 +121,32 @@ def for_sampling(mesh: Mesh, kv_heads: int) -> Mesh:
     return Mesh(mesh.devices.reshape(sizes), MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
 
 
+def for_sampling_apart(mesh: Mesh, kv_heads: int) -> tuple[Mesh, Mesh]:
+    """The same devices for sampling by each process on its own, in loops that need nothing of the others.
+
+    Parameters that lie on the first mesh are whole on every process's devices, split over them as far as training splits them
+    and there are heads; those of this process are, as they lie, parameters on the second.
+
+    Args:
+      kv_heads: of the model that samples.
+
+    Returns:
+      The mesh of all, whose outermost axis goes from process to process, and this process's part of it.
+    """
+    own: dict[int, list[jax.Device]] = {}
+    for device in mesh.devices.flatten().tolist():
+        own.setdefault(device.process_index, []).append(device)
+    count = len(own[jax.process_index()])
+    most = min(count, math.prod(mesh.shape[axis] for axis in ("fsdp", "tensor")))
+    tensor = next(ways for ways in range(most, 0, -1) if count % ways == 0 and kv_heads % ways == 0)
+
+    def placed(devices: list[jax.Device]) -> Mesh:
+        split = np.asarray(devices).reshape(len(devices) // tensor, 1, 1, tensor)
+        return Mesh(split, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+    return placed([device for index in sorted(own) for device in own[index]]), placed(own[jax.process_index()])
+
+
 def _first(count: int, devices: list[jax.Device]) -> list[jax.Device]:
     if count > len(devices):
         raise ValueError(f"mesh.devices = {count}: expected at most the {len(devices)} devices there are")

@@ -257,7 +257,7 @@ def operations(case: str, model: str, tokens: float, read: float, lora: bool = F
 
     config, _ = config_json.read(model)
     if case == "dpo":
-        return flops.training(config, flops.preference_row(PROMPT, COMPLETION), PAIRS, 2 * COMPLETION * PAIRS, "causal")
+        return flops.training(config, flops.group_row(PROMPT, COMPLETION, 2), PAIRS, 2 * COMPLETION * PAIRS, "causal")
     adapters = LoraConfig(RANK if lora else 0, ALPHA)
     return flops.training(config, flops.packed_row(LENGTH), tokens / LENGTH, read, "causal", adapters)
 

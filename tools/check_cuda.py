@@ -36,7 +36,7 @@ from jorney.engine.generate import Generator, SamplingConfig
 from jorney.machine.bench import sample, train
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.attention import Segment, attend, branched_attention, causal_attention, preference_attention
+from jorney.model.attention import Segment, attend, branched_attention, causal_attention, forked_attention
 from jorney.policy import Policy
 from jorney.train.loop import put
 from jorney.train.objectives.sft import sft_loss
@@ -170,7 +170,7 @@ def _attentions(T: int) -> dict[str, tuple[Callable[..., jax.Array], np.ndarray]
     return {
         "packed": (lambda q, k, v: causal_attention(q, k, v, segments, segments), own),
         "window": (lambda q, k, v: causal_attention(q, k, v, segments, segments, 7), own & (back < 7)),
-        "branches": (lambda q, k, v: preference_attention(q, k, v, whole, length), apart),
+        "branches": (lambda q, k, v: forked_attention(q, k, v, whole, length), apart),
         "tree": (lambda q, k, v: branched_attention(q, k, v, np.stack([ends, ends])), under),
         "cached": (cached, own),
     }

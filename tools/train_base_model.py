@@ -29,6 +29,7 @@ import walks
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from jorney import sharding, storage
+from jorney.batch.loader import BatchStream
 from jorney.batch.packing import Packed
 from jorney.compiled import Compilations
 from jorney.convert import hf
@@ -124,14 +125,17 @@ def train_tokenizer(folder: str) -> None:
     wrapped.save_pretrained(folder)
 
 
-class Walks:
-    """Batches of walks, a function of (step, seed), in the form that `train.loop` reads."""
+class Walks(BatchStream):
+    """Batches of walks, a function of (step, seed)."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, steps: int, seed: int) -> None:
         self._tokenizer, self.steps, self._seed = tokenizer, steps, seed
-        self.padding, self.digest = 0.0, f"walks of seed {seed}"
         nothing = np.zeros((0, SHORT[1]), np.int32)
         self.rows = Packed(nothing, nothing, nothing, nothing, nothing)  # every second batch is long: what is counted is short
+
+    @property
+    def digest(self) -> str:
+        return f"walks of seed {self._seed}"
 
     def __getitem__(self, step: int) -> Mapping[str, np.ndarray]:
         rows, length = LONG if step % 2 else SHORT
@@ -143,7 +147,7 @@ class Walks:
         positions = np.broadcast_to(np.arange(length, dtype=np.int32), (rows, length))
         return {"tokens": ids[:, :-1], "targets": ids[:, 1:], "positions": positions, "segment_ids": ones, "loss_mask": ones}
 
-    def start_at(self, step: int) -> Iterator[Mapping[str, np.ndarray]]:
+    def start_at(self, step: int, params: Any = None) -> Iterator[Mapping[str, np.ndarray]]:
         return (self[number] for number in range(step, self.steps))
 
 
@@ -163,7 +167,7 @@ def main() -> None:
     os.makedirs(model, exist_ok=True)
     train_tokenizer(model)
     tokenizer = load_tokenizer(model)
-    walks = Walks(tokenizer.backend.backend_tokenizer, options.steps, options.seed)
+    walked = Walks(tokenizer.backend.backend_tokenizer, options.steps, options.seed)
 
     def on_step(step: int, record: dict[str, float] | None) -> None:
         if record and step % 50 == 0:
@@ -171,9 +175,8 @@ def main() -> None:
             print(f"{step} of {options.steps}: {values}, {time.time() - started:.0f} s", flush=True)
 
     adamw = OptimizerConfig(learning_rate=3e-3, warmup=0.02, final_fraction=0.01, b2=0.98, weight_decay=0.05)
-    batches: Any = walks
     params, _ = train(
-        Training(config, sft_loss(config), batches, adamw, {"seed": options.seed}),
+        Training(config, sft_loss(config), walked, adamw, {"seed": options.seed}),
         parameters.init(config, jax.random.key(options.seed)),
         sharding.make_mesh(),
         os.path.join(options.out, "training"),

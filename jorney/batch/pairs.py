@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from jorney.batch.row_arrays import RowArrays
-from jorney.model.flops import RowShape, preference_row
+from jorney.model.flops import RowShape, group_row
 
 T = TypeVar("T")
 _MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
@@ -68,7 +68,7 @@ class PreferenceRows(RowArrays):
     @property
     def row(self) -> RowShape:
         L = self.chosen_mask.shape[1]
-        return preference_row(self.tokens.shape[1] - 2 * L, L)
+        return group_row(self.tokens.shape[1] - 2 * L, L, 2)
 
     @classmethod
     def read_out(cls, batch: Mapping[str, np.ndarray]) -> int:

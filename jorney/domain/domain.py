@@ -136,6 +136,25 @@ class Domain:
         """What stands after a path's steps, as one would write it; "" where that is not known."""
         return ""
 
+    def values(self, problem: Problem, text: str, step_format: StepFormat) -> list[tuple[int, float]]:
+        """Whether the goal can still be reached, along a text, where `exact`: 1.0 where it can, else 0.0.
+
+        Here steps follow each other as `verify` has it, from a problem that can be solved; a domain whose texts go back says so
+        itself.
+
+        Returns:
+          (the character up to which a step goes, the value behind it), rising; first (0, the value at the start).
+
+        Raises:
+          ValueError: it is not `exact`.
+        """
+        if not self.exact:
+            raise ValueError(f"problem {problem.id!r}: exact values of steps cannot be told of {self.name} problems")
+        places = step_format.places(text)
+        bare = [step_format.bare(text[start:stop]) for start, stop in places]
+        values = [float(bool(self.verify(problem, bare[:count]).correct)) for count in range(1, len(bare) + 1)]
+        return [(0, 1.0), *zip((stop for _, stop in places), values, strict=True)]
+
     def behaviour(self, problem: Problem, text: str) -> Walked:
         """How a response went about it, where `behaves`."""
         raise ValueError(f"problem {problem.id!r}: what is done on the way cannot be told of {self.name} problems")

@@ -120,37 +120,47 @@ def causal_attention(
     return blockwise_attention(query, keys, values, query_segments, key_segments, window)
 
 
-def preference_attention(
-    query: jax.Array, keys: jax.Array, values: jax.Array, segments: jax.Array, length: int, window: int | None = None
+def forked_attention(
+    query: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    segments: jax.Array,
+    length: int,
+    branches: int = 2,
+    window: int | None = None,
 ) -> jax.Array:
-    """`causal_attention` of rows of a prompt, and two branches of `length` L that go on from it and do not see each other.
+    """`causal_attention` of rows of a prompt, and C branches of `length` L that go on from it and do not see each other.
 
     Args:
-      query: [B, P + 2L, N, H].
-      keys, values: [B, P + 2L, K, H].
-      segments: [B, P + 2L] int32, one for all that is real, another for padding.
+      query: [B, P + C*L, N, H].
+      keys, values: [B, P + C*L, K, H].
+      segments: [B, P + C*L] int32, one for all that is real, another for padding.
+      branches: C, 1 or more.
       window: as there; in a branch distances are those in its text.
+
+    Returns:
+      [B, P + C*L, N, H].
     """
     if platform() == "tpu":
         from jorney.model.splash import splash_attention
 
-        return splash_attention(query, keys, values, segments, segments, window, branch=length)
-    B, P = query.shape[0], query.shape[1] - 2 * length
+        return splash_attention(query, keys, values, segments, segments, window, branches=branches, length=length)
+    B, P = query.shape[0], query.shape[1] - branches * length
 
-    def branches(x: jax.Array) -> jax.Array:
-        """[B, P + 2L, ...] -> [2B, L, ...]."""
-        return x[:, P:].reshape(2 * B, length, *x.shape[2:])
+    def apart(x: jax.Array) -> jax.Array:
+        """[B, P + C*L, ...] -> [C*B, L, ...]."""
+        return x[:, P:].reshape(branches * B, length, *x.shape[2:])
 
     def with_prompt(x: jax.Array) -> jax.Array:
-        """[B, P + 2L, ...] -> [2B, P + L, ...]: each branch after its prompt."""
-        return jnp.concatenate([jnp.repeat(x[:, :P], 2, axis=0), branches(x)], axis=1)
+        """[B, P + C*L, ...] -> [C*B, P + L, ...]: each branch after its prompt."""
+        return jnp.concatenate([jnp.repeat(x[:, :P], branches, axis=0), apart(x)], axis=1)
 
-    # Two calls: the prompt on itself, and the branches [2B, L] on keys [2B, P + L].
+    # Two calls: the prompt on itself, and the branches [C*B, L] on keys [C*B, P + L].
     first = blockwise_attention(*(x[:, :P] for x in (query, keys, values, segments, segments)), window)
-    both = blockwise_attention(
-        branches(query), with_prompt(keys), with_prompt(values), branches(segments), with_prompt(segments), window
+    rest = blockwise_attention(
+        apart(query), with_prompt(keys), with_prompt(values), apart(segments), with_prompt(segments), window
     )
-    return jnp.concatenate([first, both.reshape(B, 2 * length, *query.shape[2:])], axis=1)
+    return jnp.concatenate([first, rest.reshape(B, branches * length, *query.shape[2:])], axis=1)
 
 
 def branched_attention(query: jax.Array, keys: jax.Array, values: jax.Array, ends: jax.Array) -> jax.Array:

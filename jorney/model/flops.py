@@ -38,9 +38,10 @@ def packed_row(T: int) -> RowShape:
     return RowShape(T, {"full": T * T, "causal": T * (T + 1) // 2})
 
 
-def preference_row(P: int, L: int) -> RowShape:
-    """A prompt of P positions, and two completions of L that read it."""
-    return RowShape(P + 2 * L, {"full": P * P + 2 * L * (P + L), "causal": P * (P + 1) // 2 + 2 * (L * P + L * (L + 1) // 2)})
+def group_row(P: int, L: int, branches: int) -> RowShape:
+    """A prompt of P positions, and so many completions of L that read it."""
+    full = P * P + branches * L * (P + L)
+    return RowShape(P + branches * L, {"full": full, "causal": P * (P + 1) // 2 + branches * (L * P + L * (L + 1) // 2)})
 
 
 def forward(config: ModelConfig, row: RowShape, rows: float, read_out: float, convention: str) -> float:

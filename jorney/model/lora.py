@@ -257,6 +257,13 @@ def merged(params: Params, donate: bool = False) -> Params:
     return parameters.nest(found)
 
 
+def as_merged(params: Params) -> Params:
+    """`merged`, as a pure function: to be jitted."""
+    return parameters.nest(
+        {path: _merge(leaf) if isinstance(leaf, Adapted) else leaf for path, leaf in parameters.flatten(params)}
+    )
+
+
 @jax.jit
 def _merge(leaf: Adapted) -> jax.Array:
     wide = (part.astype(jnp.float32) for part in (leaf.a, leaf.b))

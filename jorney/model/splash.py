@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
@@ -28,14 +29,15 @@ def splash_attention(
     query_segments: jax.Array,
     key_segments: jax.Array,
     window: int | None = None,
-    branch: int = 0,
+    branches: int = 0,
+    length: int = 0,
     block: int | None = None,
     interpret: bool = False,
 ) -> jax.Array:
     """`blockwise.blockwise_attention`, as a TPU does it best.
 
     Args:
-      branch: L, where the last 2L positions are two branches (`attention.preference_attention`); 0 for none.
+      branches, length: C and L, where the last C*L positions are C branches (`attention.forked_attention`); 0 for none.
       block: queries and keys of a block at most, a multiple of 128; None for what the table says of the chip.
       interpret: runs the kernels' program on any device, slowly; for tests.
     """
@@ -57,8 +59,8 @@ def splash_attention(
             jnp.pad(key_segments, ((0, 0), (0, more_keys)), mode="edge"),
         )
         seen: Any
-        if branch:
-            seen = BranchMask((T + more, T + more), T - 2 * branch, branch, window)
+        if branches:
+            seen = BranchMask((T + more, T + more), T - branches * length, length, window)
         elif window is None:  # a mask of its own, which the kernel computes more cheaply
             seen = masks.CausalMask((T + more, S + more_keys), S - T)
         else:
@@ -76,11 +78,11 @@ def splash_attention(
 
 
 class BranchMask(masks.CausalMask):
-    """A prompt, and two branches after it that do not see each other; the kernel computes it, as it does its base.
+    """A prompt, and branches after it that do not see each other; the kernel computes it, as it does its base.
 
     Args:
       size: [T, T].
-      prompt, length: P, and L of each branch; what comes after them is padding, which sees what the second one sees.
+      prompt, length: P, and L of each branch; the padding after the last is as one more.
     """
 
     def __init__(self, size: tuple[int, int], prompt: int, length: int, window: int | None) -> None:
@@ -90,13 +92,21 @@ class BranchMask(masks.CausalMask):
 
     def _seen(self, queries: Any, keys: Any) -> Any:
         prompt, length, window = self._decides
-        second = prompt + length
-        own = (queries < second) | (keys < prompt) | (keys >= second)
-        seen = (queries >= keys) & own
+        asks, answers = self._branch(queries), self._branch(keys)
+        seen = (queries >= keys) & ((keys < prompt) | (asks == answers))
         if window is None:
             return seen
-        # Distances are those in a branch's text.
-        return seen & (queries - length * (queries >= second) - keys + length * (keys >= second) < window)
+        # Distances are those in a branch's text, which goes on from the prompt.
+        back = asks * ((queries >= prompt) & (keys < prompt))
+        return seen & (queries - keys - length * back < window)
+
+    def _branch(self, places: Any) -> Any:
+        """The number of the branch that holds a place, from 0 on; 0 or less in the prompt.
+
+        By a product: TPUs have no division of whole numbers. Half a place is more than it is off by, up to 2^21 places.
+        """
+        prompt, length, _ = self._decides
+        return ((places - prompt).astype(np.float32) * np.float32(1 / length) + np.float32(0.5 / length)).astype(np.int32)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BranchMask) and (self.shape, self._decides) == (other.shape, other._decides)

@@ -15,7 +15,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.attention import Turns, branched_attention, causal_attention, preference_attention, rotate, turns
+from jorney.model.attention import Turns, branched_attention, causal_attention, forked_attention, rotate, turns
 from jorney.model.layers import gated_mlp, linear, rms_norm
 from jorney.sharding import constrain, in_parts
 
@@ -227,27 +227,29 @@ def branched_hidden_states(
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 
 
-def preference_hidden_states(
+def forked_hidden_states(
     config: ModelConfig,
     params: parameters.Params,
     tokens: jax.Array,
     parts: jax.Array,
     positions: jax.Array,
     length: int,
+    branches: int = 2,
     dtype: Any = jnp.float32,
     remat: str = "none",
 ) -> jax.Array:
-    """`hidden_states` of rows [B, P + 2L]: a prompt that ends at P - 1, and two branches of `length` L that go on from it.
+    """`hidden_states` of rows [B, P + C*L]: a prompt that ends at P - 1, and C branches of `length` L that go on from it.
 
-    All of it runs once on P + 2L tokens.
+    All of it runs once on P + C*L tokens.
 
     Args:
-      parts: [B, P + 2L] int32, 0 for padding: before the prompt, after a branch.
+      parts: [B, P + C*L] int32, 0 for padding: before the prompt, after a branch.
+      branches: C.
     """
     real = (parts > 0).astype(jnp.int32)
 
     def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> tuple[jax.Array, None]:
-        return preference_attention(q, k, v, real, length, config.window), None
+        return forked_attention(q, k, v, real, length, branches, config.window), None
 
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 

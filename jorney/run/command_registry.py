@@ -34,6 +34,7 @@ COMMANDS = {
     "sft": "stages.fine_tuning:SftCommand",
     "pairs": "stages.pairing:PairsCommand",
     "dpo": "stages.preferences:DpoCommand",
+    "grpo": "stages.reinforcement:GrpoCommand",
     "prm": "stages.judges.reward_training:PrmCommand",
     "prm train": "stages.judges.reward_training:PrmCommand",
     "prm label": "stages.judges.labelling:PrmLabelCommand",
@@ -72,6 +73,7 @@ training
   sft                   fine-tuning on thoughts, solutions, chats or texts
   pairs                 preference pairs of a model's own samples
   dpo                   preferences: given pairs, or pairs of its own samples
+  grpo                  reinforcement: a model learns from what it writes
   prm                   a process reward model, from rollouts or labels
   prm label             label the steps of solutions, by rollouts
   prm eval              how good a reward model is on labelled solutions

@@ -123,6 +123,10 @@ class Workspace:
         self._loaded = None
         return policy
 
+    def sample_on(self, mesh: Mesh) -> None:
+        """From now on what samples and judges lies there: devices of this process alone, where several train together."""
+        self._sampling_mesh = mesh
+
     def load_beside(self, model: Model) -> Policy:
         """The model on the sampling mesh, beside the one that samples: a judge beside its policy."""
         return self._sampling("judge", model)
@@ -162,6 +166,14 @@ class Workspace:
 def training_line(record: Record) -> str:
     """A record of a training on one line of a terminal."""
     parts = [f"{record['step']:6,.0f}", f"loss {record['loss']:.4f}", f"grad {record['grad_norm']:.2f}"]
+    if "reward" in record:  # of completions that the training sampled itself
+        parts[1:2] = [f"reward {record['reward']:.3f}", f"right {record['accuracy']:.1%}"]
+        parts.append(f"length {record['completions/mean_length']:.0f}")
+        parts.append(f"same {record['frac_reward_zero_std']:.0%}")
+        parts += [f"{name} {record[name]:.4f}" for name in ("entropy", "kl") if name in record]
+        if "eval/accuracy" in record:
+            parts.append(f"greedy {record['eval/accuracy']:.1%}")
+        return "  ".join([*parts, f"{record['seconds']:.1f} s", f"{record['memory_gb']:.1f} GB"])
     if "held_out_loss" in record:
         parts.append(f"held out {record['held_out_loss']:.4f}")
     parts.append(f"{record['tokens_per_second_per_chip']:,.0f} tok/s/chip")

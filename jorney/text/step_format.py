@@ -176,8 +176,14 @@ class StepFormat:
         A step may span lines and blank lines may lie between steps. Text before the first step is a step of its own; the
         final answer belongs to the last step.
         """
+        return [response[start:stop] for start, stop in self.places(response)]
+
+    def places(self, response: str) -> list[tuple[int, int]]:
+        """Where the steps of `split` stand in a response: (start, stop) of each."""
         cuts = sorted({0, *(match.start() for match in self._starts(response, _CLOSED)), len(response)})
-        return [piece for a, b in itertools.pairwise(cuts) if (piece := response[a:b].strip())]
+        pieces = ((a, response[a:b]) for a, b in itertools.pairwise(cuts))
+        starts = ((a + len(piece) - len(piece.lstrip()), piece.strip()) for a, piece in pieces)
+        return [(start, start + len(step)) for start, step in starts if step]
 
     def lines(self, steps: Sequence[str], goes_on: bool) -> list[str]:
         """Steps as they stand in a response, openings included, with what divides each from the next.

@@ -47,7 +47,7 @@ def _log_probs(C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array) -
 
     def one(piece: jax.Array) -> tuple[jax.Array, jax.Array]:
         h, t = (_piece(x, piece, C, split) for x in (hidden, targets))
-        highest, chosen, _, sums = _read(h.reshape(-1, h.shape[-1]), t.reshape(-1, 1), matrix, split)
+        highest, chosen, _, sums, _ = _read(h.reshape(-1, h.shape[-1]), t.reshape(-1, 1), matrix, split)
         return (chosen - highest - jnp.log(sums)).reshape(t.shape), (chosen >= highest).reshape(t.shape)
 
     found, hits = jax.lax.map(one, jnp.arange(hidden.shape[1] // C))
@@ -67,6 +67,82 @@ def _log_probs_backward(C: int, saved: Any, cotangents: tuple[jax.Array, Any]) -
 
 
 _log_probs.defvjp(_log_probs_forward, _log_probs_backward)
+
+
+def masked_log_probs(
+    config: ModelConfig,
+    params: Params,
+    hidden: jax.Array,
+    targets: jax.Array,
+    mask: jax.Array,
+    tokens: int,
+    temperature: float = 1.0,
+    entropies: bool = False,
+) -> tuple[jax.Array, jax.Array | None]:
+    """`log_probs` where a mask says so; the head is read for as many positions of every row as the fullest row has in it.
+
+    Args:
+      hidden: [B, T, D].
+      targets: [B, T] int32.
+      mask: [B, T], 0 for what is not read.
+      tokens: whose logits a device holds at a time.
+      temperature: what logits are divided by.
+      entropies: whether those are wanted as well; no gradient goes through them.
+
+    Returns:
+      [B, T] float32 log-probabilities, and [B, T] float32 -sum of p log p in nats, or None; 0 where the mask is.
+    """
+    B, T, _ = hidden.shape
+    there = mask > 0
+    order = jnp.argsort(~there, axis=1, stable=True)
+    back = jnp.argsort(order, axis=1)
+    hidden = jnp.take_along_axis(hidden, order[:, :, None], axis=1)
+    targets, sorted_mask = (jnp.take_along_axis(x, order, axis=1) for x in (targets, there.astype(jnp.float32)))
+    how = piece_length(B, T, tokens), temperature, entropies
+    found = _sorted_log_probs(*how, hidden, _head(config, params), targets, sorted_mask)
+    chosen, spread = (None if x is None else jnp.where(there, jnp.take_along_axis(x, back, axis=1), 0) for x in found)
+    assert chosen is not None
+    return chosen, spread
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+def _sorted_log_probs(
+    C: int, temperature: float, entropies: bool, hidden: jax.Array, head: jax.Array, targets: jax.Array, mask: jax.Array
+) -> tuple[jax.Array, jax.Array | None]:
+    split = _splits(head)
+    matrix = _matrix(head, hidden.dtype, split)
+
+    def one(piece: jax.Array, carry: list[jax.Array]) -> list[jax.Array]:
+        h, t = (_piece(x, piece, C, split) for x in (hidden, targets))
+        flat = h.reshape(-1, h.shape[-1]), t.reshape(-1, 1)
+        highest, chosen, exponentials, sums, scores = _read(*flat, matrix, split, temperature)
+        found = [chosen - highest - jnp.log(sums)]
+        if entropies:
+            # From the highest logit on, however far that is from 0.
+            below = jnp.sum(exponentials * (scores - highest), axis=-1, keepdims=True)
+            found.append(jnp.log(sums) - below / sums)
+        update = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=piece * C, axis=1)
+        return [update(whole, x.reshape(t.shape)) for whole, x in zip(carry, found, strict=True)]
+
+    start = [jnp.zeros(targets.shape, jnp.float32) for _ in range(1 + entropies)]
+    chosen, *spread = jax.lax.fori_loop(0, _used(C, mask), one, start)
+    return chosen, spread[0] if entropies else None
+
+
+def _sorted_log_probs_forward(C: int, temperature: float, entropies: bool, *given: jax.Array) -> tuple[Any, Any]:
+    return _sorted_log_probs(C, temperature, entropies, *given), given
+
+
+def _sorted_log_probs_backward(
+    C: int, temperature: float, entropies: bool, saved: Any, cotangents: Any
+) -> tuple[jax.Array | None, ...]:
+    hidden, head, targets, mask = saved
+    weights = -cotangents[0] * mask
+    dhidden, dhead = _read_pieces(C, hidden, head, targets, weights, _used(C, mask), True, temperature)[2]
+    return dhidden, dhead, None, None
+
+
+_sorted_log_probs.defvjp(_sorted_log_probs_forward, _sorted_log_probs_backward)
 
 
 def cross_entropy(
@@ -125,7 +201,14 @@ def _used(C: int, weights: jax.Array) -> jax.Array:
 
 
 def _read_pieces(
-    C: int, hidden: jax.Array, head: jax.Array, targets: jax.Array, weights: jax.Array, pieces: Any, gradients: bool
+    C: int,
+    hidden: jax.Array,
+    head: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    pieces: Any,
+    gradients: bool,
+    temperature: float = 1.0,
 ) -> tuple[jax.Array, jax.Array, Any]:
     """Of the first so many pieces: the sum, and the hits; with `gradients`, those of the sum by hidden and head."""
     (B, T, D), dtype, split = hidden.shape, hidden.dtype, _splits(head)
@@ -135,11 +218,12 @@ def _read_pieces(
         total, hits, dhidden, dhead = carry
         h, t, w = (_piece(x, piece, C, split) for x in (hidden, targets, weights))
         h, t, w = h.reshape(-1, D), t.reshape(-1, 1), w.reshape(-1, 1)
-        highest, chosen, exponentials, sums = _read(h, t, matrix, split)
+        highest, chosen, exponentials, sums, _ = _read(h, t, matrix, split, temperature)
         total += jnp.sum(w * (jnp.log(sums) + highest - chosen))
         found = ((chosen >= highest) & (w > 0)).reshape(B, C)
         hits = jax.lax.dynamic_update_slice_in_dim(hits, found, piece * C, axis=1)
         if gradients:
+            w = w if temperature == 1 else w / temperature
             g = (exponentials * (w / sums) - jnp.where(_is_target(t, exponentials), w, 0)).astype(dtype)
             g = g if sharding.platform() == "tpu" else jax.lax.optimization_barrier(g)  # two products read it
             dhead += jnp.einsum("nv,nd->vd", g, h, preferred_element_type=dhead.dtype)
@@ -184,10 +268,13 @@ def _piece(x: jax.Array, piece: jax.Array, C: int, split: bool) -> jax.Array:
     return constrain(jax.lax.optimization_barrier(found), "replica", *(None,) * (x.ndim - 1)) if split else found
 
 
-def _read(h: jax.Array, t: jax.Array, matrix: jax.Array, split: bool) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """h [N, D], t [N, 1] -> the highest logit and the target's [N, 1]; exponentials over the highest [N, V]; sums [N, 1]."""
+def _read(
+    h: jax.Array, t: jax.Array, matrix: jax.Array, split: bool, temperature: float = 1.0
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+    """h [N, D], t [N, 1] -> highest and target's logit [N, 1]; exponentials over the highest [N, V]; sums [N, 1]; logits."""
     scores = jnp.einsum("nd,vd->nv", h, matrix, preferred_element_type=jnp.float32)
     scores = constrain(scores, "replica", "loss_vocab") if split else scores
+    scores = scores if temperature == 1 else scores / temperature
     highest = jnp.max(scores, axis=-1, keepdims=True)
     exponentials = jnp.exp(scores - highest)
     sums = jnp.sum(exponentials, axis=-1, keepdims=True)
@@ -195,7 +282,7 @@ def _read(h: jax.Array, t: jax.Array, matrix: jax.Array, split: bool) -> tuple[j
         chosen = jnp.sum(jnp.where(_is_target(t, scores), scores, 0), axis=-1, keepdims=True)
     else:
         chosen = jnp.take_along_axis(scores, t, axis=-1)
-    return highest, chosen, exponentials, sums
+    return highest, chosen, exponentials, sums, scores
 
 
 def _is_target(t: jax.Array, scores: jax.Array) -> jax.Array:

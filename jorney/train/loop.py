@@ -14,7 +14,7 @@ import optax
 from jax.sharding import Mesh
 
 from jorney import devices, distributed, sharding, storage
-from jorney.batch.loader import Batches
+from jorney.batch.loader import BatchStream
 from jorney.checkpoint import Checkpoints, check_room
 from jorney.compiled import Compilations, Program
 from jorney.config import expect_at_least
@@ -77,11 +77,11 @@ class Training:
 
     model: ModelConfig
     loss_fn: LossFn
-    batches: Batches
+    batches: BatchStream
     optimizer: OptimizerConfig
     decides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     accumulate: int = 1
-    held_out: Batches | None = None
+    held_out: BatchStream | None = None
     best: bool = False
     products: str = products(jnp.float32)
     lora: LoraConfig = dataclasses.field(default_factory=LoraConfig)
@@ -144,10 +144,10 @@ def train(
         metrics.resume(done)
         program = _step_program(training, optimizer, where, mesh, compilations)
         if memory is not None and done < batches.steps:
-            first = put(batches[done], mesh), put({"rate": rates[done]}, mesh)["rate"], *frozen
+            first = put(batches.like(done), mesh), put({"rate": rates[done]}, mesh)["rate"], *frozen
             _expect_memory(program.ahead(state, *first), memory)
             del first
-        clock = Throughput(training.model, batches.rows, mesh, compilations, started, metrics.kept_seconds, training.lora)
+        clock = Throughput(training.model, batches, mesh, compilations, started, metrics.kept_seconds, training.lora)
         waiting: list[tuple[int, float, Any]] = []
 
         def look(saves: bool) -> Record:
@@ -157,13 +157,15 @@ def train(
             for number, padding, found in rows:
                 row = {name: float(value) for name, value in found.items()}
                 _check_finite(number, row, batches, folder, checkpoints)
-                metrics.add({"step": number, **row, "learning_rate": float(rates[number - 1]), "padding": padding})
+                row = {"step": number, **row, "learning_rate": float(rates[number - 1]), "padding": padding}
+                metrics.add({**row, **batches.figures(number - 1)})
             _check_weights(waiting[-1][0], beyond, batches, folder, checkpoints)
             waiting.clear()
             return metrics.time(clock.measure())
 
         with _profile(loop.profile, folder) as profile:
-            for step, batch in enumerate(batches.start_at(done), start=done + 1):
+            now = lambda: state.params  # noqa: E731 (as it is when a batch is asked for)
+            for step, batch in enumerate(batches.start_at(done, now), start=done + 1):
                 profile(step - done, state)
                 padding = clock.count(batch)
                 state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"], *frozen)
@@ -261,7 +263,7 @@ def _expect_memory(step: Any, limit: float) -> None:
         raise ValueError(too_much(Memory(limit, {}), parts))
 
 
-def _check_finite(step: int, row: Record, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> None:
+def _check_finite(step: int, row: Record, batches: BatchStream, folder: storage.PathLike, checkpoints: Checkpoints) -> None:
     """Raises ValueError where a step went wrong, after its batch was saved; nothing of it reaches a checkpoint."""
     wrong = [f"the {name} is {row[name]}" for name in ("loss", "grad_norm") if not np.isfinite(row[name])]
     if wrong:
@@ -269,7 +271,7 @@ def _check_finite(step: int, row: Record, batches: Batches, folder: storage.Path
 
 
 def _check_weights(
-    step: int, beyond: Mapping[str, Any], batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints
+    step: int, beyond: Mapping[str, Any], batches: BatchStream, folder: storage.PathLike, checkpoints: Checkpoints
 ) -> None:
     """As `_check_finite`, of the weights that a step leaves: no loss tells of those of the last.
 
@@ -281,7 +283,7 @@ def _check_weights(
         raise ValueError(_about(step, what, batches, folder, checkpoints))
 
 
-def _about(step: int, wrong: str, batches: Batches, folder: storage.PathLike, checkpoints: Checkpoints) -> str:
+def _about(step: int, wrong: str, batches: BatchStream, folder: storage.PathLike, checkpoints: Checkpoints) -> str:
     """What to tell of a step that went wrong; its batch is saved."""
     file = storage.path(folder) / f"not_finite_{step:08d}.npz"
     if distributed.is_main():
@@ -291,7 +293,9 @@ def _about(step: int, wrong: str, batches: Batches, folder: storage.PathLike, ch
     return f"step {step}: {wrong}: expected finite numbers (try a lower rate); its batch is in {file}, {kept}"
 
 
-def _measure(training: Training, held_out: Batches, whole: tuple[Params, ...], mesh: Mesh, compilations: Compilations) -> float:
+def _measure(
+    training: Training, held_out: BatchStream, whole: tuple[Params, ...], mesh: Mesh, compilations: Compilations
+) -> float:
     """The loss on the held-out batches, of what is trained and its base."""
     params, *frozen = whole
     key, loss_fn = ("held-out loss", training.loss_fn, mesh), training.loss_fn

@@ -19,6 +19,8 @@ Record = dict[str, float]
 
 # What depends on the machine, not on what is learned; stands in the rows at which the loop looked.
 TIMES = ("seconds", "tokens_per_second_per_chip", "mfu_full", "mfu_causal", "memory_gb", "goodput")
+# The same of batches that are sampled as the training goes.
+SAMPLING_TIMES = ("seconds/sampling", "seconds/rewards", "sampled_tokens_per_second")
 
 
 class Metrics:
@@ -60,7 +62,7 @@ class Metrics:
     @property
     def learned(self) -> list[Record]:
         """The rows without what depends on the machine: equal for equal trainings, however often they were stopped."""
-        return [{name: value for name, value in row.items() if name not in TIMES} for row in self._rows]
+        return [{name: value for name, value in row.items() if name not in (*TIMES, *SAMPLING_TIMES)} for row in self._rows]
 
     def write(self) -> None:
         """The rows since the last part become a part."""

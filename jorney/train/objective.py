@@ -16,7 +16,7 @@ import jax
 from jax.sharding import Mesh
 
 from jorney import sharding, storage
-from jorney.batch.loader import Batches
+from jorney.batch.loader import BatchStream
 from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
@@ -71,13 +71,18 @@ class TrainingConfig:
         expect(lambda share: share < 1, "a share of 0 or more, below 1", self, self.name, "held_out")
         if self.best and not self.held_out:
             raise ValueError(f"{self.name}.best = True: expected {self.name}.held_out above 0, by which the best is known")
-        multiple = f"a multiple of {self.name}.accumulate = {self.accumulate}"
-        expect(lambda rows: rows % self.accumulate == 0, multiple, self, self.name, self.batch)
+        if self.rows % self.accumulate:
+            raise ValueError(f"{self.rows_told}: expected a multiple of {self.name}.accumulate = {self.accumulate}")
 
     @property
     def rows(self) -> int:
         """Of a step, over all devices."""
         return getattr(self, self.batch)
+
+    @property
+    def rows_told(self) -> str:
+        """Where the rows of a step come from, for messages."""
+        return f"{self.name}.{self.batch} = {self.rows}"
 
     def expect_split(self, mesh: Mesh, name: str = "") -> None:
         """Raises ValueError where a mesh cannot split the batches evenly.
@@ -88,10 +93,11 @@ class TrainingConfig:
         ways = sharding.ways("batch", mesh)
         together = ways * self.accumulate
         if self.rows % together:
+            told = f"{name or self.name}{self.rows_told.removeprefix(self.name)}"
             micro = f" in {self.accumulate} micro-batches" if self.accumulate > 1 else ""
             raise ValueError(
-                f"{name or self.name}.{self.batch} = {self.rows}: expected a multiple of {together}, since {ways} devices "
-                f"split a batch{micro} (--mesh.devices takes fewer of them)"
+                f"{told}: expected a multiple of {together}, since {ways} devices split a batch{micro} "
+                "(--mesh.devices takes fewer of them)"
             )
 
     def decides(self) -> dict[str, Any]:
@@ -201,7 +207,7 @@ class Objective(abc.ABC, Generic[C, E]):
         """The rows with what the loss needs of the policy as it was, which is kept in `folder`/`name`.npz."""
         return rows
 
-    def summary(self, config: C, examples: Sequence[E], batches: Batches, records: Sequence[Record]) -> dict[str, Any]:
+    def summary(self, config: C, examples: Sequence[E], batches: BatchStream, records: Sequence[Record]) -> dict[str, Any]:
         """What a training's result tells of its examples."""
         return {}
 
@@ -261,7 +267,9 @@ class PackedObjective(Objective[P, Example]):
     def full(self, config: P, draw: Callable[[int], tuple[int, ...]]) -> Example:
         return Example(draw(config.row_length + 1))
 
-    def summary(self, config: P, examples: Sequence[Example], batches: Batches, records: Sequence[Record]) -> dict[str, Any]:
+    def summary(
+        self, config: P, examples: Sequence[Example], batches: BatchStream, records: Sequence[Record]
+    ) -> dict[str, Any]:
         return {"tokens": config.epochs * sum(len(example.tokens) for example in examples)}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jorney import devices
-from jorney.batch.row_arrays import RowArrays
+from jorney.batch.loader import BatchStream
 from jorney.compiled import Compilations
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
@@ -21,7 +21,7 @@ class Throughput:
     """Measures between two looks at the devices: the step runs on while the host prepares the next.
 
     Args:
-      rows: that the batches are of.
+      batches: whose steps are measured.
       compilations: their time is not the steps'.
       started: when the training was first started, seconds since 1970.
       kept: seconds of the steps that a training that goes on starts from.
@@ -31,14 +31,14 @@ class Throughput:
     def __init__(
         self,
         config: ModelConfig,
-        rows: RowArrays,
+        batches: BatchStream,
         mesh: Mesh,
         compilations: Compilations,
         started: float,
         kept: float,
         lora: LoraConfig | None = None,
     ) -> None:
-        self._config, self._layout, self._compilations, self._lora = config, rows, compilations, lora
+        self._config, self._batches, self._compilations, self._lora = config, batches, compilations, lora
         self._started, self._kept = started, kept
         found = mesh.devices.flatten().tolist()
         self._chips, self._peak = devices.chips(found), devices.peak(found[0])
@@ -46,14 +46,16 @@ class Throughput:
 
     def restart(self) -> None:
         """Forgets what was not measured yet: the host did something else."""
-        self._tokens = self._rows = self._read = 0
+        self._tokens, self._work = 0, dict.fromkeys(flops.CONVENTIONS, 0.0)
         self._since, self._compiled = time.perf_counter(), sum(self._compilations.seconds)
 
     def count(self, batch: Mapping[str, np.ndarray]) -> float:
         """Takes note of a step's batch; returns the share of its positions that is padding."""
-        tokens = self._layout.occupied(batch)
-        self._tokens, self._rows = self._tokens + tokens, self._rows + len(batch["tokens"])
-        self._read += self._layout.read_out(batch)
+        layout = self._batches.rows
+        tokens, rows, read = layout.occupied(batch), len(batch["tokens"]), layout.read_out(batch)
+        self._tokens += tokens
+        for convention in flops.CONVENTIONS:
+            self._work[convention] += flops.training(self._config, layout.row, rows, read, convention, self._lora)
         return 1 - tokens / batch["tokens"].size
 
     def measure(self) -> dict[str, Any]:
@@ -68,7 +70,6 @@ class Throughput:
         }
         if self._peak is not None:
             for convention in flops.CONVENTIONS:
-                work = flops.training(self._config, self._layout.row, self._rows, self._read, convention, self._lora)
-                found[f"mfu_{convention}"] = work / seconds / (self._peak * self._chips)
+                found[f"mfu_{convention}"] = self._work[convention] / seconds / (self._peak * self._chips)
         self.restart()
         return found

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jorney import devices, sharding, storage
-from jorney.batch.loader import Batches, hold_out
+from jorney.batch.loader import Batches, BatchStream, hold_out
 from jorney.compiled import Compilations
 from jorney.config import AtMost
 from jorney.model import lora as adapters
@@ -30,8 +30,8 @@ C = TypeVar("C", bound=TrainingConfig)
 class Data:
     """All batches of a training, and those of the examples that are held out."""
 
-    batches: Batches
-    held_out: Batches | None
+    batches: BatchStream
+    held_out: BatchStream | None = None
 
 
 def fitted(policy: Policy, examples: Sequence[Any], config: C, seed: int) -> C:
@@ -98,12 +98,11 @@ def train(
     objective, compilations = objective_of(config), compilations or Compilations()
     _expect_same(policy, config.lora)
 
-    def with_reference(batches: Batches, epochs: int, name: str) -> Batches:
-        rows = objective.with_reference(policy, batches.rows, config, folder, name, compilations)
-        return Batches(rows, config.rows, epochs, seed)
+    def with_reference(batches: BatchStream, name: str) -> BatchStream:
+        return batches.changed(lambda rows: objective.with_reference(policy, rows, config, folder, name, compilations))
 
-    batches = with_reference(data.batches, config.epochs, "reference")
-    held_out = with_reference(data.held_out, 1, "held_out_reference") if data.held_out else None
+    batches = with_reference(data.batches, "reference")
+    held_out = with_reference(data.held_out, "held_out_reference") if data.held_out else None
     start = objective.start(policy, seed)
     if donate:  # what of the policy is not used, such as the head that a reward model's own replaces
         used = {id(leaf) for leaf in jax.tree.leaves(start.params)}

@@ -15,7 +15,7 @@ from programs import product_operations
 from jorney.model import blockwise, flops, transformer
 from jorney.model import params as parameters
 from jorney.model.architecture import ModelConfig
-from jorney.model.flops import CONVENTIONS, packed_row, preference_row
+from jorney.model.flops import CONVENTIONS, group_row, packed_row
 
 # A layer of `tiny`, by hand: queries and output 32 x 64 each, keys and values 32 x 32 each, the MLP's three 32 x 64 each.
 LAYER = 2 * 32 * 64 + 2 * 32 * 32 + 3 * 32 * 64
@@ -58,17 +58,18 @@ def test_biases_and_norms_are_not_counted(tiny: ModelConfig) -> None:
 def test_rows_by_hand() -> None:
     assert packed_row(4) == flops.RowShape(4, {"full": 16, "causal": 10})
     # A prompt of two; each of two completions of three reads the prompt and itself.
-    assert preference_row(2, 3) == flops.RowShape(8, {"full": 4 + 2 * 3 * 5, "causal": 3 + 2 * (6 + 6)})
+    assert group_row(2, 3, 2) == flops.RowShape(8, {"full": 4 + 2 * 3 * 5, "causal": 3 + 2 * (6 + 6)})
+    assert group_row(2, 3, 5) == flops.RowShape(17, {"full": 4 + 5 * 3 * 5, "causal": 3 + 5 * (6 + 6)})
 
 
-@given(st.integers(1, 3000), st.integers(1, 3000))
-def test_a_preference_row_reads_its_prompt_once(P: int, L: int) -> None:
-    """P + 2L positions, against 2P + 2L of two rows of their own; attention too saves exactly one prompt's."""
-    shared, alone, prompt = preference_row(P, L), packed_row(P + L), packed_row(P)
-    assert shared.positions == P + 2 * L == 2 * alone.positions - P
-    assert shared.pairs["causal"] == 2 * alone.pairs["causal"] - prompt.pairs["causal"]
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 64))
+def test_a_group_row_reads_its_prompt_once(P: int, L: int, C: int) -> None:
+    """P + C*L positions, against C x (P + L) of rows of their own; attention too saves exactly C - 1 prompts'."""
+    shared, alone, prompt = group_row(P, L, C), packed_row(P + L), packed_row(P)
+    assert shared.positions == P + C * L == C * alone.positions - (C - 1) * P
+    assert shared.pairs["causal"] == C * alone.pairs["causal"] - (C - 1) * prompt.pairs["causal"]
     # Whole rows of scores: the prompt's queries see no completion in its own call.
-    assert shared.pairs["full"] == 2 * alone.pairs["full"] - prompt.pairs["full"] - 2 * P * L
+    assert shared.pairs["full"] == C * alone.pairs["full"] - (C - 1) * prompt.pairs["full"] - C * P * L
 
 
 @pytest.fixture(params=CONVENTIONS)
@@ -88,15 +89,18 @@ def test_a_packed_rows_program_multiplies_what_is_counted(tiny: ModelConfig, con
     assert product_operations(_packed(tiny, 3, 14), params) == flops.forward(tiny, packed_row(14), 3, 0, convention)
 
 
-def test_a_preference_rows_program_multiplies_what_is_counted(tiny: ModelConfig, convention: str) -> None:
-    """And less than two rows do."""
+@pytest.mark.parametrize("C", [1, 2, 5])
+def test_a_group_rows_program_multiplies_what_is_counted(tiny: ModelConfig, convention: str, C: int) -> None:
+    """And less than as many rows as it has completions do."""
     params, P, L = parameters.init(tiny, jax.random.key(0)), 9, 5
-    ones, positions = np.ones((3, P + 2 * L), np.int32), np.broadcast_to(np.arange(P + 2 * L, dtype=np.int32), (3, P + 2 * L))
-    shared = product_operations(lambda p: transformer.preference_hidden_states(tiny, p, ones, ones, positions, L), params)
-    assert shared == flops.forward(tiny, preference_row(P, L), 3, 0, convention)
-    apart = product_operations(_packed(tiny, 6, P + L), params)
-    assert apart == flops.forward(tiny, packed_row(P + L), 6, 0, convention)
-    assert 0 < apart - shared - 2 * 2 * LAYER * 3 * P <= 2 * PAIR * 3 * (P * P + 2 * P * L)
+    T = P + C * L
+    ones, positions = np.ones((3, T), np.int32), np.broadcast_to(np.arange(T, dtype=np.int32), (3, T))
+    shared = product_operations(lambda p: transformer.forked_hidden_states(tiny, p, ones, ones, positions, L, C), params)
+    assert shared == flops.forward(tiny, group_row(P, L, C), 3, 0, convention)
+    apart = product_operations(_packed(tiny, 3 * C, P + L), params)
+    assert apart == flops.forward(tiny, packed_row(P + L), 3 * C, 0, convention)
+    prompts = (C - 1) * 2 * 2 * LAYER * 3 * P
+    assert 0 <= apart - shared - prompts <= 2 * PAIR * 3 * ((C - 1) * P * P + C * P * L)
 
 
 def test_a_training_steps_program_multiplies_three_forwards_and_the_scores_again(tiny: ModelConfig, convention: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import itertools
-import types
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import trl_trainer
 
 from jorney.train.policy_gradient.surrogate import SurrogateConfig, SurrogateTokens, high_entropy, surrogate_loss
 
@@ -49,21 +48,6 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-class _OneProcess:
-    """What the loss asks of an accelerator."""
-
-    num_processes = 1
-
-    def gather(self, x: Any) -> Any:
-        return x
-
-    def reduce(self, x: Any, reduction: str) -> Any:
-        return x
-
-    def pad_across_processes(self, x: Any, dim: int, pad_index: float) -> Any:
-        return x
-
-
 def _batch(advantages_of_tokens: bool = False) -> dict[str, np.ndarray]:
     """Completions of many lengths; some ratios are beyond every bound, on either side of advantages of either sign."""
     rng = np.random.default_rng(SEED)
@@ -82,12 +66,7 @@ def _batch(advantages_of_tokens: bool = False) -> dict[str, np.ndarray]:
 
 
 def _importance(batch: dict[str, np.ndarray], way: str, cap: float) -> Any:
-    """TRL's weights, which its trainer computes amid generation."""
-    gap = torch.tensor((batch["old"] - batch["sampled"]) * batch["mask"])
-    if way.startswith("sequence"):
-        gap = gap.sum(dim=-1, keepdim=True)
-    ratio = torch.exp(gap)
-    return torch.clamp(ratio, max=cap) if way.endswith("truncate") else ratio.masked_fill(ratio > cap, 0.0)
+    return trl_trainer.importance(torch.tensor((batch["old"] - batch["sampled"]) * batch["mask"]), way, cap)
 
 
 def _theirs(batch: dict[str, np.ndarray], loss_type: str, stated: dict[str, Any]) -> tuple[float, np.ndarray, dict[str, Any]]:
@@ -102,30 +81,8 @@ def _theirs(batch: dict[str, np.ndarray], loss_type: str, stated: dict[str, Any]
         entropies = -(found.exp() * found).sum(-1).detach()
         return torch.gather(found, -1, ids[..., None])[..., 0], entropies, None
 
-    settings = {"beta": 0.0, "epsilon_high": 0.2, "delta": None, "importance": None, "use_bias_correction_kl": True} | stated
-    trainer = types.SimpleNamespace(
-        args=types.SimpleNamespace(
-            delta=settings["delta"], use_bias_correction_kl=settings["use_bias_correction_kl"], steps_per_generation=1
-        ),
-        model=types.SimpleNamespace(training=True),
-        accelerator=_OneProcess(),
-        loss_type=loss_type,
-        beta=settings["beta"],
-        epsilon_low=settings.get("epsilon", 0.2),
-        epsilon_high=settings["epsilon_high"],
-        importance_sampling_level=settings.get("level", "token"),
-        top_entropy_quantile=settings.get("top_entropy_quantile", 1.0),
-        use_vllm=settings["importance"] is not None,
-        vllm_importance_sampling_correction=True,
-        off_policy_mask_threshold=None,
-        max_completion_length=LONGEST,
-        current_gradient_accumulation_steps=1,
-        aux_loss_enabled=False,
-        _entropy_bonus_enabled=False,
-        _metrics={"train": collections.defaultdict(list)},
-        _get_per_token_logps_and_entropies=log_probs,
-    )
-    trainer.get_high_entropy_mask = lambda *args: GRPOTrainer.get_high_entropy_mask(trainer, *args)
+    trainer = trl_trainer.trainer(loss_type, stated, LONGEST)
+    trainer._get_per_token_logps_and_entropies = log_probs
     inputs = {
         "prompt_ids": ids[:, :1],
         "prompt_mask": mask[:, :1],
@@ -136,8 +93,8 @@ def _theirs(batch: dict[str, np.ndarray], loss_type: str, stated: dict[str, Any]
         "ref_per_token_logps": torch.tensor(batch["reference"]),
         "num_items_in_batch": mask.sum(),
     }
-    if settings["importance"]:
-        inputs["importance_sampling_ratio"] = _importance(batch, settings["importance"], settings["cap"])
+    if "importance" in stated:
+        inputs["importance_sampling_ratio"] = _importance(batch, stated["importance"], stated["cap"])
     loss = GRPOTrainer._compute_loss(trainer, None, inputs)
     loss.backward()
     metrics = {name: value for name, (value,) in trainer._metrics["train"].items()}

@@ -19,7 +19,7 @@ from jorney.model import transformer
 from jorney.model.params import param_shardings
 from jorney.sharding import MeshConfig, make_mesh, named
 from jorney.train import cross_entropy as module
-from jorney.train.cross_entropy import cross_entropy, log_probs, piece_length
+from jorney.train.cross_entropy import cross_entropy, log_probs, masked_log_probs, piece_length
 
 B, T, D, V = 4, 24, 32, 72
 
@@ -225,3 +225,72 @@ def test_a_barrier_that_was_tuned_on_cpus_is_not_for_tpus(tiny, mesh1) -> None:
 
     assert barriers(mesh1) == 1
     assert barriers(aot.make_mesh(topology.find("v5e-1"), MeshConfig())) == 0
+
+
+def _plain_of(config, params, hidden, targets, temperature: float) -> tuple[jax.Array, jax.Array]:
+    """Log-probabilities and entropies by a plain softmax of all logits."""
+    scores = jax.nn.log_softmax(transformer.read_out(config, params, hidden) / temperature)
+    return jnp.take_along_axis(scores, targets[..., None], -1)[..., 0], -jnp.sum(jnp.exp(scores) * scores, axis=-1)
+
+
+@pytest.mark.parametrize("mask", [_weights() > 0, np.ones((B, T), bool), np.zeros((B, T), bool)], ids=["some", "all", "none"])
+@pytest.mark.parametrize("temperature", [1.0, 0.6, 1.7])
+@pytest.mark.parametrize("tokens", [1, 16, 10_000])
+def test_masked_log_probs_entropies_and_gradients_are_a_plain_softmaxs(
+    config, params, mask, temperature: float, tokens: int
+) -> None:
+    hidden, targets = _inputs()
+    ours = lambda p, h: masked_log_probs(config, p, h, targets, mask, tokens, temperature, True)  # noqa: E731
+    found, entropies = jax.jit(ours)(params, hidden)
+    expected, spread = _plain_of(config, params, hidden, targets, temperature)
+    np.testing.assert_allclose(found, np.where(mask, expected, 0), atol=3e-5)
+    np.testing.assert_allclose(entropies, np.where(mask, spread, 0), atol=3e-5)
+    # No weighted sum; and entropies have no gradient.
+    graded = _graded(lambda p, h: jnp.sum(jnp.sin(ours(p, h)[0]) + ours(p, h)[1] * 0), params, hidden)
+    plain = lambda p, h: jnp.sum(jnp.where(mask, jnp.sin(_plain_of(config, p, h, targets, temperature)[0]), 0))  # noqa: E731
+    _same(graded, _graded(plain, params, hidden), 3e-5)
+    only = jax.jit(jax.grad(lambda p, h: jnp.sum(ours(p, h)[1]), (0, 1)))(params, hidden)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(only))
+
+
+def test_masked_log_probs_without_entropies_or_temperature_compute_nothing_more(config, params) -> None:
+    hidden, targets = _inputs()
+
+    def names(**stated) -> list[str]:
+        traced = jax.make_jaxpr(lambda p, h: masked_log_probs(config, p, h, targets, jnp.ones((B, T)), 16, **stated)[0])
+        return sorted(one.primitive.name for one, _ in equations(traced(params, hidden)))
+
+    plain = names()
+    assert masked_log_probs(config, params, hidden, targets, jnp.ones((B, T)), 16)[1] is None
+    assert plain.count("dot_general") == 1
+    assert plain.count("div") + 1 == names(temperature=2.0).count("div")
+    assert len(plain) < len(names(entropies=True))
+
+
+def test_entropies_of_even_and_of_certain_tokens(config, params) -> None:
+    """log V where all logits are equal; 0, and no NaN, where one is beyond all others."""
+    hidden, targets = _inputs()
+    assert masked_log_probs(config, params, hidden * 0, targets, jnp.ones((B, T)), 16, 1.0, True)[1] == pytest.approx(np.log(V))
+    certain = masked_log_probs(config, params, hidden * 1e6, targets, jnp.ones((B, T)), 16, 1.0, True)[1]
+    np.testing.assert_allclose(certain, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("tokens", [16, 10_000])
+def test_eight_devices_give_one_devices_masked_log_probs(config, params, tokens: int) -> None:
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    hidden, targets = _inputs()
+    mask = (_weights() > 0).astype(np.int32)
+
+    def graded(p, h, t, m):
+        def loss(p, h):
+            found, entropies = masked_log_probs(config, p, h, t, m, tokens, 0.8, True)
+            return jnp.sum(jnp.sin(found)), (found, entropies)
+
+        return jax.value_and_grad(loss, (0, 1), has_aux=True)(p, h)
+
+    expected = jax.jit(graded)(params, hidden, targets, mask)
+    places = named(mesh, "batch", "length", "embed"), named(mesh, "batch", "length"), named(mesh, "batch", "length")
+    spread = jax.device_put(params, param_shardings(config, mesh)), *jax.device_put((hidden, targets, mask), places)
+    with jax.set_mesh(mesh):
+        found = jax.jit(graded)(*spread)
+    _same(found, expected, 2e-5)

@@ -23,4 +23,4 @@ def test_one_of_a_users_own_is_not_replaced_by_the_packages(monkeypatch) -> None
     objective.register(mine)
     importlib.reload(importlib.import_module("jorney.train.objectives"))
     assert objective.objective_of("sft") is mine
-    assert set(objective.objectives()) == {"sft", "dpo", "prm"}
+    assert set(objective.objectives()) == {"sft", "dpo", "prm", "grpo"}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jorney import devices
+from jorney.batch.loader import Batches
 from jorney.batch.packing import Example, Packed, pack
 from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.compiled import Compilations
@@ -18,8 +19,9 @@ from jorney.train.metrics import TIMES
 from jorney.train.throughput import Throughput
 
 PEAK = 1e9
-ROWS = pack([Example((5,) * 10)], 10)  # what kind of rows batches are of
-PREFERRED = lay_out([Preference((5, 6, 7), (8, 9), (10, 11, 12, 13))], 1, 8, 4)
+ROWS = Batches(pack([Example((5,) * 10)], 10), 1, 1, seed=0)  # what kind of rows batches are of
+PAIR_ROWS = lay_out([Preference((5, 6, 7), (8, 9), (10, 11, 12, 13))], 1, 8, 4)
+PREFERRED = Batches(PAIR_ROWS, 1, 1, seed=0)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def packed() -> dict[str, np.ndarray]:
 @pytest.fixture
 def preferences() -> dict[str, np.ndarray]:
     """One row of 8 + 2 x 4: a prompt of three, completions of two and four."""
-    return _batch(PREFERRED)
+    return _batch(PAIR_ROWS)
 
 
 def test_positions_that_hold_a_token_and_those_read_out(packed, preferences) -> None:

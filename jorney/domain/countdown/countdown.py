@@ -8,6 +8,7 @@ from typing import Any
 from jorney.domain.countdown.backtracks import walk
 from jorney.domain.countdown.grade import grade_countdown, is_whole
 from jorney.domain.countdown.sets import NAME, SPLITS, Countdown, sample_problems
+from jorney.domain.countdown.text_values import text_values
 from jorney.domain.countdown.verify import rate, state
 from jorney.domain.domain import Compare, Domain, Grade, Rating, Walked
 from jorney.domain.problem import Problem
@@ -43,6 +44,9 @@ class CountdownDomain(Domain):
 
     def state(self, problem: Problem, steps: Sequence[str]) -> str:
         return state(problem, steps)
+
+    def values(self, problem: Problem, text: str, step_format: StepFormat) -> list[tuple[int, float]]:
+        return text_values(problem, text, step_format)
 
     def behaviour(self, problem: Problem, text: str) -> Walked:
         return walk(problem, text)

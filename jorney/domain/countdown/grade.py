@@ -45,7 +45,7 @@ def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL)
     true_equations = all_equations = 0
     end = text.rfind(step_format.mark)  # what follows the answer did not lead to it
     for line in text[: end if end >= 0 else None].splitlines():
-        numbered = _numbered(line, step_format)
+        numbered = numbered_line(line, step_format)
         if numbered:
             true, stated = equations(line)
             true_equations, all_equations = true_equations + true, all_equations + stated
@@ -73,7 +73,7 @@ def grade_countdown(problem: Problem, text: str, step_format: StepFormat = ABEL)
     return Grade(not note, answer, not error, true_equations, all_equations, note)
 
 
-def _numbered(line: str, step_format: StepFormat) -> tuple[str, str] | None:
+def numbered_line(line: str, step_format: StepFormat) -> tuple[str, str] | None:
     """The number and the text of a line that is a step; "" where steps have no numbers."""
     if not step_format.numbered:
         return ("", line) if parse_step(line) else None

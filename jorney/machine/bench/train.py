@@ -42,10 +42,10 @@ class TrainBench:
 
     Attributes:
       model: a preset ("deepseekmath-7b", ...), or a folder or hub id, of which only config.json is read.
-      objective: "sft", "dpo", or another of `train.objective`.
-      rows: rows a step, over all devices; with "dpo" pairs.
+      objective: "sft", "dpo", "grpo", or another of `train.objective`.
+      rows: rows a step, over all devices; with "dpo" pairs, with "grpo" questions.
       length: tokens a row, where rows are packed.
-      prompt, completion: tokens of a row's prompt and of each completion, with "dpo".
+      prompt, completion: tokens of a row's prompt and of each completion, with "dpo" and "grpo".
       head_chunk: tokens of a device whose logits are held at a time.
       accumulate, remat: as in training.
       dtype: of the computation; `optimizer` has those of parameters and moments.

@@ -30,10 +30,7 @@ def training_step(
     step = objective.shape(model, config, dtype)
     ways = sharding.ways("batch", mesh) * config.accumulate
     if step.rows % ways:
-        field = f"{config.name}.{config.batch}"
-        raise ValueError(
-            f"{field} = {step.rows}: expected a multiple of {ways}, data x fsdp devices x {config.name}.accumulate"
-        )
+        raise ValueError(f"{config.rows_told}: expected a multiple of {ways}, data x fsdp devices x {config.name}.accumulate")
     with jax.set_mesh(mesh):
         trips = objective.trips(config)
     parts = mesh.devices.size // mesh.shape["data"] / machine.generation.devices  # chips that share one replica

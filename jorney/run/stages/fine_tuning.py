@@ -14,7 +14,7 @@ from jorney.distributed import DistributedConfig
 from jorney.domain import domains
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.policy import ABOUT, save
+from jorney.policy import ABOUT, Policy, save
 from jorney.run import inputs
 from jorney.run.artifact import Artifact, Model
 from jorney.run.command import line
@@ -200,20 +200,42 @@ def plan_training(
             trained, records = training.train(
                 policy, data, config, space.seed, where, space.compilations, follow, True, space.track
             )
-        if trained.lora is not None:  # by the name it was asked for: a hub's, or a folder's
-            trained = dataclasses.replace(trained, base=policy.base or model.source or model.folder)
-        save(trained, folder / "model", space.dtype)
         counts = {"steps": steps, "examples": len(made), **objective.summary(config, made, data.batches, records)}
-        if distributed.is_main():
-            about: dict[str, Any] = {
-                "step_format": space.format.name,
-                "version": __version__,
-                "base": model.source or model.folder,
-            }
-            about |= {"objective": name, "data": detail, "settings": config.decides(), "figures": counts}
-            storage.write_json(folder / "model" / ABOUT, {**about, "command": line()})
+        save_trained(space, name, model, policy, trained, folder, config, counts, detail)
         return {**counts, "curve": [[record["step"], record["loss"], record.get("accuracy")] for record in records]}
 
     # A batch that gives way is another than one of the same size that is stated.
     way = ["fitted"] if isinstance(getattr(config, config.batch), AtMost) else []
     return space.plan(name, [model.key, examples_key, *measured_by, config.decides(), *way], work, detail)
+
+
+def save_trained(
+    space: Workspace,
+    name: str,
+    model: Model,
+    policy: Policy,
+    trained: Policy,
+    folder: storage.Path,
+    config: TrainingConfig,
+    counts: dict[str, Any],
+    detail: str,
+) -> None:
+    """Writes a trained model, and how it came to be.
+
+    Args:
+      policy: that training started from, of `model`.
+      folder: of the artifact.
+      counts: what there is to tell of the training.
+      detail: what it learned from, in words.
+    """
+    if trained.lora is not None:  # by the name it was asked for: a hub's, or a folder's
+        trained = dataclasses.replace(trained, base=policy.base or model.source or model.folder)
+    save(trained, folder / "model", space.dtype)
+    if distributed.is_main():
+        about: dict[str, Any] = {
+            "step_format": space.format.name,
+            "version": __version__,
+            "base": model.source or model.folder,
+        }
+        about |= {"objective": name, "data": detail, "settings": config.decides(), "figures": counts}
+        storage.write_json(folder / "model" / ABOUT, {**about, "command": line()})

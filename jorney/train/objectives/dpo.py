@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jorney import distributed, sharding, storage
-from jorney.batch.loader import Batches
+from jorney.batch.loader import BatchStream
 from jorney.batch.pairs import Preference, PreferenceRows, lay_out
 from jorney.batch.row_arrays import RowArrays
 from jorney.batch.step_weights import with_smoothing, with_step_weights
@@ -24,7 +24,7 @@ from jorney.config import expect, expect_above, expect_at_least, expect_number, 
 from jorney.engine.sampling import Sampling
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import preference_hidden_states
+from jorney.model.transformer import forked_hidden_states
 from jorney.policy import Policy, load
 from jorney.train.cross_entropy import log_probs
 from jorney.train.loop import put
@@ -141,7 +141,7 @@ def token_log_probs(
     """[B, L] log-probabilities of each token of the chosen and of the rejected completions, 0 where there is none."""
     tokens, L = batch["tokens"], batch["chosen_mask"].shape[1]
     P = tokens.shape[1] - 2 * L
-    hidden = preference_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, dtype, remat)
+    hidden = forked_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, 2, dtype, remat)
     # Prompts end at P - 1: both first tokens are predicted from there, each other one from the one before it.
     predicting = hidden[:, P - 1 : -1].at[:, L].set(hidden[:, P - 1])
     found, _ = log_probs(config, params, predicting, tokens[:, P:], head_chunk)
@@ -319,7 +319,7 @@ class Dpo(Objective[DpoConfig, Preference]):
         return found
 
     def summary(
-        self, config: DpoConfig, examples: Sequence[Preference], batches: Batches, records: Sequence[Record]
+        self, config: DpoConfig, examples: Sequence[Preference], batches: BatchStream, records: Sequence[Record]
     ) -> dict[str, Any]:
         completions = sum(len(one.chosen) + len(one.rejected) for one in examples)
         return {

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.batch.branches import branch
-from jorney.batch.loader import Batches
+from jorney.batch.loader import BatchStream
 from jorney.batch.packing import Example, pack
 from jorney.batch.row_arrays import RowArrays
 from jorney.compiled import Compilations
@@ -191,7 +191,7 @@ class Prm(PackedObjective[PrmConfig]):
         return dataclasses.replace(super().full(config, draw), labels=tuple(labels))
 
     def summary(
-        self, config: PrmConfig, examples: Sequence[Example], batches: Batches, records: Sequence[Record]
+        self, config: PrmConfig, examples: Sequence[Example], batches: BatchStream, records: Sequence[Record]
     ) -> dict[str, Any]:
         # What examples have in common is read once (`prm.share`).
         read = round((1 - batches.padding) * batches.steps * config.batch_rows * config.row_length)

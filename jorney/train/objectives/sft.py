@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jorney.batch.loader import Batches
+from jorney.batch.loader import BatchStream
 from jorney.batch.packing import Example
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
@@ -64,7 +64,7 @@ class Sft(PackedObjective[SftConfig]):
         return config.row_length // piece_length(config.rows // config.accumulate, config.row_length, config.head_chunk)
 
     def summary(
-        self, config: SftConfig, examples: Sequence[Example], batches: Batches, records: Sequence[Record]
+        self, config: SftConfig, examples: Sequence[Example], batches: BatchStream, records: Sequence[Record]
     ) -> dict[str, Any]:
         completions = sum(len(example.tokens) - example.prompt for example in examples)
         return {

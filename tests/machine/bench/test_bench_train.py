@@ -10,18 +10,20 @@ from jorney.sharding import MeshConfig
 SMALL = {"model": "tiny", "rows": 8, "length": 32, "prompt": 16, "completion": 8, "steps": 1, "runs": 1, "dtype": "float32"}
 
 
-@pytest.mark.parametrize("objective", ["sft", "dpo"])
+@pytest.mark.parametrize("objective", ["sft", "dpo", "grpo"])
 @pytest.mark.parametrize(
     "mesh", [MeshConfig(data=2, fsdp=2, tensor=2), pytest.param(MeshConfig(data=8), marks=pytest.mark.slow)]
 )
 def test_figures_agree_with_each_other(objective: str, mesh: MeshConfig) -> None:
     command = TrainBench(**SMALL, objective=objective, mesh=mesh)
     found = run(command)
-    positions = 8 * 32
-    assert found["tokens_per_second_per_chip"] * found["step_seconds"] * 8 == pytest.approx(positions)
-    read = 8 * (32 if objective == "sft" else 16)
-    row = flops.packed_row(32) if objective == "sft" else flops.preference_row(16, 8)
-    full, causal = (flops.training(PRESETS["tiny"], row, 8, read, name) for name in ("full", "causal"))
+    positions, row, read = {
+        "sft": (32, flops.packed_row(32), 32),
+        "dpo": (32, flops.group_row(16, 8, 2), 16),
+        "grpo": (80, flops.group_row(16, 8, 8), 64),
+    }[objective]
+    assert found["tokens_per_second_per_chip"] * found["step_seconds"] * 8 == pytest.approx(8 * positions)
+    full, causal = (flops.training(PRESETS["tiny"], row, 8, 8 * read, name) for name in ("full", "causal"))
     assert found["mfu_full"] / found["mfu_causal"] == pytest.approx(full / causal)
     peak = found["mfu_full"] ** -1 * full / found["step_seconds"] / 8
     assert found["peak"] == f"{peak / 1e12:.3g} TFLOP/s, measured on cpu"

@@ -46,7 +46,7 @@ def test_a_step_compiles_for_a_machine(command) -> None:
     assert found["needed_bytes"] == found["argument_bytes"] + found["temp_bytes"]
     assert found["argument_bytes"] > sum(found["resident_bytes"].values())
     model = PRESETS["tiny"]
-    row, read = (flops.packed_row(128), 8 * 128) if command is SFT else (flops.preference_row(128, 64), 2 * 8 * 64)
+    row, read = (flops.packed_row(128), 8 * 128) if command is SFT else (flops.group_row(128, 64, 2), 2 * 8 * 64)
     assert found["flops"]["causal"] == flops.training(model, row, 8, read, "causal")
     assert found["collectives"]["all-gather"]["count"] >= 7 * model.layers  # the weights of each layer
     assert found["cost"] == pytest.approx(1.2 * found["chip_hours"])

@@ -27,6 +27,7 @@ from jorney.model.presets import PRESETS
 from jorney.model.ragged import NAME, by_xla
 from jorney.sharding import MeshConfig
 from jorney.train.objectives.dpo import DpoConfig
+from jorney.train.objectives.grpo import GrpoConfig
 from jorney.train.objectives.prm import PrmConfig
 from jorney.train.objectives.sft import SftConfig
 
@@ -59,10 +60,11 @@ def test_every_generation_compiles_a_step_and_the_engine(name: str) -> None:
     "config",
     [
         DpoConfig(batch_pairs=8, prompt_length=128, completion_length=64),
+        GrpoConfig(questions=8, group=5, prompt_length=160, completion_length=96, beta=0.1, importance="token_truncate"),
         pytest.param(PrmConfig(batch_rows=8, row_length=128), marks=pytest.mark.slow),
         pytest.param(SftConfig(batch_rows=16, row_length=128, accumulate=2, remat="attention"), marks=pytest.mark.slow),
     ],
-    ids=["dpo", "prm", "accumulated"],
+    ids=["dpo", "grpo", "prm", "accumulated"],
 )
 def test_objectives_compile(config) -> None:
     pytest.importorskip("libtpu")

@@ -1,0 +1,82 @@
+"""Log-probabilities of what was sampled, by the trainer's own forward: of the policy, and of its reference."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jorney import storage
+from jorney.batch.groups import GroupRows
+from jorney.checkpoint import Checkpoints
+from jorney.compiled import Compilations
+from jorney.model import lora as adapters
+from jorney.model.params import Params
+from jorney.policy import Policy
+from jorney.reinforce.own_weights import copied
+from jorney.train.objectives.grpo import GrpoConfig, group_log_probs
+
+_KEPT = "reference"  # folder of references that took the place of the first
+_NEWEST = 2  # a training that was killed goes on from before the last of them, at most
+
+
+class References:
+    """Reads completions by the policy and by its reference.
+
+    Args:
+      start: the policy that training starts from, the first reference; copied where one is needed.
+      folder: where references are kept that took its place.
+    """
+
+    def __init__(self, start: Policy, config: GrpoConfig, folder: storage.PathLike, compilations: Compilations) -> None:
+        self._config, self._compilations = config, compilations
+        self._folder = storage.path(folder) / _KEPT
+        self._about = dataclasses.replace(start, params={})  # its weights are given away to the training
+        self.needed = config.beta > 0
+        self._since = 0  # the round at whose begin the reference was the policy
+        self._params: Params | None = None
+        if self.needed:
+            dtype = start.dtype  # programs outlive the policy
+            if config.lora.rank and not adapters.is_adapted(start.params):
+                self._params = start.params  # the base, which stays as it is
+                return
+            with jax.set_mesh(start.mesh):
+                copy = jax.jit(lambda params: jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), params))
+                whole = adapters.as_merged(start.params) if adapters.is_adapted(start.params) else start.params
+                self._params = copy(whole)
+
+    def at(self, number: int, trained: Params, base: Params | None) -> None:
+        """Sets the reference for a round: the policy as it is where its time has come, or the one that was kept."""
+        every = self._config.reference_every
+        since = number // every * every if every else 0
+        if not self.needed or since == self._since:
+            return
+        with jax.set_mesh(self._about.mesh), Checkpoints(self._folder, _NEWEST) as kept:
+            if number == since:
+                self._params = self._copied(trained, base)
+                kept.save(since, self._params)
+            else:
+                like = jax.tree.map(
+                    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), self._params
+                )
+                self._params = kept.restore(since, like)
+        self._since = since
+
+    def _copied(self, trained: Params, base: Params | None) -> Params:
+        lora, dtype = self._config.lora, self._about.dtype
+        places = jax.tree.map(lambda leaf: leaf.sharding, self._params)
+        return jax.jit(lambda trained, base: copied(trained, base, lora, dtype), out_shardings=places)(trained, base)
+
+    def read_policy(self, rows: GroupRows, trained: Params, base: Params | None) -> tuple[np.ndarray, np.ndarray]:
+        """[R, C * L] log-probabilities and entropies of completion tokens under what is trained."""
+        return self._read(rows, trained if base is None else adapters.join(base, trained, self._config.lora.scale))
+
+    def read_reference(self, rows: GroupRows) -> np.ndarray:
+        """[R, C * L] log-probabilities of completion tokens under the reference."""
+        assert self._params is not None, "there is no price of leaving the reference"
+        return self._read(rows, self._params)[0]
+
+    def _read(self, rows: GroupRows, params: Params) -> tuple[np.ndarray, np.ndarray]:
+        return group_log_probs(dataclasses.replace(self._about, params=params), rows, self._config, self._compilations)
