@@ -61,6 +61,10 @@ class Checkpoints:
         """The newest complete step, or None."""
         return self._manager.latest_step()
 
+    def steps(self) -> list[int]:
+        """All complete steps that are there."""
+        return list(self._manager.all_steps())
+
     def best(self) -> int | None:
         """The step of the lowest held-out loss among those kept, or None."""
         with writing(self._folder):

@@ -54,7 +54,8 @@ class References:
         if not self.needed or since == self._since:
             return
         with jax.set_mesh(self._about.mesh), Checkpoints(self._folder, _NEWEST) as kept:
-            if number == since:
+            if since not in kept.steps():  # its round begins: where a training goes on amid it, it is there
+                assert number == since, f"the reference of round {since} is gone"
                 self._params = self._copied(trained, base)
                 kept.save(since, self._params)
             else:

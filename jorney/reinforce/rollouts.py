@@ -80,7 +80,8 @@ class Rollouts(BatchStream):
         self._sampler = RoundSampler(problems, self._prompts, *about)
         self._earnings = Earnings(problems, config, weight_of, files)
         self._known = digest([problems, step_format, rewarder.key, GRADING, DRAWING])
-        self._round: tuple[int, dict[str, Any], list[GroupRows]] | None = None  # the last that was laid out
+        self._known_rounds: dict[int, dict[str, Any]] = {}  # what is told of them
+        self._round: tuple[int, list[GroupRows]] | None = None  # the last that was laid out
         self.rows = self._full()
 
     @property
@@ -104,7 +105,7 @@ class Rollouts(BatchStream):
         return self._full().arrays
 
     def figures(self, step: int) -> dict[str, float]:
-        about = self._laid_out(step // self._of_round, None)[1]
+        about = self._about(step // self._of_round, None)
         return {**about["figures"], **(about["assessed"] if step % self._of_round == 0 else {})}
 
     def _full(self, length: int | None = None) -> GroupRows:
@@ -129,21 +130,24 @@ class Rollouts(BatchStream):
         return [name for name, has in there.items() if has]
 
     def _batch(self, step: int, params: Callable[[], Params] | None) -> Batch:
-        _, _, parts = self._laid_out(step // self._of_round, params)
-        self.rows = parts[step % self._config.updates]
+        number = step // self._of_round
+        if self._round is None or self._round[0] != number:
+            about = self._about(number, params)
+            self._round = number, self._parts(self._groups(number, about["groups"], self._files.read_arrays(number)))
+        self.rows = self._round[1][step % self._config.updates]
         return self.rows.arrays
 
-    def _laid_out(self, number: int, params: Callable[[], Params] | None) -> tuple[int, dict[str, Any], list[GroupRows]]:
-        if self._round is None or self._round[0] != number:
+    def _about(self, number: int, params: Callable[[], Params] | None) -> dict[str, Any]:
+        """What is known of a round, which is made where it is not there."""
+        if number not in self._known_rounds:
             about = self._files.read_round(number)
             if about is None:
                 assert params is not None, f"round {number} was not made yet"
                 about = self._make(number, params())
             elif params is not None:
                 self._references.at(number, params(), self._base)
-            groups = self._groups(number, about["groups"], self._files.read_arrays(number))
-            self._round = number, about, self._parts(groups)
-        return self._round
+            self._known_rounds[number] = about
+        return self._known_rounds[number]
 
     def _make(self, number: int, params: Params) -> dict[str, Any]:
         """Samples and rewards a round, and writes it; what of it is there already is not made again."""

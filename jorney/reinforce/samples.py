@@ -6,7 +6,6 @@ one is a completion, a row of the other what it earned. Several processes add to
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +21,17 @@ Row = dict[str, Any]
 Make = Callable[[Sequence[Problem]], Sequence[Row]]
 
 
-@dataclasses.dataclass(frozen=True)
 class Kept:
     """Rows of problems in a folder, of each problem so many; a problem's rows are written together.
 
-    Attributes:
+    Args:
       folder: local or gs://.
       each: rows of a problem.
     """
 
-    folder: storage.Path
-    each: int
+    def __init__(self, folder: storage.Path, each: int) -> None:
+        self.folder, self._each = folder, each
+        self._rows: dict[str, list[Row]] = {}  # those that were read, whole problems
 
     def complete(self, problems: Sequence[Problem]) -> bool:
         """Whether all rows are there; all processes get the same answer, and come here together."""
@@ -52,18 +51,17 @@ class Kept:
 
     def rows(self, problems: Sequence[Problem]) -> dict[str, list[Row]]:
         """{id of the problem: its rows, in the order of their samples}."""
-        found = self._found()
-        return {problem.id: found[problem.id] for problem in problems}
+        self._missing(problems)
+        return {problem.id: self._rows[problem.id] for problem in problems}
 
     def _missing(self, problems: Sequence[Problem]) -> list[int]:
-        found = self._found()
-        return [place for place, problem in enumerate(problems) if problem.id not in found]
-
-    def _found(self) -> dict[str, list[Row]]:
-        found: dict[str, dict[int, Row]] = {}
-        for row in self._read():
-            found.setdefault(row["id"], {}).setdefault(row["sample"], row)
-        return {name: [own[key] for key in sorted(own)] for name, own in found.items() if len(own) == self.each}
+        if any(problem.id not in self._rows for problem in problems):  # what is there stays: it is read once
+            found: dict[str, dict[int, Row]] = {}
+            for row in self._read():
+                found.setdefault(row["id"], {}).setdefault(row["sample"], row)
+            whole = {name: own for name, own in found.items() if len(own) == self._each}
+            self._rows = {name: [own[key] for key in sorted(own)] for name, own in whole.items()}
+        return [place for place, problem in enumerate(problems) if problem.id not in self._rows]
 
     def _read(self) -> Iterator[Row]:
         if self.folder.exists():
@@ -81,16 +79,22 @@ class RoundFiles:
 
     def __init__(self, folder: storage.PathLike, group: int) -> None:
         self._folder, self._group = storage.path(folder), group
+        self._held: tuple[int, dict[str, Kept]] = (-1, {})  # those of one round
 
     def samples(self, number: int, attempt: int) -> Kept:
-        return Kept(self._folder / "samples" / f"{number:06d}-{attempt}", self._group)
+        return self._of(number, f"samples/{number:06d}-{attempt}", self._group)
 
     def rewards(self, number: int, attempt: int) -> Kept:
-        return Kept(self._folder / "rewards" / f"{number:06d}-{attempt}", self._group)
+        return self._of(number, f"rewards/{number:06d}-{attempt}", self._group)
 
     def texts(self, number: int, name: str, each: int) -> Kept:
         """Of an assessment after so many rounds."""
-        return Kept(self._folder / "assessments" / f"{number:06d}-{name}", each)
+        return self._of(number, f"assessments/{number:06d}-{name}", each)
+
+    def _of(self, number: int, place: str, each: int) -> Kept:
+        if self._held[0] != number:
+            self._held = number, {}
+        return self._held[1].setdefault(place, Kept(self._folder / place, each))
 
     def read_round(self, number: int) -> dict[str, Any] | None:
         """What is known of a whole round, by `write_round`; the same in all processes. None where it was not written yet."""

@@ -25,8 +25,8 @@ def ones(completions, **columns):
 SMALL = [
     *("--limit", "60", "--grpo.questions", "4", "--grpo.group", "4", "--grpo.completion-length", "24", "--grpo.rounds"),
     *("12", "--grpo.optimizer.learning-rate", "1e-3", "--grpo.rewards", "slow_ones:ones", "--grpo.beta", "0.02"),
-    *("--grpo.reference-every", "3", "--grpo.updates", "2", "--grpo.importance", "token_truncate", "--grpo.resample"),
-    *("until_full", "--grpo.resample-limit", "3", "--grpo.loop.save-every", "3", "--assess.every", "4", "--assess.limit", "4"),
+    *("--grpo.reference-every", "2", "--grpo.updates", "2", "--grpo.importance", "token_truncate", "--grpo.resample"),
+    *("until_full", "--grpo.resample-limit", "3", "--grpo.loop.save-every", "5", "--assess.every", "4", "--assess.limit", "4"),
 ]
 
 

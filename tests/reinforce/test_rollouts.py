@@ -109,7 +109,8 @@ def test_the_samplers_log_probabilities_are_the_trainers(policy, whole) -> None:
     folder, made, found = whole
     references = References(policy, dataclasses.replace(SMALL, beta=0.1), folder, COMPILATIONS)
     for step in range(4):
-        rows = made._laid_out(step, None)[2][0]
+        made[step]
+        rows = made.rows
         read, _ = references.read_policy(rows, policy.params, None)
         there = rows.segments > 0
         gap = np.abs(read - rows.sampled)[there]

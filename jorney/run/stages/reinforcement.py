@@ -78,6 +78,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         return "judge" in parse_rewards(self.grpo.rewards) or (of_steps(self.grpo) and self.grpo.values == "judge")
 
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
+        self.grpo.expect_split(space.mesh)
         problems, weight_of = self.read_problems(), parse_rewards(self.grpo.rewards)
         if self.asks_judge:
             judge_kind(self.judge).check(problems)
