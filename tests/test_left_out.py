@@ -70,3 +70,22 @@ def test_the_report_says_why() -> None:
     assert "Left out" in page.html(report_page.document(report, ()))
     assert "## Left out\n\n| Part | Why |" in markdown.text(report_page.document(report, ()))
     assert "Left out" not in markdown.text(report_page.document({"name": "r"}, ()))
+
+
+def test_pairs_of_trees_are_not_sampled(tmp_path) -> None:
+    """The DPO model then hangs on the trees alone, beside the journey model."""
+    few = ProblemsConfig(train_count=4, trees_count=4, test_count=4)
+    config = dataclasses.replace(quickstart(), output=str(tmp_path / "run"), problems=few)
+    plans = {}
+    for kind in ("samples", "step", "journey"):
+        made = Run(dataclasses.replace(config, pairs=kind), Progress(quiet=True))
+        made._plan(Model(made._model, "base"), made._read_problems())
+        plans[kind] = made._stages
+    assert "pairs" in plans["samples"]
+    assert "pairs" not in plans["step"]
+    assert plans["step"]["trees"].key in str(plans["step"]["dpo"].reads)
+    assert len({one["dpo"].key for one in plans.values()}) == 3
+    same = plans["samples"].keys() - {"pairs", "dpo", "evaluate_dpo"}
+    assert all(plans["samples"][name].key == plans["step"][name].key for name in same)
+    with pytest.raises(ValueError, match=r"pairs = 'leaves': expected one of samples, step, first-error"):
+        dataclasses.replace(config, pairs="leaves")

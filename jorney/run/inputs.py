@@ -22,7 +22,7 @@ from jorney.rows.readers.rules import RowRules
 from jorney.rows.registry import encode_preference, is_step_pair, is_thought
 from jorney.rows.sources import Row, digest_rows, read_rows
 from jorney.rows.step_pairs import encode_tree_pair
-from jorney.run.artifact import rows_folder
+from jorney.run.artifact import Lacking, rows_folder
 from jorney.run.stages.expansion import read_trees, trees_key
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
@@ -147,7 +147,7 @@ def read_tree_pairs(
     trees = itertools.islice(read_trees(source), limit)
     pairs = [pair for tree in trees for pair in pairs_of(tree, kind, config, seed, refine)]
     if not pairs:
-        raise ValueError(f"{source}: no tree has a pair of the kind {kind!r}: expected right and wrong ways on from one step")
+        raise Lacking(f"{source}: no tree has a pair of the kind {kind!r}: expected right and wrong ways on from one step")
     places = tuple(f"{source}: tree {pair.tree!r}" for pair in pairs)
 
     def encode(tokenizer: Tokenizer, pair: TreePair, place: str) -> Preference:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from jorney import show as report
 from jorney import storage
 from jorney.batch.packing import Example
+from jorney.batch.pairs import Preference
 from jorney.batch.solutions import encode_solutions
 from jorney.config import digest, expect_at_least, expect_number, expect_one_of, expect_seed, to_json
 from jorney.convert import config_json
 from jorney.domain import domains
-from jorney.domain.countdown.sets import Countdown
 from jorney.domain.problem import Problem
 from jorney.engine.generate import encode_prompts
 from jorney.judge.llm import LlmConfig
@@ -26,10 +27,11 @@ from jorney.policy import EMBEDDED, resolve
 from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems, write_problems
-from jorney.run import yaml_config
+from jorney.run import inputs, yaml_config
 from jorney.run.artifact import Artifact, Done, Lacking, Model
 from jorney.run.command import Command, use_jax
 from jorney.run.fitting import fit_run
+from jorney.run.recipes.problem_sets import ProblemsConfig, draws_exact
 from jorney.run.recipes.summary import SETTINGS, make_report, samples, show_thoughts, show_tree
 from jorney.run.stages import pairing
 from jorney.run.stages.derivation import plan_thoughts
@@ -51,47 +53,19 @@ from jorney.text.step_format import FORMATS
 from jorney.text.tokenizer import Tokenizer
 from jorney.thought.derive import DeriveConfig
 from jorney.thought.refine import RefineConfig
+from jorney.thought.tree_pairs import JOURNEY, PAIR_KINDS
 from jorney.train import training
 from jorney.train.objectives.dpo import DpoConfig
 from jorney.train.objectives.prm import PrmConfig, reward_model
 from jorney.train.objectives.sft import SftConfig
 from jorney.train.optimizer import DTYPES, OptimizerConfig
+from jorney.tree.contrasts import ContrastConfig
 from jorney.tree.expand import ExpandConfig
 from jorney.tree.prune import PruneConfig
 
 TREE_JUDGES = ("verifier", "prm", "llm")
 UNTIL = ("sft_phase1", "phase2", "dpo")
-
-
-@dataclasses.dataclass(frozen=True)
-class ProblemsConfig:
-    """Which problems a run trains on, grows trees for and is tested on.
-
-    Attributes:
-      train, trees, test: "countdown", or a file or hub id that `rows.problems.read_problems` takes; train needs solutions.
-      train_count, trees_count, test_count: how many problems; None takes all of a file.
-      countdown: which Countdown problems are drawn.
-    """
-
-    train: str = domains.DEFAULT
-    trees: str = domains.DEFAULT
-    test: str = domains.DEFAULT
-    train_count: int | None = 10_000
-    trees_count: int | None = 2_000
-    test_count: int | None = 1_000
-    countdown: Countdown = dataclasses.field(default_factory=Countdown)
-
-    def __post_init__(self) -> None:
-        for name in ("train", "trees", "test"):
-            expect_at_least(1, self, "problems", f"{name}_count", none="None for all")
-            if getattr(self, f"{name}_count") is None and domains.drawing(getattr(self, name)):
-                raise ValueError(f"problems.{name}_count = None: expected a number, since Countdown problems are drawn")
-
-
-def _exact(source: str) -> bool:
-    """Whether a source draws problems whose steps can be verified."""
-    domain = domains.drawing(source)
-    return domain is not None and domain.exact
+SAMPLES = "samples"  # of the journey model, graded: what pairs are made of, if not of the trees
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +84,9 @@ class RunConfig(Command):
       judge: of the steps in trees: "verifier" (exact, Countdown), "prm" (trained on rollouts of phase 1) or "llm" (a language
         model at an endpoint).
       share: of the tree problems that rollouts and preference pairs are sampled for.
+      pairs: what the journey model prefers: "samples" of its own, or the trees' "step", "first-error", "subtree", "leaf" or
+        "journey" (see `jorney dpo --help`).
+      contrast: which sides of the trees are held against each other.
       long_tokens: limit of a completion of models that were trained on journeys; the others' is `evaluate.max_tokens`.
       excursion_loss: whether the excursions of journeys bear loss.
       llm, llm_judge: the endpoint of "llm", and what it is asked.
@@ -136,6 +113,7 @@ class RunConfig(Command):
     until: str = "dpo"
     judge: str = "verifier"
     share: float = 0.1
+    pairs: str = SAMPLES
     long_tokens: int = 2048
     excursion_loss: bool = True
     problems: ProblemsConfig = dataclasses.field(default_factory=ProblemsConfig)
@@ -147,6 +125,7 @@ class RunConfig(Command):
     phase2: SftConfig = dataclasses.field(default_factory=lambda: SftConfig(epochs=3))
     rollouts: RolloutConfig = dataclasses.field(default_factory=RolloutConfig)
     prm: PrmConfig = dataclasses.field(default_factory=PrmConfig)
+    contrast: ContrastConfig = dataclasses.field(default_factory=ContrastConfig)
     dpo: DpoConfig = dataclasses.field(default_factory=DpoConfig)
     resample: ResampleConfig = dataclasses.field(default_factory=ResampleConfig)
     llm: LlmConfig = dataclasses.field(default_factory=LlmConfig)
@@ -155,7 +134,14 @@ class RunConfig(Command):
     sampling_mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
 
     def __post_init__(self) -> None:
-        kinds = {"step_format": FORMATS, "dtype": DTYPES, "precision": PRECISIONS, "until": UNTIL, "judge": TREE_JUDGES}
+        kinds: dict[str, Collection[str]] = {
+            "step_format": FORMATS,
+            "dtype": DTYPES,
+            "precision": PRECISIONS,
+            "until": UNTIL,
+            "judge": TREE_JUDGES,
+        }
+        kinds["pairs"] = (SAMPLES, *PAIR_KINDS)
         for name, allowed in kinds.items():
             expect_one_of(allowed, self, "", name)
         if self.expand.step_format != self.step_format:
@@ -163,7 +149,7 @@ class RunConfig(Command):
         expect_number(self, "", "share", most=0.5)
         expect_at_least(1, self, "", "long_tokens")
         expect_seed(self, "")
-        if self.judge == "verifier" and self.until != "sft_phase1" and not _exact(self.problems.trees):
+        if self.judge == "verifier" and self.until != "sft_phase1" and not draws_exact(self.problems.trees):
             raise ValueError(f"judge = 'verifier': expected 'prm' or 'llm': {domains.verifiable()}")
 
     def long(self) -> EvaluateConfig:
@@ -189,7 +175,8 @@ class RunConfig(Command):
         found.append(planner.step("phase2", self.phase2, mesh))
         found += planner.completions("journeys", self.long().sampling(0), sampling)
         if self.until == "dpo":
-            found += pairing.sampling_programs(planner, pairing.samples(self.dpo, self.long(), self.seed), sampling)
+            if self.pairs == SAMPLES:
+                found += pairing.sampling_programs(planner, pairing.samples(self.dpo, self.long(), self.seed), sampling)
             found.append(planner.step("dpo", self.dpo, mesh))
         return found
 
@@ -356,9 +343,22 @@ class Run:
         self._add(plan_evaluation(space, "evaluate_placebo_journey", swapped, test, config.long()))
 
         if config.until == "dpo":
-            pairs = self._add(plan_pairs(space, journey, few, config.long(), config.dpo))
-            dpo = self._add(plan_training(space, "dpo", journey, sampled_pairs(pairs, few), pairs.key, config.dpo, OWN)).model
+            dpo = self._plan_dpo(journey, trees, few).model
             self._add(plan_evaluation(space, "evaluate_dpo", dpo, test, config.long()))
+
+    def _plan_dpo(self, journey: Model, trees: Artifact, few: list[Problem]) -> Artifact:
+        """DPO of the journey model, on pairs of samples of these problems or of the trees."""
+        config, space = self.config, self._space
+        if config.pairs == SAMPLES:
+            pairs = self._add(plan_pairs(space, journey, few, config.long(), config.dpo))
+            return self._add(plan_training(space, "dpo", journey, sampled_pairs(pairs, few), pairs.key, config.dpo, OWN))
+
+        def make(tokenizer: Tokenizer) -> list[Preference]:
+            how = (config.pairs, config.contrast, config.refine, space.format, space.seed)
+            return inputs.read_tree_pairs(os.fspath(trees.folder), None, *how).make(tokenizer)
+
+        key = [trees.key, config.pairs, config.contrast, *([config.refine] if config.pairs == JOURNEY else [])]
+        return self._add(plan_training(space, "dpo", journey, make, key, config.dpo, f"{config.pairs} pairs of the trees"))
 
 
 def quickstart() -> RunConfig:

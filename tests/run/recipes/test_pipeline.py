@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,10 +52,10 @@ STAGES = (
 )
 
 
-def _start(output: pathlib.Path) -> subprocess.Popen[str]:
+def _start(output: pathlib.Path, *more: str) -> subprocess.Popen[str]:
     # A job that a shell put in the background ignores SIGINT, and so would its children.
     program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from jorney.cli import main; "
-    command = [sys.executable, "-c", program + "sys.exit(main())", "quickstart", "--output", str(output), *SMALL]
+    command = [sys.executable, "-c", program + "sys.exit(main())", "quickstart", "--output", str(output), *SMALL, *more]
     return subprocess.Popen(command, env=SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -132,6 +133,20 @@ def test_what_a_run_leaves(undisturbed: tuple[pathlib.Path, str]) -> None:
     assert 'class="piece reflection"' in page
     assert "compiling empty cache (1)" in text
     assert max(map(len, text.splitlines())) <= max(80, len(str(output)) + 30)
+
+
+def test_pairs_may_be_those_of_the_trees(undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path) -> None:
+    """The same run with pairs of steps makes the DPO model anew, and nothing before it."""
+    output = tmp_path / "run"
+    shutil.copytree(undisturbed[0], output, symlinks=True)
+    process = _start(output, "--pairs", "step")
+    text, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, text
+    assert "phase2_journey: already done" in text
+    report = json.loads((output / "report.json").read_text())
+    assert "pairs" not in report["seconds"]
+    assert {"dpo", "evaluate_dpo"} <= report["seconds"].keys()
+    assert report["models"]["dpo"]["n"] == 16
 
 
 def test_compilations_are_counted(undisturbed: tuple[pathlib.Path, str]) -> None:
