@@ -8,10 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from jorney.batch.row_arrays import RowArrays
+from jorney.batch.row_arrays import RowArrays, fitted_length
 from jorney.model.flops import RowShape, group_row
 
-_MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
 _OPTIONAL = {"sampled": np.float32, "old": np.float32, "reference": np.float32, "chosen": np.bool_}
 
 
@@ -125,8 +124,10 @@ def lay_out_groups(
     if not groups:
         raise ValueError("there are no groups: expected at least one")
     known = _known(groups)
-    P = _length("prompt_length", prompt_length, [len(group.prompt) for group in groups])
-    L = _length("completion_length", completion_length, [max(len(t.tokens) for t in group.completions) for group in groups])
+    P = fitted_length("prompt_length", prompt_length, [len(group.prompt) for group in groups], "group")
+    L = fitted_length(
+        "completion_length", completion_length, [max(len(t.tokens) for t in group.completions) for group in groups], "group"
+    )
     placed = list(_placed(groups, branches))
     if rows is not None and len(placed) > rows:
         raise ValueError(f"{len(groups)} groups take {len(placed)} rows of {branches} completions: expected at most {rows}")
@@ -176,13 +177,3 @@ def _known(groups: Sequence[Group]) -> list[str]:
                 if (values is None) != (getattr(first, name) is None):
                     raise ValueError(f"group {number}, completion {place}: expected {name} of all completions, or of none")
     return [name for name in _OPTIONAL if getattr(first, name) is not None]
-
-
-def _length(name: str, given: int | None, needed: Sequence[int]) -> int:
-    """The length given, or the longest needed, rounded up."""
-    longest = max(needed)
-    if given is None:
-        return -(-longest // _MULTIPLE) * _MULTIPLE
-    if longest > given:
-        raise ValueError(f"group {needed.index(longest)} needs {longest} tokens: expected at most {name} = {given}")
-    return given

@@ -9,11 +9,10 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from jorney.batch.row_arrays import RowArrays
+from jorney.batch.row_arrays import RowArrays, fitted_length
 from jorney.model.flops import RowShape, group_row
 
 T = TypeVar("T")
-_MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +93,10 @@ def lay_out(
     for index, one in enumerate(preferences):
         if not (one.prompt and one.chosen and one.rejected):
             raise ValueError(f"preference {index}: expected a prompt and two completions, none of them empty")
-    P = _length("prompt_length", prompt_length, [len(one.prompt) for one in preferences])
-    L = _length("completion_length", completion_length, [max(len(one.chosen), len(one.rejected)) for one in preferences])
+    P = fitted_length("prompt_length", prompt_length, [len(one.prompt) for one in preferences], "preference")
+    L = fitted_length(
+        "completion_length", completion_length, [max(len(one.chosen), len(one.rejected)) for one in preferences], "preference"
+    )
     R = -(-len(preferences) // rows_multiple) * rows_multiple
     tokens, positions, parts = (np.zeros((R, P + 2 * L), np.int32) for _ in range(3))
     pairs = (np.arange(R) < len(preferences)).astype(np.int32)
@@ -111,16 +112,6 @@ def lay_out(
     chosen, rejected = ((half > 0).astype(np.int32) for half in (parts[:, P : P + L], parts[:, P + L :]))
     nothing = np.zeros(R, np.float32)
     return PreferenceRows(tokens, positions, parts, chosen, rejected, pairs, nothing, nothing)
-
-
-def _length(name: str, given: int | None, needed: Sequence[int]) -> int:
-    """The length given, or the longest needed, rounded up."""
-    longest = max(needed)
-    if given is None:
-        return -(-longest // _MULTIPLE) * _MULTIPLE
-    if longest > given:
-        raise ValueError(f"preference {needed.index(longest)} needs {longest} tokens: expected at most {name} = {given}")
-    return given
 
 
 def choose_pairs(right: Sequence[T], wrong: Sequence[T], limit: int, rng: random.Random) -> list[tuple[T, T]]:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from jorney.model.flops import RowShape, packed_row
+
+MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
+
+
+def fitted_length(name: str, given: int | None, needed: Sequence[int], member: str) -> int:
+    """The length given, or the longest needed, rounded up.
+
+    Args:
+      name: of the length, in messages.
+      needed: tokens, of each member.
+      member: what one is called there.
+
+    Raises:
+      ValueError: a member needs more than the length given; names it.
+    """
+    longest = max(needed)
+    if given is None:
+        return -(-longest // MULTIPLE) * MULTIPLE
+    if longest > given:
+        raise ValueError(f"{member} {needed.index(longest)} needs {longest} tokens: expected at most {name} = {given}")
+    return given
 
 
 class RowArrays(abc.ABC):

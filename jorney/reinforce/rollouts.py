@@ -14,6 +14,7 @@ import numpy as np
 
 from jorney.batch.groups import Group, GroupRows, Trajectory, lay_out_groups
 from jorney.batch.loader import Batch, BatchStream
+from jorney.batch.row_arrays import MULTIPLE
 from jorney.compiled import Compilations
 from jorney.config import digest
 from jorney.domain.grading import GRADING
@@ -35,7 +36,6 @@ from jorney.train.policy_gradient.rewards import reference_penalty
 from jorney.train.policy_gradient.surrogate import high_entropy
 
 _SHAPES = 8  # lengths of completions that rows are made for, at most: each is a program
-_MULTIPLE = 32
 
 
 class Rollouts(BatchStream):
@@ -265,7 +265,7 @@ class Rollouts(BatchStream):
         """Rows of groups: a multiple of `count`, or exactly so many; completions as long as the longest needs, rounded up."""
         config = self._config
         most = config.completion_length
-        step = max(_MULTIPLE, -(-most // (_SHAPES * _MULTIPLE)) * _MULTIPLE)
+        step = max(MULTIPLE, -(-most // (_SHAPES * MULTIPLE)) * MULTIPLE)
         longest = max((len(one.tokens) for group in groups for one in group.completions), default=1)
         length = min(most, -(-longest // step) * step)
         if not groups:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
+from jorney.batch.row_arrays import MULTIPLE
 from jorney.config import AtMost, digest, expect_above
 from jorney.domain import domains
 from jorney.domain.grading import GRADING
@@ -39,7 +40,6 @@ from jorney.train.metrics import Record
 from jorney.train.objectives.grpo import GrpoConfig
 from jorney.train.training import Data
 
-_MULTIPLE = 32  # the length of prompts is rounded up to one of these
 _SHOWN = ("reward", "accuracy", "completions/mean_length", "entropy", "frac_reward_zero_std", "excursion_rate")
 
 
@@ -199,7 +199,7 @@ def fitted(config: GrpoConfig, model: Model, problems: Sequence[Problem], space:
             f"grpo.completion-length = {length:,}, behind a prompt of {longest:,} tokens: the model has {positions:,} "
             f"positions: expected at most {max(0, room):,} (--grpo.completion-length), or shorter problems"
         )
-    prompt = config.prompt_length or longest + -longest % _MULTIPLE
+    prompt = config.prompt_length or longest + -longest % MULTIPLE
     if prompt < longest:
         raise ValueError(
             f"grpo.prompt-length = {prompt:,}: expected at least {longest:,}, the longest prompt's tokens, or None"

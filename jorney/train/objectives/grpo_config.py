@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import operator
 from typing import Any, ClassVar
 
@@ -16,7 +15,6 @@ from jorney.train.policy_gradient.credit import CreditConfig
 from jorney.train.policy_gradient.surrogate import SurrogateConfig
 
 RESAMPLING = ("off", "drop", "until_full")
-REWARDS = ("accuracy", "format", "tags", "length", "language", "judge")
 VALUES = ("exact", "judge", "rollouts")
 # What no result depends on: how much is done at a time, and when nothing comes of it any more.
 _BATCHING = ("decode_rows", "chunk", "row_completions", "patience")
@@ -50,7 +48,7 @@ class GrpoConfig(TrainingConfig, SurrogateConfig, CreditConfig, Sampling):
       overlong_cache: the last tokens of a completion over which DAPO's punishment grows; None for none.
       mask_truncated: whether completions that were cut off bear no loss.
       rewards: "NAME=WEIGHT,...", of weight 1 where none is stated: accuracy, format, tags, length, language, judge, or
-        MODULE:FUNCTION.
+        MODULE:FUNCTION (`reinforce.reward_terms`).
       language: that the reward of this name asks for.
       values: where values of steps come from: "exact", "judge" or "rollouts".
       rollouts: completions of each prefix, with "rollouts".
@@ -119,7 +117,6 @@ class GrpoConfig(TrainingConfig, SurrogateConfig, CreditConfig, Sampling):
         for field, value, beside in self._without_effect():
             expect(functools.partial(operator.eq, value), f"{value!r} {beside}", self, self.name, field)
         self._expect_comparison()
-        self.reward_weights  # noqa: B018
 
     def _expect_rows(self) -> None:
         """Raises ValueError where questions or groups cannot be cut as asked; rows are counted after it."""
@@ -191,23 +188,6 @@ class GrpoConfig(TrainingConfig, SurrogateConfig, CreditConfig, Sampling):
         if self.aggregate == "constant" and self.max_length is None:
             fields["max_length"] = int(self.completion_length)
         return SurrogateConfig(**fields)
-
-    @property
-    def reward_weights(self) -> dict[str, float]:
-        """{name: weight} of the rewards. Raises ValueError where one is unknown, or stated twice."""
-        found: dict[str, float] = {}
-        for part in self.rewards.split(","):
-            name, stated, weight = (word.strip() for word in part.partition("="))
-            if name in found or not (name in REWARDS or ":" in name):
-                told = "once each" if name in found else f"some of {', '.join(REWARDS)}, or MODULE:FUNCTION"
-                raise ValueError(f"grpo.rewards = {self.rewards!r}: expected {told}, got {name!r}")
-            try:
-                found[name] = float(weight) if stated else 1.0
-            except ValueError:
-                found[name] = math.nan
-            if not math.isfinite(found[name]):
-                raise ValueError(f"grpo.rewards = {self.rewards!r}: expected a number as the weight of {name}, got {weight!r}")
-        return found
 
     def decides(self) -> dict[str, Any]:
         """The fields that the trained parameters depend on."""

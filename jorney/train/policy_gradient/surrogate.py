@@ -138,7 +138,7 @@ def surrogate_loss(
     Returns:
       [] float32, and {name: [] float32}. Metrics over the count are means over tokens, and with aggregates "sequence" and
       "constant" means over completions of their means. Names are TRL's where it has one. kl is k3; clip_ratio/dual_mean the
-      share of tokens that only the dual clip bounds; ratio/completion_min and .../completion_max are means of every
+      share of tokens that only the dual clip bounds; .../completion_min and .../completion_max are means of every
       completion's own; sampling/masked is how many tokens a mask left out for each that it kept.
 
     Raises:
@@ -164,6 +164,7 @@ def surrogate_loss(
         gap = old - clean(jax.lax.stop_gradient(tokens.sampled))
         drift, importance, kept = _importance(config, gap, there, segments)
         metrics["sampling/sampling_logp_difference/mean"] = jnp.abs(gap)
+        metrics["sampling/sampling_logp_difference/completion_max"] = over_completions(jnp.abs(gap), segments, "max")
         metrics["sampling/importance_sampling_ratio/mean"] = drift if config.importance == "none" else importance
         metrics["sampling/capped"] = (drift > config.truncate_ratio).astype(jnp.float32)
     everything = token_weights(config.aggregate, there, segments, config.max_length)

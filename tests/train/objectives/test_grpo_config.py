@@ -35,10 +35,6 @@ from jorney.train.policy_gradient.surrogate import SurrogateConfig
         ({"top_p": 0.0}, "grpo.top_p = 0.0"),
         ({"held_out": 0.1}, "grpo.held_out = 0.1: expected 0, since no examples are held out"),
         ({"best": True}, "grpo.best = True: expected False, since no examples are held out"),
-        ({"rewards": "acuracy"}, "grpo.rewards = 'acuracy': expected some of accuracy, format, .* got 'acuracy'"),
-        ({"rewards": "accuracy=much"}, "expected a number as the weight of accuracy, got 'much'"),
-        ({"rewards": "accuracy=nan"}, "expected a number as the weight of accuracy, got 'nan'"),
-        ({"rewards": "format,format"}, "expected once each, got 'format'"),
         *(({name: 0}, f"grpo.{name} = 0: expected 1 or more") for name in GrpoConfig.counts),
     ],
 )
@@ -83,13 +79,6 @@ def test_a_constant_divides_by_the_longest_completion() -> None:
     found = GrpoConfig(beta=0.1, clip_high=0.28).surrogate_config
     assert found == SurrogateConfig(beta=0.1, clip_high=0.28)
     assert hash(found) == hash(GrpoConfig(beta=0.1, clip_high=0.28, rounds=3).surrogate_config)
-
-
-def test_rewards_and_their_weights() -> None:
-    assert GrpoConfig().reward_weights == {"accuracy": 1.0}
-    assert GrpoConfig(rewards="accuracy, format=0.5,mine.rewards:short=-2").reward_weights == {
-        "accuracy": 1.0, "format": 0.5, "mine.rewards:short": -2.0
-    }  # fmt: skip
 
 
 def test_what_is_done_together_decides_nothing() -> None:
