@@ -93,9 +93,12 @@ def configs(say: Callable[[str], None]) -> Iterator[str]:
         if "TPU v" not in file.read_text():
             continue
         plan = _plan(file, (), say)
-        of_chip, last = plan.machine.generation.devices / 1e9, plan.programs[-1]
+        # Of a round, the phase that needs most; else the last program: a training's step, of trees decoding.
+        of_chip, last = plan.machine.generation.devices / 1e9, plan.dearest if plan.round else plan.programs[-1]
         needed, capacity = last.needed_bytes * of_chip, last.needs.capacity_bytes * of_chip
         rate = f"{last.tokens_per_second_per_chip:,.0f} tokens/s/chip, {last.program.name}"
+        if plan.round:
+            rate = f"{plan.round.rate:,.0f} tokens/s/chip sampled, a whole round"
         yield f"| {file.stem} | {plan.machine.name} | {needed:.2f} | {capacity:.2f} | {rate} |"
 
 

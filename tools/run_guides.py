@@ -189,7 +189,7 @@ def longest(text: str, table: Iterable[str]) -> str | None:
 
 def guides() -> list[str]:
     """All guides, in the order in which one reads them."""
-    rooms = ("run", "tree", "judge", "thought", "solve", "train", "engine", "convert", "machine")
+    rooms = ("run", "tree", "judge", "thought", "solve", "train", "reinforce", "engine", "convert", "machine")
     found = ["README.md", *(f"jorney/{room}/README.md" for room in rooms)]
     return [*found, "jorney/README.md", "configs/README.md", "configs/RESULTS.md", "tpu_scripts/README.md"]
 

@@ -56,7 +56,10 @@ def make_mesh(machine: Slice, config: sharding.MeshConfig) -> Mesh:
     none["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"  # it would let one program at a time compile
     for name, value in none.items():
         os.environ.setdefault(name, value)
-    described = topologies.get_topology_desc(platform="tpu", topology_name=machine.topology)
+    # A machine of one host is one process, which the topology is told where it has more chips than hosts have elsewhere.
+    alone = machine.hosts == 1 and machine.chips > machine.generation.of_a_host
+    bounds = {"chips_per_host_bounds": (*machine.generation.shapes[machine.chips], 1)} if alone else {}
+    described = topologies.get_topology_desc(platform="tpu", topology_name=machine.topology, **bounds)
     return sharding.make_mesh(config, list(described.devices))
 
 

@@ -89,20 +89,24 @@ class RoundSampler:
 
     def _complete(self, number: int, attempt: int, problems: Sequence[Problem], generator: Generator) -> list[Row]:
         """Rows of completions of the problems. The random numbers of one follow from its round, its problem and its place."""
-        config = self._config
-        group = config.group
-        sampling = SamplingConfig(
-            w=group,
-            max_tokens=config.completion_length,
-            temperature=config.temperature,
-            top_p=config.top_p,
-            seed=self._seed,
-            rows=max(group, config.decode_rows // group * group),
-            chunk=config.chunk,
-        )
+        sampling = sampling_of(self._config, self._seed)
         names = [f"{number}.{attempt}/{one.id}" for one in problems]
         found = generator.generate([self._prompts[one.id] for one in problems], sampling, names)
         return [_row(one.id, k, text) for one, own in zip(problems, found, strict=True) for k, text in enumerate(own)]
+
+
+def sampling_of(config: GrpoConfig, seed: int) -> SamplingConfig:
+    """How a round's completions are drawn; rows of whole groups, of one at least."""
+    group = config.group
+    return SamplingConfig(
+        w=group,
+        max_tokens=config.completion_length,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=seed,
+        rows=max(group, config.decode_rows // group * group),
+        chunk=config.chunk,
+    )
 
 
 def _row(name: str, sample: int, text: Completion) -> Row:

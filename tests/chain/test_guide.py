@@ -58,6 +58,10 @@ SMALL = {
         "--dpo.completion-length 128"
     ),
     "tpu_scripts/generate.sh evaluate": "--dtype float32 --evaluate.max-tokens 96",
+    "tpu_scripts/run.sh grpo": (
+        f"{_TRAIN.format('grpo', '1e-4')} --grpo.head-chunk 128 --grpo.rounds 3 --grpo.questions 8 --grpo.group 4 "
+        "--grpo.row-completions 4 --grpo.completion-length 48 --grpo.rewards accuracy,format=0.5 --grpo.loop.save-every 1"
+    ),
     "tpu_scripts/alone.sh export": "",
     "tpu_scripts/bench.sh": (
         "--model tiny --train.rows 4 --train.length 64 --train.steps 1 --train.runs 1 --decode.rows 4 --decode.trees 4 "
@@ -87,6 +91,8 @@ def guide(tmp_path_factory) -> Iterator[tuple[Pod, object_store.Objects]]:
                 _goes_on_with_one_host(pod, objects, small(text))
             elif text.startswith("tpu_scripts/generate.sh expand"):
                 _loses_a_host(pod, small(text))
+            elif text.startswith("tpu_scripts/run.sh grpo"):
+                _loses_a_host_between_rounds(pod, objects, small(text))
             elif text.startswith(
                 ("tpu_scripts/run.sh", "tpu_scripts/generate.sh", "tpu_scripts/alone.sh", "tpu_scripts/bench.sh")
             ):
@@ -157,6 +163,22 @@ def _loses_a_host(pod: Pod, command: str) -> None:
     pod.start(command, [0], MACHINE="v5p-8")
 
 
+def _loses_a_host_between_rounds(pod: Pod, objects: object_store.Objects, command: str) -> None:
+    """One of two hosts dies after the first round; the same command goes on, with what was sampled."""
+    pod.shell(command)
+    deadline = time.monotonic() + pods.ENDS
+    pattern = re.compile(r"bucket/grpo/stages/\S+/rollouts/rounds/000000.json")
+    while not any(map(pattern.match, list(objects.stored))):
+        assert time.monotonic() < deadline, f"no round\n{pod.log(0, 'grpo')}"
+        assert not (pod.logs(0) / "grpo.exit").exists(), f"ended without a round\n{pod.log(0, 'grpo')}"
+        time.sleep(0.1)
+    pod.kill("grpo", [1])
+    pod.kill("grpo", [0])
+    before = {name for name in objects.stored if "/rollouts/samples/000000-0/" in name}
+    pod.start(command)
+    assert {name for name in objects.stored if "/rollouts/samples/000000-0/" in name} == before
+
+
 @pytest.fixture(scope="module")
 def laptop(guide) -> pathlib.Path:
     """The folder in which the commands were typed."""
@@ -183,6 +205,8 @@ def test_every_step_of_the_guide_has_its_result(read) -> None:
     assert result("pairs")["pairs"] > 0
     assert result("dpo")["examples"] == result("pairs")["pairs"]
     assert 0 <= result("grades")["accuracy"] <= 1
+    assert (result("grpo")["rounds"], result("grpo")["problems"]) == (3, 16)
+    assert 0 <= result("grpo")["reward"] <= 1.5
 
 
 def test_what_is_brought_home_is_what_was_made(laptop) -> None:

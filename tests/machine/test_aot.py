@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from jorney import topology
+from jorney.machine import aot
+from jorney.sharding import MeshConfig
+
 PROGRAM = """
 import sys
 from jorney import topology
@@ -31,3 +35,13 @@ def test_two_programs_plan_at_a_time() -> None:
     finally:
         for program in programs:
             program.communicate()
+
+
+@pytest.mark.parametrize(("name", "hosts"), [("v5e-8", 1), ("v5e-16", 4), ("v5p-8", 1), ("v5p-16", 2)])
+def test_a_machine_has_as_many_processes_as_hosts(name: str, hosts: int) -> None:
+    """As what samples on each host by itself counts them."""
+    pytest.importorskip("libtpu")
+    machine = topology.find(name)
+    devices = aot.make_mesh(machine, MeshConfig(fsdp=-1, data=1)).devices.flatten().tolist()
+    assert machine.hosts == hosts
+    assert {device.process_index for device in devices} == set(range(hosts))

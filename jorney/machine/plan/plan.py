@@ -15,6 +15,7 @@ from jorney.machine.plan.expected import Expected, expect_rate, lines, name, usu
 from jorney.machine.plan.lines import HELP, facts, gb, table, too_much
 from jorney.machine.plan.planned import Planned, compile_program
 from jorney.machine.plan.planner import Configuration, Planner
+from jorney.machine.plan.rounds import PlannedRound, planned_round, round_lines
 from jorney.model import params as parameters
 
 _TREES = 8  # a problem that is under way, to be replayed
@@ -71,6 +72,7 @@ class Plan:
     Attributes:
       rooms: {label of an engine: for how many problems of each context}.
       expected: {label of an engine that grows trees: its rate}, where that was asked for.
+      round: of a configuration that samples and trains in turn, where its programs fit.
     """
 
     machine: topology.Slice
@@ -79,6 +81,7 @@ class Plan:
     engines: dict[str, PlannedEngine]
     rooms: dict[str, list[Room]]
     expected: dict[str, Expected] = dataclasses.field(default_factory=dict)
+    round: PlannedRound | None = None
 
     @property
     def dearest(self) -> Planned:
@@ -113,13 +116,16 @@ def make(
     for number, program in enumerate(programs, start=1):
         if program.needs is None:
             say(f"compiling {program.name}, {number} of {len(programs)}")
-        planned.append(compile_program(program, planner.machine))
+        planned.append(compile_program(program, program.machine or planner.machine))
     rooms = {}
     for label, engine in planner.engines.items():
         own = [one for one in planned if one.program.name.startswith(f"{label} ")]
         if engine.model.head == "lm" and all(one.fits for one in own):
             rooms[label] = [_room(own, engine, context, say) for context in contexts]
     made = Plan(planner.machine, parameters.count(planner.model), planned, planner.engines, rooms)
+    if planner.round and made.fits:
+        phases = planned_round(planner.round, planned, planner.engines[planner.round.label], planner.machine)
+        made = dataclasses.replace(made, round=phases)
     if not (expected and made.fits):
         return made
     trees = usual_solutions(_TREES * max(engine.shape.problems for engine in planner.engines.values()))
@@ -150,6 +156,10 @@ def run(command: Any, config: PlanConfig, say: Callable[[str], None] = lambda li
     if config.tokens and plan.fits and len(plan.programs) == 1:
         only = plan.programs[0]
         hours = config.tokens / only.program.tokens * only.bound * plan.machine.chips / 3600
+    elif config.tokens and plan.round:
+        about, step = plan.round.round, plan.programs[-1]
+        of_round = about.runs[step.program.name] * step.program.tokens
+        hours = config.tokens / of_round * plan.round.seconds * plan.machine.chips / 3600
     if config.json:
         return json.dumps(_plain(plan, hours, config.price))
     return "\n".join([*_heading(plan), *_lines(plan), *_hours(hours, config.price)])
@@ -167,6 +177,7 @@ def _plain(plan: Plan, hours: float | None, price: float | None) -> dict[str, An
         "chip_hours": hours,
         "cost": hours * price if hours and price else None,
         "expected": {label: _of_rate(found) for label, found in plan.expected.items()},
+        "round": plan.round.plain() if plan.round else None,
         "programs": {one.program.name: _of_program(one) for one in plan.programs},
         "rooms": {label: [dataclasses.asdict(room) for room in rooms] for label, rooms in plan.rooms.items()},
     }
@@ -222,6 +233,8 @@ def _lines(plan: Plan) -> Iterator[str]:
                 yield f"  of {room.context:,} tokens {room.problems} fit, {room.rows} rows"
             if label in plan.expected:
                 yield from lines(plan.expected[label])
+        if plan.round:
+            yield from round_lines(plan.round, plan.engines[plan.round.round.label])
         if plan.fits:
             yield "fits"
     if not plan.fits:

@@ -24,6 +24,7 @@ class AotProgram:
       resident: {name: bytes of a chip}, of the arguments, for the report.
       beside: bytes of a device that something else holds while the program runs.
       needs: what it needs, where it was compiled already.
+      machine: that it is for, where it is a part of the configuration's: one host's, beside programs of all hosts.
     """
 
     name: str
@@ -35,6 +36,7 @@ class AotProgram:
     resident: dict[str, float]
     beside: float = 0.0
     needs: aot.Needs | None = None
+    machine: Slice | None = None
 
 
 @dataclasses.dataclass(frozen=True)

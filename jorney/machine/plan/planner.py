@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from jorney.judge.rollouts import RolloutConfig
 from jorney.machine import aot
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.rounds import Round
 from jorney.machine.plan.training_step import training_step
 from jorney.model.architecture import ModelConfig
 from jorney.policy import read_architecture
@@ -70,6 +72,7 @@ class Planner:
       machine: that the programs are for: the whole, or one host's part; of its memory, what the configuration may use.
       engines: {label: engine}.
       widths: {label of an engine that grows trees: steps after a node, nodes of a level that are expanded}.
+      round: of a configuration that samples and trains in turn.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Planner:
         self.model, self.dtype = read_architecture(command.model), jnp.dtype(command.dtype)
         self.engines: dict[str, PlannedEngine] = {}
         self.widths: dict[str, tuple[int, int]] = {}
+        self.round: Round | None = None
         self._weighed: dict[PlannedEngine, list[aot.Needs]] = {}
         own = machine if command.all_hosts else machine.of_one_host
         self.machine = own.with_memory(min((own.capacity, *_stated(command))))
@@ -125,6 +129,23 @@ class Planner:
         """The engine that samples whole solutions of so many prompts at a time, and their judge's, where there is one."""
         return self._judged(label, generate.work_of(prompts, config), judge, mesh)
 
+    def completions_beside(
+        self, label: str, config: SamplingConfig, mesh: Mesh, prompts: int, prompt: int, held: Mapping[str, float]
+    ) -> list[AotProgram]:
+        """The engine of each host by itself, beside a training of all hosts: `sharding.for_sampling_apart`.
+
+        Args:
+          mesh: of the training.
+          prompts: that a host samples for.
+          prompt: tokens of the longest.
+          held: {what: bytes of a device} that the training holds meanwhile.
+        """
+        _, own = sharding.for_sampling_apart(mesh, self.model.kv_heads)
+        host = self.machine.of_one_host
+        apart = aot.make_mesh(host, sharding.MeshConfig(data=-1, tensor=own.shape["tensor"]))
+        found = self._judged(label, generate.work_of(prompts, config), None, apart, host, prompt, held)
+        return [dataclasses.replace(one, machine=host) for one in found]
+
     def rollouts(self, config: RolloutConfig, mesh: Mesh) -> list[AotProgram]:
         """The engines that sample solutions, and completions of their steps."""
         longest = config.max_tokens
@@ -132,27 +153,42 @@ class Planner:
         solutions = self.completions("solutions", config.sampling(config.solutions, 0), mesh)
         return [*solutions, *self._judged("rollouts", work, None, mesh)]
 
-    def _judged(self, label: str, work: Work, judge: ModelConfig | None, mesh: Mesh) -> list[AotProgram]:
+    def _judged(
+        self,
+        label: str,
+        work: Work,
+        judge: ModelConfig | None,
+        mesh: Mesh,
+        machine: Slice | None = None,
+        prompt: int | None = None,
+        others: Mapping[str, float] = types.MappingProxyType({}),
+    ) -> list[AotProgram]:
         """An engine, and that of a reward model beside it, which reads its paths; None judges on the host.
 
         In the shapes that they would take on the machine (`engine.memory`).
+
+        Args:
+          machine, prompt: where they are not the planner's.
+          others: {what: bytes of a device} that lie there as well.
         """
-        tenants = [Tenant("policy", self.model, self.dtype, mesh, work, self.prompt)]
+        machine, prompt = machine or self.machine, self.prompt if prompt is None else prompt
+        tenants = [Tenant("policy", self.model, self.dtype, mesh, work, prompt)]
         if judge:
-            asked = held_work(PROBLEMS_HELD, min(judge.positions, self.prompt + work.needed))
+            asked = held_work(PROBLEMS_HELD, min(judge.positions, prompt + work.needed))
             tenants.append(Tenant("judge", judge, self.dtype, mesh, asked, 0))
         labels = {"policy": label, "judge": "judge"}
-        memory = Memory(self.machine.capacity, {f"the {one.name}'s weights": one.weights for one in tenants})
+        weights = {f"the {one.name}'s weights": one.weights for one in tenants}
+        memory = Memory(machine.capacity, {**others, **weights})
 
         def temporaries(tenant: Tenant, shape: Shape) -> float:
-            return self._temporaries(labels[tenant.name], tenant, shape) if self._weigh else 0.0
+            return self._temporaries(labels[tenant.name], tenant, shape, machine) if self._weigh else 0.0
 
         shapes = share_out(tenants, memory, temporaries)
         held = [tenant.weights + tenant.cache(shape) for tenant, shape in zip(tenants, shapes, strict=True)]
         found = []
         for tenant, shape, own in zip(tenants, shapes, held, strict=True):
             engine = self.engines[labels[tenant.name]] = self._engine(tenant, shape)
-            programs = engine.programs(labels[tenant.name], self.machine, sum(held) - own)
+            programs = engine.programs(labels[tenant.name], machine, sum(held) - own + sum(others.values()))
             if engine in self._weighed:
                 pairs = zip(programs, self._weighed[engine], strict=True)
                 programs = [dataclasses.replace(one, needs=needs) for one, needs in pairs]
@@ -162,14 +198,14 @@ class Planner:
     def _engine(self, tenant: Tenant, shape: Shape) -> PlannedEngine:
         return PlannedEngine(tenant.config, shape, self.dtype, tenant.mesh, self.command.precision)
 
-    def _temporaries(self, label: str, tenant: Tenant, shape: Shape) -> float:
+    def _temporaries(self, label: str, tenant: Tenant, shape: Shape, machine: Slice) -> float:
         """Bytes of a device that the hungriest of an engine's programs holds while it runs."""
         engine = self._engine(tenant, shape)
         if engine not in self._weighed:
             self._weighed[engine] = []
-            for one in engine.programs(label, self.machine):
+            for one in engine.programs(label, machine):
                 self._say(f"compiling {one.name}")
-                self._weighed[engine].append(aot.compile_for(self.machine, one.lower(), one.trips))
+                self._weighed[engine].append(aot.compile_for(machine, one.lower(), one.trips))
         held = tenant.weights + tenant.cache(shape)
         return max(
             one.needed_bytes - held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -53,11 +54,40 @@ def training_step(
     )
 
 
+def state_bytes(model: ModelConfig, config: TrainingConfig, dtype: Any, mesh: Mesh) -> tuple[float, float]:
+    """(parameters, moments): bytes of a device that a training holds from step to step.
+
+    Args:
+      model: the policy.
+      dtype: of the computation, in which parameters lie that adapters leave as they are.
+    """
+    own = objective_of(config).model(model)
+    state = _state(own, config, mesh)
+    return _held((state.params, states.base(own, mesh, dtype, config.lora))), _held(state.opt_state)
+
+
+def reference_bytes(model: ModelConfig, dtype: Any, mesh: Mesh) -> float:
+    """Bytes of a device of a whole model that lies as training has it."""
+    return _held(states.placed(parameters.abstract(model, dtype), parameters.param_shardings(model, mesh)))
+
+
+def _held(tree: Any) -> float:
+    leaves = jax.tree.leaves(tree)
+    return float(sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves))
+
+
+def _state(model: ModelConfig, config: TrainingConfig, mesh: Mesh) -> states.TrainState:
+    optimizer = make_optimizer(config.optimizer)
+    params = states.trained(model, jnp.dtype(config.optimizer.master), config.lora)
+    shapes = jax.eval_shape(lambda tree: states.create(tree, optimizer), params)
+    state: states.TrainState = states.placed(shapes, states.state_shardings(model, mesh, optimizer, config.lora))
+    return state
+
+
 def _lower(step: StepShape, config: TrainingConfig, mesh: Mesh, dtype: Any, exact: str) -> Any:
     optimizer = make_optimizer(config.optimizer)
     where = states.state_shardings(step.model, mesh, optimizer, step.lora)
-    params = states.trained(step.model, jnp.dtype(config.optimizer.master), step.lora)
-    state = states.placed(jax.eval_shape(lambda tree: states.create(tree, optimizer), params), where)
+    state = _state(step.model, config, mesh)
     rows = sharding.named(mesh, "batch")
     batch = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=rows) for name, leaf in step.batch.items()}
     run = make_train_step(step.loss_fn, optimizer, config.accumulate)

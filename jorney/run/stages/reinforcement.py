@@ -22,6 +22,7 @@ from jorney.model import lora as adapters
 from jorney.policy import Policy, read_architecture, tokenizer_of
 from jorney.reinforce.assessment import AssessConfig, Assessment
 from jorney.reinforce.own_weights import OwnWeights
+from jorney.reinforce.planned_phases import round_programs
 from jorney.reinforce.references import References
 from jorney.reinforce.reward_terms import RewardContext, load_terms, parse_rewards
 from jorney.reinforce.rewarding import Rewarder, of_steps
@@ -174,7 +175,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         return scores, made.key
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return [planner.step("grpo", self.grpo, planner.mesh(self.mesh))]
+        return round_programs(planner, self.grpo, planner.mesh(self.mesh))
 
 
 def _no_scores(paths: Any) -> list[list[float]]:

@@ -28,7 +28,7 @@ from jorney.train.policy_gradient.surrogate import SurrogateConfig, SurrogateTok
 from jorney.train.step import Batch, LossFn
 
 SCORING = "group log-probs"  # the program's label
-_READ = ("tokens", "positions", "parts", "segments", "lengths")  # of a batch, what the model is given
+READ = ("tokens", "positions", "parts", "segments", "lengths")  # of a batch, what the model is given
 
 
 def completion_log_probs(
@@ -124,7 +124,7 @@ def group_log_probs(
     found = []
     with jax.set_mesh(policy.mesh):
         for batch in rows.groups(size):
-            found.append(jax.device_get(program(policy.params, put({name: batch[name] for name in _READ}, policy.mesh))))
+            found.append(jax.device_get(program(policy.params, put({name: batch[name] for name in READ}, policy.mesh))))
     log_probs, entropies = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return log_probs, entropies
 

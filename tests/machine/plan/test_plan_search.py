@@ -51,7 +51,7 @@ def test_the_best_three_are_compiled() -> None:
 
 
 def test_what_cannot_be_searched_is_named() -> None:
-    with pytest.raises(ValueError, match="--search: expected a configuration of sft, dpo or prm, got a ExpandCommand"):
+    with pytest.raises(ValueError, match="--search: expected a configuration of sft, dpo, prm or grpo, got a ExpandCommand"):
         run(ExpandCommand(model="tiny"), PlanConfig("v5e-8", search=True))
     small = dataclasses.replace(LARGE, sft=SftConfig(batch_rows=8, row_length=4096))
     with pytest.raises(ValueError, match="--search: nothing is expected to fit v5e-4"):

@@ -1,0 +1,107 @@
+"""The programs of a round, to be compiled for a machine: sampling on each host's own chips, log-probabilities, updates."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jorney import sharding
+from jorney.batch.row_arrays import MULTIPLE
+from jorney.machine.plan.planned import AotProgram
+from jorney.machine.plan.planner import Planner
+from jorney.machine.plan.rounds import MOMENTS, PARAMETERS, REFERENCE, Round
+from jorney.machine.plan.training_step import reference_bytes, state_bytes
+from jorney.model import flops
+from jorney.model import lora as adapters
+from jorney.model import params as parameters
+from jorney.precision import products
+from jorney.reinforce.own_weights import moved_bytes
+from jorney.reinforce.round_sampler import sampling_of
+from jorney.train import state as states
+from jorney.train.objective import StepShape, objective_of
+from jorney.train.objectives.grpo import READ, GrpoConfig, completion_log_probs
+
+LABEL = "sampling"  # of the engine
+POLICY, REFERENCES = "policy log-probs", "reference log-probs"
+
+
+def round_programs(planner: Planner, config: GrpoConfig, mesh: Mesh) -> list[AotProgram]:
+    """All of them, in their order; the planner is told what a round does with them.
+
+    Args:
+      mesh: of the training, all hosts'.
+    """
+    model, dtype, hosts = planner.model, planner.dtype, planner.machine.hosts
+    prompt = config.prompt_length or planner.prompt + -planner.prompt % MULTIPLE
+    config = objective_of(config).fitted(model, dataclasses.replace(config, prompt_length=prompt))
+    params, moments = state_bytes(model, config, dtype, mesh)
+    held = {PARAMETERS: params, MOMENTS: moments}
+    if config.beta > 0 and (not config.lora.rank or config.reference_every):  # else it is the adapters' base
+        held[REFERENCE] = reference_bytes(model, dtype, mesh)
+    share = -(-config.questions // hosts)
+    step = dataclasses.replace(planner.step("grpo", config, mesh), beside=held.get(REFERENCE, 0.0))
+    names = {"the training's parameters": params, "its moments": moments, "the reference": held.get(REFERENCE, 0.0)}
+    sampling = planner.completions_beside(LABEL, sampling_of(config, 0), mesh, share, prompt, names)
+    by_policy = config.needs_old or config.entropy_share < 1 or (config.beta > 0 and config.kl == "k1_reward")
+    reads = [_log_probs(planner, config, mesh, which, held) for which in _which(config, by_policy)]
+    micro_batches = config.updates * config.accumulate
+    runs = {**{one.name: micro_batches for one in reads}, step.name: config.epochs * config.updates}
+    lengths = prompt, int(config.completion_length)
+    moved = moved_bytes(model, dtype, mesh)
+    planner.round = Round(LABEL, share, config.questions, config.group, *lengths, held, moved, runs)
+    return [*sampling, *reads, step]
+
+
+def _which(config: GrpoConfig, by_policy: bool) -> list[str]:
+    return [*([POLICY] if by_policy else []), *([REFERENCES] if config.beta > 0 else [])]
+
+
+def _log_probs(planner: Planner, config: GrpoConfig, mesh: Mesh, name: str, held: Mapping[str, float]) -> AotProgram:
+    """`group_log_probs` of a micro-batch, beside what else a training holds."""
+    model, dtype = planner.model, planner.dtype
+    objective = objective_of(config)
+    step: StepShape = objective.shape(model, config, dtype)
+    rows, read_out = config.rows // config.accumulate, step.read_out / config.accumulate
+    work = {one: flops.forward(model, step.row, rows, read_out, one) for one in flops.CONVENTIONS}
+    # Where the reference is the base of adapters, it is among the training's parameters.
+    given = held[PARAMETERS] if name == POLICY else reference_bytes(model, dtype, mesh)
+    with jax.set_mesh(mesh):
+        trips = objective.trips(config)
+    return AotProgram(
+        name,
+        lambda: _lower(planner, config, mesh, step, rows, name == POLICY),
+        trips,
+        work,
+        rows * step.row.positions,
+        passes=1,
+        resident={"parameters": given * planner.machine.generation.devices},
+        beside=sum(held.values()) - given,
+    )
+
+
+def _lower(planner: Planner, config: GrpoConfig, mesh: Mesh, step: StepShape, rows: int, by_policy: bool) -> Any:
+    model, dtype, lora = planner.model, planner.dtype, config.lora
+    lying = states.placed(parameters.abstract(model, dtype), parameters.param_shardings(model, mesh))
+    trained: Any = None
+    if by_policy and lora.rank:
+        shapes = adapters.abstract(model, lora, jnp.dtype(config.optimizer.master))
+        trained = states.placed(shapes, adapters.shardings(model, lora, mesh))
+    elif by_policy:
+        shapes = parameters.abstract(model, jnp.dtype(config.optimizer.master))
+        lying = states.placed(shapes, parameters.param_shardings(model, mesh))
+
+    def read(base: Any, trained: Any, batch: Any) -> Any:
+        whole = base if trained is None else adapters.join(base, trained, lora.scale)
+        return completion_log_probs(model, whole, batch, dtype, "none", config.head_chunk, config.temperature, True)
+
+    split = sharding.named(mesh, "batch")
+    kept = {name: step.batch[name] for name in READ}
+    batch = {name: jax.ShapeDtypeStruct((rows, *one.shape[1:]), one.dtype, sharding=split) for name, one in kept.items()}
+    program = jax.jit(read, out_shardings=sharding.named(mesh, None))
+    with jax.set_mesh(mesh), jax.default_matmul_precision(products(dtype, planner.command.precision)):
+        return program.trace(lying, trained, batch).lower(lowering_platforms=(mesh.devices.flat[0].platform,))
