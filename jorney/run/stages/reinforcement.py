@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
@@ -24,7 +24,7 @@ from jorney.reinforce.assessment import AssessConfig, Assessment
 from jorney.reinforce.own_weights import OwnWeights
 from jorney.reinforce.planned_phases import round_programs
 from jorney.reinforce.references import References
-from jorney.reinforce.reward_terms import RewardContext, load_terms, parse_rewards
+from jorney.reinforce.reward_terms import RewardContext, Term, load_terms, parse_rewards
 from jorney.reinforce.rewarding import Rewarder, of_steps
 from jorney.reinforce.rollouts import Rollouts
 from jorney.reinforce.samples import RoundFiles
@@ -33,7 +33,7 @@ from jorney.rows.problems import read_problems
 from jorney.run.artifact import Artifact, Model
 from jorney.run.stage import ProblemsCommand
 from jorney.run.stages.fine_tuning import TrainCommand, save_trained
-from jorney.run.stages.judges.kinds import JudgedBy, judge_kind
+from jorney.run.stages.judges.kinds import JudgedBy, MadeJudge, judge_kind
 from jorney.run.workspace import TRAINING, Workspace
 from jorney.solve.evaluate import EvaluateConfig
 from jorney.train import training
@@ -42,6 +42,25 @@ from jorney.train.objectives.grpo import GrpoConfig
 from jorney.train.training import Data
 
 _SHOWN = ("reward", "accuracy", "completions/mean_length", "entropy", "frac_reward_zero_std", "excursion_rate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a command asks for, found out before anything is made.
+
+    Attributes:
+      assessed: problems on which the policy is looked at.
+      config: the settings, with all lengths.
+      terms, weight_of: of the reward, by name.
+      judge: where one is asked.
+    """
+
+    problems: Sequence[Problem]
+    assessed: Sequence[Problem]
+    config: GrpoConfig
+    terms: Mapping[str, Term]
+    weight_of: Mapping[str, float]
+    judge: MadeJudge | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,64 +107,69 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
                 f"grpo.values = 'exact' with grpo.credit = {self.grpo.credit!r}: expected 'judge' or 'rollouts': "
                 f"{domains.verifiable()}"
             )
-        terms = load_terms(weight_of)
-        config = fitted(self.grpo, model, problems, space)
-        assessed = self._assessed()
-        judge, judge_key = self._scores(space, problems) if self.asks_judge else (None, "")
+        asked = Asked(
+            problems,
+            self._assessed(),
+            fitted(self.grpo, model, problems, space),
+            load_terms(weight_of),
+            weight_of,
+            self.made(space, problems) if self.asks_judge else None,
+        )
+        reads: list[Any] = [model.key, digest(problems), asked.config.decides(), asked.judge.key if asked.judge else ""]
+        reads += [digest(asked.assessed), self.assess.tries, self.grading_seconds, GRADING, DRAWING, *self.taken]
+        detail = f"{len(problems):,} problems, {self.grpo.rounds} rounds"
+        planned = space.plan("grpo", reads, lambda folder: self._train(space, model, asked, folder), detail)
+        return [asked.judge.grown(planned) if asked.judge else planned]
 
-        def work(folder: storage.Path) -> dict[str, Any]:
-            policy = space.take(model, config.lora.rank > 0)
-            files = RoundFiles(folder / "rollouts", config.group)
-            weights = OwnWeights(policy, config.lora, space.compilations)
-            space.sample_on(weights.own)
-            tokenizer = policy.tokenizer
-            rewarder = Rewarder(tokenizer, space.format, config, terms, space.seed, self.grading_seconds, judge, judge_key)
-            greedy = EvaluateConfig(
-                max_tokens=config.completion_length,
-                rows=config.decode_rows,
-                chunk=config.chunk,
-                grading_seconds=self.grading_seconds,
-            )
-            heat = config.temperature, config.top_p
-            assessment = Assessment(self.assess, assessed, space.format, greedy, heat, space.seed, files)
-            base = adapters.part(policy.params)[0] if config.lora.rank else None
-            rollouts = Rollouts(
-                problems,
-                tokenizer,
-                space.format,
-                config,
-                space.seed,
-                weights,
-                base,
-                rewarder,
-                weight_of,
-                References(policy, config, folder / TRAINING, space.compilations),
-                assessment,
-                files,
-                space.compilations,
-            )
-            if config.credit == "outcome":
-                space.progress.say("  the loss begins at 0: ratios are 1, a group's advantages sum to 0; look at the reward")
-            with space.progress.bar("steps", config.steps) as bar:
-                place = (config, space.seed, folder / TRAINING, space.compilations, space.follow(bar), True, space.track)
-                trained, records = training.train(policy, Data(rollouts), *place)
-            counts = {"rounds": config.rounds, "steps": config.steps, "problems": len(problems), **_told(records)}
-            save_trained(space, "grpo", model, policy, trained, folder, config, counts, self.problems)
-            if assessed:
-                counts |= self._last(assessment, weights, trained, config, space)
-            return {**counts, "curve": [[record["step"], record["loss"], record["accuracy"]] for record in records]}
+    def _train(self, space: Workspace, model: Model, asked: Asked, folder: storage.Path) -> dict[str, Any]:
+        """What the artifact's work is."""
+        config, where = asked.config, folder / TRAINING
+        policy = space.take(model, config.lora.rank > 0)
+        weights = OwnWeights(policy, config.lora, space.compilations)
+        space.sample_on(weights.own)  # a judge, too
+        files = RoundFiles(folder / "rollouts", config.group)
+        assessment = self._assessment(space, asked, files)
+        rollouts = Rollouts(
+            asked.problems,
+            policy.tokenizer,
+            space.format,
+            config,
+            space.seed,
+            weights,
+            adapters.part(policy.params)[0] if config.lora.rank else None,
+            self._rewarder(space, policy, asked),
+            asked.weight_of,
+            References(policy, config, where, space.compilations),
+            assessment,
+            files,
+            space.compilations,
+        )
+        if config.credit == "outcome":
+            space.progress.say("  the loss begins at 0: ratios are 1, a group's advantages sum to 0; look at the reward")
+        with space.progress.bar("steps", config.steps) as bar:
+            place = (config, space.seed, where, space.compilations, space.follow(bar), True, space.track)
+            trained, records = training.train(policy, Data(rollouts), *place)
+        counts = {"rounds": config.rounds, "steps": config.steps, "problems": len(asked.problems), **_told(records)}
+        save_trained(space, "grpo", model, policy, trained, folder, config, counts, self.problems)
+        if asked.assessed:
+            counts |= self._last(assessment, weights, trained, config, space)
+        return {**counts, "curve": [[record["step"], record["loss"], record["accuracy"]] for record in records]}
 
-        reads = [
-            model.key,
-            digest(problems),
-            config.decides(),
-            sorted(weight_of),
-            judge_key,
-            digest(assessed),
-            self.assess.tries,
-        ]
-        fresh = [self.grading_seconds, GRADING, DRAWING, *self.taken]
-        return [space.plan("grpo", [*reads, *fresh], work, f"{len(problems):,} problems, {config.rounds} rounds")]
+    def _rewarder(self, space: Workspace, policy: Policy, asked: Asked) -> Rewarder:
+        scores, key = (_scores(asked.judge, space), asked.judge.key) if asked.judge else (None, "")
+        about = (policy.tokenizer, space.format, asked.config, asked.terms, space.seed, self.grading_seconds)
+        return Rewarder(*about, scores, key)
+
+    def _assessment(self, space: Workspace, asked: Asked, files: RoundFiles) -> Assessment:
+        config = asked.config
+        limits = EvaluateConfig(
+            max_tokens=config.completion_length,
+            rows=config.decode_rows,
+            chunk=config.chunk,
+            grading_seconds=self.grading_seconds,
+        )
+        heat = config.temperature, config.top_p
+        return Assessment(self.assess, asked.assessed, space.format, limits, heat, space.seed, files)
 
     def _last(
         self, assessment: Assessment, weights: OwnWeights, trained: Policy, config: GrpoConfig, space: Workspace
@@ -164,18 +188,18 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         domain = domains.drawing(self.problems)
         return domain.draw("tuning", self.assess.limit, self.seed) if domain and self.assess.every else []
 
-    def _scores(self, space: Workspace, problems: Sequence[Problem]) -> tuple[Callable[[], ScorePaths], Any]:
-        """Makes the judge's scores of steps; and what it is known by."""
-        made = self.made(space, problems)
-
-        def scores() -> ScorePaths:
-            judge = made.judge()
-            return judge.score if isinstance(judge, PrmJudge) else scores_by(judge, space.format)
-
-        return scores, made.key
-
     def programs(self, planner: Planner) -> list[AotProgram]:
         return round_programs(planner, self.grpo, planner.mesh(self.mesh))
+
+
+def _scores(made: MadeJudge, space: Workspace) -> Callable[[], ScorePaths]:
+    """Makes the judge's scores of steps, when they are needed."""
+
+    def scores() -> ScorePaths:
+        judge = made.judge()
+        return judge.score if isinstance(judge, PrmJudge) else scores_by(judge, space.format)
+
+    return scores
 
 
 def _no_scores(paths: Any) -> list[list[float]]:
