@@ -23,8 +23,8 @@ from typing import Any
 from turns import Turns, Worker, alternate, processor
 
 PROMPTS, GROUP, PROMPT, COMPLETION = 8, 8, 128, 128
-MICRO = 16  # completions that TRL trains on at a time: all 64 take more memory than most machines have
-WARM_UP, SEED, RATE = 2, 0, 1e-6
+MICRO = 8  # completions that TRL trains on at a time: all 64 take more memory than most machines have
+WARM_UP, SEED, RATE = 1, 0, 1e-6
 SIDES = ("jorney", "trl")
 
 

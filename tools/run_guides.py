@@ -122,6 +122,7 @@ NEEDS: dict[str, str] = {
     "make parity": _NETWORK,
     "make experiment": "hours of two cores",
     "jorney experiment": "hours of two cores",
+    "python tools/preference_kinds.py": "an hour and a half of two cores",
     "python tools/lora_ranks.py": "the better part of an hour of two cores",
     "git clone": "a network",
     "jorney run configs/o1_journey_": "a TPU v5p-8, the hub and PRM800K; tests/test_recipes.py runs it in small",
