@@ -2,12 +2,12 @@
 
     python tools/bench_grpo.py MODEL [--runs 5]
 
-MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M. A round asks 8 prompts of 128 tokens for
-8 completions of at most 128 tokens each, rewards them by a function of their texts, and takes one update: no reference, one
-iteration, the token mean (TRL's defaults). Both sides are processes of their own that take turns: a round of one, a round of
-the other. Printed: the median of the completion tokens a second, and their ratio; of Jorney's side how long it samples, and the
-positions that its update reads: P + G * L a prompt, where a row a completion reads G * (P + L). Needs torch, accelerate
-and trl: `make parity`.
+MODEL is a Hugging Face folder; the figures in configs/RESULTS.md are of SmolLM2-135M-Instruct. A round asks 8 prompts of 128
+tokens for 8 completions of at most 128 tokens each, rewards them by a function of their texts, and takes one update: no
+reference, one iteration, the token mean (TRL's defaults). Both sides are processes of their own that take turns: a round of
+one, a round of the other. Printed: the median of the completion tokens a second, and their ratio; of Jorney's side how long it
+samples, and the positions that its update reads: P + G * L a prompt, where a row a completion reads G * (P + L). Needs torch,
+accelerate and trl: `make parity`.
 """
 
 from __future__ import annotations

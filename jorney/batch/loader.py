@@ -24,10 +24,12 @@ class BatchStream(abc.ABC):
     Attributes:
       steps: how many there are.
       rows: those that are batched; of batches that are made as a training goes, those of the last.
+      follows: whether batches are made of the parameters as they are.
     """
 
     steps: int
     rows: RowArrays
+    follows: bool = False
 
     @property
     @abc.abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import jax
@@ -27,7 +27,7 @@ class AssessConfig:
     """How a policy is looked at while it is trained. Changes nothing about what is learned.
 
     Attributes:
-      every: rounds between two assessments; 0 for one at the end alone.
+      every: rounds between two assessments; 0 for one at the end alone, where problems are named.
       problems: a file, a hub id or tfds:NAME; "" for others than those that are learned from, where a domain draws them.
       limit: how many.
       tries: texts of every problem, sampled as in training, by which pass@tries is measured beside pass@1; 1 for greedy texts
@@ -55,6 +55,7 @@ class Assessment:
       greedy: limits of a text.
       heat: temperature and top_p of the tries.
       files: where the texts are kept.
+      say: told each result in a line.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Assessment:
         heat: tuple[float, float],
         seed: int,
         files: RoundFiles,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.config, self.problems = config, problems
+        self.config, self.problems, self._say = config, problems, say
         self._format, self._seed, self._files = step_format, seed, files
         self._asked = {"greedy": dataclasses.replace(greedy, samples=1, temperature=0.0, top_p=1.0)}
         if config.tries > 1:
@@ -105,6 +107,7 @@ class Assessment:
             counts = [(len(own), sum(row["correct"] for row in own)) for own in tries.values()]
             for k in (1, self.config.tries):
                 found[f"eval/pass_at_{k}"] = float(np.mean([pass_at_k(n, right, k) for n, right in counts]))
+        self._say(f"  after {number:,} rounds: {found['eval/accuracy']:.1%} of {len(self.problems):,} problems, greedily")
         return found
 
     def _kept(self, number: int, name: str) -> Kept:

@@ -64,7 +64,8 @@ class Earnings:
     def telling(self, number: int, names: Sequence[Name]) -> list[Name]:
         """The problems whose completions teach anything."""
         members = [one for one, _ in self.of(number, names)]
-        found = [float(np.abs(own).max()) for own in self.advantages(members)]
+        cut = [self._config.mask_truncated and not one.episode.finished for one in members]
+        found = [0.0 if out else float(np.abs(own).max()) for out, own in zip(cut, self.advantages(members), strict=True)]
         tells = with_signal(np.array(found), _groups_of(members))
         known = {one.episode.problem.id for one, tell in zip(members, tells, strict=True) if tell}
         return [name for name in names if name[1] in known]

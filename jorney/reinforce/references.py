@@ -19,7 +19,6 @@ from jorney.reinforce.own_weights import copied
 from jorney.train.objectives.grpo import GrpoConfig, group_log_probs
 
 _KEPT = "reference"  # folder of references that took the place of the first
-_NEWEST = 2  # a training that was killed goes on from before the last of them, at most
 
 
 class References:
@@ -35,6 +34,10 @@ class References:
         self._folder = storage.path(folder) / _KEPT
         self._about = dataclasses.replace(start, params={})  # its weights are given away to the training
         self.needed = config.beta > 0
+        self._kept = 2  # and as many as may be replaced between two checkpoints, from which a killed training goes on
+        if config.reference_every:
+            between = config.reference_every * config.epochs * config.updates
+            self._kept += -(-config.loop.save_every // between)
         self._since = 0  # the round at whose begin the reference was the policy
         self._params: Params | None = None
         if self.needed:
@@ -53,9 +56,13 @@ class References:
         since = number // every * every if every else 0
         if not self.needed or since == self._since:
             return
-        with jax.set_mesh(self._about.mesh), Checkpoints(self._folder, _NEWEST) as kept:
+        with jax.set_mesh(self._about.mesh), Checkpoints(self._folder, self._kept) as kept:
             if since not in kept.steps():  # its round begins: where a training goes on amid it, it is there
-                assert number == since, f"the reference of round {since} is gone"
+                if number != since:
+                    raise ValueError(
+                        f"{self._folder}: the reference of round {since} is gone, and round {number} needs it: begin anew, in "
+                        f"another output (was grpo.loop.save-every = {self._config.loop.save_every} larger before?)"
+                    )
                 self._params = self._copied(trained, base)
                 kept.save(since, self._params)
             else:

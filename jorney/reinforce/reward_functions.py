@@ -110,11 +110,14 @@ def fields(episodes: Sequence[Episode]) -> dict[str, list[Any]]:
 def _values(function: RewardFunction, episodes: Sequence[Episode]) -> list[float]:
     try:
         given = function(**fields(episodes))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _Fault(f"it raised {_one_line(error)}") from None
     if isinstance(given, str | bytes | Mapping) or not hasattr(given, "__len__") or not hasattr(given, "__iter__"):
         raise _Fault(f"it returned a {type(given).__name__}: expected a list of {len(episodes)} numbers")
-    own = list(given)
+    try:
+        own = list(given)
+    except TypeError:  # a number that is an array
+        raise _Fault(f"it returned a {type(given).__name__}: expected a list of {len(episodes)} numbers") from None
     if len(own) != len(episodes):
         raise _Fault(f"it returned {len(own)} values: expected {len(episodes)}, one for each completion")
     return [_number(value, index) for index, value in enumerate(own)]

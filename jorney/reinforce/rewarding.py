@@ -39,8 +39,8 @@ class Earned:
         """As credit assignment takes it.
 
         Args:
-          reward: as a whole; behind the last step it stands in the place of the outcome, so that what the other terms say
-            counts with every credit.
+          reward: as a whole; behind the last step it stands in the place of the outcome. A credit sees of the terms what it
+            sees of the last step: "min" next to nothing, where another step is worse.
         """
         if self.steps is None:
             return JudgedCompletion(len(self.episode.tokens), reward)
@@ -100,7 +100,10 @@ class Rewarder:
         rows = [(problem, row) for problem in problems for row in samples[problem.id]]
         with Grader(self._seconds) as grader:
             grades = grader.grade_all([problem for problem, _ in rows], [row["text"] for _, row in rows], self._format)
-            episodes = [episode_of(*one, grade) for one, grade in zip(rows, grades, strict=True)]
+            asked = {problem.id: self._format.ask(problem.question) for problem in problems}
+            episodes = [
+                episode_of(problem, row, grade, asked[problem.id]) for (problem, row), grade in zip(rows, grades, strict=True)
+            ]
             limits = self._config.completion_length, self._config.overlong_cache
             scores = self._scored() if "judge" in self._terms else None
             about = RewardContext(self._format, self._config.language, *limits, scores)
@@ -143,9 +146,11 @@ class Rewarder:
         return self._scores
 
 
-def episode_of(problem: Problem, row: Row, grade: Grade) -> Episode:
+def episode_of(problem: Problem, row: Row, grade: Grade, prompt: str = "") -> Episode:
     """A completion that was sampled."""
-    return Episode(problem, row["sample"], problem.question, row["text"], tuple(row["tokens"]), row["finished"], grade)
+    return Episode(
+        problem, row["sample"], prompt or problem.question, row["text"], tuple(row["tokens"]), row["finished"], grade
+    )
 
 
 def earned(problem: Problem, sample: Row, reward: Row) -> Earned:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from jorney.batch.groups import Group, GroupRows, Trajectory, lay_out_groups
@@ -50,6 +51,8 @@ class Rollouts(BatchStream):
       assessment: looks at the policy between rounds.
       weight_of: {term of the reward: its weight}.
     """
+
+    follows = True
 
     def __init__(
         self,
@@ -152,6 +155,7 @@ class Rollouts(BatchStream):
     def _make(self, number: int, params: Params) -> dict[str, Any]:
         """Samples and rewards a round, and writes it; what of it is there already is not made again."""
         config = self._config
+        jax.block_until_ready(params)  # the update that makes them is no part of the round's time
         before = self._files.read_round(number - 1) if number else None
         self._references.at(number, params, self._base)
         asked = self._sampler.asking(params)
@@ -178,7 +182,8 @@ class Rollouts(BatchStream):
         figures, sampled = self._figures(number, everything)
         figures["num_tokens"] += before["figures"]["num_tokens"] if before else 0.0
         figures |= {"attempts": float(len(drawn)), "groups": float(len(groups)), **seconds}
-        figures["sampled_tokens_per_second"] = sampled / max(seconds["seconds/sampling"], 1e-9)
+        if seconds["seconds/sampling"]:  # else it was there already
+            figures["sampled_tokens_per_second"] = sampled / seconds["seconds/sampling"]
         silent = 0 if telling else 1 + (before["silent"] if before else 0)
         if silent >= config.patience:
             raise ValueError(_nothing_to_learn(silent, figures))

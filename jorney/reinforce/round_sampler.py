@@ -69,7 +69,7 @@ class RoundSampler:
         if not samples.complete(problems):
             generator = asked()  # of all processes, whether or not anything is missing of this one's share
             samples.fill(problems, self._apart(lambda own: self._complete(number, attempt, own, generator)))
-        seconds["seconds/sampling"] += time.perf_counter() - begun
+            seconds["seconds/sampling"] += time.perf_counter() - begun
         begun = time.perf_counter()
         if not rewards.complete(problems):
             if self._rewarder.asks_policy:

@@ -7,6 +7,7 @@ one is a completion, a row of the other what it earned. Several processes add to
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ import numpy as np
 
 from jorney import distributed, storage
 from jorney.domain.problem import Problem
+
+_LONGEST = 4 * 3600  # seconds that hosts wait for the slowest of them to end its share of a phase
+_LOOKS, _SECONDS = 10, 2.0  # at a folder, and between two of them
 
 Row = dict[str, Any]
 Make = Callable[[Sequence[Problem]], Sequence[Row]]
@@ -47,11 +51,17 @@ class Kept:
         own = [problems[place] for place in places[jax.process_index() :: jax.process_count()]]
         if own:
             storage.write_jsonl(self.folder / f"{uuid.uuid4().hex}.jsonl", make(own))
-        distributed.barrier(f"{self.folder.name} is done")
+        distributed.barrier(f"{self.folder.name} is done", _LONGEST)
 
     def rows(self, problems: Sequence[Problem]) -> dict[str, list[Row]]:
         """{id of the problem: its rows, in the order of their samples}."""
-        self._missing(problems)
+        for _ in range(_LOOKS):  # a shared disk may tell late of what others have written
+            if not (missing := self._missing(problems)):
+                break
+            time.sleep(_SECONDS)
+        else:
+            name = problems[missing[0]].id
+            raise ValueError(f"{self.folder}: no rows of problem {name!r}: expected an output that all hosts see")
         return {problem.id: self._rows[problem.id] for problem in problems}
 
     def _missing(self, problems: Sequence[Problem]) -> list[int]:

@@ -150,7 +150,7 @@ def train(
         clock = Throughput(training.model, batches, mesh, compilations, started, metrics.kept_seconds, training.lora)
         waiting: list[tuple[int, float, Any]] = []
 
-        def look(saves: bool) -> Record:
+        def collect(saves: bool = False) -> None:
             """Moves the metrics that wait on the devices to the host: one transfer for many steps."""
             beyond = parameters.beyond(state.params, _LARGEST_WEIGHT) if saves else {}
             rows, beyond = jax.device_get((waiting, beyond))
@@ -159,8 +159,12 @@ def train(
                 _check_finite(number, row, batches, folder, checkpoints)
                 row = {"step": number, **row, "learning_rate": float(rates[number - 1]), "padding": padding}
                 metrics.add({**row, **batches.figures(number - 1)})
-            _check_weights(waiting[-1][0], beyond, batches, folder, checkpoints)
+            _check_weights(step, beyond, batches, folder, checkpoints)
             waiting.clear()
+
+        def look(saves: bool) -> Record:
+            """What is known of the last step."""
+            collect(saves)
             return metrics.time(clock.measure())
 
         with _profile(loop.profile, folder) as profile:
@@ -170,6 +174,8 @@ def train(
                 padding = clock.count(batch)
                 state, found = program(state, put(batch, mesh), put({"rate": rates[step - 1]}, mesh)["rate"], *frozen)
                 waiting.append((step, padding, found))
+                if batches.follows:  # nothing is made of parameters that are not finite
+                    collect()
                 stops, last = request.reached(step), step == batches.steps
                 due = last or step % loop.save_every == 0
                 saves = due or stops is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from jorney.compiled import Compilations
 from jorney.model import lora as adapters
 from jorney.model.lora import LoraConfig
 from jorney.reinforce.references import References
+from jorney.train.loop import LoopConfig
 from jorney.train.objectives.grpo import GrpoConfig
 
 CONFIG = GrpoConfig(questions=1, group=2, beta=0.1, reference_every=3, prompt_length=8, completion_length=8)
@@ -59,6 +62,23 @@ def test_a_training_that_goes_on_finds_it(policy, tmp_path) -> None:
         again = References(policy, CONFIG, tmp_path, compilations)
         again.at(number, moved(policy.params, 0.5), None)  # whatever the policy is by now, amid the round
         np.testing.assert_array_equal(read(again), found[number])
+
+
+def test_as_many_stay_as_lie_between_two_checkpoints(policy, tmp_path) -> None:
+    """Replaced in every second round, and saved after five: a training may go on from two references ago."""
+    config = dataclasses.replace(CONFIG, reference_every=2, loop=LoopConfig(save_every=5))
+    compilations = Compilations()
+    first, found = References(policy, config, tmp_path, compilations), {}
+    for number in range(10):
+        first.at(number, moved(policy.params, 0.001 * number), None)
+        found[number] = read(first)
+    for number in (5, 6, 7, 8, 9):
+        again = References(policy, config, tmp_path, compilations)
+        again.at(number, moved(policy.params, 0.5), None)
+        np.testing.assert_array_equal(read(again), found[number])
+    lost = References(policy, dataclasses.replace(config, loop=LoopConfig(save_every=1)), tmp_path / "other", compilations)
+    with pytest.raises(ValueError, match="the reference of round 4 is gone"):
+        lost.at(5, policy.params, None)
 
 
 def test_without_a_price_there_is_none(policy, tmp_path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 
 import numpy as np
@@ -191,13 +190,25 @@ def test_a_round_of_nothing_is_an_empty_batch_and_too_many_of_them_an_error(poli
 
 
 def test_completions_that_were_cut_bear_no_loss(policy, tmp_path) -> None:
-    found = batches(policy, rollouts(policy, tmp_path, dataclasses.replace(SMALL, rounds=1, mask_truncated=True)))[0]
-    lengths = found["lengths"]
-    ends = set(policy.ends)
-    rows = found["tokens"][:, 64:].reshape(4, 4, 24)
-    for row, branch in itertools.product(range(4), range(4)):
-        if count := lengths[row, branch]:
-            assert rows[row, branch, count - 1] in ends
+    first = rollouts(policy, tmp_path, dataclasses.replace(SMALL, rounds=1))
+    batches(policy, first)
+    (part,) = (tmp_path / "rollouts" / "samples" / "000000-0").glob("*.jsonl")
+    rows = [json.loads(line) for line in part.read_text().splitlines()]
+    # The small model never ends by itself: so it is told of two of the four.
+    part.write_text("".join(json.dumps({**row, "finished": row["sample"] < 2}) + "\n" for row in rows))
+    masked = rollouts(policy, tmp_path, dataclasses.replace(SMALL, rounds=1, mask_truncated=True))
+    found = dict(masked[0])
+    assert (found["lengths"] > 0).sum(axis=1).tolist() == [2, 2, 2, 2]
+    whole = dict(first[0])["advantages"].reshape(4, 4, 24)  # those that are left out count in their group's mean
+    np.testing.assert_array_equal(found["advantages"].reshape(4, 4, 24)[:, :2], whole[:, :2])
+
+
+def test_a_group_that_is_cut_as_a_whole_tells_nothing(policy, tmp_path) -> None:
+    config = dataclasses.replace(SMALL, rounds=1, mask_truncated=True, resample="drop")
+    made = rollouts(policy, tmp_path, config)
+    found = batches(policy, made)[0]
+    assert groups_of(found) == 0
+    assert made.figures(0)["groups"] == 0
 
 
 def test_a_reward_that_fails_loses_no_samples(policy, tmp_path) -> None:

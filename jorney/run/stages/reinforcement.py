@@ -145,7 +145,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
             space.compilations,
         )
         if config.credit == "outcome":
-            space.progress.say("  the loss begins at 0: ratios are 1, a group's advantages sum to 0; look at the reward")
+            space.progress.say("  the loss begins near 0 and says little: a group's advantages sum to 0; look at the reward")
         with space.progress.bar("steps", config.steps) as bar:
             place = (config, space.seed, where, space.compilations, space.follow(bar), True, space.track)
             trained, records = training.train(policy, Data(rollouts), *place)
@@ -169,7 +169,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
             grading_seconds=self.grading_seconds,
         )
         heat = config.temperature, config.top_p
-        return Assessment(self.assess, asked.assessed, space.format, limits, heat, space.seed, files)
+        return Assessment(self.assess, asked.assessed, space.format, limits, heat, space.seed, files, space.progress.say)
 
     def _last(
         self, assessment: Assessment, weights: OwnWeights, trained: Policy, config: GrpoConfig, space: Workspace
@@ -185,8 +185,14 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         """Problems on which the policy is looked at: others than it learns from."""
         if self.assess.problems:
             return read_problems(self.assess.problems, self.assess.limit, self.rules)
-        domain = domains.drawing(self.problems)
-        return domain.draw("tuning", self.assess.limit, self.seed) if domain and self.assess.every else []
+        if not self.assess.every:
+            return []
+        if not (domain := domains.drawing(self.problems)):
+            raise ValueError(
+                f"assess.every = {self.assess.every}: expected assess.problems, others than those of {self.problems}: a file, "
+                "a hub id or tfds:NAME"
+            )
+        return domain.draw("tuning", self.assess.limit, self.seed)
 
     def programs(self, planner: Planner) -> list[AotProgram]:
         return round_programs(planner, self.grpo, planner.mesh(self.mesh))

@@ -135,8 +135,10 @@ class GrpoConfig(TrainingConfig, SurrogateConfig, CreditConfig, Sampling):
         found: list[tuple[str, Any, str]] = []
         if not self.beta:
             found.append(("reference_every", 0, "with grpo.beta = 0, where there is no reference"))
-        if self.kl == "k1_reward" and self.credit.startswith("progress"):
-            found.append(("credit", "outcome", "with grpo.kl = 'k1_reward', which is part of a reward"))
+        if self.kl == "k1_reward" and self.credit not in ("outcome", "return"):
+            found.append(("credit", "outcome", "or 'return' with grpo.kl = 'k1_reward', which is paid at a completion's end"))
+        if self.importance != "none":  # the sampler's probabilities would be those of the cut distribution
+            found.append(("top_p", 1.0, f"with grpo.importance = {self.importance!r}"))
         return found
 
     def _expect_comparison(self) -> None:

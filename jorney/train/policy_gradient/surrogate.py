@@ -129,7 +129,8 @@ def surrogate_loss(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Sum of the loss, and sums of metrics with their "count", as a `train.step.LossFn` returns.
 
-    At the first update all ratios are 1 and, where advantages sum to 0, so does the loss; its gradient does not.
+    At the first update all ratios are 1, and where advantages, by their weights, sum to 0, so does the loss; its gradient does
+    not.
 
     Args:
       log_probs: [B, T] of the tokens under the policy, which the gradient goes through.

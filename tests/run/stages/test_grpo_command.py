@@ -88,7 +88,7 @@ def test_a_model_learns_what_is_rewarded(rewards, tmp_path, capsys) -> None:
         assert {"entropy", "completions/clipped_ratio", "num_tokens", "sampling/sampling_logp_difference/mean"} <= row.keys()
         assert row["sampling/sampling_logp_difference/mean"] < 1e-4
         assert row["sampling/importance_sampling_ratio/mean"] == pytest.approx(1, abs=1e-5)
-    assert rows[0]["loss"] == pytest.approx(0, abs=1e-5)
+    assert rows[0]["loss"] == pytest.approx(0, abs=1e-5)  # all completions are equally long here
     assert rows[-1]["num_tokens"] > rows[0]["num_tokens"] * 11
     assert "reward" in training_line(rows[-1])
     (kept,) = (stage / "rollouts" / "samples" / "000003-0").glob("*.jsonl")
@@ -140,6 +140,8 @@ def test_every_way_ends_with_a_model(rewards, tmp_path, capsys, arguments) -> No
         (("--grpo.completion-length", "5000"), "grpo.completion-length = 5,000, behind a prompt of"),
         (("--grpo.prompt-length", "4"), "grpo.prompt-length = 4: expected at least 20, the longest prompt"),
         (("--grpo.kl", "k1_reward"), "grpo.beta = 0: expected a price above 0"),
+        (("--grpo.kl", "k1_reward", "--grpo.beta", "0.1", "--grpo.credit", "min"), "grpo.credit = 'min': expected"),
+        (("--grpo.top-p", "0.9", "--grpo.importance", "token_truncate"), "grpo.top_p = 0.9: expected 1.0 with"),
         (("--grpo.updates", "3"), "grpo.questions = 4: expected a multiple of grpo.updates = 3"),
         (("--assess.every", "-1"), "assess.every = -1"),
         (("--mesh.devices", "8"), "grpo.questions = 4: expected a multiple of 8, since 8 devices split a batch"),
@@ -166,9 +168,23 @@ def test_a_function_that_fails_is_named_with_its_completion_and_loses_no_samples
     assert len(kept.read_text().splitlines()) == 16
 
 
+def test_a_rate_that_breaks_the_model_is_told_of_before_it_samples_again(rewards, tmp_path, capsys) -> None:
+    line = refused(
+        tmp_path, capsys, "--grpo.rewards", f"{rewards}:ones", "--grpo.rounds", "4", "--grpo.optimizer.learning-rate", "1e30"
+    )
+    assert re.search(r"step \d: .*(finite|beyond)", line), line
+
+
 def test_rounds_that_teach_nothing_end_it(rewards, tmp_path, capsys) -> None:
     line = refused(tmp_path, capsys, "--grpo.rewards", f"{rewards}:same", "--grpo.patience", "2")
     assert "grpo.patience = 2: so many rounds taught nothing" in line
+
+
+def test_what_is_assessed_on_is_named_where_problems_are_a_file(rewards, tmp_path, capsys) -> None:
+    file = tmp_path / "problems.jsonl"
+    storage.write_jsonl(file, ({"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(8)))
+    line = refused(tmp_path, capsys, "--problems", str(file), "--assess.every", "2")
+    assert "assess.every = 2: expected assess.problems, others than those of" in line
 
 
 def test_exact_values_are_of_problems_that_can_be_verified(rewards, tmp_path, capsys) -> None:

@@ -21,7 +21,10 @@ from jorney.train.policy_gradient.surrogate import SurrogateConfig
         ({"row_completions": 0}, "grpo.row_completions = 0: expected 1 or more"),
         ({"accumulate": 3}, "grpo.questions = 16: expected a multiple of grpo.accumulate = 3"),
         ({"kl": "k1_reward"}, "grpo.beta = 0: expected a price above 0 with grpo.kl = 'k1_reward'"),
-        ({"kl": "k1_reward", "beta": 0.1, "credit": "progress"}, "grpo.credit = 'progress': expected 'outcome' with grpo.kl"),
+        (
+            {"kl": "k1_reward", "beta": 0.1, "credit": "progress"},
+            "grpo.credit = 'progress': expected 'outcome' or 'return' with",
+        ),
         ({"reference_every": 10}, "grpo.reference_every = 10: expected 0 with grpo.beta = 0"),
         ({"overlong_cache": 2000}, "grpo.overlong_cache = 2000: expected at most grpo.completion_length = 1024"),
         ({"overlong_cache": 0}, "grpo.overlong_cache = 0: expected 1 or more"),
