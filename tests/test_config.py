@@ -26,6 +26,7 @@ from jorney.run.stages.judges.labelling import PrmLabelCommand
 from jorney.run.stages.judges.reward_training import PrmCommand
 from jorney.run.stages.pairing import PairsCommand
 from jorney.run.stages.preferences import DpoCommand
+from jorney.run.stages.reinforcement import GrpoCommand
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -319,7 +320,7 @@ def test_the_configurations_of_the_project_are_read():
         if name.endswith(".py"):
             found.append(type(config.read(os.path.join(folder, name), object)))
     sampling = {EvaluateCommand, ExpandCommand, PairsCommand, PrmLabelCommand}
-    assert set(found) == {DpoCommand, PrmCommand, Protocol, RunConfig, SftCommand, *sampling}
+    assert set(found) == {DpoCommand, GrpoCommand, PrmCommand, Protocol, RunConfig, SftCommand, *sampling}
 
 
 @dataclasses.dataclass(frozen=True)
