@@ -22,7 +22,7 @@ def ones(completions, **columns):
 """
 SMALL = [
     *("--limit", "40", "--grpo.rounds", "3", "--grpo.questions", "8", "--grpo.group", "4", "--grpo.completion-length", "48"),
-    *("--grpo.optimizer.learning-rate", "5e-4", "--grpo.rewards", "ones_in_text:ones", "--grpo.beta", "0.02"),
+    *("--grpo.optimizer.learning-rate", "1e-4", "--grpo.rewards", "ones_in_text:ones", "--grpo.beta", "0.02"),
     *("--assess.every", "2", "--assess.limit", "4", "--mesh.data", "2", "--mesh.fsdp", "4", "--grpo.loop.save-every", "1"),
 ]
 
