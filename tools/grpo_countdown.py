@@ -36,7 +36,7 @@ Primary question: does journeys + GRPO (greedy) solve more than shortcuts asked 
 with p < 0.05 by turning round the signs of clusters (problems of the same numbers)? All else is secondary; p-values of a table
 are corrected by Holm's method.
 
-Done so far (2026-11-30): of "tuning" the start and "outcome" at 3e-5. "test" was not opened but for its first ten
+Done so far (2026-11-30): of "tuning" the start and "outcome" at 3e-5 and 1e-4. "test" was not opened but for its first ten
 problems of seed 0, which a dry run of this program asked of models of two rounds; nothing was chosen by it.
 """
 
