@@ -14,6 +14,11 @@ from jorney.model.flops import RowShape, packed_row
 MULTIPLE = 32  # lengths are rounded up to one of these, so that few shapes compile
 
 
+def rounded_up(count: int, multiple: int = MULTIPLE) -> int:
+    """The least multiple that is no less."""
+    return -(-count // multiple) * multiple
+
+
 def fitted_length(name: str, given: int | None, needed: Sequence[int], member: str) -> int:
     """The length given, or the longest needed, rounded up.
 
@@ -27,7 +32,7 @@ def fitted_length(name: str, given: int | None, needed: Sequence[int], member: s
     """
     longest = max(needed)
     if given is None:
-        return -(-longest // MULTIPLE) * MULTIPLE
+        return rounded_up(longest)
     if longest > given:
         raise ValueError(f"{member} {needed.index(longest)} needs {longest} tokens: expected at most {name} = {given}")
     return given

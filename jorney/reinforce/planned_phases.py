@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jorney import sharding
-from jorney.batch.row_arrays import MULTIPLE
+from jorney.batch.row_arrays import rounded_up
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
 from jorney.machine.plan.rounds import MOMENTS, PARAMETERS, REFERENCE, Round
@@ -37,28 +37,24 @@ def round_programs(planner: Planner, config: GrpoConfig, mesh: Mesh) -> list[Aot
       mesh: of the training, all hosts'.
     """
     model, dtype, hosts = planner.model, planner.dtype, planner.machine.hosts
-    prompt = config.prompt_length or planner.prompt + -planner.prompt % MULTIPLE
+    prompt = config.prompt_length or rounded_up(planner.prompt)
     config = objective_of(config).fitted(model, dataclasses.replace(config, prompt_length=prompt))
     params, moments = state_bytes(model, config, dtype, mesh)
     held = {PARAMETERS: params, MOMENTS: moments}
-    if config.beta > 0 and (not config.lora.rank or config.reference_every):  # else it is the adapters' base
+    if config.reads_reference and (not config.lora.rank or config.reference_every):  # else it is the adapters' base
         held[REFERENCE] = reference_bytes(model, dtype, mesh)
     share = -(-config.questions // hosts)
     step = dataclasses.replace(planner.step("grpo", config, mesh), beside=held.get(REFERENCE, 0.0))
     names = {"the training's parameters": params, "its moments": moments, "the reference": held.get(REFERENCE, 0.0)}
     sampling = planner.completions_beside(LABEL, sampling_of(config, 0), mesh, share, prompt, names)
-    by_policy = config.needs_old or config.entropy_share < 1 or (config.beta > 0 and config.kl == "k1_reward")
-    reads = [_log_probs(planner, config, mesh, which, held) for which in _which(config, by_policy)]
+    wanted = {POLICY: config.reads_policy, REFERENCES: config.reads_reference}
+    reads = [_log_probs(planner, config, mesh, which, held) for which, is_read in wanted.items() if is_read]
     micro_batches = config.updates * config.accumulate
     runs = {**{one.name: micro_batches for one in reads}, step.name: config.epochs * config.updates}
     lengths = prompt, int(config.completion_length)
     moved = moved_bytes(model, dtype, mesh)
     planner.round = Round(LABEL, share, config.questions, config.group, *lengths, held, moved, runs)
     return [*sampling, *reads, step]
-
-
-def _which(config: GrpoConfig, by_policy: bool) -> list[str]:
-    return [*([POLICY] if by_policy else []), *([REFERENCES] if config.beta > 0 else [])]
 
 
 def _log_probs(planner: Planner, config: GrpoConfig, mesh: Mesh, name: str, held: Mapping[str, float]) -> AotProgram:

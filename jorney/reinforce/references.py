@@ -33,7 +33,7 @@ class References:
         self._config, self._compilations = config, compilations
         self._folder = storage.path(folder) / _KEPT
         self._about = dataclasses.replace(start, params={})  # its weights are given away to the training
-        self.needed = config.beta > 0
+        self.needed = config.reads_reference
         self._kept = 2  # and as many as may be replaced between two checkpoints, from which a killed training goes on
         if config.reference_every:
             between = config.reference_every * config.epochs * config.updates
@@ -47,8 +47,7 @@ class References:
                 return
             with jax.set_mesh(start.mesh):
                 copy = jax.jit(lambda params: jax.tree.map(lambda leaf: jnp.array(leaf, dtype, copy=True), params))
-                whole = adapters.as_merged(start.params) if adapters.is_adapted(start.params) else start.params
-                self._params = copy(whole)
+                self._params = copy(adapters.as_merged(start.params))
 
     def at(self, number: int, trained: Params, base: Params | None) -> None:
         """Sets the reference for a round: the policy as it is where its time has come, or the one that was kept."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from jorney.batch.groups import Group, GroupRows, Trajectory, lay_out_groups
 from jorney.batch.loader import Batch, BatchStream
-from jorney.batch.row_arrays import MULTIPLE
+from jorney.batch.row_arrays import rounded_up
 from jorney.compiled import Compilations
 from jorney.config import digest
 from jorney.domain.grading import GRADING
@@ -127,7 +127,7 @@ class Rollouts(BatchStream):
         there = {
             "sampled": True,
             "old": config.needs_old,
-            "reference": self._references.needed,
+            "reference": config.reads_reference,
             "chosen": config.entropy_share < 1,
         }
         return [name for name, has in there.items() if has]
@@ -156,7 +156,7 @@ class Rollouts(BatchStream):
         """Samples and rewards a round, and writes it; what of it is there already is not made again."""
         config = self._config
         jax.block_until_ready(params)  # the update that makes them is no part of the round's time
-        before = self._files.read_round(number - 1) if number else None
+        before = self._about(number - 1, None) if number else None
         self._references.at(number, params, self._base)
         asked = self._sampler.asking(params)
         assessed = {}
@@ -206,9 +206,7 @@ class Rollouts(BatchStream):
         Of all their tokens, one after another: old, reference and chosen, each where it is needed.
         """
         config, references = self._config, self._references
-        by_share = config.entropy_share < 1
-        needs_policy = config.needs_old or by_share or (references.needed and config.kl == "k1_reward")
-        if not names or not (needs_policy or references.needed):
+        if not names or not (config.reads_policy or config.reads_reference):
             return {}
         groups: dict[str, list[Trajectory]] = {}
         for one, _ in self._earnings.of(number, names):
@@ -220,12 +218,12 @@ class Rollouts(BatchStream):
             return np.concatenate([own for group in rows.per_completion(values) for own in group])
 
         found: dict[str, np.ndarray] = {}
-        if needs_policy:
+        if config.reads_policy:
             log_probs, entropies = references.read_policy(rows, params, self._base)
             found["old"] = flat(log_probs)
-            if by_share:
+            if config.entropy_share < 1:
                 found["chosen"] = flat(high_entropy(entropies, rows.segments > 0, config.entropy_share))
-        if references.needed:
+        if config.reads_reference:
             found["reference"] = flat(references.read_reference(rows))
         return found
 
@@ -240,7 +238,7 @@ class Rollouts(BatchStream):
         cuts = np.cumsum([len(one.episode.tokens) for one, _ in members])[:-1]
         fields = {name: np.split(values, cuts) for name, values in arrays.items()}
         penalty = None
-        if self._references.needed and self._config.kl == "k1_reward" and members:
+        if self._config.pays_in_reward and members:
             pairs = zip(fields["old"], fields["reference"], strict=True)
             beta = self._config.beta
             penalty = np.array([reference_penalty(a[None], b[None], np.ones((1, len(a))), beta)[0] for a, b in pairs])
@@ -270,9 +268,9 @@ class Rollouts(BatchStream):
         """Rows of groups: a multiple of `count`, or exactly so many; completions as long as the longest needs, rounded up."""
         config = self._config
         most = config.completion_length
-        step = max(MULTIPLE, -(-most // (_SHAPES * MULTIPLE)) * MULTIPLE)
+        step = rounded_up(-(-most // _SHAPES))
         longest = max((len(one.tokens) for group in groups for one in group.completions), default=1)
-        length = min(most, -(-longest // step) * step)
+        length = min(most, rounded_up(longest, step))
         if not groups:
             return self._nothing(length)
         return lay_out_groups(groups, config.row_branches, count, config.prompt_length, length, rows=count if exactly else None)

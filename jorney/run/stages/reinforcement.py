@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from jorney import storage
-from jorney.batch.row_arrays import MULTIPLE
+from jorney.batch.row_arrays import rounded_up
 from jorney.config import AtMost, digest, expect_above
 from jorney.domain import domains
 from jorney.domain.grading import GRADING
@@ -230,7 +230,7 @@ def fitted(config: GrpoConfig, model: Model, problems: Sequence[Problem], space:
             f"grpo.completion-length = {length:,}, behind a prompt of {longest:,} tokens: the model has {positions:,} "
             f"positions: expected at most {max(0, room):,} (--grpo.completion-length), or shorter problems"
         )
-    prompt = config.prompt_length or longest + -longest % MULTIPLE
+    prompt = config.prompt_length or rounded_up(longest)
     if prompt < longest:
         raise ValueError(
             f"grpo.prompt-length = {prompt:,}: expected at least {longest:,}, the longest prompt's tokens, or None"

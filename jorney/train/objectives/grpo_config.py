@@ -184,6 +184,21 @@ class GrpoConfig(TrainingConfig, SurrogateConfig, CreditConfig, Sampling):
         return self.epochs * self.updates > 1
 
     @property
+    def pays_in_reward(self) -> bool:
+        """Whether what a completion pays for leaving the reference is part of its reward."""
+        return self.beta > 0 and self.kl == "k1_reward"
+
+    @property
+    def reads_policy(self) -> bool:
+        """Whether a round's completions are read by the policy, before it is updated, as the trainer reads them."""
+        return self.needs_old or self.entropy_share < 1 or self.pays_in_reward
+
+    @property
+    def reads_reference(self) -> bool:
+        """Whether they are read by a reference."""
+        return self.beta > 0
+
+    @property
     def surrogate_config(self) -> SurrogateConfig:
         """The loss's own settings, with what "constant" divides by."""
         fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(SurrogateConfig)}
