@@ -66,6 +66,21 @@ class Walked:
     justified: int
 
 
+class Backtrack(NamedTuple):
+    """A place where a text goes back.
+
+    Attributes:
+      start, stop: its characters: of the words that say so, or of the step's number that does.
+      justified: the goal could no longer be reached from where it stood, or a step was false.
+      recovers: it can be reached from where the text went back to.
+    """
+
+    start: int
+    stop: int
+    justified: bool
+    recovers: bool
+
+
 class Domain:
     """One kind of problem. A subclass says what is special about it; what stands here is plain text with a known answer.
 
@@ -78,7 +93,7 @@ class Domain:
       oracle: whether `verify` knows what a solver could not, so that what a search finds with it is a bound.
       names_answer: whether questions name the answer that is to be reached, so that whoever states it can be told without an
         oracle.
-      behaves: whether `behaviour` can follow a text.
+      behaves: whether `behaviour` and `backtracks` can follow a text.
       lenient: whether an answer alone tells that a response is right, wherever in it and however it is stated.
       moves: whether every line of a solution is a move that is graded, so that nothing may be said in between.
       any_answer: whether any text may be an answer, brackets alone too.
@@ -157,6 +172,10 @@ class Domain:
 
     def behaviour(self, problem: Problem, text: str) -> Walked:
         """How a response went about it, where `behaves`."""
+        raise ValueError(f"problem {problem.id!r}: what is done on the way cannot be told of {self.name} problems")
+
+    def backtracks(self, problem: Problem, text: str) -> list[Backtrack]:
+        """Where a response goes back, in order, where `behaves`."""
         raise ValueError(f"problem {problem.id!r}: what is done on the way cannot be told of {self.name} problems")
 
     def hint(self, problem: Problem) -> str:

@@ -114,6 +114,20 @@ def encode_preference(tokenizer: Tokenizer, row: Row, place: str, step_format: S
     return trl.encode_preference(tokenizer, row, place)
 
 
+def tree_form(row: Row) -> str:
+    """The one of IMPORTERS that a row is a tree of, by its fields; "" for none."""
+    return next((name for name, known in _TREE_FORMS.items() if known(row)), "")
+
+
+_TREE_FORMS: dict[str, Callable[[Row], bool]] = {
+    prm800k.NAME: prm800k.is_row,
+    openr.NAME: lambda row: {"question", "reasoning_steps"} <= row.keys(),
+    math_shepherd.NAME: lambda row: {*math_shepherd.COLUMNS} <= row.keys(),
+    game24.NAME: lambda row: isinstance(row.get("steps"), list) and {"ys", "idx"} <= row.keys(),
+    trl.NAME: lambda row: {*trl.STEPWISE, "labels"} <= row.keys(),
+}
+
+
 def is_step_pair(row: Row) -> bool:
     """Whether a row is a preference pair of steps."""
     return any(known(row) for known, _ in STEP_PAIRS)

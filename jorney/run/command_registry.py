@@ -43,6 +43,7 @@ COMMANDS = {
     "compare": "commands.comparing:CompareCommand",
     "search": "stages.searching:SearchCommand",
     "generate": "commands.generation:GenerateCommand",
+    "view": "commands.viewing:ViewCommand",
     "inspect": "commands.checkpoints:InspectCommand",
     "convert": "commands.checkpoints:ConvertCommand",
     "export": "commands.checkpoints:ExportCommand",
@@ -82,6 +83,7 @@ answers
   compare RUN RUN...    evaluations, paired on their problems
   search                the same with search: best of N, beams, trees
   generate TEXT...      completions of prompts
+  view PATH...          runs in a browser: trees, thoughts, outputs, curves
 checkpoints and machines
   inspect MODEL         what a checkpoint holds, and where it fits
   convert MODEL DIR     a Hugging Face checkpoint into Jorney's own

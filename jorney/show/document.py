@@ -133,7 +133,7 @@ class Document:
       facts: a line in small print.
       paragraphs: what else there is to say first.
       beside: the last sections, side by side where there is room.
-      source: the file that holds the numbers.
+      source: the file beside it that holds the numbers.
     """
 
     title: str

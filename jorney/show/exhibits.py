@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from jorney.show import formats, markdown, page, tree_drawing
+from jorney.show import formats, markdown, page, thought_shown, tree_drawing
 from jorney.show.document import Exhibit, Report, Table, section
 from jorney.show.samples import Sample
 from jorney.thought.thought import Thought
 from jorney.tree.tree import Tree
-
-# What stands before a line that is not simply a step on the way: seen without colour, and read aloud.
-_MARKS = {"excursion": ("✗", "left again"), "reflection": ("↩", "goes back"), "conclusion": ("✓", "answer")}
 
 
 def tree_drawn(tree: Tree) -> Exhibit:
@@ -51,24 +48,14 @@ def nodes_table(tree: Tree) -> Table:
 def thoughts_drawn(journey: Thought, shortcut: Thought) -> Exhibit:
     """Both thoughts side by side where there is room; excursions and reflections are marked."""
     columns = "\n".join(
-        f'<div>\n<p>{title}</p>\n<div class="thought">{_lines(thought)}</div>\n</div>'
+        f'<div>\n<p>{title}</p>\n<div class="thought">{thought_shown.lines(thought)}</div>\n</div>'
         for title, thought in (("The journey", journey), ("Its shortcut", shortcut))
     )
     return Exhibit(f"""<p class="question">{page.escape(journey.question)}</p>
 <div class="outputs">
 {columns}
 </div>
-<p class="note">✗ a step that is left again, ↩ the moment of doubt and where it goes back to, ✓ the answer.</p>""")
-
-
-def _lines(thought: Thought) -> str:
-    found = []
-    for piece in thought.pieces:
-        mark, words = _MARKS.get(piece.kind, ("", ""))
-        said = f' title="{words}" aria-label="{words}"' if mark else ""
-        sign = f'<span class="mark"{said}>{mark}</span>'
-        found.append(f'<div class="piece {piece.kind}">{sign}<span>{page.escape(piece.text.strip())}</span></div>')
-    return "".join(found)
+<p class="note">{thought_shown.LEGEND}</p>""")
 
 
 def thoughts_quoted(journey: Thought, shortcut: Thought) -> Exhibit:

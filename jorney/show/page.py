@@ -17,8 +17,12 @@ _WIDTHS = {"wide": 720, "narrow": 328}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def html(shown: Document) -> str:
-    """The whole page."""
+def html(shown: Document, css: str = CSS) -> str:
+    """The whole page.
+
+    Args:
+      css: its style sheet.
+    """
     title = escape(shown.title)
     beside = list(filter(None, map(_section, shown.beside)))
     sections = [(section.heading, text) for section in shown.sections if (text := _section(section))]
@@ -32,6 +36,7 @@ def html(shown: Document) -> str:
         *(['<div class="pair">', *beside, "</div>"] if len(beside) > 1 else beside),
     ]
     body = "\n".join(filter(None, parts))
+    footer = f"<footer>The numbers on this page are in {shown.source} beside it.</footer>\n" if shown.source else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -42,14 +47,13 @@ def html(shown: Document) -> str:
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
-{CSS}</style>
+{css}</style>
 </head>
 <body>
 <main>
 {body}
 </main>
-<footer>The numbers on this page are in {shown.source} beside it.</footer>
-</body>
+{footer}</body>
 </html>
 """
 

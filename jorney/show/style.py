@@ -33,13 +33,14 @@ DARK = {
 }
 
 
-def _variables(palette: dict[str, str]) -> str:
+def variables(palette: dict[str, str]) -> str:
+    """A palette as CSS variables."""
     return " ".join(f"--{name}: {colour};" for name, colour in palette.items())
 
 
 # Dark is for screens only, so that a page prints on white.
-_COLOURS = f""":root {{ color-scheme: light dark; {_variables(LIGHT)} }}
-@media screen and (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
+_COLOURS = f""":root {{ color-scheme: light dark; {variables(LIGHT)} }}
+@media screen and (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}
 """
 
 _RULES = """
@@ -76,7 +77,10 @@ nav { line-height: 2; }
 nav a { color: inherit; white-space: nowrap; }
 /* On a phone tables run to the edge of the screen, so that one sees where a row goes on. */
 @media (max-width: 47.99rem) { .scroll { margin-right: -1rem; } }
-table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums lining-nums; }
+"""
+
+# What stands in a page, and may stand in another program's.
+BODY_RULES = """table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums lining-nums; }
 .caption { margin: 1.25rem 0 0; font-size: .9375rem; font-weight: 600; }
 .caption + .scroll { margin-top: .35rem; }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: baseline; }
@@ -122,9 +126,11 @@ summary { cursor: pointer; }
 .piece.excursion { background: var(--wrong-fill); border-left-color: var(--wrong); }
 .piece.reflection { background: var(--neutral-fill); border-left-color: var(--ink); }
 .piece.conclusion { border-left-color: var(--right); }
-footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
+"""
+
+_FOOT = """footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 @media print { pre { max-height: none; } section { break-inside: avoid-page; } }
 """
 
-CSS = _COLOURS + _RULES
+CSS = _COLOURS + _RULES + BODY_RULES + _FOOT

@@ -14,7 +14,7 @@ from typing import Any
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.text.step_format import FORMATS
-from jorney.tree.tree import ROOT, Tree
+from jorney.tree.tree import ROOT, Node, Tree
 
 JUDGED = "judged"  # in Tree.meta
 
@@ -33,11 +33,33 @@ def rerate(tree: Tree, ratings: Sequence[Rating], by: Mapping[str, Any]) -> Tree
       by: who gave them; kept in `meta["judged"]`.
     """
     assert len(ratings) == len(tree.nodes) - 1
-    nodes = [tree.nodes[ROOT]]
-    for node, rating in zip(tree.nodes[1:], ratings, strict=True):
+    told = [{"rating": one.correct, "score": one.score, "justification": one.justification} for one in ratings]
+    return _told(tree, dict(enumerate(told, start=1)), by)
+
+
+def corrected(tree: Tree, given: Mapping[int, tuple[int | None, str]], by: Mapping[str, Any]) -> Tree:
+    """The tree with other ratings of some nodes. Their scores go with the ratings that they belonged to; others keep theirs.
+
+    Args:
+      given: {node: (rating 1, 0, -1 or None, justification)}.
+      by: who gave them; kept in `meta["judged"]`.
+
+    Raises:
+      ValueError: a node is the root or is not there, or a rating is none.
+    """
+    if unknown := sorted(given.keys() - set(range(1, len(tree.nodes)))):
+        raise ValueError(f"tree {tree.id!r}: node {unknown[0]}: expected 1 to {len(tree.nodes) - 1}")
+    told = {node: {"rating": rating, "score": None, "justification": why} for node, (rating, why) in given.items()}
+    return _told(tree, told, by)
+
+
+def _told(tree: Tree, told: Mapping[int, Mapping[str, Any]], by: Mapping[str, Any]) -> Tree:
+    """The tree with other fields of some nodes, and what hangs on ratings derived again."""
+    nodes: list[Node] = [tree.nodes[ROOT]]
+    for index, node in enumerate(tree.nodes[1:], start=1):
+        node = dataclasses.replace(node, **told.get(index, {}))
         assert node.parent is not None
-        excursion = nodes[node.parent].excursion or (rating.correct is False and node.status == "kept")
-        told: dict[str, Any] = {"rating": rating.correct, "score": rating.score, "justification": rating.justification}
-        nodes.append(dataclasses.replace(node, **told, excursion=excursion))
+        excursion = nodes[node.parent].excursion or (node.correct is False and node.status == "kept")
+        nodes.append(dataclasses.replace(node, excursion=excursion))
     judged = {**by, "before": [node.rating for node in tree.nodes[1:]]}
     return dataclasses.replace(tree, nodes=tuple(nodes), meta={**tree.meta, JUDGED: judged})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jorney.domain.countdown.backtracks import walk
+from jorney.domain.countdown.backtracks import backtracks, walk
 from jorney.domain.countdown.grade import grade_countdown, is_whole
 from jorney.domain.countdown.sets import NAME, SPLITS, Countdown, sample_problems
 from jorney.domain.countdown.text_values import text_values
 from jorney.domain.countdown.verify import rate, state
-from jorney.domain.domain import Compare, Domain, Grade, Rating, Walked
+from jorney.domain.domain import Backtrack, Compare, Domain, Grade, Rating, Walked
 from jorney.domain.problem import Problem
 from jorney.text.step_format import StepFormat
 
@@ -50,6 +50,9 @@ class CountdownDomain(Domain):
 
     def behaviour(self, problem: Problem, text: str) -> Walked:
         return walk(problem, text)
+
+    def backtracks(self, problem: Problem, text: str) -> list[Backtrack]:
+        return backtracks(problem, text)
 
     def cluster(self, problem: Problem) -> str:
         return " ".join(map(str, problem.meta["numbers"]))

@@ -68,11 +68,15 @@ class Trail:
         """Whether a step of this number goes back, without words."""
         return self._by_numbers and 0 < self._number(number) <= self._places[-1].number
 
-    def step(self, number: str, text: str) -> None:
-        """Takes a step, behind what its number goes back to."""
+    def fall_back(self, number: str) -> None:
+        """Goes back to where a step of this number was taken, if it goes back."""
         if self.falls_back(number):
             while len(self._places) > 1 and self._places[-1].number >= int(number):
                 self._places.pop()
+
+    def step(self, number: str, text: str) -> None:
+        """Takes a step, behind what its number goes back to."""
+        self.fall_back(number)
         numbers, error = take_step(self.numbers, number, text)
         self._places.append(_Place(self._number(number), numbers, self.sound and not error))
 

@@ -94,6 +94,11 @@ class BoundedCounts(Generic[T]):
         return len(self._counts)
 
 
+def families_in(text: str) -> list[str]:
+    """The families of which a text has a phrase."""
+    return [name for name, pattern in _FAMILIES.items() if pattern.search(text)]
+
+
 def text_of(row: Mapping[str, Any], place: str) -> str:
     """The text that a row is about: a thought, what a model wrote, an assistant's turns, or a solution.
 

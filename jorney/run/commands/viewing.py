@@ -1,0 +1,143 @@
+"""`jorney view`: runs in a browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from typing import ClassVar
+
+from jorney.config import expect
+from jorney.progress import Progress
+from jorney.run.command import Command
+
+APP = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "view", "app.py")
+_PORTS = range(8501, 8601)
+_TRIES = 300  # tenths of a second that the server may take to listen
+LOOPBACK = "127.0.0.1"
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewCommand(Command):
+    """Trees, thoughts, outputs, samples and training curves in a browser. Nothing of what is shown is written to.
+
+    Attributes:
+      paths: runs' folders, or files of trees, thoughts, outputs or samples; local or gs://.
+      verdicts: a .jsonl file, to which verdicts on steps are added that you give in the page; it may be there.
+      tokenizer: a model's folder or hub id, or "embedded": whose tokens the log-probabilities of steps are of. "" tries the
+        models of the paths, and the embedded one.
+      at: the place where the page opens, as "Copy" gives it: what stands behind the ? of its address.
+      everything: stages' folders too that no link of a run points to any more: those of earlier settings.
+      address: who may connect: 127.0.0.1 is this machine alone. There is no password: whoever connects reads the paths.
+      port: of the page; 0 takes the first free one from 8501 on.
+      browser: whether a browser is opened.
+    """
+
+    command: ClassVar[str] = "view"
+    places: ClassVar[dict[str, str]] = {"paths": "PATH..."}
+    common = ("verdicts", "tokenizer", "port", "address", "browser")
+
+    paths: tuple[str, ...] = ()
+    verdicts: str = "verdicts.jsonl"
+    tokenizer: str = ""
+    at: str = ""
+    everything: bool = False
+    address: str = LOOPBACK
+    port: int = 0
+    browser: bool = True
+
+    def __post_init__(self) -> None:
+        expect(lambda port: isinstance(port, int) and 0 <= port < 1 << 16, "0 to 65535", self, "", "port")
+
+    def execute(self) -> None:
+        if importlib.util.find_spec("streamlit") is None or importlib.util.find_spec("plotly") is None:
+            raise ValueError("jorney view: expected streamlit and plotly: pip install 'jorney[view]'")
+        from jorney.view import sources
+        from jorney.view.relabels import Relabels
+
+        found = sources.find(self.paths, self.everything)
+        Relabels(self.verdicts, [one.place for one in found.collections])
+        port = self.port or free_port(self.address)
+        page = f"http://{self.address}:{port}/{self.at and '?' + self.at.removeprefix('?')}"
+        counted = ((len(found.collections), "sets of rows"), (len(found.courses), "trainings"))
+        counts = [f"{count:,} {noun}" for count, noun in counted if count]
+        Progress().say(f"{' and '.join(counts)}: {page} (Ctrl-C ends it)")
+        server = subprocess.Popen(self.program(port))
+        try:
+            if self.browser:
+                _open(page, self.address, port)
+            code = server.wait()
+        except KeyboardInterrupt:
+            server.wait()
+            return
+        if code:
+            raise ValueError(f"jorney view: the page's server ended with {code}: what it said stands above")
+
+    def program(self, port: int) -> list[str]:
+        """The words that start the page's server."""
+        from jorney.show.style import DARK, LIGHT
+
+        settings = {
+            "server.address": self.address,
+            "server.port": port,
+            "server.headless": True,
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": False,
+            "client.toolbarMode": "viewer",
+            "client.showErrorDetails": "full",
+            "logger.level": "error",
+            "logger.hideWelcomeMessage": True,
+        }
+        for name, palette in (("light", LIGHT), ("dark", DARK)):
+            colours = {
+                "primaryColor": "accent",
+                "backgroundColor": "paper",
+                "secondaryBackgroundColor": "tint",
+                "textColor": "ink",
+            }
+            settings |= {f"theme.{name}.{key}": palette[colour] for key, colour in colours.items()}
+        words = [
+            word
+            for key, value in settings.items()
+            for word in (f"--{key}", str(value).lower() if value in (True, False) else str(value))
+        ]
+        own = {name: getattr(self, name) for name in ("paths", "verdicts", "tokenizer", "everything")}
+        return [sys.executable, "-m", "streamlit", "run", APP, *words, "--", json.dumps(own)]
+
+
+def free_port(address: str) -> int:
+    """The first free port from 8501 on.
+
+    Raises:
+      ValueError: there is none, or no such address.
+    """
+    for port in _PORTS:
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((address, port))
+            except socket.gaierror:
+                raise ValueError(f"address = {address!r}: expected one of this machine's, such as {LOOPBACK}") from None
+            except OSError:
+                continue
+            return port
+    raise ValueError(
+        f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free at {address}: expected --port, or --address of this machine"
+    )
+
+
+def _open(page: str, address: str, port: int) -> None:
+    """Opens a browser once the page's server listens."""
+    for _ in range(_TRIES):
+        with socket.socket() as tried:
+            tried.settimeout(1.0)
+            if not tried.connect_ex((address, port)):
+                webbrowser.open(page)
+                return
+        time.sleep(0.1)

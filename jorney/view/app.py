@@ -1,0 +1,70 @@
+"""The page of `jorney view`, as Streamlit runs it: anew whenever something is clicked. Its address says all of where one is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from jorney.view import browsing, comparing_view, judging_view, opened, training_view
+from jorney.view.opened import control, found, opening, place
+from jorney.view.place import VIEWS
+from jorney.view.tree_view import inert
+
+_VIEWS = {
+    "browse": browsing.show,
+    "compare": comparing_view.show,
+    "judges": judging_view.show,
+    "training": training_view.show,
+}
+_LOOKS = 5  # seconds between two looks at whether files have grown
+
+
+def main() -> None:
+    """The whole page."""
+    st.set_page_config("Jorney", "🧭", layout="wide")
+    # The menu's place takes a hand's breadth otherwise; on a phone a table's.
+    st.html("<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}</style>")
+    with st.sidebar:
+        views = [view for view in VIEWS if view != "training" or found().courses]
+        control(
+            st.segmented_control,
+            "View",
+            "view",
+            place().view,
+            lambda one: one or place().view,
+            also={"page": None},
+            options=views,
+            format_func=str.capitalize,
+            label_visibility="collapsed",
+            width="stretch",
+        )
+    try:
+        _VIEWS[place().view]()
+    except (FileNotFoundError, ValueError) as error:
+        st.error(inert(str(error)))
+    with st.sidebar:
+        _foot()
+
+
+def _foot() -> None:
+    """Bad lines, files that have grown, and how to come back here."""
+    if wrong := [text for one in found().collections if (own := opened.known(one)) for text in own.wrong]:
+        with st.expander(f"{len(wrong):,} lines could not be read"):
+            st.text("\n".join(wrong[:100]) + ("" if len(wrong) <= 100 else f"\nand {len(wrong) - 100:,} more"))
+    with st.expander("Come back here"):
+        import shlex
+        from urllib.parse import urlencode
+
+        at = urlencode(place().to_params(), doseq=True)
+        st.code(shlex.join(["jorney", "view", *opening().paths, *(["--at", at] if at else [])]), language=None, wrap_lines=True)
+        st.caption("Or copy the address of this page.")
+    _watch()
+
+
+@st.fragment(run_every=_LOOKS)
+def _watch() -> None:
+    """Notices files that have grown."""
+    if opened.look_again():
+        st.rerun()
+
+
+main()

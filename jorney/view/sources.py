@@ -1,0 +1,189 @@
+"""What lies at paths: collections of rows that belong together, and trainings. Folders of runs are known by their layout."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jorney import storage
+from jorney.show.analysis import labels
+
+LINES = (".jsonl", ".ndjson")
+OTHERS = (
+    ".json",
+    ".csv",
+    ".tsv",
+    ".parquet",
+    *(f"{end}{zipped}" for end in (*LINES, ".json", ".csv", ".tsv") for zipped in (".gz", ".bz2", ".xz", ".zst")),
+)
+_STAGES, _PARTS, _MANIFEST, _METRICS = "stages", "parts", "manifest.json", "metrics"
+_NO_ROWS = ("checkpoints", "tensorboard", "model", "models", "rounds", "rewards", ".git", "__pycache__", "cache")
+_EXPECTED = "expected a run's folder, or a file of rows (.jsonl, .json, .csv, .parquet; .gz and others of text)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """Rows that belong together.
+
+    Attributes:
+      name: short, unlike all others.
+      place: a file; or a folder, whose files of lines are the collection's, in the order of their names, `nested` ones too.
+      nested: whether its files lie in folders of it, whose names begin with a round's number.
+      rewards: a folder of the same layout, whose rows are joined with these by id and sample; "" for none.
+    """
+
+    name: str
+    place: str
+    nested: bool = False
+    rewards: str = ""
+
+    def files(self) -> list[str]:
+        """Its files as they are now."""
+        where = storage.follow(self.place)
+        if not where.is_dir():
+            return [os.fspath(where)]
+        found = (
+            one for folder in (sorted(where.iterdir(), key=os.fspath) if self.nested else [where]) for one in _lines_in(folder)
+        )
+        return [os.fspath(one) for one in found]
+
+
+class Course(NamedTuple):
+    """A training's record of itself."""
+
+    name: str
+    folder: str
+
+
+class Found(NamedTuple):
+    """What lies at paths."""
+
+    collections: list[Collection]
+    courses: list[Course]
+
+    def collection(self, name: str) -> Collection | None:
+        return next((one for one in self.collections if one.name == name), None)
+
+
+def find(paths: Sequence[str], everything: bool = False) -> Found:
+    """What lies at paths.
+
+    Args:
+      paths: files, and folders that are searched; local or gs://.
+      everything: finished stages, too, that no name of their run leads to any more.
+
+    Raises:
+      FileNotFoundError, ValueError: there is nothing, or nothing that can be shown; names the path and says what was expected.
+    """
+    if not paths:
+        raise ValueError(f"PATH...: {_EXPECTED}")
+    found: list[tuple[str, Collection | Course]] = []
+    known: set[str] = set()
+    for stated in paths:
+        where = storage.follow(stated)
+        if not where.exists():
+            raise FileNotFoundError(f"{stated}: no such file or folder: {_EXPECTED}")
+        before = len(found)
+        for label, one in _in_folder(where, _base(stated), everything) if where.is_dir() else _of_file(where, stated):
+            real = _real(one.place if isinstance(one, Collection) else one.folder)
+            if real not in known:
+                known.add(real)
+                found.append((label, one))
+        if len(found) == before and not any(_inside(real, _real(stated)) for real in known):
+            raise ValueError(f"{stated}: holds no rows and no training: {_EXPECTED}")
+    collections = _named([(label, one) for label, one in found if isinstance(one, Collection)])
+    courses = _named([(label, one) for label, one in found if isinstance(one, Course)])
+    return Found(collections, courses)
+
+
+def _base(stated: str) -> str:
+    return os.path.basename(os.path.abspath(stated) if storage.is_local(stated) else stated.rstrip("/"))
+
+
+def _real(place: str) -> str:
+    return os.path.realpath(place) if storage.is_local(place) else place.rstrip("/")
+
+
+def _inside(place: str, folder: str) -> bool:
+    return place == folder or place.startswith(folder.rstrip("/") + "/")
+
+
+def _of_file(where: storage.Path, stated: str) -> Iterator[tuple[str, Collection | Course]]:
+    if not where.name.endswith((*LINES, *OTHERS)):
+        raise ValueError(f"{stated}: {_EXPECTED}")
+    yield _stem(stated), Collection("", os.fspath(where))
+
+
+def _in_folder(folder: storage.Path, name: str, everything: bool) -> Iterator[tuple[str, Collection | Course]]:
+    """What a folder holds: itself as an artifact first, then by the names in it, by which its stages are known, too."""
+    entries = _entries(folder)
+    if _PARTS in entries:
+        yield name, Collection("", os.fspath(entries.pop(_PARTS)))
+    if folder.name == "rollouts" and "samples" in entries:
+        rewards = os.fspath(entries["rewards"]) if "rewards" in entries else ""
+        yield f"{name}/samples", Collection("", os.fspath(entries.pop("samples")), True, rewards)
+        if "assessments" in entries:
+            yield f"{name}/assessments", Collection("", os.fspath(entries.pop("assessments")), True)
+    if _METRICS in entries and any(_lines_in(entries[_METRICS])):
+        yield name.removesuffix("/training"), Course("", os.fspath(folder))
+        entries.pop(_METRICS)
+    stages = entries.pop(_STAGES, None)
+    for label, entry in entries.items():
+        inner = f"{name}/{label}"
+        if entry.is_dir():
+            if label not in _NO_ROWS and not label.startswith("."):
+                yield from _in_folder(entry, inner, everything)
+        elif label.endswith(LINES) or (label.endswith(OTHERS) and _has_rows(entry)):
+            yield _stem(inner), Collection("", os.fspath(entry))
+    for label, stage in _entries(stages).items() if stages is not None else ():
+        # One that is being made has no manifest yet, and one of earlier settings no name that leads to it.
+        made, named = (stage / _MANIFEST).exists(), label.rpartition("-")[0] in entries
+        if stage.is_dir() and (everything or not (made and named)):
+            yield from _in_folder(stage, f"{name}/{label}{'' if made else ' (unfinished)'}", everything)
+
+
+def _entries(folder: storage.Path) -> dict[str, storage.Path]:
+    """What lies in a folder by its name there; NAME.path stands for what it leads to."""
+    found = {}
+    for one in sorted(folder.iterdir(), key=os.fspath):
+        name = one.name.rstrip("/")
+        found[name.removesuffix(".path")] = (
+            storage.follow(folder / name.removesuffix(".path")) if name.endswith(".path") else one
+        )
+    return found
+
+
+def _lines_in(folder: storage.Path) -> list[storage.Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((one for one in folder.iterdir() if one.name.endswith(LINES)), key=os.fspath)
+
+
+def _has_rows(file: storage.Path) -> bool:
+    """Of a .json file whether it is a list: others are settings and reports."""
+    if not file.name.endswith(".json"):
+        return True
+    with file.open("rb") as opened:
+        return bool(opened.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["))
+
+
+def _stem(name: str) -> str:
+    for end in sorted((*LINES, *OTHERS), key=len, reverse=True):
+        if name.endswith(end):
+            return name.removesuffix(end).rpartition("://")[2]
+    return name
+
+
+def _named(found: list[tuple[str, Any]]) -> list[Any]:
+    """Each with a name: the end of its path in what was stated that tells it from the others."""
+    stated = [label for label, _ in found]
+    if len({label.split("/")[0] for label in stated}) <= 1 and len(set(stated)) == len(stated):
+        stated = [label.partition("/")[2] or label for label in stated]
+    if len(set(stated)) < len(stated):
+        stated = labels([one.place if isinstance(one, Collection) else one.folder for _, one in found])
+    return [
+        dataclasses.replace(one, name=name) if isinstance(one, Collection) else one._replace(name=name)
+        for name, (_, one) in zip(stated, found, strict=True)
+    ]
