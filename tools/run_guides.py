@@ -122,6 +122,7 @@ NEEDS: dict[str, str] = {
     "make parity": _NETWORK,
     "make experiment": "hours of two cores",
     "jorney experiment": "hours of two cores",
+    "jorney view": "a browser, and Ctrl-C; tests/view has both",
     "python tools/preference_kinds.py": "an hour and a half of two cores",
     "python tools/lora_ranks.py": "the better part of an hour of two cores",
     "git clone": "a network",
@@ -190,7 +191,7 @@ def longest(text: str, table: Iterable[str]) -> str | None:
 
 def guides() -> list[str]:
     """All guides, in the order in which one reads them."""
-    rooms = ("run", "tree", "judge", "thought", "solve", "train", "reinforce", "engine", "convert", "machine")
+    rooms = ("run", "tree", "judge", "thought", "solve", "train", "reinforce", "view", "engine", "convert", "machine")
     found = ["README.md", *(f"jorney/{room}/README.md" for room in rooms)]
     return [*found, "jorney/README.md", "configs/README.md", "configs/RESULTS.md", "tpu_scripts/README.md"]
 

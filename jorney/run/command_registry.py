@@ -90,8 +90,7 @@ checkpoints and machines
   export MODEL DIR      a checkpoint into a Hugging Face folder
   push MODEL USER/NAME  a model on the hub, with a card
   plan CONFIG.py        what its programs need of a TPU, compiled for it
-  bench train|sample    throughput of a training step, of growing trees
-  bench all             both, and decoding, on all of a machine's hosts
+  bench train|sample|all   throughput: a training step, growing trees, all hosts
   completion SHELL      completion of commands and options: bash or zsh
 
 jorney COMMAND --help lists a command's options, those that people change first

@@ -74,11 +74,15 @@ def files(report: Report) -> Exhibit:
         for name, place in places.items()
     )
     listed = "\n".join(f"- {markdown.escape(formats.label(name))}: `{place}`" for name, place in places.items())
-    command = report.get("command")
+    command, viewer = report.get("command"), report.get("viewer")
     made, said = (f"<pre>\n{page.escape(command)}</pre>", markdown.fenced(command)) if isinstance(command, str) else ("", "")
     again = "The command that made them:" if made else ""
     html = f'<ul class="files">{links}</ul>' + (f"<p>{again}</p>{made}" if made else "")
-    return Exhibit(html, list(filter(None, (listed, again, said))))
+    blocks = [listed, again, said]
+    if isinstance(viewer, str):
+        html += f"<p>To look at every one of them in a browser:</p><pre>\n{page.escape(viewer)}</pre>"
+        blocks += ["To look at every one of them in a browser:", markdown.fenced(viewer)]
+    return Exhibit(html, list(filter(None, blocks)))
 
 
 def sample(number: int, sample: Sample) -> Exhibit:

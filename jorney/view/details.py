@@ -54,7 +54,8 @@ def _thoughts_of_tree(collection: Collection, own: Index, number: int) -> None:
 
 def _thought(collection: Collection, own: Index, number: int) -> None:
     thought = from_json(own.row(number), own.place(number))
-    _walked(thought.id, collection.name, thought, tree_of=lambda: _tree_of(thought.id, collection.name))
+    id_ = own.columns["id"][number]
+    _walked(id_, collection.name, thought, tree_of=lambda: _tree_of(id_, collection.name))
 
 
 def _tree_of(id_: str, near: str) -> Tree | None:

@@ -19,7 +19,7 @@ from jorney.view import kinds, lines
 from jorney.view.summaries import summary
 from jorney.view.texts import Texts
 
-VERSION = 1  # of what is kept; raised when columns or texts change
+VERSION = 2  # of what is kept; raised when columns or texts change
 Row = dict[str, Any]
 
 

@@ -100,7 +100,8 @@ def _held(_own: Index, way: str, key: str) -> Held:
     other = found().collection(way)
     assert other is not None
     index = opened.index(other)
-    pairs = ((number, tree, opened.tree_at(index, rows[0])) for number, tree in trees if (rows := index.of_id(tree.id)))
+    ids = _own.columns["id"]
+    pairs = ((number, tree, opened.tree_at(index, rows[0])) for number, tree in trees if (rows := index.of_id(ids[number])))
     return judges.against_other(pairs, way)
 
 

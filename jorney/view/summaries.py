@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jorney.show.samples import visible
 from jorney.thought.care.analyse import FAMILIES, families_in
 from jorney.view import kinds
 
@@ -97,7 +98,9 @@ def summary(row: Row, kind: str) -> Summary:
     said = families_in(written) if written else ()
     flags = {f"says {name}": name in said for name in FAMILIES} if kind in _SPOKEN else {}
     own = {"id": _id(row), "question": _short(made.question), **made.columns}
-    return Summary({**own, **stated, "length": len(written), **flags}, *made[1:])
+    columns = {**own, **stated, "length": len(written), **flags}
+    # Half a surrogate pair, which JSON may name, could neither be shown nor stand in an address.
+    return Summary({name: visible(one) if isinstance(one, str) else one for name, one in columns.items()}, *made[1:])
 
 
 _SPOKEN = (kinds.TREE, kinds.THOUGHT, kinds.OUTPUT, kinds.EPISODE)

@@ -65,8 +65,8 @@ class ViewCommand(Command):
         Relabels(self.verdicts, [one.place for one in found.collections])
         port = self.port or free_port(self.address)
         page = f"http://{self.address}:{port}/{self.at and '?' + self.at.removeprefix('?')}"
-        counted = ((len(found.collections), "sets of rows"), (len(found.courses), "trainings"))
-        counts = [f"{count:,} {noun}" for count, noun in counted if count]
+        counted = ((len(found.collections), "set", " of rows"), (len(found.courses), "training", ""))
+        counts = [f"{count:,} {noun}{'s' * (count > 1)}{what}" for count, noun, what in counted if count]
         Progress().say(f"{' and '.join(counts)}: {page} (Ctrl-C ends it)")
         server = subprocess.Popen(self.program(port))
         try:

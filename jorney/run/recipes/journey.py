@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import shlex
 from collections.abc import Collection
 from typing import Any, ClassVar
 
@@ -220,6 +221,7 @@ class Run:
         left_out = self._run_stages()
         yaml_config.save(config, os.path.join(config.output, SETTINGS))
         made = make_report(config.name, config.seed, problems, self._done, left_out)
+        made["viewer"] = shlex.join(["jorney", "view", os.fspath(config.output)])
         report.write(
             config.output,
             made,

@@ -1,0 +1,149 @@
+"""The page as Streamlit runs it, without a browser: every view opens, controls and the address say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+
+import pytest
+import viewed
+
+from jorney.run.commands.viewing import APP
+
+testing = pytest.importorskip("streamlit.testing.v1", reason="needs the extra [view]")
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> pathlib.Path:
+    return viewed.run(tmp_path_factory.mktemp("page") / "run")
+
+
+@pytest.fixture
+def opened(run, monkeypatch, tmp_path) -> Callable:
+    """Opens the page at a place."""
+    import streamlit
+
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    streamlit.cache_resource.clear()
+
+    def at(paths: list[str] | None = None, **params: str | list[str]) -> testing.AppTest:
+        told = {"paths": paths or [os.fspath(run)], "verdicts": os.fspath(tmp_path / "verdicts.jsonl")}
+        monkeypatch.setattr(sys, "argv", ["app.py", json.dumps(told)])
+        page = testing.AppTest.from_file(APP, default_timeout=SECONDS)
+        for name, value in params.items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception
+        return page
+
+    return at
+
+
+def told(page: testing.AppTest) -> str:
+    """All that is said, but for the panes."""
+    elements = [*page.markdown, *page.caption, *page.info, *page.error, *page.sidebar.markdown, *page.warning]
+    return "\n".join(one.value for one in elements).replace("\\", "")  # without what keeps Markdown inert
+
+
+def control(page: testing.AppTest, label: str):
+    found = [*page.selectbox, *page.text_input, *page.multiselect, *page.button, *page.slider, *page.toggle]
+    return next(one for one in found if one.label == label)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"of": "trees", "node": "3", "tab": "Steps"},
+        {"of": "trees", "row": "p3", "tab": "Thoughts", "node": "4"},
+        {"of": "trees", "tab": "Outputs"},
+        {"of": "trees", "tab": "JSON"},
+        {"of": "trees", "root": "1", "fold": "2", "opened": ["1", "99"], "node": "99"},
+        {"of": "journey"},
+        {"of": "evaluate_a"},
+        {"view": "compare"},
+        {"view": "judges", "of": "trees"},
+        {"view": "training", "figures": ["loss"], "log": "True"},
+        {"view": "nowhere", "of": "nothing", "node": "-1", "numbers": "{", "page": "1000"},
+    ],
+)
+def test_every_view_opens(opened, params) -> None:
+    assert not opened(**params).error
+
+
+def test_where_one_begins(opened) -> None:
+    page = opened()
+    assert control(page, "Rows of").value == "trees"
+    assert "**27 of 27** trees" in told(page)
+    assert "1 of 27; page 1 of 3" in told(page)
+
+
+def test_a_filter_goes_into_the_address(opened) -> None:
+    page = opened(of="trees")
+    control(page, "Search (a regular expression)").set_value("33 is not 20").run()
+    assert "**12 of 27** trees" in told(page)
+    assert page.query_params["pattern"] == "33 is not 20"
+    control(page, "After").click().run()
+    assert page.query_params["row"] == "p1"
+    control(page, "All of them").click().run()
+    assert "**27 of 27** trees" in told(page)
+    assert "pattern" not in page.query_params
+
+
+def test_a_pattern_that_is_none_is_told(opened) -> None:
+    page = opened(of="trees", pattern="(a")
+    assert [one.value for one in page.error if "regular expression" in one.value]
+
+
+def test_a_row_that_is_not_there_is_told(opened) -> None:
+    assert "p77 is not among the rows: this is the first of them" in told(opened(of="trees", row="p77"))
+    page = opened(of="trees", row="p3", pattern="script")
+    assert "p3 is not among those that fit" in told(page)
+
+
+def test_a_verdict_goes_into_a_file_of_its_own(opened, run, tmp_path) -> None:
+    before = (run / "trees.jsonl").read_bytes()
+    page = opened(of="trees", row="p1", node="4")
+    control(page, "Why (optional)").set_value("9 - 4 is a waste").run()
+    control(page, "Wrong").click().run()
+    assert "Your verdict: **wrong**" in told(page)
+    line = json.loads((tmp_path / "verdicts.jsonl").read_text())
+    assert {name: line[name] for name in ("tree", "node", "before", "rating", "note")} == {
+        "tree": "p1", "node": 4, "before": 1, "rating": -1, "note": "9 - 4 is a waste",
+    }  # fmt: skip
+    control(page, "Take back").click().run()
+    assert "The judge's verdict: right" in told(page)
+    assert (run / "trees.jsonl").read_bytes() == before
+
+
+def test_quadrants_are_listed(opened) -> None:
+    page = opened(view="compare", beside=["evaluate_a", "evaluate_b"], quadrant="10")
+    # Of 27, the even ones that three does not divide: 2, 4, 8, 10, 14, 16, 20, 22, 26.
+    assert "1 of 9; page 1 of 1" in told(page)
+
+
+def test_what_is_filtered_is_taken_away(opened) -> None:
+    page = opened(of="trees", pattern="33 is not 20")
+    control(page, "As").set_value("shortcut").run()
+    control(page, "Make it").click().run()
+    assert "12 rows of 12" in told(page)
+    assert any("jorney derive --trees" in one.value for one in page.code)
+
+
+def test_bad_lines_are_named_and_what_is_no_tree_says_why(opened, tmp_path) -> None:
+    file = tmp_path / "trees.jsonl"
+    wrong = {"id": "q", "question": "?", "nodes": [{"parent": None}, {"parent": 7}]}
+    viewed.append(file, viewed.tree(0).to_json(), "{no json\n", wrong)
+    page = opened([os.fspath(file)], row="q")
+    assert any(f"{file}:2" in one.value for one in page.text)
+    assert [one.value for one in page.error if "tree 'q'" in one.value.replace("\\", "")]
+
+
+def test_nothing_is_written_into_the_run(opened, run) -> None:
+    files = sorted(map(os.fspath, run.rglob("*")))
+    opened(view="judges", of="trees")
+    assert sorted(map(os.fspath, run.rglob("*"))) == files
