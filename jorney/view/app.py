@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from jorney import storage
 from jorney.view import browsing, comparing_view, judging_view, opened, training_view
 from jorney.view.opened import control, found, opening, place
 from jorney.view.place import VIEWS
@@ -15,7 +16,7 @@ _VIEWS = {
     "judges": judging_view.show,
     "training": training_view.show,
 }
-_LOOKS = 5  # seconds between two looks at whether files have grown
+_LOOKS, _LOOKS_FAR = 5, 60  # seconds between two looks at whether files have grown
 
 
 def main() -> None:
@@ -60,11 +61,16 @@ def _foot() -> None:
     _watch()
 
 
-@st.fragment(run_every=_LOOKS)
 def _watch() -> None:
-    """Notices files that have grown."""
-    if opened.look_again():
-        st.rerun()
+    """Notices files that have grown; those of a store are asked for less often."""
+    local = all(map(storage.is_local, opening().paths))
+
+    @st.fragment(run_every=_LOOKS if local else _LOOKS_FAR)
+    def look() -> None:
+        if opened.look_again():
+            st.rerun()
+
+    look()
 
 
 main()

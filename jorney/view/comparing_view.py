@@ -18,12 +18,11 @@ from jorney.view.pane import pane
 from jorney.view.summaries import SOLVED
 
 _GRADED = (kinds.OUTPUT, kinds.EPISODE, kinds.TREE, kinds.ATTEMPTS)
-_HOW = "how"
 
 
 def show() -> None:
     """The view."""
-    offered = [one.name for one in found().collections if opened.index(one).kind in _GRADED]
+    offered = [one.name for one in found().collections if opened.kind(one) in _GRADED]
     now = place()
     chosen = [name for name in now.beside if name in offered] or _two(offered)
     with st.sidebar:
@@ -36,7 +35,8 @@ def show() -> None:
             also={"quadrant": "", "row": "", "page": None},
             options=offered,
         )
-        how = st.selectbox("Several samples of a problem", [*aligned.HOW], index=3, key=_HOW)
+        how = now.how if now.how in aligned.HOW else "first"
+        control(st.selectbox, "Several samples of a problem", "how", how, options=[*aligned.HOW])
     if len(chosen) < 2:
         st.info("Choose two or more in the sidebar: outputs, samples or trees of the same problems.")
         return
@@ -60,7 +60,7 @@ def show() -> None:
 def _two(offered: list[str]) -> list[str]:
     """Where one begins: two of a kind."""
     for kind in _GRADED:
-        own = [name for name in offered if (one := found().collection(name)) is not None and opened.index(one).kind == kind]
+        own = [name for name in offered if (one := found().collection(name)) is not None and opened.kind(one) == kind]
         if len(own) > 1:
             return own[:2]
     return offered[:2]

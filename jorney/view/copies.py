@@ -44,7 +44,7 @@ def as_lines(file: str) -> tuple[str, list[str]]:
       ValueError: the file cannot be read at all; names it.
     """
     plain = file.endswith(LINES)
-    form = tree_form(_first(file)) if plain else ""
+    form = tree_form(first_row(file)) if plain else ""
     if plain and not form:
         return file, []
     stamp = f"{_VERSION} {os.path.realpath(file) if storage.is_local(file) else file} {lines.stamp(file, lines.size_of(file))}"
@@ -58,15 +58,16 @@ def as_lines(file: str) -> tuple[str, list[str]]:
     return os.fspath(copy), wrong
 
 
-def _first(file: str) -> Row:
-    """The first row of a file of lines; empty where it cannot be read."""
+def first_row(file: str) -> Row:
+    """The first row of a file; empty where there is none, or it cannot be read."""
+    if not file.endswith(LINES):
+        return next((row for _, row in read_rows(file, _Noted())), {})
     for line in lines.read_lines(file, 0):
-        if line.content.strip():
-            try:
-                row = json.loads(line.content)
-            except (ValueError, RecursionError):
-                return {}
-            return row if isinstance(row, dict) else {}
+        try:
+            row = json.loads(line.content.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            continue  # a bad line, which the index names
+        return row if isinstance(row, dict) else {}
     return {}
 
 

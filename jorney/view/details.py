@@ -13,7 +13,7 @@ from jorney.show.output_shown import Response
 from jorney.show.text_differences import differences
 from jorney.thought.thought import Thought, from_json
 from jorney.tree.tree import Tree
-from jorney.view import kinds, opened, tree_view
+from jorney.view import copying, kinds, opened, tree_view
 from jorney.view.index import Index
 from jorney.view.opened import control, go, place
 from jorney.view.pane import pane
@@ -24,7 +24,7 @@ _OTHERS = 12  # outputs of one problem that are shown below each other
 
 def show(collection: Collection, own: Index, number: int) -> None:
     """The row, in the ways that there are to look at it."""
-    ways = _WAYS.get(own.kind, {}) | {"JSON": _json}
+    ways = _WAYS.get(own.kind, {}) | {"Copy": _copy}
     tab = place().tab if place().tab in ways else next(iter(ways))
     if len(ways) > 1:
         control(
@@ -174,7 +174,7 @@ def _labels(collection: Collection, own: Index, number: int) -> None:
     row = own.row(number)
     steps, labels = row.get("steps"), row.get("labels")
     if not isinstance(steps, list) or not isinstance(labels, list):
-        _json(collection, own, number)
+        _copy(collection, own, number)
         return
     body = "".join(
         f'<article class="step" data-verdict="{"right" if good else "wrong"}"><p class="facts">'
@@ -186,13 +186,20 @@ def _labels(collection: Collection, own: Index, number: int) -> None:
     pane(f"<p class='question'>{rich(str(row.get('question', row.get('prompt', ''))))}</p>{body}", "labels")
 
 
-def _json(collection: Collection, own: Index, number: int) -> None:
+def _copy(collection: Collection, own: Index, number: int) -> None:
+    """The row as it is written, and what it can be taken away as."""
     text = json.dumps(own.row(number), indent=1, ensure_ascii=False)
     st.caption(tree_view.inert(own.place(number)))
+    with st.container(horizontal=True):
+        st.download_button("JSON", text.encode(errors="replace"), "row.json", "application/json", on_click="ignore")
+        if own.kind in copying.KINDS:
+            words = copying.as_markdown(own, number).encode(errors="replace")
+            st.download_button("Markdown", words, "row.md", "text/markdown", on_click="ignore")
+            page = copying.as_page(collection, own, [number]).encode(errors="replace")
+            st.download_button("One page", page, "row.html", "text/html", on_click="ignore")
     pane(f'<pre class="written" tabindex="0">{plain(text[:_MOST])}</pre>', "json")
     if len(text) > _MOST:
         st.caption(f"The first {_MOST:,} of {len(text):,} characters.")
-    st.download_button("As JSON", text.encode(errors="replace"), "row.json", "application/json", on_click="ignore")
 
 
 _MOST = 100_000  # characters of JSON

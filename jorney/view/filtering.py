@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,9 @@ from jorney.view import opened
 from jorney.view.index import Index
 from jorney.view.kinds import NAMES
 from jorney.view.opened import control, found, go, place
-from jorney.view.query import ORDERS, PLACES, Query, hits, spelled
+from jorney.view.query import ORDERS, PLACES, Query, hits
 from jorney.view.sources import Collection
 from jorney.view.summaries import COLUMNS, WORDS, Column
-
-_FEW = 12  # different texts of a column that is chosen from
 
 
 def chosen_collection(kinds: tuple[str, ...] = ()) -> Collection | None:
@@ -25,22 +22,26 @@ def chosen_collection(kinds: tuple[str, ...] = ()) -> Collection | None:
     Args:
       kinds: those that are offered; () for all.
     """
-    offered = [one for one in found().collections if not kinds or opened.index(one).kind in kinds]
+    offered = [one for one in found().collections if not kinds or opened.kind(one) in kinds]
     if not offered:
         return None
     names = [one.name for one in offered]
     now = place().of if place().of in names else _best(offered)
-    words = {
-        one.name: f"{one.name} · {len(own):,} {NAMES[own.kind]}" for one in offered if (own := opened.index(one)) is not None
-    }
+    opened.index(offered[names.index(now)])  # so that it is counted
+    words = {one.name: f"{one.name} · {_counted(one)}" for one in offered}
     clean = {"row": "", "page": None, "node": None, "root": None, "opened": (), "query": Query(), "tab": ""}
     control(st.selectbox, "Rows of", "of", now, also=clean, options=names, format_func=words.__getitem__)
     return offered[names.index(now)]
 
 
+def _counted(one: Collection) -> str:
+    own = opened.known(one)
+    return NAMES[opened.kind(one)] if own is None else f"{len(own):,} {NAMES[own.kind]}"
+
+
 def _best(offered: list[Collection]) -> str:
     """Where one begins: trees, if there are any."""
-    return next((one.name for one in offered if opened.index(one).kind == "tree"), offered[0].name)
+    return next((one.name for one in offered if opened.kind(one) == "tree"), offered[0].name)
 
 
 def filtered(own: Index) -> np.ndarray:
@@ -84,9 +85,7 @@ def _ordered(order: str) -> str:
 
 def _tells(own: Index, name: str) -> bool:
     """Whether a column tells rows apart."""
-    values = own.columns.get(name, [])
-    first = next(iter(values), None)
-    return any(value != first for value in values)
+    return name in own.columns and own.spread(name).tells
 
 
 def _is_numeric(own: Index, name: str) -> bool:
@@ -95,10 +94,8 @@ def _is_numeric(own: Index, name: str) -> bool:
 
 
 def _choice(own: Index, name: str, column: Column, reset: dict[str, Any]) -> None:
-    counts: dict[str, int] = {}
-    for value in own.columns[name]:
-        counts[spelled(value)] = counts.get(spelled(value), 0) + 1
-    if len(counts) > 4 * _FEW:
+    counts = own.spread(name).counts
+    if not counts:
         return
     options = sorted(counts, key=lambda one: (one == "none", one))
     taken = [one for one in place().query.chosen.get(name, ()) if one in options]
@@ -131,11 +128,9 @@ def _words(said: list[str], taken: list[str], reset: dict[str, Any]) -> None:
 
 
 def _range(own: Index, name: str, words: str, reset: dict[str, Any]) -> None:
-    values = [float(one) for one in own.columns[name] if isinstance(one, int | float) and math.isfinite(one)]
-    least, most = min(values), max(values)
-    if least == most:
+    _, _, least, most, whole = own.spread(name)
+    if least is None or most is None or least == most:
         return
-    whole = all(one.is_integer() for one in values)
     low, high = place().query.numbers.get(name, (None, None))
     kind = int if whole else float
     now = (kind(max(least, least if low is None else low)), kind(min(most, most if high is None else high)))

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jorney import storage
+from jorney.rows.registry import tree_form
 from jorney.view import kinds
-from jorney.view.copies import as_lines
-from jorney.view.file_index import BadLine, FileIndex, Row
+from jorney.view.copies import as_lines, first_row
+from jorney.view.file_index import FileIndex, Row
 from jorney.view.sources import Collection
+from jorney.view.spread import Spread, spread
 
 
 class Index:
@@ -68,6 +70,7 @@ class Index:
         bad = [str(line) for one in parts for line in one.bad]
         bad += [f"{one.file}: its last line is not whole yet" for one in parts if one.unfinished]
         self.wrong = [*(text for texts in self._wrong.values() for text in texts), *bad]
+        self._spreads: dict[str, Spread] = {}
         self.__dict__.pop("_rows_by_id", None)
 
     def __len__(self) -> int:
@@ -99,6 +102,12 @@ class Index:
         """Of each row the text of one of `texts.PARTS`; "anywhere": all of them."""
         for one in self._parts:
             yield from one.texts(part)
+
+    def spread(self, name: str) -> Spread:
+        """What values a column has."""
+        if name not in self._spreads:
+            self._spreads[name] = spread(self.columns[name])
+        return self._spreads[name]
 
     def name(self, number: int) -> str:
         """A row's name in addresses: its id, and "~2" behind it for the second row of that id."""
@@ -143,4 +152,12 @@ def _round(folder: str) -> tuple[int | None, str]:
     return int(number) if number.isdecimal() else None, "" if name == "0" else name
 
 
-__all__ = ["BadLine", "Index"]
+def peek(collection: Collection) -> str:
+    """What a collection's rows are, by the first of them: without an index."""
+    for file in collection.files():
+        try:
+            if row := first_row(file):
+                return kinds.TREE if tree_form(row) else kinds.kind_of(row)
+        except (OSError, ValueError):
+            continue
+    return kinds.ROW

@@ -28,7 +28,7 @@ def show() -> None:
         st.info("There are no trees among what was opened.")
         return
     own, now = opened.index(collection), place()
-    others = [one.name for one in found().collections if one != collection and opened.index(one).kind == kinds.TREE]
+    others = [one.name for one in found().collections if one != collection and opened.kind(one) == kinds.TREE]
     ways = [_TRUTH, *([_BEFORE] if any(own.columns.get("rejudged", [])) else []), *others]
     way = now.truth if now.truth in ways else _TRUTH
     with st.sidebar:

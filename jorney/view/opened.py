@@ -14,7 +14,7 @@ from jorney.domain.problem import Problem
 from jorney.show.token_shading import Decoder
 from jorney.tree.tree import Node, Tree, from_json
 from jorney.view import kinds, sources
-from jorney.view.index import Index
+from jorney.view.index import Index, peek
 from jorney.view.place import Place, from_params
 from jorney.view.sources import Collection, Found
 
@@ -74,6 +74,24 @@ def index(collection: Collection) -> Index:
     return known[collection]
 
 
+def kind(collection: Collection) -> str:
+    """What a collection's rows are: by its index, if there is one, else by its first row."""
+    if (own := known(collection)) is not None:
+        return own.kind
+    peeked = _peeked()
+    if peeked.get(collection, kinds.ROW) == kinds.ROW:  # one that is empty may get rows
+        peeked[collection] = peek(collection)
+    return peeked[collection]
+
+
+_kind = kind
+
+
+@st.cache_resource(show_spinner=False)
+def _peeked() -> dict[Collection, str]:
+    return {}
+
+
 def of_kind(kind: str, first: str = "") -> Iterator[tuple[Collection, Index]]:
     """The collections of a kind; before the others those whose names share most with another's."""
 
@@ -81,8 +99,8 @@ def of_kind(kind: str, first: str = "") -> Iterator[tuple[Collection, Index]]:
         return next((at for at, (a, b) in enumerate(zip(one.name, first, strict=False)) if a != b), len(one.name))
 
     for one in sorted(found().collections, key=lambda one: -shared(one)):
-        if (own := index(one)).kind == kind:
-            yield one, own
+        if _kind(one) == kind:
+            yield one, index(one)
 
 
 def tree_at(own: Index, number: int) -> Tree:

@@ -30,6 +30,7 @@ class Place:
       root: the node that is drawn as the root; None for the tree's own.
       opened: nodes whose folded children are drawn.
       quadrant: which problems of a comparison are listed: "" for all, else a digit a collection, 1 where it is right.
+      how: what several samples of a problem are worth in a comparison, one of `aligned.HOW`.
       truth: what judges are compared with.
       courses, figures: the trainings whose curves are drawn, and what of them.
       smooth: of curves, 0 for none, below 1.
@@ -49,6 +50,7 @@ class Place:
     root: int | None = None
     opened: tuple[int, ...] = ()
     quadrant: str = ""
+    how: str = "first"
     truth: str = ""
     courses: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()

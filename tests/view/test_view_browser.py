@@ -165,7 +165,7 @@ def test_a_verdict_is_written_by_one_key_and_taken_back(page: Page, server: Serv
     assert json.loads(server.verdicts.read_text().splitlines()[-1])["undo"] == line["relabel"]
 
 
-@pytest.mark.parametrize("view", ["of=trees&node=1", "of=trees&tab=Steps&node=1", "of=trees&tab=JSON", "of=trees&tab=Outputs"])
+@pytest.mark.parametrize("view", ["of=trees&node=1", "of=trees&tab=Steps&node=1", "of=trees&tab=Copy", "of=trees&tab=Outputs"])
 def test_hostile_texts_stay_inert(page: Page, view: str) -> None:
     for one in viewed.hostile_trees():
         page.page.goto(f"{page.address}?{view}&row={quote(one.id.encode(errors='replace').decode())}")

@@ -61,7 +61,7 @@ def control(page: testing.AppTest, label: str):
         {"of": "trees", "node": "3", "tab": "Steps"},
         {"of": "trees", "row": "p3", "tab": "Thoughts", "node": "4"},
         {"of": "trees", "tab": "Outputs"},
-        {"of": "trees", "tab": "JSON"},
+        {"of": "trees", "tab": "Copy"},
         {"of": "trees", "root": "1", "fold": "2", "opened": ["1", "99"], "node": "99"},
         {"of": "journey"},
         {"of": "evaluate_a"},
