@@ -16,7 +16,7 @@ import xxhash
 
 from jorney import storage
 from jorney.view import kinds, lines
-from jorney.view.summaries import summary
+from jorney.view.summaries import id_of, summary
 from jorney.view.texts import Texts
 
 VERSION = 2  # of what is kept; raised when columns or texts change
@@ -110,7 +110,10 @@ class FileIndex:
         """
         content = lines.read_at(self.file, self.starts[index], self.lengths[index])
         try:
-            return self._join(_object(content))
+            row = self._join(_object(content))
+            if len(content) != self.lengths[index] or id_of(row) != self.columns["id"][index]:
+                raise ValueError("another row")
+            return row
         except ValueError:
             raise ValueError(f"{self.file}: row {index + 1} is not where it was: the file has changed; look again") from None
 

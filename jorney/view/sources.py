@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -81,12 +82,12 @@ def find(paths: Sequence[str], everything: bool = False) -> Found:
         raise ValueError(f"PATH...: {_EXPECTED}")
     found: list[tuple[str, Collection | Course]] = []
     known: set[str] = set()
-    for stated in paths:
+    for stated, base in zip(paths, _bases(paths), strict=True):
         where = storage.follow(stated)
         if not where.exists():
             raise FileNotFoundError(f"{stated}: no such file or folder: {_EXPECTED}")
         before = len(found)
-        for label, one in _in_folder(where, _base(stated), everything) if where.is_dir() else _of_file(where, stated):
+        for label, one in _in_folder(where, base, everything) if where.is_dir() else _of_file(where, base):
             real = _real(one.place if isinstance(one, Collection) else one.folder)
             if real not in known:
                 known.add(real)
@@ -98,8 +99,15 @@ def find(paths: Sequence[str], everything: bool = False) -> Found:
     return Found(collections, courses)
 
 
-def _base(stated: str) -> str:
-    return os.path.basename(os.path.abspath(stated) if storage.is_local(stated) else stated.rstrip("/"))
+def _bases(paths: Sequence[str]) -> list[str]:
+    """As much of the end of each path as tells it from the others, its last name at least."""
+    whole = [os.path.abspath(one) if storage.is_local(one) else one.rstrip("/") for one in paths]
+    most = max(one.count("/") for one in whole) + 1
+    for size in range(1, most + 1):
+        ends = ["/".join(one.split("/")[-size:]) for one in whole]
+        if len(set(ends)) == len(set(whole)):
+            break
+    return ends
 
 
 def _real(place: str) -> str:
@@ -110,10 +118,10 @@ def _inside(place: str, folder: str) -> bool:
     return place == folder or place.startswith(folder.rstrip("/") + "/")
 
 
-def _of_file(where: storage.Path, stated: str) -> Iterator[tuple[str, Collection | Course]]:
+def _of_file(where: storage.Path, base: str) -> Iterator[tuple[str, Collection | Course]]:
     if not where.name.endswith((*LINES, *OTHERS)):
-        raise ValueError(f"{stated}: {_EXPECTED}")
-    yield _stem(stated), Collection("", os.fspath(where))
+        raise ValueError(f"{where}: {_EXPECTED}")
+    yield _stem(base), Collection("", os.fspath(where))
 
 
 def _in_folder(folder: storage.Path, name: str, everything: bool) -> Iterator[tuple[str, Collection | Course]]:
@@ -179,8 +187,9 @@ def _stem(name: str) -> str:
 def _named(found: list[tuple[str, Any]]) -> list[Any]:
     """Each with a name: the end of its path in what was stated that tells it from the others."""
     stated = [label for label, _ in found]
-    if len({label.split("/")[0] for label in stated}) <= 1 and len(set(stated)) == len(stated):
-        stated = [label.partition("/")[2] or label for label in stated]
+    folders = [label.split("/")[:-1] for label in stated]
+    shared = sum(1 for _ in itertools.takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
+    stated = ["/".join(label.split("/")[shared:]) for label in stated]
     if len(set(stated)) < len(stated):
         stated = labels([one.place if isinstance(one, Collection) else one.folder for _, one in found])
     return [

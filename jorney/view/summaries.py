@@ -97,7 +97,7 @@ def summary(row: Row, kind: str) -> Summary:
     written = made.steps
     said = families_in(written) if written else ()
     flags = {f"says {name}": name in said for name in FAMILIES} if kind in _SPOKEN else {}
-    own = {"id": _id(row), "question": _short(made.question), **made.columns}
+    own = {"id": id_of(row), "question": _short(made.question), **made.columns}
     columns = {**own, **stated, "length": len(written), **flags}
     # Half a surrogate pair, which JSON may name, could neither be shown nor stand in an address.
     return Summary({name: visible(one) if isinstance(one, str) else one for name, one in columns.items()}, *made[1:])
@@ -106,8 +106,9 @@ def summary(row: Row, kind: str) -> Summary:
 _SPOKEN = (kinds.TREE, kinds.THOUGHT, kinds.OUTPUT, kinds.EPISODE)
 
 
-def _id(row: Row) -> str:
-    return str(row.get("id", row.get("problem", "")))
+def id_of(row: Row) -> str:
+    """A row's id, as the index has it."""
+    return visible(str(row.get("id", row.get("problem", ""))))
 
 
 def _text(row: Row, name: str) -> str:
