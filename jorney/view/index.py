@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ class Index:
       collection: whose.
       kind: of its rows; one of `kinds.NAMES`.
       columns: by name, a value a row.
+      version: another number whenever there is something new.
       wrong: what could not be read: bad lines, rows of other forms that are none, files; each names its place.
     """
 
@@ -57,24 +59,26 @@ class Index:
         return new
 
     def _collect(self, parts: Sequence[FileIndex]) -> None:
-        self._parts = list(parts)
-        self.kind = next((one.kind for one in parts if one.kind), kinds.ROW)
+        lengths = [len(one) for one in parts]
         names = dict.fromkeys(name for one in parts for name in one.columns)
-        self.columns: dict[str, list[Any]] = {
-            name: [value for one in parts for value in one.columns.get(name, [None] * len(one))] for name in names
-        }
+        columns = {name: [*_column(name, parts, lengths)] for name in names}
         if self.collection.nested:
-            rounds = [_round(os.path.basename(os.path.dirname(one.file))) for one in parts for _ in range(len(one))]
-            self.columns["round"] = [number for number, _ in rounds]
-            self.columns["subject"] = [name or None for _, name in rounds]
+            folders = [os.path.basename(os.path.dirname(one.file)) for one in parts]
+            rounds = [_round(folder) for folder, length in zip(folders, lengths, strict=True) for _ in range(length)]
+            columns["round"] = [number for number, _ in rounds]
+            columns["subject"] = [name or None for _, name in rounds]
+        # The length last: others look meanwhile, and must not look beyond a column's end. Files may grow behind it.
+        self.columns, self._spreads = columns, dict[str, Spread]()
+        self.kind = next((one.kind for one in parts if one.kind), kinds.ROW)
+        self._parts, self._lengths, self._length = list(parts), lengths, sum(lengths)
         bad = [str(line) for one in parts for line in one.bad]
         bad += [f"{one.file}: its last line is not whole yet" for one in parts if one.unfinished]
         self.wrong = [*(text for texts in self._wrong.values() for text in texts), *bad]
-        self._spreads: dict[str, Spread] = {}
+        self.version = getattr(self, "version", 0) + 1
         self.__dict__.pop("_rows_by_id", None)
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return self._length
 
     def row(self, number: int) -> Row:
         """A row, read from its file.
@@ -92,16 +96,16 @@ class Index:
 
     def _at(self, number: int) -> tuple[FileIndex, int]:
         if number >= 0:
-            for part in self._parts:
-                if number < len(part):
+            for part, length in zip(self._parts, self._lengths, strict=True):
+                if number < length:
                     return part, number
-                number -= len(part)
+                number -= length
         raise IndexError(number)
 
     def texts(self, part: str) -> Iterator[str]:
         """Of each row the text of one of `texts.PARTS`; "anywhere": all of them."""
-        for one in self._parts:
-            yield from one.texts(part)
+        for one, length in zip(self._parts, self._lengths, strict=True):
+            yield from itertools.islice(one.texts(part), length)
 
     def spread(self, name: str) -> Spread:
         """What values a column has."""
@@ -150,6 +154,11 @@ def _round(folder: str) -> tuple[int | None, str]:
     """A round's number and what else its folder is called: "000012-0" is its first attempt, "000020-greedy" an assessment."""
     number, _, name = folder.partition("-")
     return int(number) if number.isdecimal() else None, "" if name == "0" else name
+
+
+def _column(name: str, parts: Sequence[FileIndex], lengths: Sequence[int]) -> Iterator[Any]:
+    for one, length in zip(parts, lengths, strict=True):
+        yield from one.columns.get(name, [None] * length)[:length]
 
 
 def peek(collection: Collection) -> str:

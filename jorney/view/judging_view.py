@@ -40,7 +40,7 @@ def show() -> None:
             options=ways,
             help="The exact verifier, or the grades of the answers.",
         )
-    held = _held(own, way, f"{len(own)} {own.collection.name}")
+    held = _held(own, way, f"{id(own)} {own.version}")
     st.caption(tree_view.inert(held.words(len(own))))
     if not held.steps:
         st.info("No step of these trees has a rating that can be held against it.")

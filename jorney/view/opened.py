@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +53,15 @@ def look_again() -> bool:
     now = sources.find(told.paths, told.everything)
     if now != before:
         _found.clear()
-    return bool(sum(one.refresh() for one in _indexes().values())) or now != before  # all of them, whatever the first says
+    with _lock():
+        grown = sum(one.refresh() for one in _indexes().values())  # all of them, whatever the first says
+    return bool(grown) or now != before
+
+
+@st.cache_resource(show_spinner=False)
+def _lock() -> threading.RLock:
+    """Held while indexes are made or read further: several browsers have one."""
+    return threading.RLock()
 
 
 def known(collection: Collection) -> Index | None:
@@ -67,11 +76,12 @@ def _indexes() -> dict[Collection, Index]:
 
 def index(collection: Collection) -> Index:
     """The index of a collection; made when it is first asked for."""
-    known = _indexes()
-    if collection not in known:
-        with st.spinner(f"Reading {collection.name}"):
-            known[collection] = Index(collection)
-    return known[collection]
+    made = _indexes()
+    if collection not in made:
+        with st.spinner(f"Reading {collection.name}"), _lock():
+            if collection not in made:  # another browser may have asked for it, too
+                made[collection] = Index(collection)
+    return made[collection]
 
 
 def kind(collection: Collection) -> str:

@@ -139,8 +139,8 @@ def _matches(index: Any, query: Query, keep: np.ndarray) -> np.ndarray:
         raise ValueError(f"the pattern {query.pattern!r} is no regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError):
         raise ValueError(f"the pattern {query.pattern[:40]!r}… is too large: expected a shorter one") from None
-    found, ends = np.zeros(len(index), bool), time.monotonic() + SECONDS
-    for row, text in enumerate(index.texts(query.where)):
+    found, ends = np.zeros(len(keep), bool), time.monotonic() + SECONDS
+    for row, text in zip(range(len(keep)), index.texts(query.where), strict=False):  # it may grow meanwhile
         if keep[row]:
             try:
                 found[row] = pattern.search(text, timeout=max(1e-3, ends - time.monotonic())) is not None
