@@ -14,6 +14,7 @@ from jorney.view.opened import control, found, go, place
 from jorney.view.query import ORDERS, PLACES, Query, hits
 from jorney.view.sources import Collection
 from jorney.view.summaries import COLUMNS, WORDS, Column
+from jorney.view.tree_view import inert
 
 
 def chosen_collection(kinds: tuple[str, ...] = ()) -> Collection | None:
@@ -104,12 +105,13 @@ def _choice(own: Index, name: str, column: Column, reset: dict[str, Any]) -> Non
         rest = {other: values for other, values in place().query.chosen.items() if other != name}
         return rest | ({name: tuple(stated)} if stated else {})
 
-    def words(one: str) -> str:
-        return f"{one} ({counts[one]:,})"
-
     key = f"chosen {name}"
     st.session_state[key] = taken
     widget = st.pills if len(options) <= 4 else st.multiselect
+
+    def words(one: str) -> str:
+        return f"{inert(one) if widget is st.pills else one} ({counts[one]:,})"  # pills read Markdown, what a file says is none
+
     more: dict[str, Any] = {"selection_mode": "multi"} if widget is st.pills else {"placeholder": "any"}
     changed = lambda: go(chosen=read(list(st.session_state[key])), **reset)  # noqa: E731
     widget(column.words.capitalize(), options, key=key, format_func=words, on_change=changed, **more)

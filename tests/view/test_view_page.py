@@ -143,6 +143,15 @@ def test_bad_lines_are_named_and_what_is_no_tree_says_why(opened, tmp_path) -> N
     assert [one.value for one in page.error if "tree 'q'" in one.value.replace("\\", "")]
 
 
+def test_values_of_files_are_no_markdown(opened, tmp_path) -> None:
+    file = tmp_path / "trees.jsonl"
+    levels = ("![x](http://a.b/c.png)", "$x$")
+    viewed.append(file, *({**viewed.tree(n).to_json(), "meta": {"level": one}} for n, one in enumerate(levels)))
+    page = opened([os.fspath(file)])
+    shown = next(one.options for one in page.get("button_group") if one.label == "Level")
+    assert sorted(shown) == ["\\!\\[x\\]\\(http\\://a\\.b/c\\.png\\) (1)", "\\$x\\$ (1)"]
+
+
 def test_nothing_is_written_into_the_run(opened, run) -> None:
     files = sorted(map(os.fspath, run.rglob("*")))
     opened(view="judges", of="trees")

@@ -67,7 +67,10 @@ class ViewCommand(Command):
         page = f"http://{self.address}:{port}/{self.at and '?' + self.at.removeprefix('?')}"
         counted = ((len(found.collections), "set", " of rows"), (len(found.courses), "training", ""))
         counts = [f"{count:,} {noun}{'s' * (count > 1)}{what}" for count, noun, what in counted if count]
-        Progress().say(f"{' and '.join(counts)}: {page} (Ctrl-C ends it)")
+        progress = Progress()
+        progress.say(f"{' and '.join(counts)}: {page} (Ctrl-C ends it)")
+        if self.address != LOOPBACK:
+            progress.say(f"Whoever reaches {self.address} reads all of it and gives verdicts: there is no password.")
         server = subprocess.Popen(self.program(port))
         try:
             if self.browser:
