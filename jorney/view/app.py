@@ -73,4 +73,5 @@ def _watch() -> None:
     look()
 
 
-main()
+if __name__ == "__main__":  # as Streamlit runs it; a child process of a page, which reads this file too, shows nothing
+    main()

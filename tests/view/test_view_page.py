@@ -29,6 +29,7 @@ def opened(run, monkeypatch, tmp_path) -> Callable:
 
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
     streamlit.cache_resource.clear()
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # AppTest puts the page there, and leaves it
 
     def at(paths: list[str] | None = None, **params: str | list[str]) -> testing.AppTest:
         told = {"paths": paths or [os.fspath(run)], "verdicts": os.fspath(tmp_path / "verdicts.jsonl")}

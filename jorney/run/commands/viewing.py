@@ -13,7 +13,7 @@ import time
 import webbrowser
 from typing import ClassVar
 
-from jorney.config import expect
+from jorney.config import expect, expect_at_least
 from jorney.progress import Progress
 from jorney.run.command import Command
 
@@ -53,7 +53,8 @@ class ViewCommand(Command):
     browser: bool = True
 
     def __post_init__(self) -> None:
-        expect(lambda port: isinstance(port, int) and 0 <= port < 1 << 16, "0 to 65535", self, "", "port")
+        expect_at_least(0, self, "", "port")
+        expect(lambda port: port < 1 << 16, "0 to 65535", self, "", "port")
 
     def execute(self) -> None:
         if importlib.util.find_spec("streamlit") is None or importlib.util.find_spec("plotly") is None:
