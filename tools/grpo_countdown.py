@@ -36,8 +36,9 @@ Primary question: does journeys + GRPO (greedy) solve more than shortcuts asked 
 with p < 0.05 by turning round the signs of clusters (problems of the same numbers)? All else is secondary; p-values of a table
 are corrected by Holm's method.
 
-Done so far (2026-11-30): of "tuning" the start and "outcome" at 3e-5 and 1e-4. "test" was not opened but for its first ten
-problems of seed 0, which a dry run of this program asked of models of two rounds; nothing was chosen by it.
+Done so far (2026-12-01): "tuning", all credits and rates; of "test" (b) on seeds 0 and 1, after the rate of "outcome" was
+chosen and before those of (c). Before that "test" was not opened but for its first ten problems of seed 0, which a dry run of
+this program asked of models of two rounds; nothing was chosen by it.
 """
 
 from __future__ import annotations
