@@ -8,7 +8,7 @@ import pytest
 from places import ROOT
 
 from jorney.domain.countdown.sets import Countdown, sample_problems
-from jorney.reinforce.reward_functions import load_function
+from jorney.reinforce.rewards.reward_functions import load_function
 
 
 @pytest.fixture(autouse=True)

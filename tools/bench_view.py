@@ -24,7 +24,7 @@ import time
 
 from turns import processor
 
-from jorney.view.query import Query
+from jorney.view.collection.query import Query
 
 NODES, TOKENS = 150, 14
 FILTERS = {
@@ -84,9 +84,9 @@ def write(file: pathlib.Path, trees: int) -> None:
 
 def measure(file: str, what: str) -> dict[str, float]:
     """One turn, in this process."""
-    from jorney.view.index import Index
-    from jorney.view.query import hits
-    from jorney.view.sources import find
+    from jorney.view.collection.index import Index
+    from jorney.view.collection.query import hits
+    from jorney.view.collection.sources import find
 
     collection = find([file]).collections[0]
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()

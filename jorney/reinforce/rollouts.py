@@ -23,10 +23,10 @@ from jorney.domain.problem import Problem
 from jorney.engine.sampling import DRAWING
 from jorney.model.params import Params
 from jorney.reinforce.assessment import Assessment
-from jorney.reinforce.earnings import Earnings, Name
 from jorney.reinforce.own_weights import OwnWeights
 from jorney.reinforce.references import References
-from jorney.reinforce.rewarding import Rewarder
+from jorney.reinforce.rewards.earnings import Earnings, Name
+from jorney.reinforce.rewards.rewarding import Rewarder
 from jorney.reinforce.round_figures import round_figures
 from jorney.reinforce.round_sampler import RoundSampler
 from jorney.reinforce.samples import RoundFiles

@@ -14,7 +14,7 @@ from jorney.domain.problem import Problem
 from jorney.engine.generate import Completion, Generator, SamplingConfig
 from jorney.model.params import Params
 from jorney.reinforce.own_weights import OwnWeights
-from jorney.reinforce.rewarding import Rewarder
+from jorney.reinforce.rewards.rewarding import Rewarder
 from jorney.reinforce.samples import Make, RoundFiles, Row
 from jorney.train.objectives.grpo import GrpoConfig
 

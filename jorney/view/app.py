@@ -5,9 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from jorney import storage
-from jorney.view import browsing, comparing_view, judging_view, opened, training_view
+from jorney.view import browsing, opened
+from jorney.view.comparing import comparing_view
+from jorney.view.judging import judging_view
 from jorney.view.opened import control, found, opening, place
 from jorney.view.place import VIEWS
+from jorney.view.training import training_view
 from jorney.view.tree_view import inert
 
 _VIEWS = {

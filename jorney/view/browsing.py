@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from jorney.view import details, opened, taking_away
+from jorney.view import details, opened
+from jorney.view.collection.index import Index
+from jorney.view.collection.query import spelled
+from jorney.view.collection.summaries import COLUMNS, WORDS, Column
+from jorney.view.export import taking_away
 from jorney.view.filtering import chosen_collection, filtered
-from jorney.view.index import Index
 from jorney.view.markup import Cell, table
 from jorney.view.opened import go, place
 from jorney.view.pane import pane
-from jorney.view.query import spelled
-from jorney.view.summaries import COLUMNS, WORDS, Column
 from jorney.view.tree_view import inert
 
 ROWS = 10  # of a page of the table

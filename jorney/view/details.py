@@ -13,11 +13,13 @@ from jorney.show.output_shown import Response
 from jorney.show.text_differences import differences
 from jorney.thought.thought import Thought, from_json
 from jorney.tree.tree import Tree
-from jorney.view import copying, kinds, opened, tree_view
-from jorney.view.index import Index
+from jorney.view import opened, tree_view
+from jorney.view.collection import kinds
+from jorney.view.collection.index import Index
+from jorney.view.collection.sources import Collection
+from jorney.view.export import copying
 from jorney.view.opened import control, go, place
 from jorney.view.pane import pane
-from jorney.view.sources import Collection
 
 _OTHERS = 12  # outputs of one problem that are shown below each other
 

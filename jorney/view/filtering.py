@@ -8,12 +8,12 @@ import numpy as np
 import streamlit as st
 
 from jorney.view import opened
-from jorney.view.index import Index
-from jorney.view.kinds import NAMES
+from jorney.view.collection.index import Index
+from jorney.view.collection.kinds import NAMES
+from jorney.view.collection.query import ORDERS, PLACES, Query, hits
+from jorney.view.collection.sources import Collection
+from jorney.view.collection.summaries import COLUMNS, WORDS, Column
 from jorney.view.opened import control, found, go, place
-from jorney.view.query import ORDERS, PLACES, Query, hits
-from jorney.view.sources import Collection
-from jorney.view.summaries import COLUMNS, WORDS, Column
 from jorney.view.tree_view import inert
 
 

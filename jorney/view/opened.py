@@ -14,10 +14,10 @@ import streamlit as st
 from jorney.domain.problem import Problem
 from jorney.show.token_shading import Decoder
 from jorney.tree.tree import Node, Tree, from_json
-from jorney.view import kinds, sources
-from jorney.view.index import Index, peek
+from jorney.view.collection import kinds, sources
+from jorney.view.collection.index import Index, peek
+from jorney.view.collection.sources import Collection, Found
 from jorney.view.place import Place, from_params
-from jorney.view.sources import Collection, Found
 
 
 @dataclasses.dataclass(frozen=True)

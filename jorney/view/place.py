@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from jorney.view.query import Query
+from jorney.view.collection.query import Query
 
 VIEWS = ("browse", "compare", "judges", "training")
 FOLDS = ("auto", "all", "beam", "best")  # of a tree; or a number: levels down to that one

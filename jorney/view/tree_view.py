@@ -12,9 +12,9 @@ from jorney.show.tree_folding import Folding, fold
 from jorney.tree.shape import levels
 from jorney.tree.tree import ROOT, Tree
 from jorney.view import opened
+from jorney.view.judging.relabels import Relabel, Relabels
 from jorney.view.opened import control, go, opening, place
 from jorney.view.pane import pane
-from jorney.view.relabels import Relabel, Relabels
 
 _RATINGS = {"Right": (1, "1"), "Neutral": (0, "2"), "Wrong": (-1, "3")}
 _WORDS = {1: "right", 0: "neutral", -1: "wrong", None: "not rated"}

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from jorney.reinforce import episode_steps
-from jorney.reinforce.episode_steps import alike, characters, last_tokens, steps_of
+from jorney.reinforce.values import episode_steps
+from jorney.reinforce.values.episode_steps import alike, characters, last_tokens, steps_of
 from jorney.text.step_format import ABEL, BLANK, STEP
 from jorney.text.tokenizer import Tokenizer
 

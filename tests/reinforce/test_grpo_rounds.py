@@ -15,7 +15,7 @@ from jorney.model.lora import LoraConfig
 from jorney.reinforce.assessment import AssessConfig, Assessment
 from jorney.reinforce.own_weights import OwnWeights
 from jorney.reinforce.references import References
-from jorney.reinforce.rewarding import Rewarder
+from jorney.reinforce.rewards.rewarding import Rewarder
 from jorney.reinforce.rollouts import Rollouts
 from jorney.reinforce.samples import RoundFiles
 from jorney.solve.evaluate import EvaluateConfig

@@ -11,8 +11,8 @@ import pytest
 from episodes import episode
 
 from jorney.domain.countdown.sets import make_problem
-from jorney.reinforce.reward_functions import call, fields, load_function
-from jorney.reinforce.reward_terms import RewardContext, load_terms, score_terms
+from jorney.reinforce.rewards.reward_functions import call, fields, load_function
+from jorney.reinforce.rewards.reward_terms import RewardContext, load_terms, score_terms
 
 GOOD = "1. 1 + 2 = 3 (left: 3, 3)\n2. 3 * 3 = 9 (left: 9)\n#### 9"
 

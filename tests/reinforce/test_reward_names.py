@@ -10,9 +10,9 @@ from episodes import episode
 
 from jorney.domain.countdown.sets import make_problem
 from jorney.domain.domain import Rating
-from jorney.reinforce.languages import LANGUAGES, language_share
-from jorney.reinforce.reward_terms import TERMS, RewardContext, load_terms, parse_rewards, score_terms
-from jorney.reinforce.step_values import scores_by
+from jorney.reinforce.rewards.languages import LANGUAGES, language_share
+from jorney.reinforce.rewards.reward_terms import TERMS, RewardContext, load_terms, parse_rewards, score_terms
+from jorney.reinforce.values.step_values import scores_by
 from jorney.text.step_format import ABEL
 from jorney.train.policy_gradient.rewards import total_reward
 

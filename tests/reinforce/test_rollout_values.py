@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jorney.domain.countdown.sets import make_problem
 from jorney.domain.grading import Grader
 from jorney.engine.generate import Generator, SamplingConfig
-from jorney.reinforce import rollout_values as module
-from jorney.reinforce.rollout_values import ValueRollouts, branches, rollout_values
+from jorney.reinforce.values import rollout_values as module
+from jorney.reinforce.values.rollout_values import ValueRollouts, branches, rollout_values
 from jorney.text.step_format import ABEL
 
 PROBLEM, OTHER = make_problem((1, 2, 3), 9), make_problem((2, 3, 4), 10)

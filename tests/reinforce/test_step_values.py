@@ -15,7 +15,7 @@ from jorney.domain.countdown.sets import make_problem
 from jorney.domain.domain import Rating
 from jorney.domain.problem import Problem
 from jorney.judge.exact import judge as exact_judge
-from jorney.reinforce.step_values import StepValues, ValueNoise, exact_values, judge_values, judged_completion, scores_by
+from jorney.reinforce.values.step_values import StepValues, ValueNoise, exact_values, judge_values, judged_completion, scores_by
 from jorney.text.step_format import ABEL
 from jorney.train.policy_gradient.credit import CreditConfig, token_advantages
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jorney.view.aligned import HOW, align, html, side, words
+from jorney.view.comparing.aligned import HOW, align, html, side, words
 
 A = [("p1", True), ("p2", True), ("p3", False), ("p4", False), ("p5", True), ("p6", None), ("p7", True)]
 B = [("p1", True), ("p2", False), ("p3", True), ("p4", False), ("p5", False), ("p6", True), ("p8", True)]

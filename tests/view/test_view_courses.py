@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from jorney.model import flops
 from jorney.model.architecture import ModelConfig
 from jorney.show.style import DARK, LIGHT
-from jorney.view import courses, plots, scales
-from jorney.view.recorded import Recorded, read
+from jorney.view import plots
+from jorney.view.training import courses, scales
+from jorney.view.training.recorded import Recorded, read
 
 
 def write(folder, parts: dict[str, list], settings: dict | None = None):

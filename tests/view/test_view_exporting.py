@@ -19,7 +19,7 @@ from jorney.text.step_format import ABEL
 from jorney.thought.derive import DeriveConfig
 from jorney.tree.contrasts import ContrastConfig
 from jorney.tree.tree import from_json
-from jorney.view.exporting import FORMS, ExportSettings, command, exported, lines
+from jorney.view.export.exporting import FORMS, ExportSettings, command, exported, lines
 
 TREES = [followed_tree(0), *(countdown_tree(make_problem(numbers, 20), 1) for numbers in ((3, 4, 5, 9), (2, 4, 6, 8)))]
 

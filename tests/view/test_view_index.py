@@ -11,11 +11,11 @@ import pytest
 import viewed
 
 from jorney import storage
-from jorney.view import kinds
-from jorney.view.file_index import FileIndex, cache_folder
-from jorney.view.index import Index, peek
-from jorney.view.sources import find
-from jorney.view.summaries import summary
+from jorney.view.collection import kinds
+from jorney.view.collection.file_index import FileIndex, cache_folder
+from jorney.view.collection.index import Index, peek
+from jorney.view.collection.sources import find
+from jorney.view.collection.summaries import summary
 
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
 
@@ -146,7 +146,7 @@ def test_an_index_is_kept_and_believed(tmp_path, monkeypatch) -> None:
     (tmp_path / "run").mkdir()
     file = lines_of(tmp_path / "run" / "t.jsonl", viewed.tree(0).to_json())
     first = FileIndex(file)
-    monkeypatch.setattr("jorney.view.file_index.summary", None)  # nothing is read again
+    monkeypatch.setattr("jorney.view.collection.file_index.summary", None)  # nothing is read again
     again = FileIndex(file)
     assert again.columns == first.columns
     assert again.kind == "tree"

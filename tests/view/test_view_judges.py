@@ -13,8 +13,8 @@ from jorney.rows.registry import IMPORTERS
 from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import FORMATS
 from jorney.tree.rerate import rerate
-from jorney.view.judge_views import calibration_figure, confusion_html, score_histogram, worst_html
-from jorney.view.judges import (
+from jorney.view.judging.judge_views import calibration_figure, confusion_html, score_histogram, worst_html
+from jorney.view.judging.judges import (
     BEFORE,
     GRADE,
     VERIFIER,

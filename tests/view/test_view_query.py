@@ -11,10 +11,10 @@ import viewed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jorney.view.index import Index
+from jorney.view.collection.index import Index
+from jorney.view.collection.query import PLACES, Query, hits
+from jorney.view.collection.sources import find
 from jorney.view.place import VIEWS, Place, from_params
-from jorney.view.query import PLACES, Query, hits
-from jorney.view.sources import find
 
 
 @pytest.fixture(scope="module")

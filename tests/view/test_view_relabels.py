@@ -21,7 +21,7 @@ from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import ABEL
 from jorney.tree.shape import solved
 from jorney.tree.tree import from_json
-from jorney.view.relabels import Relabel, Relabels, applied, label_rows
+from jorney.view.judging.relabels import Relabel, Relabels, applied, label_rows
 
 TREE = followed_tree(0)
 

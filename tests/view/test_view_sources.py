@@ -10,8 +10,8 @@ import viewed
 from memory_store import memory_root
 
 from jorney import storage
-from jorney.view.index import Index
-from jorney.view.sources import find
+from jorney.view.collection.index import Index
+from jorney.view.collection.sources import find
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from trees_by_hand import followed_tree
 
 from jorney.domain.countdown.sets import make_problem
 from jorney.text.step_format import FORMATS
-from jorney.view.strips import html, same_paths, shared_lines, strip
+from jorney.view.comparing.strips import html, same_paths, shared_lines, strip
 
 ROUNDS = [
     ("round 0", [("p", "not solved"), ("q", "solved"), ("r", "not solved")]),

@@ -59,8 +59,8 @@ class ViewCommand(Command):
     def execute(self) -> None:
         if importlib.util.find_spec("streamlit") is None or importlib.util.find_spec("plotly") is None:
             raise ValueError("jorney view: expected streamlit and plotly: pip install 'jorney[view]'")
-        from jorney.view import sources
-        from jorney.view.relabels import Relabels
+        from jorney.view.collection import sources
+        from jorney.view.judging.relabels import Relabels
 
         found = sources.find(self.paths, self.everything)
         Relabels(self.verdicts, [one.place for one in found.collections])

@@ -24,11 +24,11 @@ from jorney.reinforce.assessment import AssessConfig, Assessment
 from jorney.reinforce.own_weights import OwnWeights
 from jorney.reinforce.planned_phases import round_programs
 from jorney.reinforce.references import References
-from jorney.reinforce.reward_terms import RewardContext, Term, load_terms, parse_rewards
-from jorney.reinforce.rewarding import Rewarder, of_steps
+from jorney.reinforce.rewards.reward_terms import RewardContext, Term, load_terms, parse_rewards
+from jorney.reinforce.rewards.rewarding import Rewarder, of_steps
 from jorney.reinforce.rollouts import Rollouts
 from jorney.reinforce.samples import RoundFiles
-from jorney.reinforce.step_values import ScorePaths, scores_by
+from jorney.reinforce.values.step_values import ScorePaths, scores_by
 from jorney.rows.problems import read_problems
 from jorney.run.artifact import Artifact, Model
 from jorney.run.stage import ProblemsCommand

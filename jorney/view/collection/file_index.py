@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import xxhash
 
 from jorney import storage
-from jorney.view import kinds, lines
-from jorney.view.summaries import id_of, summary
-from jorney.view.texts import Texts
+from jorney.view.collection import kinds, lines
+from jorney.view.collection.summaries import id_of, summary
+from jorney.view.collection.texts import Texts
 
 VERSION = 2  # of what is kept; raised when columns or texts change
 Row = dict[str, Any]

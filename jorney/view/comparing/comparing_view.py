@@ -9,13 +9,15 @@ import streamlit as st
 from jorney.show import output_shown
 from jorney.show.latex_text import plain, rich
 from jorney.show.output_shown import Response
-from jorney.view import aligned, kinds, opened, strips, tree_view
+from jorney.view import opened, tree_view
 from jorney.view.browsing import ROWS, step_buttons
-from jorney.view.index import Index
+from jorney.view.collection import kinds
+from jorney.view.collection.index import Index
+from jorney.view.collection.summaries import SOLVED
+from jorney.view.comparing import aligned, strips
 from jorney.view.markup import Cell, table
 from jorney.view.opened import control, found, go, place
 from jorney.view.pane import pane
-from jorney.view.summaries import SOLVED
 
 _GRADED = (kinds.OUTPUT, kinds.EPISODE, kinds.TREE, kinds.ATTEMPTS)
 

@@ -15,9 +15,9 @@ from jorney.rows.registry import IMPORTERS, tree_form
 from jorney.rows.sources import Row, read_rows
 from jorney.rows.tree_rows import Answers
 from jorney.text.step_format import FORMATS
-from jorney.view import lines
-from jorney.view.file_index import cache_folder
-from jorney.view.sources import LINES
+from jorney.view.collection import lines
+from jorney.view.collection.file_index import cache_folder
+from jorney.view.collection.sources import LINES
 
 _VERSION = 1  # of what importers make
 _GRADING_SECONDS = 5.0

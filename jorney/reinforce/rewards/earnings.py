@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jorney.domain.problem import Problem
-from jorney.reinforce.rewarding import Earned, earned
+from jorney.reinforce.rewards.rewarding import Earned, earned
 from jorney.reinforce.samples import RoundFiles, Row
 from jorney.train.objectives.grpo import GrpoConfig
 from jorney.train.policy_gradient.advantages import with_signal

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jorney.view.texts import PARTS
+from jorney.view.collection.texts import PARTS
 
 PLACES = ("anywhere", *PARTS)
 ORDERS = ("file", "hardest", "most divided", "random")

@@ -11,11 +11,11 @@ from typing import Any
 
 from jorney import storage
 from jorney.rows.registry import tree_form
-from jorney.view import kinds
-from jorney.view.copies import as_lines, first_row
-from jorney.view.file_index import FileIndex, Row
-from jorney.view.sources import Collection
-from jorney.view.spread import Spread, spread
+from jorney.view.collection import kinds
+from jorney.view.collection.copies import as_lines, first_row
+from jorney.view.collection.file_index import FileIndex, Row
+from jorney.view.collection.sources import Collection
+from jorney.view.collection.spread import Spread, spread
 
 
 class Index:

@@ -7,10 +7,11 @@ import os
 import streamlit as st
 
 from jorney import storage
-from jorney.view import courses, lines, recorded, scales
+from jorney.view.collection import lines
 from jorney.view.opened import control, found, place
 from jorney.view.pane import pane
-from jorney.view.recorded import Recorded
+from jorney.view.training import courses, recorded, scales
+from jorney.view.training.recorded import Recorded
 from jorney.view.tree_view import inert
 
 _FIRST = ("loss", "reward", "accuracy", "token_accuracy", "entropy", "completions/mean_length")

@@ -16,7 +16,7 @@ from jorney.solve.statistics import wilson
 from jorney.tree.rerate import JUDGED, request
 from jorney.tree.tree import RATINGS, Tree
 from jorney.tree.tree_statistics import BINS, Calibration
-from jorney.view.strips import same_paths
+from jorney.view.comparing.strips import same_paths
 
 MOST_STEPS = 20_000  # about a second of verifying on one core
 VERIFIER, GRADE, BEFORE = "the verifier", "the grade of the answer", "the judge before"

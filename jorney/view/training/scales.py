@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jorney.view.recorded import Recorded
+from jorney.view.training.recorded import Recorded
 
 
 @dataclasses.dataclass(frozen=True)

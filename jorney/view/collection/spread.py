@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jorney.view.query import spelled
+from jorney.view.collection.query import spelled
 
 MANY = 48  # different texts that may be chosen from
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import streamlit as st
 
 from jorney.tree.tree import Tree
-from jorney.view import copying, exporting, kinds, opened
-from jorney.view.index import Index
-from jorney.view.sources import Collection
+from jorney.view import opened
+from jorney.view.collection import kinds
+from jorney.view.collection.index import Index
+from jorney.view.collection.sources import Collection
+from jorney.view.export import copying, exporting
 from jorney.view.tree_view import inert
 
 _PAGE = 50  # rows on a page of the selection

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jorney.judge.reward_model import solution_score
 from jorney.reinforce.episode import Episode, outcome
-from jorney.reinforce.languages import expect_language, language_share
-from jorney.reinforce.reward_functions import call, load_function
-from jorney.reinforce.step_values import ScorePaths, score_steps
+from jorney.reinforce.rewards.languages import expect_language, language_share
+from jorney.reinforce.rewards.reward_functions import call, load_function
+from jorney.reinforce.values.step_values import ScorePaths, score_steps
 from jorney.text.step_format import ABEL, StepFormat
 from jorney.train.policy_gradient.rewards import overlong
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jorney.show.formats import count, interval, percent, two_digits
-from jorney.view.judges import JudgedStep, Measures
+from jorney.view.judging.judges import JudgedStep, Measures
 from jorney.view.markup import Cell, table
 from jorney.view.plots import figure, palette
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jorney.show.samples import visible
 from jorney.thought.care.analyse import FAMILIES, families_in
-from jorney.view import kinds
+from jorney.view.collection import kinds
 
 Row = Mapping[str, Any]
 SOLVED, OVER_WRONG, NOT_SOLVED = "solved", "solved over a wrong step", "not solved"

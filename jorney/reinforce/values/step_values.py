@@ -14,7 +14,7 @@ from jorney.domain.domains import domain_of
 from jorney.judge.judge import Judge, StepPath
 from jorney.judge.judge import score as score_of
 from jorney.reinforce.episode import Episode, accuracies, outcome
-from jorney.reinforce.episode_steps import last_tokens, steps_of
+from jorney.reinforce.values.episode_steps import last_tokens, steps_of
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.policy_gradient.credit import JudgedCompletion

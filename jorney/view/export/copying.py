@@ -9,9 +9,10 @@ from jorney.show.document import Document, Section
 from jorney.show.output_shown import Response
 from jorney.thought.thought import Thought, from_json
 from jorney.tree.tree import Tree
-from jorney.view import kinds, opened
-from jorney.view.index import Index
-from jorney.view.sources import Collection
+from jorney.view import opened
+from jorney.view.collection import kinds
+from jorney.view.collection.index import Index
+from jorney.view.collection.sources import Collection
 
 KINDS = (kinds.TREE, kinds.THOUGHT, kinds.OUTPUT, kinds.EPISODE)  # of rows that can be shown so
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from jorney.show.page import escape
 from jorney.view.plots import Line, figure, line, plain
-from jorney.view.recorded import Recorded, held_out
-from jorney.view.scales import SCALES
+from jorney.view.training.recorded import Recorded, held_out
+from jorney.view.training.scales import SCALES
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -11,11 +11,11 @@ from jorney.domain.grading import Grader
 from jorney.domain.problem import Problem
 from jorney.engine.generate import Generator
 from jorney.reinforce.episode import Episode
-from jorney.reinforce.reward_terms import RewardContext, Term, score_terms
-from jorney.reinforce.rollout_values import ValueRollouts, rollout_values
+from jorney.reinforce.rewards.reward_terms import RewardContext, Term, score_terms
 from jorney.reinforce.samples import Row
-from jorney.reinforce.step_values import ScorePaths, StepValues, ValueNoise, ValueSource, exact_values, judge_values
-from jorney.reinforce.step_values import judged_completion as judged
+from jorney.reinforce.values.rollout_values import ValueRollouts, rollout_values
+from jorney.reinforce.values.step_values import ScorePaths, StepValues, ValueNoise, ValueSource, exact_values, judge_values
+from jorney.reinforce.values.step_values import judged_completion as judged
 from jorney.text.step_format import StepFormat
 from jorney.text.tokenizer import Tokenizer
 from jorney.train.objectives.grpo import GrpoConfig

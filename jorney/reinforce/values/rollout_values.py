@@ -19,8 +19,8 @@ from jorney.engine.sampling import CompletionSampling
 from jorney.engine.spans import Span
 from jorney.engine.texts import Request
 from jorney.reinforce.episode import Episode, accuracies
-from jorney.reinforce.episode_steps import StepsOfText, alike, steps_of
-from jorney.reinforce.step_values import StepValues, ValueSource
+from jorney.reinforce.values.episode_steps import StepsOfText, alike, steps_of
+from jorney.reinforce.values.step_values import StepValues, ValueSource
 from jorney.text.step_format import StepFormat
 
 Ids = tuple[int, ...]

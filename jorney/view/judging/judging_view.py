@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import streamlit as st
 
 from jorney.tree.tree import Tree
-from jorney.view import judge_views, judges, kinds, opened, tree_view
+from jorney.view import opened, tree_view
+from jorney.view.collection import kinds
+from jorney.view.collection.index import Index
 from jorney.view.filtering import chosen_collection
-from jorney.view.index import Index
-from jorney.view.judges import Held
+from jorney.view.judging import judge_views, judges
+from jorney.view.judging.judges import Held
+from jorney.view.judging.relabels import Relabels
 from jorney.view.opened import control, found, go, opening, place
 from jorney.view.pane import pane
-from jorney.view.relabels import Relabels
 
 _TRUTH, _BEFORE = "what is true", "the judge before"
 _WORST = 30

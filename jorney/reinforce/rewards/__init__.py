@@ -1,0 +1,1 @@
+"""What a completion earns: terms, functions that users name, and their sum."""

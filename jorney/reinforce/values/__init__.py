@@ -1,0 +1,1 @@
+"""The steps of a completion, and what each is worth."""

@@ -1,0 +1,1 @@
+"""Several collections on the same problems."""

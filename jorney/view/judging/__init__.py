@@ -1,0 +1,1 @@
+"""Ratings of steps: judges' and people's."""

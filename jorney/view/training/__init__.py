@@ -1,0 +1,1 @@
+"""What trainings recorded, as curves."""
