@@ -78,6 +78,7 @@ ATTEMPTS = 16
 CREDITS = ("return", "myopic", "min", "progress", "progress_sum")
 UNSURE = ("return", "min", "progress")  # with values that err
 RATES = (3e-5, 1e-4, 3e-4)
+AGAIN = {0: [Arm(JOURNEY)], 1: [Arm(JOURNEY), Arm(JOURNEY, "outcome")]}  # on the machine of the credits measured later
 KEY = ("kind", "set", "seed", "arm", "rate")
 
 
@@ -118,14 +119,18 @@ def known(key: dict[str, Any], file: storage.Path) -> dict[str, Any] | None:
     return next((row for row in committed(ROWS) if all(row[name] == key[name] for name in KEY)), None)
 
 
-def measured(folder: storage.Path, split: str, seed: int, arm: Arm, rate: float) -> dict[str, Any]:
+def measured(folder: storage.Path, split: str, seed: int, arm: Arm, rate: float, kind: str = "greedy") -> dict[str, Any]:
     """What an arm solves greedily; its training, too, is done once.
+
+    Args:
+      kind: "again" measures beside a row that is known, of a model that was made anew.
 
     Returns:
       JSON values: "right" has a digit a problem; "tokens" and "mflops" (of the prompt and the text) a number a problem, in the
       order in which the set's problems are drawn.
     """
-    key, file = row_key("greedy", split, seed, arm, rate), measured_in(folder, seed, arm, rate) / f"{split}.json"
+    name = split if kind == "greedy" else f"{split}_{kind}"
+    key, file = row_key(kind, split, seed, arm, rate), measured_in(folder, seed, arm, rate) / f"{name}.json"
     if (row := known(key, file)) is not None:
         return row
     model, trained = model_of(folder, seed, arm, rate)
@@ -217,6 +222,8 @@ def test_starts(folder: storage.Path, seed: int) -> Iterator[str]:
 
 def test_credits(folder: storage.Path, seed: int) -> Iterator[str]:
     """(c) of a seed."""
+    for arm in AGAIN.get(seed, ()):
+        yield line(measured(folder, "test", seed, arm, chosen(folder, arm), "again"))
     for arm in credited(seed):
         yield line(measured(folder, "test", seed, arm, chosen(folder, arm)))
 
@@ -247,7 +254,7 @@ def write_rows(folder: storage.Path) -> Iterator[str]:
     kept = {json.dumps([row[name] for name in KEY]): row for row in committed(ROWS)}
     courses = {json.dumps([row[name] for name in KEY[2:]]): row for row in committed(CURVES)}
     for split in PROBLEMS:
-        for name in (f"{split}.json", f"{split}_attempts.json"):
+        for name in (f"{split}.json", f"{split}_attempts.json", f"{split}_again.json"):
             for file in sorted((folder / "measured").glob(f"seed*/*/{name}"), key=os.fspath):
                 row = storage.read_json(file)
                 kept.setdefault(json.dumps([row[name] for name in KEY]), row)

@@ -46,7 +46,10 @@ def tables(rows: Sequence[Row], courses: Sequence[Row]) -> Iterator[str]:
         return
     yield from results("GRPO from each start; greedy texts", greedy, _reinforced(greedy))
     yield from others(greedy)
-    yield from results("Credits on journeys; greedy texts", greedy, _credits(greedy))
+    again = {(row["seed"], row["arm"]): row for row in rows if row["kind"] == "again"}
+    beside = [again.get((row["seed"], row["arm"]), row) for row in greedy]
+    yield from results("Credits on journeys; greedy texts", beside, _credits(greedy))
+    yield from remade(greedy, list(again.values()))
     attempts = [row for row in rows if (row["kind"], row["set"]) == ("attempts", "test")]
     if attempts:
         yield from asked_again(greedy, attempts)
@@ -116,11 +119,15 @@ def told_differences(found: Sequence[dict[str, Any] | None]) -> list[str]:
     """Cells of differences, whose p-values are corrected for their number."""
     corrected = iter(holm([one["p"] for one in found if one]))
     return [
-        f"{100 * one['difference']:+.1f} ({100 * one['ci_low']:+.1f} to {100 * one['ci_high']:+.1f}), p {next(corrected):.3f}"
+        f"{100 * one['difference']:+.1f} ({100 * one['ci_low']:+.1f} to {100 * one['ci_high']:+.1f}), {_p(next(corrected))}"
         if one
         else ""
         for one in found
     ]
+
+
+def _p(value: float) -> str:
+    return f"p {value:.3f}" if value >= 0.001 else "p < 0.001"
 
 
 def results(title: str, rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -158,6 +165,20 @@ def others(rows: Sequence[Row]) -> Iterator[str]:
         for arm, cell in zip(found, told_differences(list(found.values())), strict=True):
             yield f"| {arm} | {cell} |"
         yield ""
+
+
+def remade(rows: Sequence[Row], again: Sequence[Row]) -> Iterator[str]:
+    """Models that were made twice by the same command, on two machines."""
+    if not again:
+        return
+    yield "| made twice | seed | first | again | the same outcome |"
+    yield "|---|---|---|---|---|"
+    for row in again:
+        first = next(one for one in rows if (one["seed"], one["arm"]) == (row["seed"], row["arm"]))
+        same = statistics.fmean(a == b for a, b in zip(first["right"], row["right"], strict=True))
+        accuracies = " | ".join(f"{one['summary']['accuracy']:.1%}" for one in (first, row))
+        yield f"| {row['arm']} | {row['seed']} | {accuracies} | {same:.1%} |"
+    yield ""
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:
