@@ -97,6 +97,7 @@ class Domain:
       lenient: whether an answer alone tells that a response is right, wherever in it and however it is stated.
       moves: whether every line of a solution is a move that is graded, so that nothing may be said in between.
       any_answer: whether any text may be an answer, brackets alone too.
+      answered: whether answers are known, so that a response can be right.
       runs_code: whether grading runs programs that a model wrote.
       sandbox: what compares answers, apart from this program: it has limits of time and memory, and can be killed.
     """
@@ -112,6 +113,7 @@ class Domain:
     lenient: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     any_answer: ClassVar[bool] = False
+    answered: ClassVar[bool] = True
     runs_code: ClassVar[bool] = False
     sandbox: ClassVar[type[Worker]] = Worker
 

@@ -10,6 +10,7 @@ from jorney.domain.countdown.countdown import CountdownDomain
 from jorney.domain.domain import Domain
 from jorney.domain.exact_text import ExactText
 from jorney.domain.mathematics import Mathematics
+from jorney.domain.open_question import OpenQuestion
 from jorney.domain.problem import Problem
 
 DOMAINS: dict[str, Domain] = {}
@@ -27,6 +28,7 @@ register(CountdownDomain())
 register(ExactText())
 register(MultipleChoice())
 register(Code())
+register(OpenQuestion())
 
 
 def named(name: str, place: str) -> Domain:

@@ -14,10 +14,10 @@ class Problem:
     Attributes:
       id: unique within its set; sampling keys and the resuming of stages hang on it.
       question: the text that the step format's prompt template is filled with.
-      answer: the known final answer, as text.
+      answer: the known final answer, as text; "" where none is ("open").
       solution: a worked solution in the step format's form, where the set has one.
-      verifier: how an answer is checked: "math" (equal by its type, see `domain.reading`), "countdown" (exact) or "code" (a
-        program, by tests).
+      verifier: how an answer is checked: "math" (equal by its type, see `domain.reading`), "countdown" (exact), "code" (a
+        program, by tests) or another domain's name.
       meta: what the verifier or an analysis needs beyond this; JSON values only.
     """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,18 +64,22 @@ class References:
                         f"{self._folder}: the reference of round {since} is gone, and round {number} needs it: begin anew, in "
                         f"another output (was grpo.loop.save-every = {self._config.loop.save_every} larger before?)"
                     )
-                self._params = self._copied(trained, base)
+                places = self._leave(lambda leaf: leaf.sharding)
+                self._params = self._copied(trained, base, places)
                 kept.save(since, self._params)
             else:
-                like = jax.tree.map(
-                    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), self._params
-                )
+                like = self._leave(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding))
                 self._params = kept.restore(since, like)
         self._since = since
 
-    def _copied(self, trained: Params, base: Params | None) -> Params:
+    def _leave(self, what: Callable[[jax.Array], Any]) -> Any:
+        """Something of each parameter of the reference, which is let go: the next takes its room."""
+        found = jax.tree.map(what, self._params)
+        self._params = None
+        return found
+
+    def _copied(self, trained: Params, base: Params | None, places: Any) -> Params:
         lora, dtype = self._config.lora, self._about.dtype
-        places = jax.tree.map(lambda leaf: leaf.sharding, self._params)
         return jax.jit(lambda trained, base: copied(trained, base, lora, dtype), out_shardings=places)(trained, base)
 
     def read_policy(self, rows: GroupRows, trained: Params, base: Params | None) -> tuple[np.ndarray, np.ndarray]:

@@ -277,9 +277,10 @@ class Rollouts(BatchStream):
 
 
 def _nothing_to_learn(rounds: int, figures: Mapping[str, float]) -> str:
-    right, wrong = (f"{figures[name]:.0%}" for name in ("frac_all_right", "frac_all_wrong"))
+    shares = (("frac_all_right", "right"), ("frac_all_wrong", "wrong"))
+    told = [f"{figures[name]:.0%} all {which}" for name, which in shares if name in figures]
+    were = f"; of the last one's problems were {', '.join(told)}" if told else ""
     return (
-        f"grpo.patience = {rounds}: so many rounds taught nothing; of the last one's problems {right} were all right, {wrong} "
-        "all wrong: expected problems of which some completions earn more than others (other problems, a larger group, a "
-        "higher temperature, another reward)"
+        f"grpo.patience = {rounds}: so many rounds taught nothing{were}: expected problems of which some completions earn more "
+        "than others (other problems, a larger group, a higher temperature, another reward)"
     )

@@ -14,6 +14,7 @@ from typing import Any
 from jorney import storage
 from jorney.domain import domains
 from jorney.domain.answers import final_answer
+from jorney.domain.open_question import OpenQuestion
 from jorney.domain.problem import Problem, hash_id
 from jorney.domain.reading.notation import numbers_joined
 from jorney.rows.fields import bounded, expect, holds, shown
@@ -81,7 +82,7 @@ def problems_of(
             break
         place, row = member
         try:
-            problem = problem_of(row, place)
+            problem = problem_of(row, place, rules.unanswered)
             if problem.id in seen:
                 if any(row.get(key) not in (None, "") for key in _ID):
                     raise ValueError(f"{place}: field 'id': {problem.id!r} was already used by {seen[problem.id]}")
@@ -108,8 +109,12 @@ def is_problem(row: Row) -> bool:
     return any(holds(row, name) for name in _QUESTION)
 
 
-def problem_of(row: Row, place: str) -> Problem:
-    """The problem of a row. Raises ValueError that names the place, the field, what was found and what was expected."""
+def problem_of(row: Row, place: str, unanswered: bool = False) -> Problem:
+    """The problem of a row. Raises ValueError that names the place, the field, what was found and what was expected.
+
+    Args:
+      unanswered: whether it may lack an answer; it is an open question then.
+    """
     question = _question(row, place)
     verifier = "math" if row.get("verifier") is None else row["verifier"]
     domain = domains.named(verifier, f"{place}: field 'verifier'")
@@ -121,6 +126,8 @@ def problem_of(row: Row, place: str) -> Problem:
     )
     if row.get(stated or "") is None and solution is not None and (boxed := _boxed(solution)):
         answer = boxed  # MATH as it was published
+    elif not domain.answered or (unanswered and row.get("verifier") is None and row.get(stated or "") is None):
+        verifier, answer = OpenQuestion.name, ""
     elif stated is None:
         boxes = "" if solution is None else ", and 'solution' holds no \\boxed{} with one"
         raise ValueError(f"{place}: the field 'answer' is missing{boxes}; there are {', '.join(row) or 'none'}")
@@ -148,7 +155,10 @@ def _question(row: Row, place: str) -> str:
         raise ValueError(
             f"{place}: the field {' or '.join(map(repr, _QUESTION))} is missing; there are {', '.join(row) or 'none'}"
         )
-    return _text(row[name], name, place)
+    asked = row[name]
+    if isinstance(asked, list) and [*map(type, asked)] == [dict] and asked[0].get("role") == "user":
+        asked = asked[0].get("content")  # a conversation of one turn, as TRL's sets have it
+    return _text(asked, name, place)
 
 
 def _text(value: Any, name: str, place: str, empty: bool = False) -> str:

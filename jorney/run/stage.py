@@ -170,6 +170,8 @@ class RowsCommand(StageCommand):
         first.
     """
 
+    unanswered: ClassVar[bool] = False  # whether questions may lack answers
+
     columns: str = ""
     bad_rows: str = ERROR
 
@@ -180,7 +182,7 @@ class RowsCommand(StageCommand):
     @property
     def rules(self) -> RowRules:
         """How rows are read."""
-        return RowRules(self.columns, self.bad_rows)
+        return RowRules(self.columns, self.bad_rows, self.unanswered)
 
     def read(self, source: str, limit: int | None) -> list[Problem]:
         """Problems, by name, file, hub id or tfds:NAME."""
@@ -215,7 +217,19 @@ class ProblemsCommand(RowsCommand):
                 f"{self.problems}: grading would run programs that the model writes, which jorney {self.command} does not: "
                 "expected other problems (jorney evaluate --allow-code evaluates these)"
             )
+        if not self.unanswered:
+            self.expect_answers(self.problems, found)
         return found
+
+    def expect_answers(self, source: str, problems: Sequence[Problem], unless: str = "") -> None:
+        """Raises ValueError where problems have no known answers.
+
+        Args:
+          source: of the problems.
+          unless: what else would do, in words.
+        """
+        if (problem := next((one for one in problems if not domains.domain_of(one).answered), None)) is not None:
+            raise ValueError(f"{source}: problem {problem.id!r} has no answer: expected one{unless}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -167,7 +167,8 @@ def training_line(record: Record) -> str:
     """A record of a training on one line of a terminal."""
     parts = [f"{record['step']:6,.0f}", f"loss {record['loss']:.4f}", f"grad {record['grad_norm']:.2f}"]
     if "reward" in record:  # of completions that the training sampled itself
-        parts[1:2] = [f"reward {record['reward']:.3f}", f"right {record['accuracy']:.1%}"]
+        right = [f"right {record['accuracy']:.1%}"] if "accuracy" in record else []
+        parts[1:2] = [f"reward {record['reward']:.3f}", *right]
         parts.append(f"length {record['completions/mean_length']:.0f}")
         parts.append(f"same {record['frac_reward_zero_std']:.0%}")
         parts += [f"{name} {record[name]:.4f}" for name in ("entropy", "kl") if name in record]

@@ -98,6 +98,23 @@ def test_a_row_of_math_keeps_its_solution(tmp_path):
     assert problem == Problem("test/1.json", "Solve $2x=1$.", "\\frac{1}{2}", solution, "math", {"level": 5})
 
 
+def test_questions_without_answers_where_none_is_needed(tmp_path) -> None:
+    """TRL's sets of prompts, which are learned from by other rewards than a right answer."""
+    file = tmp_path / "prompts.jsonl"
+    rows = [{"question": "Sing."}, {"question": [{"role": "user", "content": "Dance."}]}, {"question": "2 + 2?", "answer": "4"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_problems(str(file), rules=RowRules(unanswered=True))
+    assert [(one.question, one.answer, one.verifier) for one in found] == [
+        ("Sing.", "", "open"),
+        ("Dance.", "", "open"),
+        ("2 + 2?", "4", "math"),
+    ]
+    write_problems(tmp_path / "again.jsonl", found)
+    assert read_problems(str(tmp_path / "again.jsonl")) == found
+    with pytest.raises(ValueError, match=r"prompts.jsonl: line 1: the field 'answer' is missing"):
+        read_problems(str(file))
+
+
 def test_ids_and_answers_may_be_numbers(tmp_path):
     rows = [
         {"id": 0, "question": "a", "answer": 72},

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jorney.train.policy_gradient.advantages import BASELINES, SCALES, group_advantages, group_metrics, with_signal
+from jorney.train.policy_gradient.advantages import (
+    BASELINES,
+    SCALES,
+    group_advantages,
+    group_metrics,
+    outcome_metrics,
+    with_signal,
+)
 
 THIRD = 1 / np.sqrt(3)
 rewards = st.lists(st.floats(-10, 10, width=32), min_size=2, max_size=12)
@@ -91,9 +98,12 @@ def test_groups_without_a_signal() -> None:
 
 def test_metrics_of_a_batch() -> None:
     values, right = [1.1, 1.1, 0, 1, 0, 0], [True, True, False, True, False, False]
-    found = group_metrics(values, [0, 0, 1, 1, 2, 2], right)
+    groups = [0, 0, 1, 1, 2, 2]
+    found = group_metrics(values, groups) | outcome_metrics(groups, right)
     assert found["frac_reward_zero_std"] == pytest.approx(2 / 3)
     assert found["frac_all_right"] == found["frac_all_wrong"] == pytest.approx(1 / 3)
+    assert found["accuracy"] == pytest.approx(1 / 2)
+    assert found["pass_at_group"] == pytest.approx(2 / 3)
     assert found["reward"] == pytest.approx(np.mean(values))
     assert found["reward_std"] == pytest.approx(np.std(values, ddof=1))
 

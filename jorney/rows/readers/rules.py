@@ -37,15 +37,16 @@ class RowRules:
       columns: other names for columns, "question=prompt,answer=response": the row's "prompt" is read as "question". Nothing
         behind the sign leaves a column out: "image=".
       bad_rows: "error": the first row that cannot be read is an error. "skip": such rows are passed over, counted and told.
+      unanswered: whether a question may stand without an answer.
 
     Raises:
       ValueError: names the setting and what was expected.
     """
 
-    def __init__(self, columns: str = "", bad_rows: str = ERROR) -> None:
+    def __init__(self, columns: str = "", bad_rows: str = ERROR, unanswered: bool = False) -> None:
         if bad_rows not in BAD_ROWS:
             raise ValueError(f"bad_rows = {bad_rows!r}: expected one of {', '.join(BAD_ROWS)}")
-        self._bad_rows = bad_rows
+        self._bad_rows, self.unanswered = bad_rows, unanswered
         self._columns: dict[str, str] = {}
         for pair in filter(None, columns.split(",")):
             name, sign, old = (part.strip() for part in pair.partition("="))

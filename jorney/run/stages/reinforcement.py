@@ -74,6 +74,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
 
     command: ClassVar[str] = "grpo"
     all_hosts: ClassVar[bool] = True
+    unanswered: ClassVar[bool] = True
     common = (
         *("model", "problems", "limit", "output", "grpo.rounds", "grpo.questions", "grpo.group", "grpo.rewards", "grpo.credit"),
         *("grpo.completion-length", "grpo.optimizer.learning-rate", "assess.every", "dtype", "mesh.fsdp", "seed"),
@@ -100,6 +101,9 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
     def plan(self, space: Workspace, model: Model) -> list[Artifact]:
         self.grpo.expect_split(space.mesh)
         problems, weight_of = self.read_problems(), parse_rewards(self.grpo.rewards)
+        if "accuracy" in weight_of or of_steps(self.grpo):
+            others = " (grpo.credit = 'outcome' and other grpo.rewards than accuracy need none)"
+            self.expect_answers(self.problems, problems, others)
         if self.asks_judge:
             judge_kind(self.judge).check(problems)
         if of_steps(self.grpo) and self.grpo.values == "exact" and not exact.verifiable(problems):
@@ -153,7 +157,7 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         save_trained(space, "grpo", model, policy, trained, folder, config, counts, self.problems)
         if asked.assessed:
             counts |= self._last(assessment, weights, trained, config, space)
-        return {**counts, "curve": [[record["step"], record["loss"], record["accuracy"]] for record in records]}
+        return {**counts, "curve": [[record["step"], record["loss"], record.get("accuracy")] for record in records]}
 
     def _rewarder(self, space: Workspace, policy: Policy, asked: Asked) -> Rewarder:
         scores, key = (_scores(asked.judge, space), asked.judge.key) if asked.judge else (None, "")
@@ -184,7 +188,9 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
     def _assessed(self) -> list[Problem]:
         """Problems on which the policy is looked at: others than it learns from."""
         if self.assess.problems:
-            return read_problems(self.assess.problems, self.assess.limit, self.rules)
+            assessed = read_problems(self.assess.problems, self.assess.limit, self.rules)
+            self.expect_answers(self.assess.problems, assessed)
+            return assessed
         if not self.assess.every:
             return []
         if not (domain := domains.drawing(self.problems)):

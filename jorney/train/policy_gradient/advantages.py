@@ -69,26 +69,42 @@ def with_signal(advantages: np.ndarray, groups: Sequence[int] | np.ndarray) -> n
     return np.bincount(group, moved)[group] > 0
 
 
-def group_metrics(
-    rewards: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray, right: Sequence[bool] | np.ndarray
-) -> dict[str, float]:
-    """What to watch of a batch's rewards, by TRL's names where it has one.
+def group_metrics(rewards: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray) -> dict[str, float]:
+    """What to watch of a batch's rewards, by TRL's names.
 
     Args:
       rewards: [N], one for each completion.
       groups: [N] which problem each belongs to.
-      right: [N] whether each was right.
 
     Returns:
       reward: the mean; reward_std: the standard deviation of the batch by n - 1; frac_reward_zero_std: share of groups whose
-      rewards are equal; frac_all_right, frac_all_wrong: shares of groups.
+      rewards are equal.
     """
     values, group = np.asarray(rewards, np.float64), np.unique(groups, return_inverse=True)[1]
-    share = np.bincount(group, np.asarray(right, np.float64)) / np.bincount(group)
     found = {
         "reward": values.mean(),
         "reward_std": values.std(ddof=1) if len(values) > 1 else 0.0,
         "frac_reward_zero_std": np.mean(_spread(values, group) == 0),
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+def outcome_metrics(groups: Sequence[int] | np.ndarray, right: Sequence[bool] | np.ndarray) -> dict[str, float]:
+    """What to watch of a batch's grades.
+
+    Args:
+      groups: [N] which problem each completion belongs to.
+      right: [N] whether each was right.
+
+    Returns:
+      accuracy: share of completions; pass_at_group: share of groups of which one is right; frac_all_right, frac_all_wrong:
+      shares of groups.
+    """
+    group, outcomes = np.unique(groups, return_inverse=True)[1], np.asarray(right, np.float64)
+    share = np.bincount(group, outcomes) / np.bincount(group)
+    found = {
+        "accuracy": outcomes.mean(),
+        "pass_at_group": np.mean(share > 0),
         "frac_all_right": np.mean(share == 1),
         "frac_all_wrong": np.mean(share == 0),
     }

@@ -100,6 +100,21 @@ def test_a_model_learns_what_is_rewarded(rewards, tmp_path, capsys) -> None:
     assert sorted((tmp_path / "out" / "stages").iterdir()) == before
 
 
+def test_prompts_need_no_answers(rewards, tmp_path, capsys) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"Count to {number}."}) + "\n" for number in range(8)))
+    source = ("--problems", str(file), "--columns", "question=prompt", "--step-format", "abel")
+    run(tmp_path, capsys, *source, "--grpo.rewards", f"{rewards}:ones,format=0.1")
+    found = result(tmp_path)
+    assert math.isfinite(found["reward"])
+    assert "accuracy" not in found
+    for what in (("--grpo.rewards", "accuracy"), ("--grpo.rewards", f"{rewards}:ones", "--grpo.credit", "return")):
+        line = refused(tmp_path, capsys, *source, *what, "--grpo.values", "rollouts")
+        assert re.search(r"prompts.jsonl: problem '\w+' has no answer: expected one \(grpo.credit = 'outcome' and", line)
+    looked = ("--assess.every", "1", "--assess.problems", str(file))
+    assert "has no answer: expected one" in refused(tmp_path, capsys, *source, *looked, "--grpo.rewards", f"{rewards}:ones")
+
+
 def slow(*arguments: str):
     return pytest.param(arguments, marks=pytest.mark.slow)
 
