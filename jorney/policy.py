@@ -88,6 +88,17 @@ def read_architecture(name: str) -> ModelConfig:
     return PRESETS[name] if name in PRESETS else config_json.read(resolve(name))[0]
 
 
+def expect_language_model(config: ModelConfig, source: str, use: str = "generate with") -> None:
+    """Raises ValueError where a model has another head.
+
+    Args:
+      source: of the model, for messages.
+      use: what it is wanted for.
+    """
+    if config.head != "lm":
+        raise ValueError(f"{source}: has the head {config.head!r}: expected a language model, to {use}")
+
+
 def load(
     path_or_hub_id: str = EMBEDDED,
     *,

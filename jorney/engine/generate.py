@@ -21,7 +21,7 @@ from jorney.engine.sampling import CompletionSampling, Sampling
 from jorney.engine.spans import NO_ADAPTER
 from jorney.engine.texts import Request, Text
 from jorney.model.params import Params, unstack
-from jorney.policy import Policy
+from jorney.policy import Policy, expect_language_model
 
 _WORTH_SHARING = 32  # ids that all prompts begin with
 
@@ -106,10 +106,7 @@ class Generator:
     """
 
     def __init__(self, policy: Policy, compilations: Compilations | None = None, donate: bool = False) -> None:
-        if policy.config.head != "lm":
-            raise ValueError(
-                f"{policy.source}: has the head {policy.config.head!r}: expected a language model, to generate with"
-            )
+        expect_language_model(policy.config, policy.source)
         self.policy = policy
         self._compilations = compilations or Compilations()
         self._params = engine_params(policy, donate)

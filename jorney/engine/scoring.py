@@ -25,7 +25,7 @@ from jorney.engine.programs import bucket
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
 from jorney.model.transformer import branched_hidden_states, hidden_states, read_out
-from jorney.policy import Policy
+from jorney.policy import Policy, expect_language_model
 from jorney.sharding import constrain
 
 TRUNCATE = ("error", "left")
@@ -97,8 +97,7 @@ class Scorer:
         truncate: str = "error",
     ) -> None:
         config = policy.config
-        if config.head != "lm":
-            raise ValueError(f"{policy.source}: has the head {config.head!r}: expected a language model, to score with")
+        expect_language_model(config, policy.source, "score with")
         if policy.adapters:
             raise ValueError(f"{policy.source}: has adapters to choose from: expected a model that was loaded with one at most")
         if truncate not in TRUNCATE:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jorney.domain.answers import final_answer
+from jorney.model.architecture import ModelConfig
 from jorney.model.params import param_shardings
 from jorney.policy import Policy
 from jorney.text.chat import Message, render
@@ -110,26 +111,28 @@ AUTO = "auto"
 _WORDS = {2: "two", 3: "three"}
 
 
-def choose(name: str, model: Policy) -> ReadOut:
+def choose(name: str, config: ModelConfig, source: str) -> ReadOut:
     """The read-out of a name; of "auto" the one that the model's head leaves no doubt about.
+
+    Args:
+      source: of the model, for messages.
 
     Raises:
       ValueError: there is none of that name, the model does not say which is its own, or it has another head.
     """
-    config = model.config
     if name == AUTO:
         if known := {("linear", OWN.classes): OWN, ("mlp", QWEN.classes): QWEN}.get((config.head, config.labels)):
             return known
         kind = "a language model" if config.head == "lm" else f"a head of {config.labels} values"
-        raise ValueError(f"{model.source}: {kind} may be read in several ways: expected readout = one of {', '.join(READOUTS)}")
+        raise ValueError(f"{source}: {kind} may be read in several ways: expected readout = one of {', '.join(READOUTS)}")
     if name not in READOUTS:
         raise ValueError(f"readout = {name!r}: expected {AUTO} or one of {', '.join(READOUTS)}")
     found = READOUTS[name]
     if found.answers and config.head != "lm":
-        raise ValueError(f"{model.source}: readout = {name!r} reads a language model's logits: expected one")
+        raise ValueError(f"{source}: readout = {name!r} reads a language model's logits: expected one")
     if not found.answers and (config.head == "lm" or config.labels != found.classes):
         raise ValueError(
-            f"{model.source}: expected a reward model with {_WORDS[found.classes]} values a token, for readout = {name!r}"
+            f"{source}: expected a reward model with {_WORDS[found.classes]} values a token, for readout = {name!r}"
         )
     return found
 

@@ -73,7 +73,7 @@ class PrmJudge:
         threshold: float = THRESHOLD,
         donate: bool = False,
     ) -> None:
-        self.readout = choose(readout, reward_model)
+        self.readout = choose(readout, reward_model.config, reward_model.source)
         self._model, self._format, self._rows = classifier(reward_model, self.readout), step_format, rows
         self._compilations = compilations or Compilations()
         self._problems, self._threshold, self._donate = problems, threshold, donate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,13 +12,15 @@ from jax.sharding import Mesh
 
 from jorney import sharding
 from jorney.batch.row_arrays import rounded_up
+from jorney.engine.memory import weight_bytes
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.machine.plan.rounds import MOMENTS, PARAMETERS, REFERENCE, Round
+from jorney.machine.plan.rounds import JUDGE, MOMENTS, PARAMETERS, REFERENCE, Round
 from jorney.machine.plan.training_step import reference_bytes, state_bytes
 from jorney.model import flops
 from jorney.model import lora as adapters
 from jorney.model import params as parameters
+from jorney.model.architecture import ModelConfig
 from jorney.precision import products
 from jorney.reinforce.own_weights import moved_bytes
 from jorney.reinforce.round_sampler import sampling_of
@@ -30,11 +32,14 @@ LABEL = "sampling"  # of the engine
 POLICY, REFERENCES = "policy log-probs", "reference log-probs"
 
 
-def round_programs(planner: Planner, config: GrpoConfig, mesh: Mesh) -> list[AotProgram]:
+def round_programs(
+    planner: Planner, config: GrpoConfig, mesh: Mesh, judge: ModelConfig | None = None, left_out: Sequence[str] = ()
+) -> list[AotProgram]:
     """All of them, in their order; the planner is told what a round does with them.
 
     Args:
       mesh: of the training, all hosts'.
+      judge, left_out: see `Round`.
     """
     model, dtype, hosts = planner.model, planner.dtype, planner.machine.hosts
     prompt = config.prompt_length or rounded_up(planner.prompt)
@@ -43,9 +48,11 @@ def round_programs(planner: Planner, config: GrpoConfig, mesh: Mesh) -> list[Aot
     held = {PARAMETERS: params, MOMENTS: moments}
     if config.reads_reference and (not config.lora.rank or config.reference_every):  # else it is the adapters' base
         held[REFERENCE] = reference_bytes(model, dtype, mesh)
-    share = -(-config.questions // hosts)
-    step = dataclasses.replace(planner.step("grpo", config, mesh), beside=held.get(REFERENCE, 0.0))
-    names = {"the training's parameters": params, "its moments": moments, "the reference": held.get(REFERENCE, 0.0)}
+    if judge:
+        held[JUDGE] = weight_bytes(judge, dtype, planner.apart(mesh))
+    share, beside = -(-config.questions // hosts), {f"the {name}": held.get(name, 0.0) for name in (REFERENCE, JUDGE)}
+    step = dataclasses.replace(planner.step("grpo", config, mesh), beside=sum(beside.values()))
+    names = {"the training's parameters": params, "its moments": moments, **beside}
     sampling = planner.completions_beside(LABEL, sampling_of(config, 0), mesh, share, prompt, names)
     wanted = {POLICY: config.reads_policy, REFERENCES: config.reads_reference}
     reads = [_log_probs(planner, config, mesh, which, held) for which, is_read in wanted.items() if is_read]
@@ -53,7 +60,7 @@ def round_programs(planner: Planner, config: GrpoConfig, mesh: Mesh) -> list[Aot
     runs = {**{one.name: micro_batches for one in reads}, step.name: config.epochs * config.updates}
     lengths = prompt, int(config.completion_length)
     moved = moved_bytes(model, dtype, mesh)
-    planner.round = Round(LABEL, share, config.questions, config.group, *lengths, held, moved, runs)
+    planner.round = Round(LABEL, share, config.questions, config.group, *lengths, held, moved, runs, judge, left_out)
     return [*sampling, *reads, step]
 
 

@@ -16,7 +16,7 @@ from jorney.domain.problem import Problem
 from jorney.judge.llm.redaction import without_secrets
 from jorney.machine.plan.planned import AotProgram
 from jorney.machine.plan.planner import Planner
-from jorney.policy import EMBEDDED
+from jorney.policy import EMBEDDED, expect_language_model, read_architecture
 from jorney.precision import EXACT, PRECISIONS
 from jorney.progress import Progress
 from jorney.rows.problems import read_problems
@@ -56,6 +56,7 @@ class StageCommand(Command):
     split: ClassVar[str] = "trees"  # of problems that a domain draws
     trains: ClassVar[bool] = False  # each record of the training is said
     by_model: ClassVar[bool] = False  # what it finds is a model's, under whose name it stays
+    generates: ClassVar[bool] = False  # samples from the model
     all_hosts: ClassVar[bool] = False  # the hosts of a machine run it together (`machine.plan.planner.Configuration`)
 
     model: str = EMBEDDED
@@ -97,6 +98,8 @@ class StageCommand(Command):
           FileNotFoundError, ValueError: name the file, line or field; nothing is written then.
         """
         model = read_model(self.model, self.verify)
+        if self.generates:  # said before problems are read and weights are loaded
+            expect_language_model(read_architecture(model.folder), self.model)
         space = self.space(progress, self.format_for(model, progress))
         done = [artifact.make(progress) for artifact in self.plan(space, model)]
         if distributed.is_main():
@@ -200,6 +203,7 @@ class ProblemsCommand(RowsCommand):
       limit: how many problems; None takes all of a file.
     """
 
+    generates: ClassVar[bool] = True
     runs_code: ClassVar[bool] = False
 
     problems: str = domains.DEFAULT

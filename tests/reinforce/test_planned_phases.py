@@ -9,6 +9,7 @@ import math
 import pytest
 
 from jorney import sharding, topology
+from jorney.engine.memory import weight_bytes
 from jorney.machine import aot
 from jorney.machine.plan import plan
 from jorney.machine.plan.plan import PlanConfig
@@ -18,6 +19,7 @@ from jorney.model import lora as adapters
 from jorney.model import params as parameters
 from jorney.model.lora import LoraConfig
 from jorney.model.presets import PRESETS
+from jorney.reinforce.assessment import AssessConfig
 from jorney.run.stages.reinforcement import GrpoCommand
 from jorney.sharding import MeshConfig
 from jorney.train.objective import objective_of
@@ -108,6 +110,29 @@ def test_the_base_of_adapters_is_their_reference() -> None:
     assert adapters.count(TINY, lora) * 4 / 16 <= found.round.held["parameters"] - of_device(MATRICES, 16, 2)
     changing, _ = made(beta=0.04, lora=lora, reference_every=5)
     assert changing.round.held["reference"] == of_device(MATRICES, 16, 2)
+
+
+def test_a_judge_lies_beside_all_of_it(tmp_path) -> None:
+    """By hand: a host's four chips share its weights; what a plan cannot count is told."""
+    pytest.importorskip("libtpu")
+    named = dataclasses.replace(command(credit="return", values="judge"), judge="tiny")
+    found = Planner(named, topology.find("v5e-16"), prompt=60)
+    programs = found.programs()
+    judge = dataclasses.replace(TINY, head="linear", labels=2, tie_embeddings=False)
+    assert found.round.judge == judge
+    held = found.round.held["judge"]
+    assert held == weight_bytes(judge, found.dtype, found.engines["sampling"].mesh)
+    assert programs[-1].beside == held
+    state = found.round.held["parameters"] + found.round.held["moments"]
+    assert all(one.beside == state + held for one in programs if one.name.startswith("sampling"))
+    assert found.round.left_out == []
+    unasked = Planner(dataclasses.replace(named, grpo=CONFIG), topology.find("v5e-16"), prompt=60)
+    unasked.programs()
+    assert "judge" not in unasked.round.held
+    more = dataclasses.replace(command(credit="return", values="rollouts"), assess=AssessConfig(every=5, problems="countdown"))
+    told = Planner(more, topology.find("v5e-16"), prompt=60)
+    told.programs()
+    assert told.round.left_out == ["assessments, every 5 rounds", "4 completions of every step, for its value"]
 
 
 def test_what_leaves_no_room_for_sampling_names_what_lies_there() -> None:

@@ -140,11 +140,14 @@ class Planner:
           prompt: tokens of the longest.
           held: {what: bytes of a device} that the training holds meanwhile.
         """
-        _, own = sharding.for_sampling_apart(mesh, self.model.kv_heads)
-        host = self.machine.of_one_host
-        apart = aot.make_mesh(host, sharding.MeshConfig(data=-1, tensor=own.shape["tensor"]))
+        host, apart = self.machine.of_one_host, self.apart(mesh)
         found = self._judged(label, generate.work_of(prompts, config), None, apart, host, prompt, held)
         return [dataclasses.replace(one, machine=host) for one in found]
+
+    def apart(self, mesh: Mesh) -> Mesh:
+        """A host's own chips, as it samples with them beside a training."""
+        _, own = sharding.for_sampling_apart(mesh, self.model.kv_heads)
+        return aot.make_mesh(self.machine.of_one_host, sharding.MeshConfig(data=-1, tensor=own.shape["tensor"]))
 
     def rollouts(self, config: RolloutConfig, mesh: Mesh) -> list[AotProgram]:
         """The engines that sample solutions, and completions of their steps."""

@@ -1,7 +1,7 @@
 """A round of reinforcement learning on a machine: what lies in a chip's memory in each phase, and how long it takes at least.
 
 The phases come one after another: the weights go to where a host samples with them, every host samples its share, what was
-sampled is read by the trainer's forward, and the policy is updated.
+sampled is read by a reward model, where one is asked, and by the trainer's forward; then the policy is updated.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from jorney.engine.memory import token_bytes, weight_bytes
 from jorney.machine.plan.engine_programs import PlannedEngine
 from jorney.machine.plan.planned import Planned
 from jorney.model import flops
+from jorney.model.architecture import ModelConfig
 from jorney.topology import Slice
 
 # What lies in memory.
 PARAMETERS, MOMENTS, REFERENCE, WEIGHTS, CACHE = "parameters", "moments", "reference", "weights to sample with", "cache"
-_COLUMNS = {PARAMETERS: "params", MOMENTS: "Adam", REFERENCE: "ref.", WEIGHTS: "copy", CACHE: "cache"}
-TO_SAMPLER, SAMPLING = "weights to sampler", "sampling"
+JUDGE = "judge"
+_COLUMNS = {PARAMETERS: "params", MOMENTS: "Adam", REFERENCE: "ref.", JUDGE: "judge", WEIGHTS: "copy", CACHE: "cache"}
+_CELLS = 7  # of a line of 80 columns
+TO_SAMPLER, SAMPLING, JUDGING = "weights to sampler", "sampling", "judge's scores"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Round:
       held: {what: bytes of a device} that the training holds in all phases.
       moved: bytes that a device receives when the weights go to where they are sampled with.
       runs: {program: how often it runs} of what comes after sampling, in this order.
+      judge: a reward model that reads every completion, on the chips that sample.
+      left_out: what a round does beside, and is not counted.
     """
 
     label: str
@@ -46,6 +51,8 @@ class Round:
     held: Mapping[str, float]
     moved: float
     runs: Mapping[str, int]
+    judge: ModelConfig | None = None
+    left_out: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +61,8 @@ class Phase:
 
     Attributes:
       held: {what: bytes of a device}.
-      needed: bytes of a device in all; while weights move, of what lies there afterwards, without what is made on the way.
+      needed: bytes of a device in all; while weights move, and while a judge reads as many completions at a time as there is
+        room for, of what lies there, without what is made on the way.
       seconds: at least.
     """
 
@@ -141,6 +149,8 @@ def planned_round(one: Round, programs: Sequence[Planned], engine: PlannedEngine
         Phase(TO_SAMPLER, with_weights, sum(with_weights.values()), one.moved * chip.devices / chip.links),
         Phase(SAMPLING, {**with_weights, CACHE: cached}, max(planned.needed_bytes for planned in own), seconds),
     ]
+    if one.judge:
+        phases.append(Phase(JUDGING, with_weights, sum(with_weights.values()), judging_seconds(one, one.judge, engine, own)))
     named = {planned.program.name: planned for planned in programs}
     phases += [Phase(name, one.held, named[name].needed_bytes, runs * named[name].bound) for name, runs in one.runs.items()]
     return PlannedRound(one, machine, phases, decode)
@@ -177,6 +187,17 @@ def prefill_seconds(one: Round, engine: PlannedEngine, own: Sequence[Planned]) -
     return max(_seconds(work, runs * weights, runs * longest.seconds.get("network", 0.0), longest.machine).values())
 
 
+def judging_seconds(one: Round, judge: ModelConfig, engine: PlannedEngine, own: Sequence[Planned]) -> float:
+    """Of a host's completions, each of full length behind its prompt, read by a reward model; at least.
+
+    Args:
+      own: the engine's programs, compiled.
+    """
+    texts = one.share * one.group
+    work = flops.forward(judge, flops.packed_row(one.prompt + one.length), texts, texts, "causal")
+    return max(_seconds(work, weight_bytes(judge, engine.dtype, engine.mesh), 0.0, own[-1].machine).values())
+
+
 def _seconds(work: float, touched: float, network: float, machine: Slice) -> dict[str, float]:
     """At least, of so many operations of all chips, and bytes of a device."""
     chip = machine.generation
@@ -188,11 +209,13 @@ def round_lines(found: PlannedRound, engine: PlannedEngine) -> Iterator[str]:
     """Of at most 80 columns: the phases, and what a round takes."""
     one, decode, shape, chip = found.round, found.decode, engine.shape, found.machine.generation
     yield f"a round: {one.questions:,} questions x {one.group:,} completions of {one.length:,} tokens, in phases"
-    names = "".join(f" {name:>6}" for name in (*_COLUMNS.values(), "rest", "all"))
+    shown = {column: name for column, name in _COLUMNS.items() if any(phase.held.get(column) for phase in found.phases)}
+    ends = ("rest", "all")[len(shown) - _CELLS :]
+    names = "".join(f" {name:>6}" for name in (*shown.values(), *ends))
     yield f"{'GB of a chip':20}{names} {'at least':>10}"
     for phase in found.phases:
-        cells = [phase.held.get(column) for column in _COLUMNS]
-        cells += [phase.needed - sum(phase.held.values()), phase.needed]
+        cells = [phase.held.get(column) for column in shown]
+        cells += [phase.needed - sum(phase.held.values()), phase.needed][-len(ends) :]
         sizes = "".join(f" {_gb(count, chip.devices):>6}" for count in cells)
         yield f"{phase.name:20}{sizes} {phase.seconds:8,.2f} s"
     moved = one.moved * chip.devices
@@ -202,6 +225,7 @@ def round_lines(found: PlannedRound, engine: PlannedEngine) -> Iterator[str]:
     yield f"  {1e3 * decode.step:.2f} ms each at least, by the chips' {_WHOSE[name]}"
     yield f"a round takes {found.seconds:,.1f} s at least, {found.sampling_share:.0%} of it sampling"
     yield f"{found.rate:,.0f} tokens/s/chip sampled at most"
+    yield from (f"not counted: {what}" for what in one.left_out)
 
 
 _WHOSE = {"compute": "operations", "memory": "memory", "network": "links"}

@@ -201,7 +201,11 @@ class GrpoCommand(TrainCommand, ProblemsCommand, JudgedBy):
         return domain.draw("tuning", self.assess.limit, self.seed)
 
     def programs(self, planner: Planner) -> list[AotProgram]:
-        return round_programs(planner, self.grpo, planner.mesh(self.mesh))
+        left_out = [f"assessments, every {self.assess.every} rounds"] if self.assess.every else []
+        if of_steps(self.grpo) and self.grpo.values == "rollouts":
+            left_out.append(f"{self.grpo.rollouts} completions of every step, for its value")
+        judge = self.planned(planner) if self.asks_judge else None
+        return round_programs(planner, self.grpo, planner.mesh(self.mesh), judge, left_out)
 
 
 def _scores(made: MadeJudge, space: Workspace) -> Callable[[], ScorePaths]:

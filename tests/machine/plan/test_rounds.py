@@ -109,6 +109,21 @@ def test_a_round_reads_in_80_columns() -> None:
     assert "sampling: 64 problems x 64 rows, 64 tokens each" in text
 
 
+def test_a_judge_reads_what_was_sampled() -> None:
+    """By hand: twelve texts of 30 tokens, its weights read once; where columns are many, the rest is not shown."""
+    judge, one = PRESETS["deepseekmath-7b"], engine()
+    asked = dataclasses.replace(ROUND, held={**HELD, "judge": 5e8}, judge=judge, left_out=["what is not known"])
+    found = planned_round(asked, PROGRAMS, one, MACHINE)
+    phase = found.phases[2]
+    assert (phase.name, phase.needed) == ("judge's scores", 7.5e9 + weight_bytes(TINY, one.dtype, one.mesh))
+    work = flops.forward(judge, flops.packed_row(30), 12, 12, "causal") / 4 / V5E.flops
+    assert phase.seconds == pytest.approx(max(work, weight_bytes(judge, one.dtype, one.mesh) / V5E.bandwidth))
+    text = list(round_lines(found, one))
+    assert max(map(len, text)) <= 80
+    assert text[1].split()[4:] == ["params", "Adam", "ref.", "judge", "copy", "cache", "all", "at", "least"]
+    assert text[-1] == "not counted: what is not known"
+
+
 def test_json_tells_of_the_round() -> None:
     found = planned_round(ROUND, PROGRAMS, engine(), MACHINE)
     made = plan._plain(Plan(MACHINE, 1, PROGRAMS, {"sampling": engine()}, {}, round=found), None, None)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pathlib
 import re
 
+import jax
+import numpy as np
 import pytest
 
+import jorney
 from jorney import cli, storage
+from jorney.model import params as parameters
+from jorney.policy import save
 from jorney.rows.problems import read_problems
 from jorney.run.stages import reinforcement
 from jorney.run.workspace import training_line
@@ -113,6 +119,22 @@ def test_prompts_need_no_answers(rewards, tmp_path, capsys) -> None:
         assert re.search(r"prompts.jsonl: problem '\w+' has no answer: expected one \(grpo.credit = 'outcome' and", line)
     looked = ("--assess.every", "1", "--assess.problems", str(file))
     assert "has no answer: expected one" in refused(tmp_path, capsys, *source, *looked, "--grpo.rewards", f"{rewards}:ones")
+
+
+def test_models_of_the_wrong_kind_are_told_before_anything_is_read(tmp_path, capsys) -> None:
+    policy = jorney.load()
+    config = dataclasses.replace(policy.config, head="linear", labels=2, tie_embeddings=False)
+    judge = dataclasses.replace(policy, config=config, params=parameters.init(config, jax.random.key(0)))
+    save(judge, tmp_path / "prm", np.float32)
+    where = str(tmp_path / "prm")
+    said = refused(tmp_path, capsys, "--model", where, "--problems", "nowhere.jsonl")
+    assert said == f"jorney: {where}: has the head 'linear': expected a language model, to generate with"
+    judged = ("--grpo.credit", "return", "--grpo.values", "judge")
+    line = refused(tmp_path, capsys, *judged, "--judge", "embedded")
+    assert line.startswith("jorney: embedded: a language model may be read in several ways: expected readout = one of jorney")
+    line = refused(tmp_path, capsys, *judged, "--judge", where, "--readout", "rlhflow")
+    assert re.search(r"prm: readout = 'rlhflow' reads a language model's logits: expected one", line)
+    assert not (tmp_path / "out").exists()
 
 
 def slow(*arguments: str):

@@ -16,12 +16,12 @@ from jorney.judge.judge import Judge
 from jorney.judge.llm import Account, Llm, LlmConfig
 from jorney.judge.llm.unread import Unread, told
 from jorney.judge.llm_judge import PROTOCOL, LlmJudge, LlmJudgeConfig
-from jorney.judge.readouts import AUTO
+from jorney.judge.readouts import AUTO, choose
 from jorney.judge.reward_model import PrmJudge
 from jorney.judge.threshold import THRESHOLD, expect_threshold, threshold_of
 from jorney.machine.plan.planner import Planner
 from jorney.model.architecture import ModelConfig
-from jorney.policy import learned
+from jorney.policy import learned, read_architecture
 from jorney.run.artifact import Artifact, Model
 from jorney.run.stage import StageCommand, read_model
 from jorney.run.stages.judges.rating import Rater, by_judge, by_llm
@@ -167,6 +167,7 @@ class RewardModel(JudgeKind):
 
     def make(self, space: Workspace, asked: JudgedBy) -> MadeJudge:
         prm = read_model(asked.judge, space.verify)
+        choose(asked.readout, read_architecture(prm.folder), asked.judge)  # said before weights are loaded
         limit = threshold_of(prm.folder, asked.threshold)
         unusual = [*([] if asked.readout == AUTO else [asked.readout]), *([] if limit == THRESHOLD else [f"{limit}"])]
         judge: Callable[[], Judge] = lambda: prm_judge(space, prm, asked.readout, limit)  # noqa: E731
