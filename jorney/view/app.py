@@ -26,7 +26,11 @@ def main() -> None:
     """The whole page."""
     st.set_page_config("Jorney", "🧭", layout="wide")
     # The menu's place takes a hand's breadth otherwise; on a phone a table's.
-    st.html("<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}</style>")
+    st.html(
+        "<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}"
+        # So that the names of the views stand in one line of the sidebar.
+        "section[data-testid=stSidebar] [data-testid=stButtonGroup] button {padding-inline: .4rem}</style>"
+    )
     with st.sidebar:
         views = [view for view in VIEWS if view != "training" or found().courses]
         control(
@@ -59,7 +63,8 @@ def _foot() -> None:
         from urllib.parse import urlencode
 
         at = urlencode(place().to_params(), doseq=True)
-        st.code(shlex.join(["jorney", "view", *opening().paths, *(["--at", at] if at else [])]), language=None, wrap_lines=True)
+        words = ["jorney", "view", *opening().words(), *(["--at", at] if at else [])]
+        st.code(shlex.join(words), language=None, wrap_lines=True)
         st.caption("Or copy the address of this page.")
     _watch()
 

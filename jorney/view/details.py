@@ -195,10 +195,13 @@ def _copy(collection: Collection, own: Index, number: int) -> None:
     with st.container(horizontal=True):
         st.download_button("JSON", text.encode(errors="replace"), "row.json", "application/json", on_click="ignore")
         if own.kind in copying.KINDS:
-            words = copying.as_markdown(own, number).encode(errors="replace")
-            st.download_button("Markdown", words, "row.md", "text/markdown", on_click="ignore")
-            page = copying.as_page(collection, own, [number]).encode(errors="replace")
-            st.download_button("One page", page, "row.html", "text/html", on_click="ignore")
+            page, refused = copying.as_page(collection, own, [number])
+            if not refused:
+                words = copying.as_markdown(own, number).encode(errors="replace")
+                st.download_button("Markdown", words, "row.md", "text/markdown", on_click="ignore")
+                st.download_button("One page", page.encode(errors="replace"), "row.html", "text/html", on_click="ignore")
+            for wrong in refused:
+                st.caption(tree_view.inert(wrong))
     pane(f'<pre class="written" tabindex="0">{plain(text[:_MOST])}</pre>', "json")
     if len(text) > _MOST:
         st.caption(f"The first {_MOST:,} of {len(text):,} characters.")

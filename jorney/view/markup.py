@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -69,14 +68,14 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], n
       rows: the first cell names the row.
       note: a sentence below.
     """
-    name = f"view-{re.sub(r'[^a-z0-9]+', '-', caption.lower())[:40]}"
     kinds = [cell.kind for cell in rows[0]] if rows else [""] * len(header)
     head = "".join(f'<th scope="col"{_class(kind)}>{escape(one)}</th>' for one, kind in zip(header, kinds, strict=True))
     body = "\n".join(f"<tr>{''.join(_cell(cell, not at) for at, cell in enumerate(row))}</tr>" for row in rows)
     below = f'\n<p class="note">{escape(note)}</p>' if note else ""
-    return f"""<p class="caption" id="{name}">{escape(caption)}</p>
-<div class="scroll view" role="region" aria-labelledby="{name}" tabindex="0">
-<table aria-labelledby="{name}">
+    named = f'aria-label="{escape(caption or " and ".join(filter(None, header)))}"'
+    return f"""<p class="caption">{escape(caption)}</p>
+<div class="scroll view" role="region" {named} tabindex="0">
+<table {named}>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}

@@ -29,6 +29,13 @@ class Opening:
     tokenizer: str = ""
     everything: bool = False
 
+    def words(self) -> list[str]:
+        """Of the command that opens the same."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        stated = [(name, getattr(self, name)) for name in ("verdicts", "tokenizer") if getattr(self, name) != usual[name]]
+        options = [word for name, value in stated for word in (f"--{name}", value)]
+        return [*self.paths, *options, *(["--everything"] if self.everything else [])]
+
 
 def opening() -> Opening:
     """What stands behind `--` on the command line of the page's server, as JSON."""

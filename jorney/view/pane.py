@@ -66,11 +66,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
   root.onkeydown = (event) => {
     const element = event.target.closest("[data-go]");
     if (!element || event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = element.closest("svg") && MOVES[event.key], enters = event.key === "Enter" || event.key === " ";
+    if (!move && !enters) return;  // the page's own keys: a verdict, the next row
     event.stopPropagation();
-    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); go(element); return; }
-    const move = element.closest("svg") && MOVES[event.key];
-    if (!move) return;
     event.preventDefault();
+    if (enters) { go(element); return; }
     const next = element.dataset[move] && root.querySelector(`svg [data-node="${CSS.escape(element.dataset[move])}"]`);
     if (!next) return;
     next.focus();

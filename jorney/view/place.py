@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from jorney.view.collection.query import Query
 
 VIEWS = ("browse", "compare", "judges", "training")
+SMOOTHEST = 0.99  # of curves
 FOLDS = ("auto", "all", "beam", "best")  # of a tree; or a number: levels down to that one
 
 
@@ -33,7 +33,7 @@ class Place:
       how: what several samples of a problem are worth in a comparison, one of `aligned.HOW`.
       truth: what judges are compared with.
       courses, figures: the trainings whose curves are drawn, and what of them.
-      smooth: of curves, 0 for none, below 1.
+      smooth: of curves, from 0 for none to SMOOTHEST.
       axis: what curves are drawn over.
       log: whether their values have a logarithmic axis.
     """
@@ -98,7 +98,7 @@ def _whole(words: list[str]) -> int:
 
 
 def _share(words: list[str]) -> float:
-    if not (math.isfinite(number := float(words[-1])) and 0 <= number < 1):
+    if not 0 <= (number := float(words[-1])) <= SMOOTHEST:  # nan is refused, too
         raise ValueError(number)
     return number
 

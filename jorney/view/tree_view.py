@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 from jorney.show import steps_shown, tree_drawing
@@ -17,6 +20,7 @@ from jorney.view.opened import control, go, opening, place
 from jorney.view.pane import pane
 
 _RATINGS = {"Right": (1, "1"), "Neutral": (0, "2"), "Wrong": (-1, "3")}
+_UNWRITTEN = "verdict that is not written"  # in the session, until it is said
 _WORDS = {1: "right", 0: "neutral", -1: "wrong", None: "not rated"}
 
 
@@ -64,7 +68,7 @@ def drawing(tree: Tree) -> None:
     folded = fold(tree, folding)
     drawn = tree_drawing.draw_folded(tree, folded, Drawn(folding))
     html = f'<p class="question">{rich(tree.question)}</p><div class="scroll">{drawn}</div>'
-    html += f'<p class="note">{escape(tree_drawing.said_of(tree, folded))}</p>'
+    html += f'<p class="note">{escape(tree_drawing.said_of(tree, folded))} Click a step to read it whole.</p>'
     html += (
         f'<details><summary class="note">What the signs mean</summary><p class="note">{escape(LEGEND_OF_VIEW)}</p></details>'
     )
@@ -123,11 +127,20 @@ def _relabel(tree: Tree, node: int, file: str) -> None:
     note = st.text_input("Why (optional)", key=f"note {tree.id} {node}", placeholder="what is wrong with it")
 
     def give(rating: int) -> None:
-        relabels.add(
-            Relabel(
-                file, tree.id, node, tree.nodes[node].text, before, rating, st.session_state.get(f"note {tree.id} {node}", "")
-            )
-        )
+        why = st.session_state.get(f"note {tree.id} {node}", "")
+        written(lambda: relabels.add(Relabel(file, tree.id, node, tree.nodes[node].text, before, rating, why)))
+
+    def take_back(one: Relabel) -> None:
+        written(lambda: relabels.undo(one))
+
+    def written(write: Callable[[], Any]) -> None:
+        try:
+            write()
+        except (OSError, ValueError) as error:
+            st.session_state[_UNWRITTEN] = f"The verdict is not written: {error}"
+
+    if said := st.session_state.pop(_UNWRITTEN, ""):
+        st.error(inert(said))
 
     with st.container(horizontal=True):
         for label, (rating, key) in _RATINGS.items():
@@ -141,7 +154,7 @@ def _relabel(tree: Tree, node: int, file: str) -> None:
                 type="primary" if chosen else "secondary",
             )
         if mine:
-            st.button("Take back", shortcut="0", on_click=relabels.undo, args=(mine,), key="rate back")
+            st.button("Take back", shortcut="0", on_click=take_back, args=(mine,), key="rate back")
     if note or mine:
         st.caption(inert(f"In {relabels.file}"))
 

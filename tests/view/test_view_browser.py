@@ -148,14 +148,15 @@ def test_a_tree_is_walked_by_keyboard(page: Page) -> None:
     page.page.wait_for_timeout(600)
     page.settled()
     assert page.page.locator("svg [aria-current] .node.wrong").count() == 1
-    page.page.mouse.click(640, 10)  # out of the tree
-    page.page.keyboard.press("j")  # the row after
+    page.page.keyboard.press("j")  # the row after, though the tree has the focus
     page.settled()
     assert page.at().row == "p3"
 
 
 def test_a_verdict_is_written_by_one_key_and_taken_back(page: Page, server: Server) -> None:
-    page.open("?of=trees&row=p1&node=4")
+    page.open("?of=trees&row=p1&node=1")
+    page.page.locator('svg [data-node="4"]').click()  # it has the focus then
+    page.settled()
     page.page.keyboard.press("3")
     page.until("Your verdict: wrong")
     line = json.loads(server.verdicts.read_text().splitlines()[-1])
@@ -197,6 +198,23 @@ def test_a_file_that_grows_is_noticed_and_a_bad_line_named(page: Page, server: S
     page.until(f"{before + 1} of {before + 1}")
     page.page.get_by_text("lines could not be read").click()
     page.until(f"trees.jsonl:{before + 2}")
+
+
+def test_the_table_and_the_worst_disagreements_leave_the_keys_to_the_page(page: Page, server: Server) -> None:
+    page.open("?of=trees&row=p1")
+    page.page.get_by_role("button", name="p4", exact=True).click()
+    page.settled()
+    page.page.keyboard.press("j")
+    page.settled()
+    assert page.at().row == "p5"
+    page.open("?view=judges&of=trees")
+    page.page.locator("[data-go^=judged]").first.click()
+    page.settled()
+    page.page.keyboard.press("2")
+    page.until("Your verdict: neutral")
+    assert json.loads(server.verdicts.read_text().splitlines()[-1])["rating"] == 0
+    page.page.keyboard.press("0")
+    page.until("The judge's verdict")
 
 
 def test_quadrants_lead_to_their_problems(page: Page) -> None:

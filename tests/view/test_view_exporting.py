@@ -80,6 +80,14 @@ def test_what_gives_nothing_and_what_cannot_be_written_is_said() -> None:
     assert found.words.startswith("0 rows of 1; 1 cannot be written so, the first: tree 'p0': ")
 
 
+def test_a_row_that_cannot_be_read_keeps_no_other_from_being_written() -> None:
+    broken = ValueError("trees.jsonl:2: tree 'q': no tree")
+    found = exported([followed_tree(0), broken, followed_tree(1)], "trees")
+    assert (found.rows, found.given, found.refused) == (2, 3, (str(broken),))
+    rows = lines([{"a": 1}, broken])
+    assert (rows.rows, rows.given, rows.refused) == (1, 2, (str(broken),))
+
+
 def test_labels_are_read_by_the_reward_model() -> None:
     found = exported([followed_tree(0)], "labels")
     labelled = [one for row in read(found.data) for one in read_row(row, "here", Reading(ABEL))]

@@ -29,7 +29,8 @@ from jorney.view.judging.judges import (
 
 
 def step(node: int, rating: int | None, truth: bool, score: float | None = None) -> JudgedStep:
-    return JudgedStep(0, "t", node, f"step {node}", rating, score, truth, "", VERIFIER)
+    probability = score if score is not None and score <= 1 else None
+    return JudgedStep(0, "t", node, f"step {node}", rating, score, truth, "", VERIFIER, probability)
 
 
 # Of ten steps four are wrong: two of them called so, one right, one neutral. Of six right ones one is called wrong, and one is
@@ -80,6 +81,30 @@ def test_the_worst_first() -> None:
     assert [one.node for one in worst(STEPS, most=1)] == [4]
 
 
+def test_scores_that_are_no_probabilities_say_nothing_of_how_far_off_a_verdict_is() -> None:
+    """Those of GPT-4's Game of 24: 60 for right, 0.003 for wrong."""
+    tree = followed_tree(1)
+    verdicts = [True, False, False, True, True, True, False]
+    scored = rerate(tree, [Rating(one, "", 60.0 if one else 0.003) for one in verdicts], {"by": "votes"})
+    held = against_truth([(5, scored)])
+    assert [one.node for one in worst(held.steps)] == [1]  # the only one that is not so
+    found = measured(held.steps)
+    assert (found.scored, found.outside, found.brier, found.bins) == (0, 7, None, ())
+    assert found.accuracy == 6 / 7
+    assert "7 steps have scores; not all are from 0 to 1" in confusion_html(found)
+    sure = against_truth([(5, rerate(tree, [Rating(one, "", 0.9 if one else 0.2) for one in verdicts], {"by": "odds"}))])
+    assert [(one.node, one.distance) for one in worst(sure.steps)] == [(1, 0.9)]
+    assert measured(sure.steps).scored == 7
+
+
+def test_a_tree_that_cannot_be_verified_keeps_no_other_from_it() -> None:
+    broken = dataclasses.replace(followed_tree(1), id="p9", meta={})
+    held = against_truth([(0, broken), (1, followed_tree(1))])
+    assert (held.trees, held.lacking, len(held.steps)) == (2, 1, 7)
+    assert held.refused[0].startswith("tree 'p9': ")
+    assert "nothing is known of 1 of the trees (tree 'p9': " in held.words()
+
+
 def test_the_verifier_tells_the_truth_of_every_step() -> None:
     tree = followed_tree(1)
     before = [node.rating for node in tree.nodes[1:]]
@@ -124,6 +149,8 @@ def test_no_more_trees_are_read_than_asked_for() -> None:
     assert len(read) == 4
     assert held.words() == "21 steps of 3 trees, the first ones up to 21 steps, against the verifier."
     assert held.words(of=100) == "21 steps of 3 trees of 100, drawn at random, against the verifier."
+    whole = against_truth([(0, followed_tree(0))])
+    assert whole.words(of=5) == "7 steps of 1 tree of 5, against the verifier."  # those that another file has, too
     assert against_truth([(0, followed_tree(0))]).words(of=1) == "7 steps of 1 tree, against the verifier."
 
 

@@ -70,6 +70,11 @@ def control(page: testing.AppTest, label: str):
         {"view": "judges", "of": "trees"},
         {"view": "training", "figures": ["loss"], "log": "True"},
         {"view": "nowhere", "of": "nothing", "node": "-1", "numbers": "{", "page": "1000"},
+        {"view": "training", "smooth": "0.995"},
+        {"of": "trees", "numbers": '{"nodes": [1' + "0" * 400 + ", null]}"},
+        {"of": "trees", "numbers": "[" * 3000},
+        {"of": "trees", "sort": "random", "seed": "-1"},
+        {"view": "compare", "beside": ["evaluate_a", "evaluate_a", "evaluate_b"]},
     ],
 )
 def test_every_view_opens(opened, params) -> None:
@@ -121,6 +126,37 @@ def test_a_verdict_goes_into_a_file_of_its_own(opened, run, tmp_path) -> None:
     assert (run / "trees.jsonl").read_bytes() == before
 
 
+def test_a_verdict_that_cannot_be_written_is_told(opened, tmp_path) -> None:
+    page = opened(of="trees", row="p1", node="4")
+    (tmp_path / "verdicts.jsonl").write_text('{"id": "q", "question": "of somebody else"}\n')
+    control(page, "Wrong").click().run()
+    assert not page.exception
+    assert "The verdict is not written: " in told(page)
+    assert "expected a file of verdicts, or none" in told(page)
+    assert (tmp_path / "verdicts.jsonl").read_text().count("\n") == 1
+
+
+def test_verdicts_are_taken_away_as_labels_and_as_ratings(opened, run) -> None:
+    page = opened(of="trees", row="p1", node="4")
+    control(page, "Wrong").click().run()
+    for form, rows in (("my labels", 1), ("my trees", 1)):
+        control(page, "As").set_value(form).run()
+        control(page, "Make it").click().run()
+        assert f"{rows} rows of {rows}" in told(page)
+
+
+def test_of_attempts_each_counts(opened, tmp_path) -> None:
+    """By the majority only B is right, by the first attempt neither, by any both."""
+    for name, verdicts in (("a", [False, False, True]), ("b", [False, True, True])):
+        row = {"id": "p", "answers": ["1", "2", "3"], "correct": verdicts, "tokens": [1, 1, 1]}
+        viewed.append(tmp_path / f"{name}.jsonl", row)
+    files = [os.fspath(tmp_path / f"{name}.jsonl") for name in "ab"]
+    for how, key in (("majority", "01"), ("first", "00"), ("any", "11")):
+        page = opened(files, view="compare", how=how, quadrant=key)
+        assert not page.error
+        assert "1 of 1; page 1 of 1" in told(page), how
+
+
 def test_quadrants_are_listed(opened) -> None:
     page = opened(view="compare", beside=["evaluate_a", "evaluate_b"], quadrant="10")
     # Of 27, the even ones that three does not divide: 2, 4, 8, 10, 14, 16, 20, 22, 26.
@@ -151,6 +187,12 @@ def test_values_of_files_are_no_markdown(opened, tmp_path) -> None:
     page = opened([os.fspath(file)])
     shown = next(one.options for one in page.get("button_group") if one.label == "Level")
     assert sorted(shown) == ["\\!\\[x\\]\\(http\\://a\\.b/c\\.png\\) (1)", "\\$x\\$ (1)"]
+
+
+def test_come_back_here_says_all_that_was_asked_for(opened, tmp_path) -> None:
+    (words,) = [one.value for one in opened(of="trees", row="p1").code if one.value.startswith("jorney view")]
+    assert f"--verdicts {tmp_path / 'verdicts.jsonl'}" in words
+    assert words.endswith("--at 'of=trees&row=p1'")
 
 
 def test_nothing_is_written_into_the_run(opened, run) -> None:

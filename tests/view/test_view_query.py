@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jorney.view.collection.index import Index
 from jorney.view.collection.query import PLACES, Query, hits
 from jorney.view.collection.sources import find
-from jorney.view.place import VIEWS, Place, from_params
+from jorney.view.place import SMOOTHEST, VIEWS, Place, from_params
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,11 @@ def test_patterns_that_cannot_be_searched(index) -> None:
         Query(where="there")
 
 
+def test_a_pattern_has_an_end(index) -> None:
+    with pytest.raises(ValueError, match="the pattern has 501 characters: expected at most 500"):
+        hits(index, Query(pattern="x" * 501))
+
+
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 queries = st.builds(
     Query,
@@ -109,7 +114,7 @@ places = st.builds(
     node=st.none() | st.integers(0, 1 << 40),
     opened=st.lists(st.integers(0, 99)).map(tuple),
     courses=st.lists(st.text()).map(tuple),
-    smooth=st.floats(0, 1, exclude_max=True),
+    smooth=st.floats(0, SMOOTHEST),
     log=st.booleans(),
     how=st.text(),
 )
@@ -132,6 +137,6 @@ def test_places_come_back(place) -> None:
 def test_an_address_that_is_wrong_leads_somewhere(params) -> None:
     place = from_params(params)
     assert place.view in VIEWS
-    assert 0 <= place.smooth < 1
+    assert 0 <= place.smooth <= SMOOTHEST
     assert math.isfinite(place.smooth)
     assert from_params({name: [text] for name, text in params.items()}) == place

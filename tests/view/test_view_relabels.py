@@ -144,6 +144,15 @@ def test_other_places_are_refused(tmp_path, name: str, words: str) -> None:
         Relabels(name if "://" in name else tmp_path / name)
 
 
+def test_a_file_of_verdicts_may_be_looked_at(tmp_path) -> None:
+    """`jorney view .` finds the verdicts that were given there."""
+    file = tmp_path / "verdicts.jsonl"
+    first = Relabels(file).add(verdict(4, -1))
+    again = Relabels(file, [file])
+    again.add(verdict(5, 1))
+    assert [one.node for one in again.read().standing] == [first.node, 5]
+
+
 def test_a_verdict_on_a_step_that_has_changed_is_left_out(tmp_path) -> None:
     file = Relabels(tmp_path / "mine.jsonl")
     file.add(verdict(1, 1))

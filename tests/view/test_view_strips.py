@@ -13,7 +13,7 @@ from trees_by_hand import followed_tree
 
 from jorney.domain.countdown.sets import make_problem
 from jorney.text.step_format import FORMATS
-from jorney.view.comparing.strips import html, same_paths, shared_lines, strip
+from jorney.view.comparing.strips import html, same_paths, strip
 
 ROUNDS = [
     ("round 0", [("p", "not solved"), ("q", "solved"), ("r", "not solved")]),
@@ -73,9 +73,3 @@ def test_same_paths_go_both_ways(seed: int, other: int) -> None:
         assert same_paths(two, one) == dict(sorted((b, a) for a, b in found.items()))
         for a, b in found.items():
             assert [bare(one.nodes[at].text) for at in one.path(a)] == [bare(two.nodes[at].text) for at in two.path(b)]
-
-
-def test_lines_that_all_texts_begin_with() -> None:
-    assert shared_lines(["1. a\n2. b\n3. c", "1. a \n2. b\n3. d", "1. a\n2. b"]) == 2
-    assert shared_lines(["x", "y"]) == 0
-    assert shared_lines([]) == 0

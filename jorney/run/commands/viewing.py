@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib.util
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,8 @@ APP = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 _PORTS = range(8501, 8601)
 _TRIES = 300  # tenths of a second that the server may take to listen
 LOOPBACK = "127.0.0.1"
+_OWN = (LOOPBACK, "localhost", "::1")  # none but this machine reaches them
+_NO_ADDRESS = f"address = {{!r}}: expected one of this machine's, such as {LOOPBACK}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +34,8 @@ class ViewCommand(Command):
     Attributes:
       paths: runs' folders, or files of trees, thoughts, outputs or samples; local or gs://.
       verdicts: a .jsonl file, to which verdicts on steps are added that you give in the page; it may be there.
-      tokenizer: a model's folder or hub id, or "embedded": whose tokens the log-probabilities of steps are of. "" tries the
-        models of the paths, and the embedded one.
-      at: the place where the page opens, as "Copy" gives it: what stands behind the ? of its address.
+      tokenizer: a model's folder or hub id: whose tokens the log-probabilities of steps are of; "" tries the embedded model's.
+      at: the place where the page opens, as "Come back here" gives it: what stands behind the ? of its address.
       everything: stages' folders too that no link of a run points to any more: those of earlier settings.
       address: who may connect: 127.0.0.1 is this machine alone. There is no password: whoever connects reads the paths.
       port: of the page; 0 takes the first free one from 8501 on.
@@ -59,27 +62,35 @@ class ViewCommand(Command):
     def execute(self) -> None:
         if importlib.util.find_spec("streamlit") is None or importlib.util.find_spec("plotly") is None:
             raise ValueError("jorney view: expected streamlit and plotly: pip install 'jorney[view]'")
+        from jorney.convert.locate import resolve
+        from jorney.text.tokenizer import load_tokenizer
         from jorney.view.collection import sources
         from jorney.view.judging.relabels import Relabels
 
         found = sources.find(self.paths, self.everything)
         Relabels(self.verdicts, [one.place for one in found.collections])
-        port = self.port or free_port(self.address)
-        page = f"http://{self.address}:{port}/{self.at and '?' + self.at.removeprefix('?')}"
+        if self.tokenizer:
+            load_tokenizer(resolve(self.tokenizer))  # so that what is none is refused here, not at every step
+        port = free_port(self.address, range(self.port, self.port + 1) if self.port else _PORTS)
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        page = f"http://{host}:{port}/{self.at and '?' + self.at.removeprefix('?')}"
         counted = ((len(found.collections), "set", " of rows"), (len(found.courses), "training", ""))
         counts = [f"{count:,} {noun}{'s' * (count > 1)}{what}" for count, noun, what in counted if count]
         progress = Progress()
         progress.say(f"{' and '.join(counts)}: {page} (Ctrl-C ends it)")
-        if self.address != LOOPBACK:
+        if self.address not in _OWN:
             progress.say(f"Whoever reaches {self.address} reads all of it and gives verdicts: there is no password.")
         server = subprocess.Popen(self.program(port))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server ends, too
         try:
             if self.browser:
-                _open(page, self.address, port)
+                _open(page, self.address, port, server)
             code = server.wait()
         except KeyboardInterrupt:
             server.wait()
             return
+        finally:
+            server.terminate()
         if code:
             raise ValueError(f"jorney view: the page's server ended with {code}: what it said stands above")
 
@@ -115,31 +126,41 @@ class ViewCommand(Command):
         return [sys.executable, "-m", "streamlit", "run", APP, *words, "--", json.dumps(own)]
 
 
-def free_port(address: str) -> int:
-    """The first free port from 8501 on.
+def free_port(address: str, ports: range = _PORTS) -> int:
+    """The first free one of some ports.
 
     Raises:
-      ValueError: there is none, or no such address.
+      ValueError: there is none, or no such address of this machine.
     """
-    for port in _PORTS:
-        with socket.socket() as tried:
+    for port in ports:
+        with _socket(address, port) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 tried.bind((address, port))
-            except socket.gaierror:
-                raise ValueError(f"address = {address!r}: expected one of this machine's, such as {LOOPBACK}") from None
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise ValueError(_NO_ADDRESS.format(address)) from None
                 continue
             return port
-    raise ValueError(
-        f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free at {address}: expected --port, or --address of this machine"
-    )
+    if len(ports) == 1:
+        raise ValueError(f"port = {ports.start}: it is taken, or not to be had, at {address}: expected another --port, or none")
+    raise ValueError(f"no port from {ports.start} to {ports.stop - 1} is free at {address}: expected --port")
 
 
-def _open(page: str, address: str, port: int) -> None:
-    """Opens a browser once the page's server listens."""
+def _socket(address: str, port: int) -> socket.socket:
+    """A socket of the address's family. Raises ValueError where there is no such address."""
+    try:
+        return socket.socket(socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0])
+    except socket.gaierror:
+        raise ValueError(_NO_ADDRESS.format(address)) from None
+
+
+def _open(page: str, address: str, port: int, server: subprocess.Popen[bytes]) -> None:
+    """Opens a browser once the page's server listens, if it does."""
     for _ in range(_TRIES):
-        with socket.socket() as tried:
+        if server.poll() is not None:
+            return
+        with _socket(address, port) as tried:
             tried.settimeout(1.0)
             if not tried.connect_ex((address, port)):
                 webbrowser.open(page)

@@ -16,6 +16,7 @@ from jorney.view.collection.texts import PARTS
 PLACES = ("anywhere", *PARTS)
 ORDERS = ("file", "hardest", "most divided", "random")
 SECONDS = 2.0  # for a regular expression
+LONGEST = 500  # characters of one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Query:
     def __post_init__(self) -> None:
         if self.where not in PLACES:
             raise ValueError(f"where = {self.where!r}: expected one of {', '.join(PLACES)}")
+        if self.seed < 0:
+            raise ValueError(f"seed = {self.seed}: expected 0 or more")
 
     def to_params(self) -> dict[str, str]:
         """As texts by name; what asks for nothing is left out."""
@@ -69,7 +72,7 @@ class Query:
                 values["numbers"] = {str(name): _ends(ends) for name, ends in json.loads(params["numbers"]).items()}
             if "chosen" in params:
                 values["chosen"] = {str(name): tuple(map(str, one)) for name, one in json.loads(params["chosen"]).items()}
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError(f"the address asks for what cannot be read: {error}") from None
         return Query(**values)
 
@@ -132,6 +135,8 @@ def _matches(index: Any, query: Query, keep: np.ndarray) -> np.ndarray:
     """Which of the rows that are left hold the pattern."""
     import regex
 
+    if len(query.pattern) > LONGEST:  # the search for long literal texts looks at no clock
+        raise ValueError(f"the pattern has {len(query.pattern):,} characters: expected at most {LONGEST}")
     flags = regex.IGNORECASE if query.pattern == query.pattern.lower() else 0
     try:
         pattern = regex.compile(query.pattern, flags | regex.MULTILINE)

@@ -205,7 +205,7 @@ def words(found: Alignment) -> str:
     samples = {one.words for one in found.sides}
     how = samples.pop() if len(samples) == 1 else "; ".join(f"{one.name}: {one.words}" for one in found.sides)
     left = "; ".join(f"{count(len(one.ids))} {one.why}" for one in found.left_out)
-    return f"{count(found.n)} problems that all have ({how}). Left out: {left or 'none'}."
+    return f"{count(found.n)} problem{'s' * (found.n != 1)} that all have ({how}). Left out: {left or 'none'}."
 
 
 def html(found: Alignment, chosen: str = "") -> str:

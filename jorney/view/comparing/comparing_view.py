@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import streamlit as st
 
 from jorney.show import output_shown
@@ -26,7 +24,7 @@ def show() -> None:
     """The view."""
     offered = [one.name for one in found().collections if opened.kind(one) in _GRADED]
     now = place()
-    chosen = [name for name in now.beside if name in offered] or _two(offered)
+    chosen = [name for name in dict.fromkeys(now.beside) if name in offered] or _two(offered)
     with st.sidebar:
         control(
             st.multiselect,
@@ -43,9 +41,8 @@ def show() -> None:
         st.info("Choose two or more in the sidebar: outputs, samples or trees of the same problems.")
         return
     indexes = {name: opened.index(one) for name in chosen if (one := found().collection(name)) is not None}
-    sides = [aligned.side(name, _graded(own), how) for name, own in indexes.items()]
+    sides = [aligned.side(name, _graded(own, f"{id(own)} {own.version}"), how) for name, own in indexes.items()]
     whole = aligned.align(sides)
-    st.markdown(tree_view.inert(aligned.words(whole)))
     if (go_to := pane(aligned.html(whole, now.quadrant), "quadrants")) is not None:
         key = go_to.removeprefix("quadrant:")
         go(quadrant="" if key == now.quadrant else key, row="", page=None)
@@ -68,10 +65,20 @@ def _two(offered: list[str]) -> list[str]:
     return offered[:2]
 
 
-def _graded(own: Index) -> Iterator[tuple[str, bool | None]]:
-    if own.kind == kinds.TREE:
-        return ((id_, outcome == SOLVED) for id_, outcome in zip(own.columns["id"], own.columns["outcome"], strict=True))
-    return zip(own.columns.get("id", []), own.columns.get("correct", []), strict=True)
+@st.cache_data(max_entries=16, show_spinner=False)
+def _graded(_own: Index, key: str) -> list[tuple[str, bool | None]]:
+    """(the problem's id, whether it is right) of every row, and of a row of attempts of each of them."""
+    ids = _own.columns.get("id", [])
+    if _own.kind == kinds.TREE:
+        return [(id_, outcome == SOLVED) for id_, outcome in zip(ids, _own.columns["outcome"], strict=True)]
+    if _own.kind != kinds.ATTEMPTS:
+        return [*zip(ids, _own.columns.get("correct", []), strict=True)]
+    told = ((id_, _own.row(number).get("correct")) for number, id_ in enumerate(ids))
+    return [
+        (id_, one if isinstance(one, bool) else None)
+        for id_, verdicts in told
+        for one in (verdicts if isinstance(verdicts, list) and verdicts else [None])
+    ]
 
 
 def _problems(ids: list[str], at: int, indexes: dict[str, Index]) -> None:

@@ -105,13 +105,3 @@ def same_paths(one: Tree, other: Tree) -> dict[int, int]:
                 same[child] = match
                 waiting.append((child, match))
     return dict(sorted(same.items()))
-
-
-def shared_lines(texts: Sequence[str]) -> int:
-    """How many lines all texts begin with alike: where the outputs of several models for one problem part."""
-    count = 0
-    for lines in zip(*(text.strip().splitlines() for text in texts), strict=False):
-        if len({line.strip() for line in lines}) > 1:
-            break
-        count += 1
-    return count

@@ -17,8 +17,8 @@ from jorney.view.collection.sources import Collection
 KINDS = (kinds.TREE, kinds.THOUGHT, kinds.OUTPUT, kinds.EPISODE)  # of rows that can be shown so
 
 
-def as_page(collection: Collection, own: Index, rows: Sequence[int], of: int | None = None) -> str:
-    """Rows of one of KINDS as a page that needs nothing else.
+def as_page(collection: Collection, own: Index, rows: Sequence[int], of: int | None = None) -> tuple[str, list[str]]:
+    """Rows of one of KINDS as a page that needs nothing else; and what is wrong with rows that cannot be shown.
 
     Args:
       of: how many fit, where these are the first of them.
@@ -26,17 +26,21 @@ def as_page(collection: Collection, own: Index, rows: Sequence[int], of: int | N
     trees: list[Tree] = []
     thoughts: list[Thought] = []
     outputs: list[Response] = []
+    refused: list[str] = []
     for row in rows:
-        if own.kind == kinds.TREE:
-            trees.append(opened.tree_at(own, row))
-        elif own.kind == kinds.THOUGHT:
-            thoughts.append(from_json(own.row(row), own.place(row)))
-        else:
-            problem = opened.problem_of(own.columns["id"][row], collection.name)
-            outputs.append(Response.of_row(own.row(row), problem, f"{collection.name}: {own.name(row)}"))
+        try:
+            if own.kind == kinds.TREE:
+                trees.append(opened.tree_at(own, row))
+            elif own.kind == kinds.THOUGHT:
+                thoughts.append(from_json(own.row(row), own.place(row)))
+            else:
+                problem = opened.problem_of(own.columns["id"][row], collection.name)
+                outputs.append(Response.of_row(own.row(row), problem, f"{collection.name}: {own.name(row)}"))
+        except ValueError as error:
+            refused.append(str(error))
     part = f"{len(rows):,} of the {of:,} {kinds.NAMES[own.kind]} that fit" if of and of > len(rows) else ""
     note = f"{part}, of {collection.name}." if part else f"Of {collection.name}."
-    return selection_page.html(collection.name, trees, thoughts, outputs, note)
+    return selection_page.html(collection.name, trees, thoughts, outputs, note), refused
 
 
 def as_markdown(own: Index, row: int) -> str:

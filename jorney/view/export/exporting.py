@@ -79,16 +79,21 @@ class Exported:
         return "; ".join(parts) + "."
 
 
-def lines(rows: Iterable[Mapping[str, Any]], name: str = "rows.jsonl") -> Exported:
-    """Rows as they are, whatever they hold."""
-    made = [_line(row) for row in rows]
-    return Exported(b"".join(made), name, len(made), len(made))
+def lines(rows: Iterable[Mapping[str, Any] | ValueError], name: str = "rows.jsonl") -> Exported:
+    """Rows as they are, whatever they hold; an error stands for one that cannot be read."""
+    given = [*rows]
+    made = [_line(row) for row in given if not isinstance(row, ValueError)]
+    refused = tuple(str(row) for row in given if isinstance(row, ValueError))
+    return Exported(b"".join(made), name, len(made), len(given), (), refused)
 
 
-def exported(trees: Iterable[Tree], form: str, settings: ExportSettings | None = None, source: str = "trees.jsonl") -> Exported:
+def exported(
+    trees: Iterable[Tree | ValueError], form: str, settings: ExportSettings | None = None, source: str = "trees.jsonl"
+) -> Exported:
     """Trees in a form.
 
     Args:
+      trees: an error stands for one that cannot be read.
       form: one of FORMS: "trees"; "shortcut", "journey" or "placebo", the thoughts of `jorney derive`; "labels", which
         `jorney prm` reads; or a form of `jorney trees export`.
       source: the file of these trees, for the command.
@@ -103,6 +108,9 @@ def exported(trees: Iterable[Tree], form: str, settings: ExportSettings | None =
     nothing, refused, given = [], [], 0
     for tree in trees:
         given += 1
+        if isinstance(tree, ValueError):
+            refused.append(str(tree))
+            continue
         try:
             own = [_line(row) for row in write(tree, len(made))]
         except ValueError as error:

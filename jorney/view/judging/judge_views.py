@@ -36,15 +36,15 @@ def confusion_html(found: Measures, truth: str = "truth") -> str:
         "Brier's score": (two_digits(found.brier), "the mean squared difference of score and truth: 0 is best"),
         "Calibration error": (two_digits(found.expected_error), "how far a score lies from the share of right ones (ECE)"),
     }
-    below = f"{count(found.scored)} steps have a score from 0 to 1" + (
-        f", {count(found.outside)} another that is no probability and is left out." if found.outside else "."
-    )
+    below = f"{count(found.scored)} steps have a score from 0 to 1."
+    if found.outside:
+        below = f"{count(found.outside)} steps have scores; not all are from 0 to 1, so they are no probabilities."
     return "\n".join(
         (
             table("Ratings against the truth", ("", f"Right by {truth}", f"Wrong by {truth}"), rows),
             table(
                 "How well it does",
-                ("", "", "What it is"),
+                ("Measure", "Value", "What it is"),
                 [(Cell(name), Cell(value, "number"), Cell(words, "words")) for name, (value, words) in measures.items()],
                 below,
             ),
@@ -74,7 +74,7 @@ def worst_html(steps: Sequence[JudgedStep], given: Mapping[tuple[int, int], int]
         )
         for one in steps
     ]
-    header = ("Step of", "Step", "Judge", "Score", "Truth", "Judge's words", *(["Yours"] if given is not None else []))
+    header = ("Place", "Step", "Judge", "Score", "Truth", "Judge's words", *(["Yours"] if given is not None else []))
     return table("Worst disagreements", header, rows) if rows else ""
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from jorney.judge import exact
 from jorney.solve.statistics import wilson
@@ -35,6 +35,7 @@ class JudgedStep(NamedTuple):
       truth: whether the step is right, or the other judge says so.
       justification: the judge's words.
       by: who tells the truth.
+      probability: the score, where all scores are from 0 to 1, so that they may be probabilities; else None.
     """
 
     number: int
@@ -46,6 +47,7 @@ class JudgedStep(NamedTuple):
     truth: bool
     justification: str
     by: str
+    probability: float | None = None
 
     @property
     def verdict(self) -> bool | None:
@@ -54,9 +56,9 @@ class JudgedStep(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """How far the judge is from the truth, by its score, or where it gave none by its verdict; 0 without either."""
-        if self.score is not None:
-            return abs(self.score - self.truth)
+        """How far the judge is from the truth, by its probability, or where it gave none by its verdict; 0 without either."""
+        if self.probability is not None:
+            return abs(self.probability - self.truth)
         return float(self.verdict is not None and self.verdict != self.truth)
 
 
@@ -69,24 +71,32 @@ class Held:
       trees: how many were read.
       lacking: how many of those nothing was known of.
       whole: whether all trees that there were have been read.
+      refused: of the trees of which nothing is known: those that whoever tells the truth cannot take, and why.
     """
 
     steps: tuple[JudgedStep, ...]
     trees: int
     lacking: int
     whole: bool
+    refused: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """Who tells the truth."""
+        return " and ".join(dict.fromkeys(step.by for step in self.steps)) or "nothing"
 
     def words(self, of: int | None = None) -> str:
         """What was read, in a sentence.
 
         Args:
-          of: how many trees there are in all, if the caller chose among them.
+          of: how many trees there are in all; the caller gave them in random order.
         """
-        by = " and ".join(dict.fromkeys(step.by for step in self.steps)) or "nothing"
-        part = f" of {of:,}, drawn at random" if of is not None and of > self.trees else ""
+        part = "" if of is None or of <= self.trees else f" of {of:,}" if self.whole else f" of {of:,}, drawn at random"
         limit = "" if self.whole or part else f", the first ones up to {len(self.steps):,} steps"
         lacking = f"; nothing is known of {self.lacking:,} of the trees" if self.lacking else ""
-        return f"{len(self.steps):,} steps of {self.trees:,} tree{'s' * (self.trees != 1)}{part}{limit}, against {by}{lacking}."
+        lacking += f" ({self.refused[0]})" if self.refused else ""
+        trees = f"{self.trees:,} tree{'s' * (self.trees != 1)}"
+        return f"{len(self.steps):,} steps of {trees}{part}{limit}, against {self.by}{lacking}."
 
 
 def sampled(count: int, seed: int = 0) -> list[int]:
@@ -109,7 +119,7 @@ def against_truth(trees: Iterable[tuple[int, Tree]], most: int = MOST_STEPS) -> 
             return [_step(number, tree, node, truth, VERIFIER) for node, truth in zip(nodes, told, strict=True)]
         return [_step(number, tree, node, tree.nodes[node].status == "leaf-correct", GRADE) for node in tree.leaves()]
 
-    return _held((of(number, tree) for number, tree in trees), most)
+    return _held(trees, of, most)
 
 
 def against_before(trees: Iterable[tuple[int, Tree]], most: int = MOST_STEPS) -> Held:
@@ -123,7 +133,7 @@ def against_before(trees: Iterable[tuple[int, Tree]], most: int = MOST_STEPS) ->
         known = [(node, rating) for node, rating in enumerate(before, start=1) if type(rating) is int and rating in RATINGS]
         return [_step(number, tree, node, rating >= 0, BEFORE) for node, rating in known]
 
-    return _held((of(number, tree) for number, tree in trees), most)
+    return _held(trees, of, most)
 
 
 def against_other(pairs: Iterable[tuple[int, Tree, Tree]], name: str, most: int = MOST_STEPS) -> Held:
@@ -138,20 +148,28 @@ def against_other(pairs: Iterable[tuple[int, Tree, Tree]], name: str, most: int 
         verdicts = [(node, other.nodes[match].correct) for node, match in same_paths(tree, other).items() if node]
         return [_step(number, tree, node, verdict, name) for node, verdict in verdicts if verdict is not None]
 
-    return _held((of(*pair) for pair in pairs), most)
+    return _held(pairs, of, most)
 
 
-def _held(found: Iterable[Sequence[JudgedStep]], most: int) -> Held:
-    """The steps of trees that come one after another, up to the tree in which there are `most`."""
+def _held(given: Iterable[tuple[Any, ...]], of: Callable[..., list[JudgedStep]], most: int) -> Held:
+    """The steps that `of` finds in what comes, one tree after another, up to the tree in which there are `most`."""
     steps: list[JudgedStep] = []
-    trees = lacking = 0
-    coming = iter(found)
-    for own in coming:
+    refused: list[str] = []
+    trees, lacking, whole, coming = 0, 0, True, iter(given)
+    for one in coming:
+        try:
+            own = of(*one)
+        except ValueError as error:  # of one tree: the others can be held against the truth all the same
+            own = []
+            refused.append(f"tree {one[1].id!r}: {error}")
         steps += own
         trees, lacking = trees + 1, lacking + (not own)
         if len(steps) >= most:
-            return Held(tuple(steps), trees, lacking, not any(True for _ in coming))
-    return Held(tuple(steps), trees, lacking, True)
+            whole = not any(True for _ in coming)
+            break
+    if all(0 <= step.score <= 1 for step in steps if step.score is not None):
+        steps = [step._replace(probability=step.score) for step in steps]
+    return Held(tuple(steps), trees, lacking, whole, tuple(refused))
 
 
 def _step(number: int, tree: Tree, node: int, truth: bool, by: str) -> JudgedStep:
@@ -191,7 +209,7 @@ class Measures:
       recall: of the steps that are wrong, the share that it calls so; steps without a verdict are left out.
       f1: the harmonic mean of both.
       kappa: Cohen's: accuracy beyond what the shares of both would give by chance.
-      scored: steps with a score from 0 to 1; `outside` have another.
+      scored: steps with a score that may be a probability; `outside` have another, since not all are from 0 to 1.
       brier: the mean squared difference of score and truth.
       expected_error: the mean difference of score and share of right ones over bins (expected calibration error).
       bins: of the scores, those that hold any.
@@ -216,8 +234,8 @@ def measured(steps: Sequence[JudgedStep]) -> Measures:
     calibration = Calibration()
     for step in steps:
         counts[step.rating, step.truth] += 1
-        if step.score is not None:
-            calibration.add(step.score, float(step.truth))
+        if step.probability is not None:
+            calibration.add(step.probability, float(step.truth))
     hits, misses, false_alarms = counts[-1, False], counts[1, False] + counts[0, False], counts[-1, True]
     passes = counts[1, True] + counts[0, True]
     rated = hits + misses + false_alarms + passes
@@ -231,7 +249,7 @@ def measured(steps: Sequence[JudgedStep]) -> Measures:
         _share(2 * hits, 2 * hits + misses + false_alarms),
         _kappa(hits, misses, false_alarms, passes),
         found["count"],
-        found["outside"],
+        sum(step.score is not None and step.probability is None for step in steps),
         found["brier"],
         found["expected_error"],
         tuple(

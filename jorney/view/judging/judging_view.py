@@ -42,7 +42,9 @@ def show() -> None:
             options=ways,
             help="The exact verifier, or the grades of the answers.",
         )
-    held = _held(own, way, f"{id(own)} {own.version}")
+    other = found().collection(way)
+    indexes = [own, *([opened.index(other)] if other else [])]
+    held = _held(own, way, " ".join(f"{id(one)} {one.version}" for one in indexes))
     st.caption(tree_view.inert(held.words(len(own))))
     if not held.steps:
         st.info("No step of these trees has a rating that can be held against it.")
@@ -50,15 +52,14 @@ def show() -> None:
     measures, dark = judges.measured(held.steps), st.context.theme.type == "dark"
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        pane(judge_views.confusion_html(measures, "the verifier" if way == _TRUTH else way), "confusion")
+        pane(judge_views.confusion_html(measures, held.by), "confusion")
     with right:
-        if measures.scored:
-            for title, figure in (
-                ("Calibration", judge_views.calibration_figure(measures, dark)),
-                ("Scores, by what is true", judge_views.score_histogram(held.steps, dark)),
-            ):
-                st.markdown(f"**{title}**")
-                st.plotly_chart(figure, theme=None, key=title, config={"displaylogo": False})
+        figures = {"Calibration": judge_views.calibration_figure(measures, dark)} if measures.scored else {}
+        if measures.scored or measures.outside:
+            figures["Scores, by what is true"] = judge_views.score_histogram(held.steps, dark)
+        for title, figure in figures.items():
+            st.markdown(f"**{title}**")
+            st.plotly_chart(figure, theme=None, key=title, config={"displaylogo": False})
     _worst(own, held)
 
 
@@ -67,12 +68,12 @@ def _worst(own: Index, held: Held) -> None:
     worst = judges.worst(held.steps, _WORST)
     if not worst:
         return
-    st.markdown("**Worst disagreements**")
     chosen = pane(judge_views.worst_html(worst, _given(own, [step.number for step in worst])), "worst")
     if chosen is not None:
         number, node = map(int, chosen.removeprefix("judged:").split(":"))
         go(row=own.name(number), node=node)
         st.rerun()
+    st.caption("Click a place to see its step, and to give a verdict of your own, below.")
     at = own.named(place().row) if place().row else None
     if at is not None:
         tree_view.show(opened.tree_at(own, at), own.place(at))

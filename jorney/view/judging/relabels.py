@@ -100,7 +100,7 @@ class Relabels:
 
     Args:
       file: a local .jsonl file; need not be there.
-      sources: files that are shown, none of which it may be.
+      sources: files that are shown, none of which it may be, unless it holds verdicts alone.
 
     Raises:
       ValueError: it is not local, no .jsonl file, one of the sources, or inside a folder that Jorney has made.
@@ -118,7 +118,12 @@ class Relabels:
             raise ValueError(f"{name}: a folder: expected a .jsonl file")
         for source in sources:
             if storage.is_local(source) and real == pathlib.Path(os.path.realpath(os.fspath(storage.path(source)))):
-                raise ValueError(f"{name}: holds what is shown, which is never changed: expected a file of its own")
+                try:
+                    self._expect_own()
+                except ValueError:
+                    raise ValueError(
+                        f"{name}: holds what is shown, which is never changed: expected a file of its own (--verdicts)"
+                    ) from None
         if made := next(filter(_made, real.parents), None):
             raise ValueError(f"{name}: lies in {made}, which Jorney has made and nobody changes: expected a file outside of it")
 

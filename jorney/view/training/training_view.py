@@ -10,6 +10,7 @@ from jorney import storage
 from jorney.view.collection import lines
 from jorney.view.opened import control, found, place
 from jorney.view.pane import pane
+from jorney.view.place import SMOOTHEST
 from jorney.view.training import courses, recorded, scales
 from jorney.view.training.recorded import Recorded
 from jorney.view.tree_view import inert
@@ -40,7 +41,7 @@ def show() -> None:
         told = lambda name: f"{kind[name]}: {name}"  # noqa: E731
         control(st.multiselect, "Figures", "figures", figures, tuple, options=every, format_func=told)
         control(st.segmented_control, "Over", "axis", axis, lambda one: one or axis, options=axes)
-        control(st.slider, "Smoothing", "smooth", now.smooth, min_value=0.0, max_value=0.99, step=0.01)
+        control(st.slider, "Smoothing", "smooth", now.smooth, min_value=0.0, max_value=SMOOTHEST, step=0.01)
         control(st.toggle, "Logarithmic values", "log", now.log)
     dark = st.context.theme.type == "dark"
     pane(courses.legend_html(runs, dark), "legend")
