@@ -17,8 +17,16 @@ from places import CACHE, ROOT
 from safetensors.numpy import load_file
 
 REWARD = """
+import os
+import jax
+
 def ones(completions, **columns):
     return [text.count("1") / 10 for text in completions]
+
+def fragile(completions, **columns):
+    if jax.process_index() == 1 and os.path.exists("broken"):
+        raise KeyError("no such column")
+    return ones(completions)
 """
 SMALL = [
     *("--limit", "40", "--grpo.rounds", "3", "--grpo.questions", "8", "--grpo.group", "4", "--grpo.completion-length", "48"),
@@ -35,12 +43,12 @@ def start(folder: pathlib.Path, output: str, devices: int, *more: str) -> subpro
     return subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def two(folder: pathlib.Path, output: str) -> list[subprocess.Popen[str]]:
+def two(folder: pathlib.Path, output: str, *more: str) -> list[subprocess.Popen[str]]:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     meet = ["--distributed.coordinator", f"localhost:{port}", "--distributed.processes", "2", "--distributed.process"]
-    return [start(folder, output, 4, *meet, str(index)) for index in range(2)]
+    return [start(folder, output, 4, *meet, str(index), *more) for index in range(2)]
 
 
 def finish(children: list[subprocess.Popen[str]]) -> None:
@@ -81,3 +89,24 @@ def test_two_processes_learn_what_one_does_and_go_on_after_a_kill(tmp_path) -> N
     assert max(float(np.abs(one[name] - other[name]).max()) for name in one) < 1e-5
     parts = list((tmp_path / "two" / "grpo" / "rollouts" / "samples" / "000002-0").glob("*.jsonl"))
     assert [len(part.read_text().splitlines()) for part in parts] == [16, 16]  # each process sampled half
+
+
+@pytest.mark.slow
+def test_a_reward_that_fails_in_one_process_ends_both_and_loses_no_samples(tmp_path) -> None:
+    """It says so in a line; mended, the same command goes on with what was sampled."""
+    (tmp_path / "broken").touch()
+    fragile = ("--grpo.rewards", "ones_in_text:fragile")
+    children = two(tmp_path, "out", *fragile)
+    _, error = children[1].communicate(timeout=300)
+    assert children[1].returncode == 2
+    (line,) = [line for line in error.splitlines() if line.startswith("jorney: ")]
+    assert "ones_in_text:fragile" in line
+    assert "KeyError" in line
+    children[0].communicate(timeout=200)
+    assert children[0].returncode != 0
+    (samples,) = (tmp_path / "out").glob("stages/*/rollouts/samples/000000-0")
+    before = {part.name: part.read_bytes() for part in samples.iterdir()}
+    assert sum(len(part.splitlines()) for part in before.values()) == 8 * 4
+    (tmp_path / "broken").unlink()
+    finish(two(tmp_path, "out", *fragile))
+    assert {part.name: part.read_bytes() for part in samples.iterdir()} == before
