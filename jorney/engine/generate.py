@@ -256,7 +256,10 @@ def completion(policy: Policy, text: Text) -> Completion:
 
 
 def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[str], max_tokens: int) -> list[list[int]]:
-    """Ids of every prompt. Raises ValueError where one leaves no room for `max_tokens` more; names it."""
+    """Ids of every prompt. Raises ValueError where one leaves no room for `max_tokens` more, or has an id that the model lacks.
+
+    Each is named: an index beyond an array's end would be taken for its last, without a word.
+    """
     room = policy.config.positions - max_tokens
     if room < 1:
         raise ValueError(
@@ -270,6 +273,12 @@ def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[st
             raise ValueError(
                 f"prompt {index} ({names[index]!r}) has {len(ids)} tokens: expected 1 to {room}, the model's "
                 f"{policy.config.positions} positions less max_tokens = {max_tokens}"
+            )
+        if min(ids) < 0 or max(ids) >= policy.config.vocab_size:
+            wrong = next(one for one in ids if not 0 <= one < policy.config.vocab_size)
+            raise ValueError(
+                f"prompt {index} ({names[index]!r:.100}) has the token {wrong}: expected 0 to {policy.config.vocab_size - 1}, the "
+                "model's vocabulary; is it another model's tokenizer?"
             )
     return encoded
 

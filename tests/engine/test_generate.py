@@ -205,6 +205,12 @@ def test_settings_out_of_range_are_named(letters: Policy, settings: dict[str, fl
         generate(letters, ["journey"], **settings)
 
 
+@pytest.mark.parametrize("wrong", [-1, 10_000])
+def test_ids_that_the_model_lacks_are_named(letters: Policy, wrong: int) -> None:
+    with pytest.raises(ValueError, match=rf"prompt 1 .* has the token {wrong}: expected 0 to {letters.config.vocab_size - 1}"):
+        generate(letters, [[3, 4], [3, wrong]])
+
+
 def test_buckets() -> None:
     assert [bucket(n) for n in (1, 32, 33, 48, 49, 64, 65, 97, 1000)] == [32, 32, 48, 48, 64, 64, 96, 128, 1024]
 
