@@ -277,8 +277,8 @@ def encode_prompts(policy: Policy, prompts: Sequence[Prompt], names: Sequence[st
         if min(ids) < 0 or max(ids) >= policy.config.vocab_size:
             wrong = next(one for one in ids if not 0 <= one < policy.config.vocab_size)
             raise ValueError(
-                f"prompt {index} ({names[index]!r:.100}) has the token {wrong}: expected 0 to {policy.config.vocab_size - 1}, the "
-                "model's vocabulary; is it another model's tokenizer?"
+                f"prompt {index} ({names[index]!r:.100}) has the token {wrong}: expected 0 to {policy.config.vocab_size - 1}, "
+                "the model's vocabulary; is it another model's tokenizer?"
             )
     return encoded
 
