@@ -13,8 +13,8 @@ import sys
 import time
 from typing import Any
 
-from jorney.domain.code import frames
-from jorney.domain.code.trial import GONE
+from jorney.domain.code.isolation import frames
+from jorney.domain.code.isolation.trial import GONE
 from jorney.domain.worker import Worker
 
 OFF = "off"
@@ -22,7 +22,7 @@ ISOLATION = ("auto", "none")
 _MEMORY = 1 << 30  # bytes that a program may take at most, whatever comparisons may
 _START = 60.0  # seconds in which a sandbox or a cell starts on a machine that is busy
 _END = 10.0  # and in which it ends
-_SERVER = "from jorney.domain.code.server import serve; serve(*{})"
+_SERVER = "from jorney.domain.code.isolation.server import serve; serve(*{})"
 
 
 @dataclasses.dataclass

@@ -54,12 +54,12 @@ def f(x): return S('no')
     "class A(metaclass=M): pass\ndef f(x): return A",
     "a name of another's object": """
 import sys
-from jorney.domain.code import program
+from jorney.domain.code.isolation import program
 program._Objects._other = lambda self, value: {{"standard": "unittest.mock:ANY"}}
 def f(x): return object()
 """,
     "a number of no object": """
-from jorney.domain.code import program
+from jorney.domain.code.isolation import program
 program._Objects._other = lambda self, value: {{"handle": 10**9}}
 def f(x): return object()
 """,
@@ -110,16 +110,16 @@ os.write = lambda fd, data: len(data)
 def f(x): return None
 """,
     "answers twice": """
-from jorney.domain.code import frames
+from jorney.domain.code.isolation import frames
 real = frames.write
 def write(channel, message):
     real(channel, message); real(channel, {{"value": None}}); real(channel, "")
 frames.write = write
 def f(x): return None
 """,
-    "no JSON": "from jorney.domain.code import frames\n"
+    "no JSON": "from jorney.domain.code.isolation import frames\n"
     "frames.write = lambda c, m: c.sendall(b'\\0' * 7 + b'\\x03{{{{{{')\ndef f(x): return 1",
-    "says it is long": "from jorney.domain.code import frames\nframes.write = lambda c, m: c.sendall(b'\\xff' * 8)\n"
+    "says it is long": "from jorney.domain.code.isolation import frames\nframes.write = lambda c, m: c.sendall(b'\\xff' * 8)\n"
     "def f(x): return 1",
     "nests deeply": "def f(x):\n a = []\n for _ in range(10**5): a = [a]\n return a",
     "holds itself": "def f(x):\n a = []\n a.append(a)\n return a",

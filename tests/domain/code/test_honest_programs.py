@@ -163,7 +163,7 @@ def test_a_machine_without_namespaces_is_refused_by_name(monkeypatch: pytest.Mon
     from jorney.domain.code import sandbox
 
     refusing = (
-        "from jorney.domain.code import kernel, server\n"
+        "from jorney.domain.code.isolation import kernel, server\n"
         "def refuse(flags, what): raise kernel.NotAllowed(what + ': Operation not permitted')\n"
         "kernel.unshare = refuse\nserver.serve(*{})"
     )

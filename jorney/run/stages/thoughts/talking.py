@@ -13,7 +13,6 @@ from jorney.config import digest
 from jorney.domain import domains
 from jorney.domain.grading import GRADING, Grader
 from jorney.domain.problem import Problem
-from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import SamplingConfig
 from jorney.judge.llm import Account, Ask, Llm, LlmConfig
 from jorney.judge.llm.unread import Unread
@@ -22,6 +21,7 @@ from jorney.run.artifact import Artifact, Model
 from jorney.run.parts import Parts
 from jorney.run.stage import ProblemsCommand, StageCommand
 from jorney.run.stages.judges.kinds import same, with_account, with_unread
+from jorney.run.stages.thoughts.chat_model import chat_ask
 from jorney.run.stages.thoughts.reading import THOUGHTS
 from jorney.run.workspace import Workspace
 from jorney.thought.asked.asking import Chat, Made, Talking, account, advance, graded

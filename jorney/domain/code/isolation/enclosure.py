@@ -7,8 +7,8 @@ import os
 import sys
 import sysconfig
 
-from jorney.domain.code import kernel
-from jorney.domain.code.limits import FOLDER_BYTES, FOLDER_FILES
+from jorney.domain.code.isolation import kernel
+from jorney.domain.code.isolation.limits import FOLDER_BYTES, FOLDER_FILES
 
 FOLDER = "/tmp"  # the only one that a program can write to, of its own
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/gnu/store")

@@ -7,8 +7,8 @@ import dataclasses
 
 import pytest
 
-from jorney.engine.chat_model import chat_ask
 from jorney.engine.generate import Generator, SamplingConfig
+from jorney.run.stages.thoughts.chat_model import chat_ask
 
 TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
 

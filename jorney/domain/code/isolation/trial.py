@@ -14,8 +14,8 @@ import sys
 import traceback
 from typing import Any
 
-from jorney.domain.code import frames
-from jorney.domain.code.remote import GoneError, Side
+from jorney.domain.code.isolation import frames
+from jorney.domain.code.isolation.remote import GoneError, Side
 
 GONE = "the program exited"
 MEMORY = "memory"

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from jorney.domain.code import exchanged, frames
+from jorney.domain.code.isolation import exchanged, frames
 
 _LONGEST = 4000  # characters of what an error says
 # What the tests may do with an object of the program.

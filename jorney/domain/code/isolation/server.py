@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import warnings
 
-from jorney.domain.code import cell, enclosure, frames, kernel, limits
+from jorney.domain.code.isolation import cell, enclosure, frames, kernel, limits
 
 # What programs and tests import most: they find it loaded.
 _USED = (

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from jorney.domain.code import enclosure, frames, kernel, limits, program, trial
+from jorney.domain.code.isolation import enclosure, frames, kernel, limits, program, trial
 
 _LOOK = 100  # milliseconds between two looks at what a program uses
 _PATIENCE = 5.0  # seconds in which every process that is killed has ended

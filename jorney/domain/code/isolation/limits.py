@@ -8,7 +8,7 @@ import pwd
 import resource
 import sys
 
-from jorney.domain.code import kernel
+from jorney.domain.code.isolation import kernel
 
 FILE_BYTES = 32 << 20  # of one file
 FOLDER_BYTES = 64 << 20  # of all files

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from jorney.domain.code import exchanged, frames
+from jorney.domain.code.isolation import exchanged, frames
 
 
 class GoneError(BaseException):

@@ -1,0 +1,1 @@
+"""A program and its tests in processes that can do no harm."""
