@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pathlib
 
+import pytest
 from inert import HOSTILE
 from trees_by_hand import followed_tree
 
@@ -63,3 +66,15 @@ def run(folder: pathlib.Path) -> pathlib.Path:
 def append(file: pathlib.Path, *rows: object) -> None:
     with open(file, "a", encoding="utf-8") as out:
         out.writelines(one if isinstance(one, str) else json.dumps(one) + "\n" for one in rows)
+
+
+def lock(patched: pytest.MonkeyPatch, *folders: pathlib.Path) -> None:
+    """Makes folders such as may not be looked into; root may look into all of a disk's."""
+    listed = os.listdir
+
+    def listdir(place: str) -> list[str]:
+        if pathlib.Path(place) in folders:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(place))
+        return listed(place)
+
+    patched.setattr(os, "listdir", listdir)

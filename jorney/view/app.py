@@ -45,9 +45,11 @@ def main() -> None:
             label_visibility="collapsed",
             width="stretch",
         )
+    for gone in found().gone:
+        st.error(inert(gone))
     try:
         _VIEWS[place().view]()
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         st.error(inert(str(error)))
     with st.sidebar:
         _foot()
@@ -55,8 +57,9 @@ def main() -> None:
 
 def _foot() -> None:
     """Bad lines, files that have grown, and how to come back here."""
-    if wrong := [text for one in found().collections if (own := opened.known(one)) for text in own.wrong]:
-        with st.expander(f"{len(wrong):,} lines could not be read"):
+    wrong = [text for one in found().collections if (own := opened.known(one)) for text in own.wrong]
+    if wrong := [*found().closed, *wrong]:
+        with st.expander(f"{len(wrong):,} {'line' if len(wrong) == 1 else 'lines'} could not be read"):
             st.text("\n".join(wrong[:100]) + ("" if len(wrong) <= 100 else f"\nand {len(wrong) - 100:,} more"))
     with st.expander("Come back here"):
         import shlex

@@ -24,7 +24,7 @@ def show() -> None:
     with st.sidebar:
         collection = chosen_collection()
     if collection is None:
-        st.info("There are no rows, only trainings.")
+        st.info("There are no rows, only trainings." if opened.found().courses else "There are no rows.")
         return
     own = opened.index(collection)
     with st.sidebar:
@@ -74,7 +74,7 @@ def rows_table(own: Index, rows: list[int], names: list[str], current: int | Non
     body = []
     for row in rows:
         name = own.name(row)
-        cells = [Cell(name or f"row {row + 1}", "asks", f"row:{name or f'#{row}'}", row == current)]
+        cells = [Cell(name, "asks", f"row:{name}", row == current)]
         body.append((*cells, *(_cell(name, own.columns[name][row]) for name in names)))
     return f'<div class="rows">{table("", header, body)}</div>'
 

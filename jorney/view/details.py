@@ -42,7 +42,7 @@ def show(collection: Collection, own: Index, number: int) -> None:
 
 
 def _tree(collection: Collection, own: Index, number: int) -> None:
-    tree_view.show(opened.tree_at(own, number), own.place(number))
+    tree_view.show(opened.tree_at(own, number), own.place(number), own.nth(number))
 
 
 def _level(collection: Collection, own: Index, number: int) -> None:
@@ -125,11 +125,21 @@ def _output(collection: Collection, own: Index, number: int) -> None:
     problem = opened.problem_of(id_, collection.name)
     head = f"<p class='question'>{rich(problem.question)}</p>" if problem else ""
     pane(head + output_shown.response(Response.of_row(row, problem, collection.name)), "output")
-    with st.expander("What others wrote for this problem"):
-        _outputs(id_, collection.name, (collection.name, number))
+    _written("What others wrote for this problem", id_, collection.name, (collection.name, number))
+
+
+def _written(title: str, id_: str, near: str, but: tuple[object, ...]) -> None:
+    """Outputs for a problem, looked for when they are asked for: that reads every collection of outputs."""
+    others = st.expander(title, key="others", on_change="rerun")
+    if others.open:
+        with others:
+            _outputs(id_, near, but)
 
 
 def _outputs(id_: str, near: str, but: tuple[object, ...]) -> None:
+    if not id_:
+        st.info("This row states no id, by which outputs could be told to be for its problem.")
+        return
     problem, more = opened.problem_of(id_, near), 0
     shown: list[str] = []
     for kind in (kinds.OUTPUT, kinds.EPISODE):
@@ -168,8 +178,7 @@ def _problem(collection: Collection, own: Index, number: int) -> None:
         f"<h4>{name}</h4><div class='rich'>{rich(text)}</div>" for name, text in parts if isinstance(text, str) and text
     )
     pane(f"<p class='question'>{rich(str(row.get('question', '')))}</p>{told}", "problem")
-    with st.expander("What was written for this problem"):
-        _outputs(own.columns["id"][number], collection.name, ())
+    _written("What was written for this problem", own.columns["id"][number], collection.name, ())
 
 
 def _labels(collection: Collection, own: Index, number: int) -> None:
@@ -190,7 +199,10 @@ def _labels(collection: Collection, own: Index, number: int) -> None:
 
 def _copy(collection: Collection, own: Index, number: int) -> None:
     """The row as it is written, and what it can be taken away as."""
-    text = json.dumps(own.row(number), indent=1, ensure_ascii=False)
+    try:
+        text = json.dumps(own.row(number), indent=1, ensure_ascii=False)
+    except RecursionError:
+        raise ValueError(f"{own.place(number)}: {own.name(number)} is nested too deep to be shown") from None
     st.caption(tree_view.inert(own.place(number)))
     with st.container(horizontal=True):
         st.download_button("JSON", text.encode(errors="replace"), "row.json", "application/json", on_click="ignore")

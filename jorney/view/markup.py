@@ -18,6 +18,10 @@ CSS = """
 .view td, .view th { min-width: 4rem; white-space: normal; overflow-wrap: break-word; vertical-align: top; text-align: left; }
 .view .asks { min-width: 10rem; }
 .view .words { min-width: 12rem; }
+.rows .view thead th { white-space: normal; vertical-align: bottom; }
+.rows .view .asks { min-width: 0; }
+.rows .view .words { min-width: 0; max-width: max(11rem, 100vw - 69rem); overflow: hidden; text-overflow: ellipsis; }
+.rows .go { display: inline-block; max-width: 9rem; overflow: hidden; text-overflow: ellipsis; vertical-align: bottom; }
 .view .written { min-width: 14rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .view .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .strip { display: flex; flex-wrap: wrap; gap: .35rem; margin: .5rem 0; padding: 0; list-style: none; }

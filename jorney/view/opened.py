@@ -15,7 +15,7 @@ from jorney.domain.problem import Problem
 from jorney.show.token_shading import Decoder
 from jorney.tree.tree import Node, Tree, from_json
 from jorney.view.collection import kinds, sources
-from jorney.view.collection.index import Index, peek
+from jorney.view.collection.index import Index, marks, peek
 from jorney.view.collection.sources import Collection, Found
 from jorney.view.place import Place, from_params
 
@@ -44,20 +44,20 @@ def opening() -> Opening:
 
 
 def found() -> Found:
-    """What lies at the paths."""
+    """What lies at the paths; what is gone of them is named."""
     return _found(opening())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _found(told: Opening) -> Found:
-    return sources.find(told.paths, told.everything)
+    return sources.find(told.paths, told.everything, lenient=True)
 
 
 def look_again() -> bool:
     """Looks for new files and rows; says whether there are any."""
     told = opening()
     before = _found(told)
-    now = sources.find(told.paths, told.everything)
+    now = sources.find(told.paths, told.everything, lenient=True)
     if now != before:
         _found.clear()
     with _lock():
@@ -95,17 +95,18 @@ def kind(collection: Collection) -> str:
     """What a collection's rows are: by its index, if there is one, else by its first row."""
     if (own := known(collection)) is not None:
         return own.kind
-    peeked = _peeked()
-    if peeked.get(collection, kinds.ROW) == kinds.ROW:  # one that is empty may get rows
-        peeked[collection] = peek(collection)
-    return peeked[collection]
+    before, kind = _peeked().get(collection, ((), kinds.ROW))
+    if kind == kinds.ROW and before != (now := marks(collection)):  # one that is empty may get rows
+        kind = peek(collection)
+        _peeked()[collection] = now, kind
+    return kind
 
 
 _kind = kind
 
 
 @st.cache_resource(show_spinner=False)
-def _peeked() -> dict[Collection, str]:
+def _peeked() -> dict[Collection, tuple[tuple[object, ...], str]]:
     return {}
 
 

@@ -24,13 +24,18 @@ _UNWRITTEN = "verdict that is not written"  # in the session, until it is said
 _WORDS = {1: "right", 0: "neutral", -1: "wrong", None: "not rated"}
 
 
-def show(tree: Tree, file: str) -> None:
-    """The tree and its step."""
+def show(tree: Tree, file: str, nth: int = 1) -> None:
+    """The tree and its step.
+
+    Args:
+      file: that it lies in.
+      nth: which of the file's trees of its id it is, from 1.
+    """
     left, right = st.columns([3, 2], gap="medium")
     with left:
         drawing(tree)
     with right:
-        step(tree, file)
+        step(tree, file, nth)
 
 
 def selected(tree: Tree) -> int:
@@ -92,12 +97,12 @@ def follow(chosen: str | None, tree: Tree | None) -> None:
     st.rerun()
 
 
-def step(tree: Tree, file: str) -> None:
+def step(tree: Tree, file: str, nth: int) -> None:
     """The step that is looked at, whole."""
     node = selected(tree)
     follow(pane(steps_shown.node(tree, node, opened.decoder(tree)), "step"), tree)
     if node != ROOT:
-        _relabel(tree, node, file)
+        _relabel(tree, node, file, nth)
 
 
 def level(tree: Tree) -> None:
@@ -113,7 +118,7 @@ def level(tree: Tree) -> None:
     follow(pane(steps_shown.level(tree, at, node, page), "level"), tree)
 
 
-def _relabel(tree: Tree, node: int, file: str) -> None:
+def _relabel(tree: Tree, node: int, file: str, nth: int) -> None:
     """A verdict of one's own, by a key; it goes into a file of its own."""
     try:
         relabels = Relabels(opening().verdicts, [file])
@@ -121,14 +126,15 @@ def _relabel(tree: Tree, node: int, file: str) -> None:
     except (OSError, ValueError) as error:
         st.caption(inert(f"Verdicts cannot be given here: {error}"))
         return
-    mine = given.of(tree, file).get(node)
+    mine = given.of(tree, file, nth).get(node)
     before = tree.nodes[node].rating
     st.caption(f"Your verdict: **{_WORDS[mine.rating]}**" if mine else f"The judge's verdict: {_WORDS[before]}. Yours, by key:")
-    note = st.text_input("Why (optional)", key=f"note {tree.id} {node}", placeholder="what is wrong with it")
+    key = f"note {tree.id} {nth} {node}"
+    note = st.text_input("Why (optional)", key=key, placeholder="what is wrong with it")
 
     def give(rating: int) -> None:
-        why = st.session_state.get(f"note {tree.id} {node}", "")
-        written(lambda: relabels.add(Relabel(file, tree.id, node, tree.nodes[node].text, before, rating, why)))
+        why = st.session_state.get(key, "")
+        written(lambda: relabels.add(Relabel(file, tree.id, node, tree.nodes[node].text, before, rating, nth, why)))
 
     def take_back(one: Relabel) -> None:
         written(lambda: relabels.undo(one))
@@ -143,11 +149,11 @@ def _relabel(tree: Tree, node: int, file: str) -> None:
         st.error(inert(said))
 
     with st.container(horizontal=True):
-        for label, (rating, key) in _RATINGS.items():
+        for label, (rating, shortcut) in _RATINGS.items():
             chosen = mine is not None and mine.rating == rating
             st.button(
                 label,
-                shortcut=key,
+                shortcut=shortcut,
                 on_click=give,
                 args=(rating,),
                 key=f"rate {label}",

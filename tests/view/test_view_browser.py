@@ -196,7 +196,7 @@ def test_a_file_that_grows_is_noticed_and_a_bad_line_named(page: Page, server: S
     before = int(page.page.get_by_text(re.compile(r"^\d+ of \d+$")).first.inner_text().split()[0])
     viewed.append(server.run / "trees.jsonl", viewed.tree(99).to_json(), "{no json\n")
     page.until(f"{before + 1} of {before + 1}")
-    page.page.get_by_text("lines could not be read").click()
+    page.page.get_by_text("1 line could not be read").click()
     page.until(f"trees.jsonl:{before + 2}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import pathlib
@@ -189,20 +188,6 @@ def test_two_pages_on_one_file(tmp_path) -> None:
     assert len(list(cache_folder().glob("*.texts"))) == 1
 
 
-def test_files_without_lines_are_copied_once(tmp_path) -> None:
-    rows = [{"id": "a", "question": "q", "answer": "1"}, {"id": "b", "question": "r", "answer": "2"}]
-    (tmp_path / "a.json").write_text(json.dumps(rows))
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode() + b"{bad\n"))
-    (tmp_path / "c.csv").write_text("id,question,answer\na,q,1\nb,r,2\n")
-    for name, wrong in (("a.json", 0), ("b.jsonl.gz", 1), ("c.csv", 0)):
-        index = opened(tmp_path / name)
-        assert index.columns["id"] == ["a", "b"]
-        assert index.row(1)["question"] == "r"
-        assert len(index.wrong) == wrong
-        assert peek(index.collection) == index.kind == kinds.PROBLEM
-    assert "b.jsonl.gz: line 3" in opened(tmp_path / "b.jsonl.gz").wrong[0]
-
-
 @pytest.mark.skipif(not DATA.exists(), reason="the data sets are not beside the checkout")
 @pytest.mark.parametrize(
     ("name", "trees"),
@@ -250,3 +235,173 @@ def test_new_parts_are_noticed(tmp_path) -> None:
     (parts / "000000000-a.jsonl").unlink()
     assert index.refresh()
     assert index.columns["id"] == ["p1"]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e308, float("inf"), float("nan"), True, 2**53], ids="abcdefg")
+def test_numbers_that_a_page_cannot_hold_count_as_missing(tmp_path, value) -> None:
+    output = {"id": "a", "text": "", "correct": True}
+    file = lines_of(
+        tmp_path / "o.jsonl",
+        {**output, "tokens": value, "sample": value, "score": value, "equations": value, "true_equations": 1},
+        {**output, "tokens": 7, "sample": 1, "score": 0.5, "equations": 3, "true_equations": 1},
+    )
+    index = opened(file)
+    assert index.wrong == []
+    for name, known in (("tokens", 7), ("sample", 1), ("score", 0.5), ("false equations", 2)):
+        assert index.columns[name] == [None, known]
+        assert index.spread(name).most == known
+    nodes = [{}, {"parent": 0, "count": value, "score": value, "rating": value, "status": "leaf-wrong"}]
+    tree = summary({"id": "t", "question": "", "nodes": nodes, "generated_tokens": value}, kinds.TREE).columns
+    assert (tree["duplicates"], tree["tokens"], tree["lowest"], tree["disagree"]) == (0, None, None, 0)
+    earned = summary({**output, "terms": {"a": value, "b": 2.0**52, "c": 2.0**52}}, kinds.EPISODE).columns
+    assert (earned["reward a"], earned["reward b"], earned["reward"]) == (None, 2.0**52, None)
+
+
+def test_rows_that_no_column_can_be_made_of_are_bad_lines(tmp_path, monkeypatch) -> None:
+    def made(row, kind):
+        if row["id"] == "wrong":
+            raise OverflowError("too large")
+        return summary(row, kind)
+
+    monkeypatch.setattr("jorney.view.collection.file_index.summary", made)
+    file = lines_of(tmp_path / "t.jsonl", *({"id": one, "question": "q", "answer": "1"} for one in ("a", "wrong", "b")))
+    index = opened(file)
+    assert index.columns["id"] == ["a", "b"]
+    assert index.wrong == [f"{file}:2: too large"]
+
+
+def test_halves_of_characters_in_names_are_made_visible(tmp_path) -> None:
+    sample = {"id": "\ud800", "sample": 0, "text": "\udfff", "log_probs": [], "terms": {"\ud800": 1.0}}
+    index = opened(lines_of(tmp_path / "t.jsonl", sample))
+    assert index.columns["reward \ufffd"] == [1.0]
+    assert index.name(0) == "\ufffd"
+    assert index.row(0)["text"] == "\udfff"
+
+
+def test_a_row_that_is_nested_too_deep_to_be_read_again_says_so(tmp_path, monkeypatch) -> None:
+    file = lines_of(tmp_path / "t.jsonl", {"id": "a", "question": "q", "answer": "1"})
+    index = opened(file)
+
+    def too_deep(content):
+        raise RecursionError
+
+    monkeypatch.setattr("jorney.view.collection.file_index._object", too_deep)
+    with pytest.raises(ValueError, match=r"t\.jsonl: row 1 is nested too deep to be shown"):
+        index.row(0)
+
+
+def test_a_row_of_another_kind_says_what_it_lacks(tmp_path) -> None:
+    file = lines_of(tmp_path / "t.jsonl", viewed.tree(0).to_json(), {"id": "a", "text": "t", "correct": True})
+    assert opened(file).wrong == [f"{file}:2: no tree: the field nodes is missing"]
+
+
+def test_rows_without_an_id_are_called_by_their_number(tmp_path) -> None:
+    bare = {"question": "q", "answer": "1"}
+    file = tmp_path / "t.jsonl"
+    lines_of(file, bare, {**bare, "id": "a"}, bare, {**bare, "id": None}, {**bare, "id": "a"})
+    index = opened(file)
+    names = ["#1", "a", "#3", "#4", "a~2"]
+    assert [index.name(number) for number in range(5)] == names
+    assert [index.named(name) for name in names] == [0, 1, 2, 3, 4]
+    assert [index.named(name) for name in ("", "#", "#0", "#2", "#6", "3", "~2", "#-1", "#²", "#3~")] == [None] * 10
+    assert index.of_id("") == []
+    assert index.columns["id"] == ["", "a", "", "", "a"]
+    viewed.append(file, bare)
+    assert index.refresh()
+    assert [index.name(number) for number in range(6)] == [*names, "#6"]
+
+
+def test_names_are_unlike_ids(tmp_path) -> None:
+    ids = ["a", "a", "a~2", "#5", None, "a~2", "a~2~"]
+    index = opened(lines_of(tmp_path / "t.jsonl", *({"id": one, "question": "q", "answer": "1"} for one in ids)))
+    names = [index.name(number) for number in range(len(ids))]
+    assert names == ["a", "a~2~~", "a~2", "#5", "#5~", "a~2~2", "a~2~"]
+    assert [index.named(name) for name in names] == list(range(len(ids)))
+
+
+def test_a_question_is_no_id(tmp_path) -> None:
+    rows = [{"problem": "How many?", "solution": "1"}, {"problem": "p1", "sample": 0, "right": True}]
+    index = opened(lines_of(tmp_path / "t.jsonl", *rows))
+    assert index.columns["id"] == ["", "p1"]
+
+
+def test_bad_lines_after_a_last_line_without_an_end_have_their_number(tmp_path) -> None:
+    file = tmp_path / "t.jsonl"
+    row = json.dumps({"id": "a", "question": "q", "answer": "1"})
+    lines_of(file, row)
+    index = opened(file)
+    viewed.append(file, "\n{bad\n", row)
+    assert index.refresh()
+    assert [line.partition(": ")[0] for line in index.wrong] == [f"{file}:2"]
+    again = opened(file)  # by what is kept
+    viewed.append(file, "\n\n{worse\n")
+    for one in (index, again):
+        assert one.refresh()
+        assert [line.partition(": ")[0] for line in one.wrong] == [f"{file}:2", f"{file}:5"]
+        assert len(one) == 2
+
+
+def test_a_file_that_is_rewritten_at_the_same_size_is_read_anew(tmp_path) -> None:
+    file = tmp_path / "t.jsonl"
+    long = "q" * (1 << 17)  # longer than the ends that are compared
+
+    def write(middle: str) -> None:
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        file.unlink(missing_ok=True)
+        lines_of(file, *({"id": one, "question": long, "answer": "1"} for one in ("a", middle, "z")))
+        os.utime(file, ns=(before + 10**6, before + 10**6))
+
+    write("b")
+    index = opened(file)
+    write("c")
+    assert index.refresh()
+    assert index.columns["id"] == ["a", "c", "z"]
+    assert not index.refresh()
+    write("d")
+    assert opened(file).columns["id"] == ["a", "d", "z"]  # nor is what is kept believed
+
+
+def test_a_last_line_that_was_not_whole_is_told_by_what_is_kept(tmp_path) -> None:
+    file = tmp_path / "t.jsonl"
+    lines_of(file, {"id": "a", "question": "q", "answer": "1"}, '{"id": ')
+    assert opened(file).wrong == opened(file).wrong == [f"{file}: its last line is not whole yet"]
+
+
+def test_rewards_that_come_later_are_noticed(tmp_path) -> None:
+    rollouts = tmp_path / "grpo" / "rollouts"
+    sample = {"id": "a", "sample": 0, "text": "t", "tokens": [1], "log_probs": [0.0]}
+    storage.write_jsonl(rollouts / "samples" / "000000-0" / "x.jsonl", [sample])
+    storage.write_jsonl(rollouts / "rewards" / "000000-0" / "w.jsonl", [])
+    index = Index(find([os.fspath(tmp_path / "grpo")]).collections[0])
+    assert "reward" not in index.columns or index.columns["reward"] == [None]
+    assert not index.refresh()
+    earned = {"id": "a", "sample": 0, "correct": True, "terms": {"accuracy": 1.0}}
+    storage.write_jsonl(rollouts / "rewards" / "000000-0" / "y.jsonl", [earned])
+    assert index.refresh()
+    assert index.columns["reward"] == [1.0]
+    assert index.row(0)["correct"] is True
+    assert Index(index.collection).columns["reward"] == [1.0]  # by what is kept
+
+
+def test_folders_that_cannot_be_looked_into_are_named(tmp_path, monkeypatch) -> None:
+    parts = tmp_path / "trees" / "parts"
+    storage.write_jsonl(parts / "000000000-a.jsonl", [viewed.tree(0).to_json()])
+    index = opened(tmp_path / "trees")
+    locked = f"{parts}: Permission denied"
+    with monkeypatch.context() as patched:
+        viewed.lock(patched, parts)
+        assert index.refresh()
+        assert index.wrong == [locked]
+        assert peek(index.collection) == kinds.ROW
+    assert index.refresh()
+    assert (index.columns["id"], index.wrong) == (["p0"], [])
+
+
+def test_rows_of_one_id_are_counted_in_their_file(tmp_path) -> None:
+    for name, ids in (("a", "xyx"), ("b", "xx")):
+        storage.write_jsonl(
+            tmp_path / "t" / "parts" / f"{name}.jsonl", [{**viewed.tree(0).to_json(), "id": one} for one in ids]
+        )
+    index = opened(tmp_path / "t")
+    assert [index.nth(number) for number in range(5)] == [1, 1, 2, 1, 2]
+    assert [index.name(number) for number in range(5)] == ["x", "y", "x~2", "x~3", "x~4"]

@@ -222,3 +222,17 @@ def test_every_verdict_has_one_label(seed: int, data) -> None:
     assert {node: found.nodes[node].rating for node in nodes} == {node: one.rating for node, one in given.items()}
     labels = [label for row in label_rows(tree, given) for label in row["labels"] if label is not None]
     assert sorted(labels) == sorted(float(one.rating >= 0) for one in given.values())
+
+
+def test_trees_of_one_id_in_a_file_are_told_apart(tmp_path) -> None:
+    file = Relabels(tmp_path / "mine.jsonl")
+    first, second = (file.add(dataclasses.replace(verdict(1, rating), nth=nth)) for nth, rating in ((1, -1), (2, 0)))
+    given = file.read()
+    assert given.of(TREE, first.file) == {1: first}
+    assert given.of(TREE, first.file, 2) == {1: second}
+    assert given.of(TREE, first.file, 3) == {}
+    old = {name: value for name, value in dataclasses.asdict(first).items() if name != "nth"}  # as it was written before
+    (tmp_path / "old.jsonl").write_text(json.dumps(old) + "\n")
+    assert Relabels(tmp_path / "old.jsonl").read().of(TREE, first.file) == {1: first}
+    with pytest.raises(ValueError, match="nth = 0: expected a whole number, 1 or more"):
+        dataclasses.replace(first, nth=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -86,3 +87,41 @@ def test_paths_that_hold_nothing(tmp_path, name, content, said) -> None:
     assert os.fspath(place) in str(error.value)
     with pytest.raises(ValueError, match="expected a run's folder"):
         find([])
+
+
+def test_folders_that_cannot_be_looked_into_are_named_and_the_rest_is_there(tmp_path, monkeypatch) -> None:
+    root = a_run(storage.path(tmp_path / "run"))
+    locked = (tmp_path / "run" / "stages" / "old-7", tmp_path / "run" / "sft" / "training" / "metrics")
+    viewed.lock(monkeypatch, *locked)
+    found = find([os.fspath(root)])
+    assert names(found) == (["list", "trees", "judged-2 (unfinished)"], [])
+    assert sorted(found.closed) == sorted(f"{one}: Permission denied" for one in locked)
+    viewed.lock(monkeypatch, tmp_path / "run")
+    with pytest.raises(ValueError, match=rf"holds no rows and no training: .*; {tmp_path}/run: Permission denied"):
+        find([os.fspath(root)])
+
+
+def test_a_locked_file_that_may_hold_rows_is_named(tmp_path, monkeypatch) -> None:
+    root = a_run(storage.path(tmp_path / "run"))
+    locked = os.fspath(tmp_path / "run" / "list.json")
+    opens = type(root).open
+
+    def refuses(self, *args, **more):
+        if os.fspath(self) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), locked)
+        return opens(self, *args, **more)
+
+    monkeypatch.setattr(type(root), "open", refuses)
+    found = find([os.fspath(root)])
+    assert names(found)[0] == ["trees", "judged-2 (unfinished)", "old-7"]
+    assert found.closed == (f"{locked}: Permission denied",)
+
+
+def test_paths_that_are_gone_are_named_to_a_page_that_is_open(tmp_path) -> None:
+    viewed.append(tmp_path / "a.jsonl", viewed.tree(0).to_json())
+    gone = os.fspath(tmp_path / "b.jsonl")
+    found = find([os.fspath(tmp_path / "a.jsonl"), gone], lenient=True)
+    assert names(found) == (["a"], [])
+    assert len(found.gone) == 1
+    assert found.gone[0].startswith(f"{gone}: no such file or folder")
+    assert names(find([gone], lenient=True)) == ([], [])

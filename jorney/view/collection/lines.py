@@ -25,6 +25,18 @@ class Line(NamedTuple):
     content: bytes
 
 
+class Mark(NamedTuple):
+    """What tells without reading a file whether it was written to.
+
+    Attributes:
+      size: bytes.
+      written: when it was, nanoseconds; of a store whole seconds.
+    """
+
+    size: int
+    written: int
+
+
 def read_lines(file: str, start: int) -> Iterator[Line]:
     """The whole lines from a byte on; what follows the last line's end waits until it is whole, too."""
     with storage.path(file).open("rb") as opened:
@@ -40,26 +52,33 @@ def read_lines(file: str, start: int) -> Iterator[Line]:
 
 def last_line(file: str, start: int) -> bytes:
     """What stands behind the last line's end."""
-    return read_at(file, start, max(0, size_of(file) - start))
+    return read_at(file, start, -1)
 
 
 def read_at(file: str, start: int, length: int) -> bytes:
-    """Bytes of a file; fewer where it ends before."""
+    """Bytes of a file; fewer where it ends before, and all that follow for a length of -1."""
     with storage.path(file).open("rb") as opened:
         opened.seek(start)
         found: bytes = opened.read(length)
         return found
 
 
-def size_of(file: str) -> int:
-    """A file's size in bytes; 0 where there is none any more."""
+def mark(file: str) -> Mark:
+    """A file's mark.
+
+    Raises:
+      OSError: there is no such file, or it may not be looked at.
+    """
     if storage.is_local(file):
-        try:
-            return os.stat(file).st_size
-        except FileNotFoundError:
-            return 0
-    found = storage.path(file)
-    return int(found.stat().length) if found.exists() else 0
+        local = os.stat(file)
+        return Mark(local.st_size, local.st_mtime_ns)
+    stored = storage.path(file).stat()
+    return Mark(int(stored.length), int(stored.mtime) * 10**9)
+
+
+def said(error: OSError) -> str:
+    """An error of a file in a line: the file, and what is wrong with it."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
 
 
 def stamp(file: str, end: int) -> str:

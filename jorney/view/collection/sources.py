@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jorney import storage
 from jorney.show.analysis import labels
+from jorney.view.collection import lines
 
 LINES = (".jsonl", ".ndjson")
 OTHERS = (
@@ -40,15 +42,22 @@ class Collection:
     nested: bool = False
     rewards: str = ""
 
-    def files(self) -> list[str]:
-        """Its files as they are now."""
+    def files(self, closed: list[str] | None = None) -> list[str]:
+        """Its files as they are now.
+
+        Args:
+          closed: folders that cannot be looked into are added to it, each with what is wrong.
+        """
         where = storage.follow(self.place)
         if not where.is_dir():
             return [os.fspath(where)]
-        found = (
-            one for folder in (sorted(where.iterdir(), key=os.fspath) if self.nested else [where]) for one in _lines_in(folder)
-        )
-        return [os.fspath(one) for one in found]
+        noted = [] if closed is None else closed
+        folders = [where]
+        if self.nested:
+            folders = []
+            with _noting(noted):
+                folders = sorted(where.iterdir(), key=os.fspath)
+        return [os.fspath(one) for folder in folders for one in _lines_in(folder, noted)]
 
 
 class Course(NamedTuple):
@@ -59,21 +68,29 @@ class Course(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What lies at paths."""
+    """What lies at paths.
+
+    Attributes:
+      gone: paths that hold nothing to show, each with what was expected.
+      closed: folders that cannot be looked into, each with what is wrong.
+    """
 
     collections: list[Collection]
     courses: list[Course]
+    gone: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
     def collection(self, name: str) -> Collection | None:
         return next((one for one in self.collections if one.name == name), None)
 
 
-def find(paths: Sequence[str], everything: bool = False) -> Found:
+def find(paths: Sequence[str], everything: bool = False, lenient: bool = False) -> Found:
     """What lies at paths.
 
     Args:
       paths: files, and folders that are searched; local or gs://.
       everything: finished stages, too, that no name of their run leads to any more.
+      lenient: paths that hold nothing are named, and are no error: a page that is open goes on without them.
 
     Raises:
       FileNotFoundError, ValueError: there is nothing, or nothing that can be shown; names the path and says what was expected.
@@ -82,21 +99,42 @@ def find(paths: Sequence[str], everything: bool = False) -> Found:
         raise ValueError(f"PATH...: {_EXPECTED}")
     found: list[tuple[str, Collection | Course]] = []
     known: set[str] = set()
+    gone: list[str] = []
+    closed: list[str] = []
     for stated, base in zip(paths, _bases(paths), strict=True):
-        where = storage.follow(stated)
-        if not where.exists():
-            raise FileNotFoundError(f"{stated}: no such file or folder: {_EXPECTED}")
-        before = len(found)
-        for label, one in _in_folder(where, base, everything) if where.is_dir() else _of_file(where, base):
-            real = _real(one.place if isinstance(one, Collection) else one.folder)
-            if real not in known:
-                known.add(real)
-                found.append((label, one))
-        if len(found) == before and not any(_inside(real, _real(stated)) for real in known):
-            raise ValueError(f"{stated}: holds no rows and no training: {_EXPECTED}")
+        try:
+            for label, one in _at(stated, base, everything, closed):
+                real = _real(one.place if isinstance(one, Collection) else one.folder)
+                if real not in known:
+                    known.add(real)
+                    found.append((label, one))
+        except (OSError, ValueError) as error:
+            if not lenient:
+                raise
+            gone.append(lines.said(error) if isinstance(error, OSError) else str(error))
     collections = _named([(label, one) for label, one in found if isinstance(one, Collection)])
     courses = _named([(label, one) for label, one in found if isinstance(one, Course)])
-    return Found(collections, courses)
+    return Found(collections, courses, tuple(gone), tuple(dict.fromkeys(closed)))
+
+
+def _at(stated: str, base: str, everything: bool, closed: list[str]) -> list[tuple[str, Collection | Course]]:
+    """What lies at a path. Raises FileNotFoundError or ValueError where that is nothing."""
+    where, before = storage.follow(stated), len(closed)
+    if not where.exists():
+        raise FileNotFoundError(f"{stated}: no such file or folder: {_EXPECTED}")
+    found = [*(_in_folder(where, base, everything, closed) if where.is_dir() else _of_file(where, base))]
+    if not found:
+        raise ValueError("; ".join([f"{stated}: holds no rows and no training: {_EXPECTED}", *closed[before:]]))
+    return found
+
+
+@contextlib.contextmanager
+def _noting(closed: list[str]) -> Iterator[None]:
+    """Notes what cannot be looked into, instead of an error."""
+    try:
+        yield
+    except OSError as error:
+        closed.append(lines.said(error))
 
 
 def _bases(paths: Sequence[str]) -> list[str]:
@@ -124,9 +162,11 @@ def _of_file(where: storage.Path, base: str) -> Iterator[tuple[str, Collection |
     yield _stem(base), Collection("", os.fspath(where))
 
 
-def _in_folder(folder: storage.Path, name: str, everything: bool) -> Iterator[tuple[str, Collection | Course]]:
+def _in_folder(
+    folder: storage.Path, name: str, everything: bool, closed: list[str]
+) -> Iterator[tuple[str, Collection | Course]]:
     """What a folder holds: itself as an artifact first, then by the names in it, by which its stages are known, too."""
-    entries = _entries(folder)
+    entries = _entries(folder, closed)
     if _PARTS in entries:
         yield name, Collection("", os.fspath(entries.pop(_PARTS)))
     if folder.name == "rollouts" and "samples" in entries:
@@ -134,7 +174,7 @@ def _in_folder(folder: storage.Path, name: str, everything: bool) -> Iterator[tu
         yield f"{name}/samples", Collection("", os.fspath(entries.pop("samples")), True, rewards)
         if "assessments" in entries:
             yield f"{name}/assessments", Collection("", os.fspath(entries.pop("assessments")), True)
-    if _METRICS in entries and any(_lines_in(entries[_METRICS])):
+    if _METRICS in entries and _lines_in(entries[_METRICS], closed):
         yield name.removesuffix("/training"), Course("", os.fspath(folder))
         entries.pop(_METRICS)
     stages = entries.pop(_STAGES, None)
@@ -142,39 +182,42 @@ def _in_folder(folder: storage.Path, name: str, everything: bool) -> Iterator[tu
         inner = f"{name}/{label}"
         if entry.is_dir():
             if label not in _NO_ROWS and not label.startswith("."):
-                yield from _in_folder(entry, inner, everything)
-        elif label.endswith(LINES) or (label.endswith(OTHERS) and _has_rows(entry)):
+                yield from _in_folder(entry, inner, everything, closed)
+        elif label.endswith(LINES) or (label.endswith(OTHERS) and _has_rows(entry, closed)):
             yield _stem(inner), Collection("", os.fspath(entry))
-    for label, stage in _entries(stages).items() if stages is not None else ():
+    for label, stage in _entries(stages, closed).items() if stages is not None else ():
         # One that is being made has no manifest yet, and one of earlier settings no name that leads to it.
         made, named = (stage / _MANIFEST).exists(), label.rpartition("-")[0] in entries
         if stage.is_dir() and (everything or not (made and named)):
-            yield from _in_folder(stage, f"{name}/{label}{'' if made else ' (unfinished)'}", everything)
+            yield from _in_folder(stage, f"{name}/{label}{'' if made else ' (unfinished)'}", everything, closed)
 
 
-def _entries(folder: storage.Path) -> dict[str, storage.Path]:
+def _entries(folder: storage.Path, closed: list[str]) -> dict[str, storage.Path]:
     """What lies in a folder by its name there; NAME.path stands for what it leads to."""
-    found = {}
-    for one in sorted(folder.iterdir(), key=os.fspath):
-        name = one.name.rstrip("/")
-        found[name.removesuffix(".path")] = (
-            storage.follow(folder / name.removesuffix(".path")) if name.endswith(".path") else one
-        )
+    found: dict[str, storage.Path] = {}
+    with _noting(closed):
+        for one in sorted(folder.iterdir(), key=os.fspath):
+            name = one.name.rstrip("/")
+            found[name.removesuffix(".path")] = (
+                storage.follow(folder / name.removesuffix(".path")) if name.endswith(".path") else one
+            )
     return found
 
 
-def _lines_in(folder: storage.Path) -> list[storage.Path]:
-    if not folder.is_dir():
-        return []
-    return sorted((one for one in folder.iterdir() if one.name.endswith(LINES)), key=os.fspath)
+def _lines_in(folder: storage.Path, closed: list[str]) -> list[storage.Path]:
+    with _noting(closed):
+        if folder.is_dir():
+            return sorted((one for one in folder.iterdir() if one.name.endswith(LINES)), key=os.fspath)
+    return []
 
 
-def _has_rows(file: storage.Path) -> bool:
+def _has_rows(file: storage.Path, closed: list[str]) -> bool:
     """Of a .json file whether it is a list: others are settings and reports."""
     if not file.name.endswith(".json"):
         return True
-    with file.open("rb") as opened:
+    with _noting(closed), file.open("rb") as opened:
         return bool(opened.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["))
+    return False
 
 
 def _stem(name: str) -> str:

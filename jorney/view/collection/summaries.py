@@ -49,9 +49,9 @@ class Column(NamedTuple):
 WORDS = {f"says {name}": Column(f"says “{name}”", "flag", False) for name in FAMILIES}
 COLUMNS: dict[str, Column] = {
     "id": Column("id", "text"),
-    "question": Column("question", "text"),
     "outcome": Column("outcome", "choice"),
     "correct": Column("right", "flag"),
+    "question": Column("question", "text"),
     "kind": Column("kind", "choice"),
     "construction": Column("made from", "choice", False),
     "refiner": Column("written by", "choice", False),
@@ -69,7 +69,7 @@ COLUMNS: dict[str, Column] = {
     "wrong leaves": Column("wrong leaves"),
     "solve rate": Column("solve rate"),
     "lowest": Column("lowest score on the best path", shown=False),
-    "disagree": Column("leaves where judge and grade differ"),
+    "disagree": Column("disputed leaves"),  # by judge and grade
     "rejudged": Column("steps that were rated otherwise before", shown=False),
     "excursions": Column("excursions"),
     "pieces": Column("pieces"),
@@ -100,15 +100,16 @@ def summary(row: Row, kind: str) -> Summary:
     own = {"id": id_of(row), "question": _short(made.question), **made.columns}
     columns = {**own, **stated, "length": len(written), **flags}
     # Half a surrogate pair, which JSON may name, could neither be shown nor stand in an address.
-    return Summary({name: visible(one) if isinstance(one, str) else one for name, one in columns.items()}, *made[1:])
+    return Summary({visible(name): visible(one) if isinstance(one, str) else one for name, one in columns.items()}, *made[1:])
 
 
 _SPOKEN = (kinds.TREE, kinds.THOUGHT, kinds.OUTPUT, kinds.EPISODE)
 
 
 def id_of(row: Row) -> str:
-    """A row's id, as the index has it."""
-    return visible(str(row.get("id", row.get("problem", ""))))
+    """A row's id, as the index has it; "" where it states none. A sample may call it its problem."""
+    stated = row.get("id", row.get("problem") if "sample" in row else None)
+    return "" if stated is None else visible(str(stated))
 
 
 def _text(row: Row, name: str) -> str:
@@ -121,7 +122,9 @@ def _short(text: str) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    """A number, unless it is larger than a page's controls can hold: JavaScript's whole numbers end there."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if known and abs(value) < 1 << 53 else None
 
 
 def _flag(value: Any) -> bool | None:
@@ -144,14 +147,13 @@ def _tree(row: Row) -> Summary:
         parent = node.get("parent")
         if not index or not isinstance(parent, int) or not 0 <= parent < index:
             continue
-        rating, score, status = node.get("rating"), _number(node.get("score")), node.get("status")
+        rating, score, status = _number(node.get("rating")), _number(node.get("score")), node.get("status")
         if rating is None and isinstance(verdict := node.get("correct"), bool):  # of version 1
             rating = 1 if verdict else -1
         depth[index] = depth[parent] + 1
         valid[index] = valid[parent] and rating != -1
         lowest[index] = min(lowest[parent], math.inf if score is None else score)
-        count = node.get("count", 1)
-        duplicates += count - 1 if type(count) is int else 0
+        duplicates += int(_number(node.get("count")) or 1) - 1
         texts.append(_text(node, "text"))
         if justification := _text(node, "justification"):
             seen.append(justification)
@@ -162,7 +164,7 @@ def _tree(row: Row) -> Summary:
             disagree += rating == -1
             if valid[index]:
                 outcome = SOLVED
-                best = max(best or -math.inf, lowest[index])
+                best = max(-math.inf if best is None else best, lowest[index])
             elif outcome == NOT_SOLVED:
                 outcome = OVER_WRONG
         elif status == "leaf-wrong":
@@ -180,7 +182,7 @@ def _tree(row: Row) -> Summary:
         "disagree": disagree,
         "rejudged": _rejudged(row, nodes),
         "excursions": excursions,
-        "duplicates": duplicates,
+        "duplicates": _number(duplicates),
         "tokens": _number(row.get("generated_tokens")),
         "step_format": _text(row, "step_format"),
         "verifier": _text(row, "verifier"),
@@ -225,7 +227,7 @@ def _output(row: Row) -> Summary:
         "sample": _number(row.get("sample")),
         "score": _number(row.get("score")),
         "equations": equations,
-        "false equations": None if equations is None or true is None else equations - true,
+        "false equations": None if equations is None or true is None else _number(equations - true),
     }
     return Summary(columns, _text(row, "question"), _text(row, "text"))
 
@@ -236,7 +238,7 @@ def _episode(row: Row) -> Summary:
     rewards = {f"reward {name}": _number(value) for name, value in terms.items()}
     known = [value for value in rewards.values() if value is not None]
     made = _output(row)
-    return made._replace(columns={**made.columns, "reward": sum(known) if known else None, **rewards})
+    return made._replace(columns={**made.columns, "reward": _number(sum(known)) if known else None, **rewards})
 
 
 def _attempts(row: Row) -> Summary:

@@ -67,13 +67,13 @@ def _two(offered: list[str]) -> list[str]:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _graded(_own: Index, key: str) -> list[tuple[str, bool | None]]:
-    """(the problem's id, whether it is right) of every row, and of a row of attempts of each of them."""
+    """(the problem's id, whether it is right) of every row that has an id, and of a row of attempts of each of them."""
     ids = _own.columns.get("id", [])
-    if _own.kind == kinds.TREE:
-        return [(id_, outcome == SOLVED) for id_, outcome in zip(ids, _own.columns["outcome"], strict=True)]
     if _own.kind != kinds.ATTEMPTS:
-        return [*zip(ids, _own.columns.get("correct", []), strict=True)]
-    told = ((id_, _own.row(number).get("correct")) for number, id_ in enumerate(ids))
+        trees = _own.kind == kinds.TREE
+        values = _own.columns.get("outcome" if trees else "correct", [])
+        return [(id_, one == SOLVED if trees else one) for id_, one in zip(ids, values, strict=True) if id_]
+    told = ((id_, _own.row(number).get("correct")) for number, id_ in enumerate(ids) if id_)
     return [
         (id_, one if isinstance(one, bool) else None)
         for id_, verdicts in told
@@ -131,4 +131,4 @@ def _strip(id_: str, trees: dict[str, Index]) -> None:
         st.rerun()
     own = [*trees.values()][at]
     if rows := own.of_id(id_):
-        tree_view.show(opened.tree_at(own, rows[0]), own.place(rows[0]))
+        tree_view.show(opened.tree_at(own, rows[0]), own.place(rows[0]), own.nth(rows[0]))

@@ -70,7 +70,7 @@ def _mine(own: Index, rows: Sequence[int], form: str) -> Iterator[Mapping[str, A
         except ValueError as error:
             yield error
             continue
-        if verdicts := given.of(tree, own.place(int(row))):
+        if verdicts := given.of(tree, own.place(int(row)), own.nth(int(row))):
             yield from label_rows(tree, verdicts) if form == "my labels" else [applied(tree, verdicts).to_json()]
 
 

@@ -76,7 +76,7 @@ def _worst(own: Index, held: Held) -> None:
     st.caption("Click a place to see its step, and to give a verdict of your own, below.")
     at = own.named(place().row) if place().row else None
     if at is not None:
-        tree_view.show(opened.tree_at(own, at), own.place(at))
+        tree_view.show(opened.tree_at(own, at), own.place(at), own.nth(at))
 
 
 def _given(own: Index, numbers: list[int]) -> dict[tuple[int, int], int]:
@@ -86,7 +86,7 @@ def _given(own: Index, numbers: list[int]) -> dict[tuple[int, int], int]:
         return {}
     found: dict[tuple[int, int], int] = {}
     for number in dict.fromkeys(numbers) if given.standing else ():
-        of = given.of(opened.tree_at(own, number), own.place(number))
+        of = given.of(opened.tree_at(own, number), own.place(number), own.nth(number))
         found |= {(number, node): one.rating for node, one in of.items()}
     return found
 

@@ -40,6 +40,7 @@ class Relabel:
       step: its text: a verdict holds for a node that still has it.
       before: the rating that it had, 1, 0, -1, or None.
       rating: the one that is given, 1 right, 0 neutral, -1 wrong.
+      nth: which of the file's trees of this id, from 1.
       note: why, in the person's words; "" for none.
       who: who says so; "" where nobody is named.
       time: when, UTC, ISO 8601; "" for now.
@@ -52,6 +53,7 @@ class Relabel:
     step: str
     before: int | None
     rating: int
+    nth: int = 1
     note: str = ""
     who: str = ""
     time: str = ""
@@ -61,6 +63,7 @@ class Relabel:
         for name in ("file", "tree", "step", "note", "who", "time", "relabel"):
             _expect(isinstance(getattr(self, name), str), name, getattr(self, name), "a text")
         _expect(type(self.node) is int and self.node >= 1, "node", self.node, "a whole number, 1 or more")
+        _expect(type(self.nth) is int and self.nth >= 1, "nth", self.nth, "a whole number, 1 or more")
         _expect(type(self.rating) is int and self.rating in (1, 0, -1), "rating", self.rating, "1, 0 or -1")
         known = self.before is None or (type(self.before) is int and self.before in (1, 0, -1))
         _expect(known, "before", self.before, "1, 0, -1 or null")
@@ -85,13 +88,14 @@ class Given:
     every: tuple[Relabel, ...]
     bad: tuple[str, ...]
 
-    def of(self, tree: Tree, file: str | None = None) -> dict[int, Relabel]:
+    def of(self, tree: Tree, file: str | None = None, nth: int = 1) -> dict[int, Relabel]:
         """{node: the verdict that counts} of a tree; those on another step than the node has now are left out.
 
         Args:
           file: that the tree lies in; None takes verdicts on trees of its id in any file.
+          nth: which of the file's trees of its id it is, from 1.
         """
-        mine = [one for one in self.standing if one.tree == tree.id and file in (None, one.file)]
+        mine = [one for one in self.standing if (one.tree, one.nth) == (tree.id, nth) and file in (None, one.file)]
         return {one.node: one for one in mine if one.node < len(tree.nodes) and tree.nodes[one.node].text == one.step}
 
 
@@ -182,10 +186,10 @@ class Relabels:
                     every[row[_MARK]] = Relabel(**row)
             except (ValueError, TypeError, RecursionError) as error:
                 bad.append(f"{self.file}: line {number}: {error}")
-        standing: dict[tuple[str, str, int], Relabel] = {}
+        standing: dict[tuple[str, str, int, int], Relabel] = {}
         for one in every.values():
             if one.relabel not in undone:
-                place = (one.file, one.tree, one.node)
+                place = (one.file, one.tree, one.nth, one.node)
                 standing.pop(place, None)
                 standing[place] = one
         return Given(tuple(standing.values()), tuple(every.values()), tuple(bad))

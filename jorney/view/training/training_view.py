@@ -60,7 +60,7 @@ def show() -> None:
 def _read(name: str, folder: str, stamp: str) -> Recorded | None:
     try:
         return recorded.read(name, folder)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         st.warning(inert(str(error)))
         return None
 
@@ -69,4 +69,4 @@ def _stamp(folder: str) -> str:
     """What tells that a record has grown."""
     metrics = storage.path(folder) / "metrics"
     files = sorted(map(os.fspath, metrics.iterdir())) if metrics.is_dir() else []
-    return " ".join(f"{file} {lines.size_of(file)}" for file in files)
+    return " ".join(f"{file} {lines.mark(file)}" for file in files)
