@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -207,7 +208,13 @@ def test_the_table_and_the_worst_disagreements_leave_the_keys_to_the_page(page: 
     page.page.keyboard.press("j")
     page.settled()
     assert page.at().row == "p5"
-    page.open("?view=judges&of=trees")
+    right = viewed.tree(50)
+    erring = dataclasses.replace(
+        right, nodes=(*right.nodes[:4], dataclasses.replace(right.nodes[4], rating=-1), *right.nodes[5:])
+    )
+    viewed.append(server.run / "erring.jsonl", erring.to_json())
+    page.page.wait_for_timeout(7_000)  # until it is noticed
+    page.open("?view=judges&of=erring")
     page.page.locator("[data-go^=judged]").first.click()
     page.settled()
     page.page.keyboard.press("2")
