@@ -29,7 +29,7 @@ def main() -> None:
     st.html(
         "<style>.block-container {padding-top: 4rem; padding-bottom: 2rem}"
         # So that the names of the views stand in one line of the sidebar.
-        "section[data-testid=stSidebar] [data-testid=stButtonGroup] button {padding-inline: .4rem}</style>"
+        ".st-key-control-view button {padding-inline: .25rem} .st-key-control-view button p {font-size: .8125rem}</style>"
     )
     with st.sidebar:
         views = [view for view in VIEWS if view != "training" or found().courses]

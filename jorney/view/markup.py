@@ -16,10 +16,12 @@ CSS = """
 }
 .go[aria-pressed="true"] { background: var(--tint); border-color: var(--ink); color: var(--ink); }
 .view td, .view th { min-width: 4rem; white-space: normal; overflow-wrap: break-word; vertical-align: top; text-align: left; }
+.view th[scope="row"] { min-width: 6.5rem; }
 .view .asks { min-width: 10rem; }
+.note + .caption, .scroll + .caption { margin-top: 1.25rem; }
 .view .words { min-width: 12rem; }
 .rows .view thead th { white-space: normal; vertical-align: bottom; }
-.rows .view .asks { min-width: 0; }
+.rows .view th.asks { min-width: 0; }
 .rows .view .words { min-width: 0; max-width: max(11rem, 100vw - 69rem); overflow: hidden; text-overflow: ellipsis; }
 .rows .go { display: inline-block; max-width: 9rem; overflow: hidden; text-overflow: ellipsis; vertical-align: bottom; }
 .view .written { min-width: 14rem; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -72,7 +74,7 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], n
       rows: the first cell names the row.
       note: a sentence below.
     """
-    kinds = [cell.kind for cell in rows[0]] if rows else [""] * len(header)
+    kinds = [cell.kind if cell.kind == "number" else "" for cell in rows[0]] if rows else [""] * len(header)
     head = "".join(f'<th scope="col"{_class(kind)}>{escape(one)}</th>' for one, kind in zip(header, kinds, strict=True))
     body = "\n".join(f"<tr>{''.join(_cell(cell, not at) for at, cell in enumerate(row))}</tr>" for row in rows)
     below = f'\n<p class="note">{escape(note)}</p>' if note else ""

@@ -41,7 +41,7 @@ def confusion_html(found: Measures, truth: str = "truth") -> str:
         below = f"{count(found.outside)} steps have scores; not all are from 0 to 1, so they are no probabilities."
     return "\n".join(
         (
-            table("Ratings against the truth", ("", f"Right by {truth}", f"Wrong by {truth}"), rows),
+            table("Ratings against the truth", ("", "Is right", "Is wrong"), rows, f"Right and wrong by {truth}."),
             table(
                 "How well it does",
                 ("Measure", "Value", "What it is"),
