@@ -124,6 +124,7 @@ NEEDS: dict[str, str] = {
     "jorney experiment": "hours of two cores",
     "jorney view": "a browser, and Ctrl-C; tests/view has both",
     "python tools/preference_kinds.py": "an hour and a half of two cores",
+    "python tools/grpo_countdown.py": "eight hours of two cores",
     "python tools/lora_ranks.py": "the better part of an hour of two cores",
     "git clone": "a network",
     "jorney run configs/o1_journey_": "a TPU v5p-8, the hub and PRM800K; tests/test_recipes.py runs it in small",
