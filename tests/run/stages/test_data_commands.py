@@ -83,7 +83,8 @@ def test_trees_are_judged_again_by_the_verifier(trees, tmp_path) -> None:
     assert len(read_thoughts(tmp_path / "derive" / "thoughts" / "journey.jsonl")) == 6
 
 
-def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) -> None:
+def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, policy, monkeypatch) -> None:
+    jorney.save(as_reward_model(policy, 0), tmp_path / "prm", "float32")
     seen: list[int] = []
 
     def judge(requests):
@@ -92,7 +93,7 @@ def test_trees_are_judged_again_by_a_reward_model(trees, tmp_path, monkeypatch) 
 
     monkeypatch.setattr(kinds, "prm_judge", lambda *_: judge)
     monkeypatch.setattr(rating, "TOGETHER", 4)
-    command = ["judge", "--trees", str(trees), "--judge", "embedded", "--output", str(tmp_path / "out")]
+    command = ["judge", "--trees", str(trees), "--judge", str(tmp_path / "prm"), "--output", str(tmp_path / "out")]
     assert cli.main(command) == 0
     assert seen == [4 * 7, 2 * 7]
     for tree in read_trees(tmp_path / "out" / "judge"):
