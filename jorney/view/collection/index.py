@@ -124,6 +124,11 @@ class Index:
         self.version = getattr(self, "version", 0) + 1
         self.__dict__.pop("_rows_by_id", None)
 
+    @property
+    def mark(self) -> str:
+        """What is made of its rows is known by it: another one whenever there is something new."""
+        return f"{id(self)} {self.version}"
+
     def __len__(self) -> int:
         return self._length
 

@@ -41,7 +41,7 @@ def show() -> None:
         st.info("Choose two or more in the sidebar: outputs, samples or trees of the same problems.")
         return
     indexes = {name: opened.index(one) for name in chosen if (one := found().collection(name)) is not None}
-    sides = [aligned.side(name, _graded(own, f"{id(own)} {own.version}"), how) for name, own in indexes.items()]
+    sides = [aligned.side(name, _graded(own, own.mark), how) for name, own in indexes.items()]
     whole = aligned.align(sides)
     if (go_to := pane(aligned.html(whole, now.quadrant), "quadrants")) is not None:
         key = go_to.removeprefix("quadrant:")

@@ -64,13 +64,10 @@ def _each(rows: Sequence[int], read: Callable[[int], T]) -> Iterator[T | ValueEr
 def _mine(own: Index, rows: Sequence[int], form: str) -> Iterator[Mapping[str, Any] | ValueError]:
     """Trees with the verdicts that were given in this page, in one of the forms of _MINE; those without any are left out."""
     given = Relabels(opened.opening().verdicts).read()
-    for row in rows:
-        try:
-            tree = opened.tree_at(own, int(row))
-        except ValueError as error:
-            yield error
-            continue
-        if verdicts := given.of(tree, own.place(int(row)), own.nth(int(row))):
+    for row, tree in zip(rows, _each(rows, lambda row: opened.tree_at(own, row)), strict=True):
+        if isinstance(tree, ValueError):
+            yield tree
+        elif verdicts := given.of(tree, own.place(int(row)), own.nth(int(row))):
             yield from label_rows(tree, verdicts) if form == "my labels" else [applied(tree, verdicts).to_json()]
 
 

@@ -42,9 +42,8 @@ def show() -> None:
             options=ways,
             help="The exact verifier, or the grades of the answers.",
         )
-    other = found().collection(way)
-    indexes = [own, *([opened.index(other)] if other else [])]
-    held = _held(own, way, " ".join(f"{id(one)} {one.version}" for one in indexes))
+    other = opened.index(beside) if (beside := found().collection(way)) else None
+    held = _held(own, other, way, f"{own.mark} {other.mark if other else ''}")
     st.caption(tree_view.inert(held.words(len(own))))
     if not held.steps:
         st.info("No step of these trees has a rating that can be held against it.")
@@ -92,7 +91,7 @@ def _given(own: Index, numbers: list[int]) -> dict[tuple[int, int], int]:
 
 
 @st.cache_data(max_entries=8, show_spinner="Holding ratings against the truth")
-def _held(_own: Index, way: str, key: str) -> Held:
+def _held(_own: Index, _other: Index | None, way: str, key: str) -> Held:
     """Of trees drawn at random, until there are enough steps."""
     numbers = judges.sampled(len(_own))
     trees = _trees(_own, numbers)
@@ -100,11 +99,9 @@ def _held(_own: Index, way: str, key: str) -> Held:
         return judges.against_truth(trees)
     if way == _BEFORE:
         return judges.against_before(trees)
-    other = found().collection(way)
-    assert other is not None
-    index = opened.index(other)
+    assert _other is not None, "every other way is a collection"
     ids = _own.columns["id"]
-    pairs = ((number, tree, opened.tree_at(index, rows[0])) for number, tree in trees if (rows := index.of_id(ids[number])))
+    pairs = ((number, tree, opened.tree_at(_other, rows[0])) for number, tree in trees if (rows := _other.of_id(ids[number])))
     return judges.against_other(pairs, way)
 
 
