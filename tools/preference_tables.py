@@ -9,10 +9,13 @@ from typing import Any
 from jorney.solve.statistics import cluster_bootstrap, holm, sign_flip_test
 
 START = "start"
+AGAIN = {"again": 1}  # what stands in "more" of a start that was made anew, on the machine of REMADE
+REMADE = ("first-error",)  # arms that started from it
 MARGIN, LEVEL = 0.03, 0.01  # of the bar
 LOG_PROBS = "log p of the chosen | of the rejected"
 NAMES = {
     START: "journeys, the start",
+    f"{START} again": "the start, made anew, of `first-error`",
     "leaf": "`leaf`: whole solutions",
     "first-error": "`first-error`",
     "step": "`step`",
@@ -27,9 +30,15 @@ Row = dict[str, Any]
 
 def of_test(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """{arm: its rows on "test", by seed}, of arms with all the start's seeds, in the order of NAMES."""
-    found = {arm: [row for row in rows if (row["set"], row["arm"], row["more"]) == ("test", arm, {})] for arm in NAMES}
+    found = {arm: _rows(rows, arm, {}) for arm in NAMES}
     count = len(found[START])
-    return {arm: sorted(own, key=lambda row: row["seed"]) for arm, own in found.items() if own and len(own) == count}
+    return {arm: own for arm, own in found.items() if own and len(own) == count}
+
+
+def _rows(rows: Sequence[Row], arm: str, more: Row) -> list[Row]:
+    """An arm's on "test", by seed."""
+    found = [row for row in rows if (row["set"], row["arm"], row["more"]) == ("test", arm, more)]
+    return sorted(found, key=lambda row: row["seed"])
 
 
 def outcomes(arm: Sequence[Row]) -> list[float]:
@@ -66,12 +75,13 @@ def tables(rows: Sequence[Row], best: str = "") -> Iterator[str]:
     start = arms.pop(START, [])
     if not arms:
         return
-    found = {arm: beside(own, start) for arm, own in arms.items()}
+    again = _rows(rows, START, AGAIN)
+    found = {arm: beside(own, again if arm in REMADE else start) for arm, own in arms.items()}
     corrected = dict(zip(found, holm([one["p"] for one in found.values()]), strict=True))
     seeds = " | ".join(f"seed {row['seed']}" for row in start)
     yield f"| learned | {seeds} | mean (95% interval) | beside the start, points | only it / only the start | p | p (Holm) |"
     yield "|" + "---|" * (len(start) + 6)
-    for arm, own in [(START, start), *arms.items()]:
+    for arm, own in [(START, start), *([(f"{START} again", again)] if again else []), *arms.items()]:
         low, high = cluster_bootstrap(outcomes(own), clusters(own))
         cells = [_name(arm, best), *(f"{row['summary']['accuracy']:.1%}" for row in own)]
         cells.append(f"{fmean(outcomes(own)):.1%} ({low:.1%} to {high:.1%})")

@@ -139,6 +139,7 @@ NEEDS: dict[str, str] = {
     "jorney plan configs/deepseekmath_7b_sft_v5e_16.py --topology v5e-16 --tokens": "minutes of compiling",
     "python tools/bench_trl.py": _TORCH,
     "python tools/bench_engine.py": _TORCH,
+    "python tools/decode_parts.py": "minutes of a machine that does nothing else",
     "python tools/bench_grpo.py": _TORCH,
     "python tools/parity.py": _TORCH,
     "python tools/bench_load.py": "a machine of one's own: it empties the page cache",

@@ -254,6 +254,17 @@ def forked_hidden_states(
     return Transformer(config, dtype, remat).apply({"params": params}, tokens, positions, attend)[0]
 
 
+def predicting_states(hidden: jax.Array, length: int, branches: int) -> jax.Array:
+    """[B, C*L, D]: what predicts each token of the branches, of `forked_hidden_states` [B, P + C*L, D].
+
+    A prompt ends at P - 1: the first tokens of all branches are predicted from there, each other one from the one before it.
+    """
+    B, T, D = hidden.shape
+    P = T - branches * length
+    before = hidden[:, P - 1 : -1].reshape(B, branches, length, D)
+    return before.at[:, 1:, 0].set(hidden[:, P - 1, None]).reshape(B, T - P, D)
+
+
 def logits(config: ModelConfig, params: parameters.Params, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
     """[B, T] tokens of whole sequences -> [B, T, V or C] float32, the head's values. Training tree; nothing is chunked."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)

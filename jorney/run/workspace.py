@@ -21,6 +21,7 @@ from jorney.text.step_format import FORMATS
 from jorney.train.metrics import Record
 
 TRAINING = "training"  # the folder in a stage's that `train.loop` keeps
+_WIDTH = 80  # columns of a terminal
 
 
 class Workspace:
@@ -164,21 +165,32 @@ class Workspace:
 
 
 def training_line(record: Record) -> str:
-    """A record of a training on one line of a terminal."""
-    parts = [f"{record['step']:6,.0f}", f"loss {record['loss']:.4f}", f"grad {record['grad_norm']:.2f}"]
+    """A record of a training on one line of a terminal: what there is no room for stands in its metrics alone."""
+    parts = [f"{record['step']:6,.0f}", f"loss {record['loss']:.4f}"]
+    grad, memory = f"grad {record['grad_norm']:.2f}", f"{record['memory_gb']:.1f} GB"
     if "reward" in record:  # of completions that the training sampled itself
         right = [f"right {record['accuracy']:.1%}"] if "accuracy" in record else []
-        parts[1:2] = [f"reward {record['reward']:.3f}", *right]
-        parts.append(f"length {record['completions/mean_length']:.0f}")
-        parts.append(f"same {record['frac_reward_zero_std']:.0%}")
-        parts += [f"{name} {record[name]:.4f}" for name in ("entropy", "kl") if name in record]
+        length, same = f"length {record['completions/mean_length']:.0f}", f"same {record['frac_reward_zero_std']:.0%}"
+        parts[1:] = [f"reward {record['reward']:.3f}", *right, grad, length, same]
+        spread = [f"{name} {record[name]:.4f}" for name in ("entropy", "kl") if name in record]
+        parts += spread
         if "eval/accuracy" in record:
             parts.append(f"greedy {record['eval/accuracy']:.1%}")
-        return "  ".join([*parts, f"{record['seconds']:.1f} s", f"{record['memory_gb']:.1f} GB"])
+        return _within(_WIDTH, [*parts, f"{record['seconds']:.1f} s", memory], [memory, grad, same, length, *spread])
+    parts.append(grad)
     if "held_out_loss" in record:
         parts.append(f"held out {record['held_out_loss']:.4f}")
     parts.append(f"{record['tokens_per_second_per_chip']:,.0f} tok/s/chip")
     if "mfu_full" in record:
         parts.append(f"MFU {record['mfu_full']:.0%} ({record['mfu_causal']:.0%} causal)")
-    parts += [f"{record['memory_gb']:.1f} GB", f"pad {record['padding']:.0%}", f"good {record['goodput']:.0%}"]
-    return "  ".join(parts)
+    pad, good = f"pad {record['padding']:.0%}", f"good {record['goodput']:.0%}"
+    return _within(_WIDTH, [*parts, memory, pad, good], [good, pad, memory])
+
+
+def _within(width: int, parts: Sequence[str], spare: Sequence[str]) -> str:
+    """The parts on one line, without as many of `spare`, in their order, as it takes to keep it within a width."""
+    for count in range(len(spare) + 1):
+        line = "  ".join(one for one in parts if one not in spare[:count])
+        if len(line) <= width:
+            break
+    return line

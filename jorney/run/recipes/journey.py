@@ -141,8 +141,8 @@ class RunConfig(Command):
             "precision": PRECISIONS,
             "until": UNTIL,
             "judge": TREE_JUDGES,
+            "pairs": (SAMPLES, *PAIR_KINDS),
         }
-        kinds["pairs"] = (SAMPLES, *PAIR_KINDS)
         for name, allowed in kinds.items():
             expect_one_of(allowed, self, "", name)
         if self.expand.step_format != self.step_format:
@@ -213,9 +213,8 @@ class Run:
         """
         problems = self._read_problems()
         base = dataclasses.replace(Model.at(self._model), source=self.config.model)
-        self.config = config = fit_run(
-            self.config, base, list(itertools.chain(*problems.values())), self._space.format, self._progress.say
-        )
+        asked = list(itertools.chain(*problems.values()))
+        self.config = config = fit_run(self.config, base, asked, self._space.format, self._progress.say)
         self._check(base, problems)
         self._plan(base, problems)
         left_out = self._run_stages()

@@ -24,7 +24,7 @@ from jorney.config import expect, expect_above, expect_at_least, expect_number, 
 from jorney.engine.sampling import Sampling
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import forked_hidden_states
+from jorney.model.transformer import forked_hidden_states, predicting_states
 from jorney.policy import Policy, load
 from jorney.train.cross_entropy import log_probs
 from jorney.train.loop import put
@@ -142,9 +142,7 @@ def token_log_probs(
     tokens, L = batch["tokens"], batch["chosen_mask"].shape[1]
     P = tokens.shape[1] - 2 * L
     hidden = forked_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, 2, dtype, remat)
-    # Prompts end at P - 1: both first tokens are predicted from there, each other one from the one before it.
-    predicting = hidden[:, P - 1 : -1].at[:, L].set(hidden[:, P - 1])
-    found, _ = log_probs(config, params, predicting, tokens[:, P:], head_chunk)
+    found, _ = log_probs(config, params, predicting_states(hidden, L, 2), tokens[:, P:], head_chunk)
     return found[:, :L] * batch["chosen_mask"], found[:, L:] * batch["rejected_mask"]
 
 

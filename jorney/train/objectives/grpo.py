@@ -18,7 +18,7 @@ from jorney.compiled import Compilations
 from jorney.config import AtMost
 from jorney.model.architecture import ModelConfig
 from jorney.model.params import Params
-from jorney.model.transformer import forked_hidden_states
+from jorney.model.transformer import forked_hidden_states, predicting_states
 from jorney.policy import Policy
 from jorney.train.cross_entropy import masked_log_probs, piece_length
 from jorney.train.loop import put
@@ -52,12 +52,10 @@ def completion_log_probs(
       [B, C*L] float32 log-probabilities, and [B, C*L] float32 entropies or None; 0 where there is no token.
     """
     tokens, segments, C = batch["tokens"], batch["segments"], batch["lengths"].shape[1]
-    B, width = segments.shape
+    width = segments.shape[1]
     P, L = tokens.shape[1] - width, width // C
     hidden = forked_hidden_states(config, params, tokens, batch["parts"], batch["positions"], L, C, dtype, remat)
-    # Prompts end at P - 1: all first tokens are predicted from there, each other one from the one before it.
-    before = hidden[:, P - 1 : -1].reshape(B, C, L, -1)
-    predicting = before.at[:, 1:, 0].set(hidden[:, P - 1, None]).reshape(B, width, -1)
+    predicting = predicting_states(hidden, L, C)
     return masked_log_probs(config, params, predicting, tokens[:, P:], segments, head_chunk, temperature, entropies)
 
 
