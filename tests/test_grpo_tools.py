@@ -38,3 +38,27 @@ def test_attempts_are_taken_until_one_states_the_target_within_the_budget() -> N
     assert found["mflops"][1] / found["mflops"][0] == pytest.approx(1.25, abs=0.1)  # both read their prompt once
     found = spent_again(row, 15.0)
     assert (found["right"], found["tokens"]) == ("00", [15, 15])
+
+
+def test_what_was_measured_later_stands_beside_what_was_made_anew_for_it() -> None:
+    from grpo_countdown import AGAIN
+    from grpo_tables import FIRST, tables
+
+    ways = ("first_attempt_accuracy", "excursion_rate", "justified_backtracks", "recovery_rate")
+
+    def row(arm: str, right: int, kind: str = "greedy") -> dict:
+        summary = {"accuracy": right / 4, "n": 4, "mean_tokens": 9.0, "cut": 0} | dict.fromkeys(ways, 0.5)
+        told = {"kind": kind, "set": "test", "seed": 0, "arm": arm, "rate": 0.0, "trained": {"flops": 1e12}, "summary": summary}
+        return told | {"right": "1" * right + "0" * (4 - right), "tokens": [9] * 4, "mflops": [1] * 4}
+
+    assert 0 in FIRST
+    assert {arm.name for arm in AGAIN[0]} == {"journey", "journey-outcome"}
+    rows = [row("journey", 1), row("journey-outcome", 4), row("journey-min", 2), row("journey-min-noise0.2", 2)]
+    told = list(tables([*rows, row("journey", 0, "again"), row("journey-outcome", 1, "again")], []))
+    exact, unsure = (
+        told[told.index(f"{title}; greedy texts:") :] for title in ("Credits on journeys, exact values", "Values that err")
+    )
+    assert [line.split(" | ")[1] for line in exact[4:6]] == ["100.0%", "50.0%"]
+    assert "journey-outcome: -50.0" in exact[5]
+    assert [line.split(" | ")[1] for line in unsure[4:6]] == ["25.0%", "50.0%"]
+    assert "journey-outcome: +25.0" in unsure[5]

@@ -23,6 +23,7 @@ from jorney.text.step_format import ABEL
 
 Row = dict[str, Any]
 BUDGETS = (1, 2, 4)  # times the tokens of the longest greedy arm
+FIRST = (0,)  # seeds whose credits by exact values were measured where their starts were; all later ones where "again" was
 LAST = 10  # rounds that are the end of a training, and its beginning
 _WAYS = ("first_attempt_accuracy", "excursion_rate", "justified_backtracks", "recovery_rate")
 _COURSE = {
@@ -47,8 +48,12 @@ def tables(rows: Sequence[Row], courses: Sequence[Row]) -> Iterator[str]:
     yield from results("GRPO from each start; greedy texts", greedy, _reinforced(greedy))
     yield from others(greedy)
     again = {(row["seed"], row["arm"]): row for row in rows if row["kind"] == "again"}
-    beside = [again.get((row["seed"], row["arm"]), row) for row in greedy]
-    yield from results("Credits on journeys; greedy texts", beside, _credits(greedy))
+    later = [again.get((row["seed"], row["arm"]), row) for row in greedy]
+    exact = [first if first["seed"] in FIRST else then for first, then in zip(greedy, later, strict=True)]
+    yield from results("Credits on journeys, exact values; greedy texts", exact, _credits(greedy, unsure=False))
+    unsure = _credits(greedy, unsure=True)
+    seeds = {row["seed"] for row in greedy if row["arm"] in dict(unsure[1:])}
+    yield from results("Values that err; greedy texts", [row for row in later if row["seed"] in seeds], unsure)
     yield from remade(greedy, list(again.values()))
     attempts = [row for row in rows if (row["kind"], row["set"]) == ("attempts", "test")]
     if attempts:
@@ -76,10 +81,12 @@ def _reinforced(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [pair for pair in [*pairs, ("journey-outcome-shuffled", "journey"), ("journey-sft", "journey")] if pair[0] in names]
 
 
-def _credits(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _credits(rows: Sequence[Row], unsure: bool) -> list[tuple[str, str]]:
+    """(arm, what it is compared with) of the credits by exact values, or of those by values that err."""
     known = ("journey-outcome", "journey-outcome-shuffled", "journey-sft")
     own = dict.fromkeys(row["arm"] for row in rows if row["arm"].startswith("journey-") and row["arm"] not in known)
-    return [("journey-outcome", "journey"), *((name, "journey-outcome") for name in own)]
+    errs = [name for name in own if (name.endswith("-judge") or "-noise" in name) == unsure]
+    return [("journey-outcome", "journey"), *((name, "journey-outcome") for name in errs)]
 
 
 @functools.cache
