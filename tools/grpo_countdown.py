@@ -39,8 +39,8 @@ are corrected by Holm's method.
 Done so far (2026-12-01): "tuning", all credits and rates; (b), on seeds 0 and 1 after the rate of "outcome" was chosen and
 before those of (c); (c), but for "progress_sum" of seed 2. Before that "test" was not opened but for its first ten problems of
 seed 0, which a dry run of this program asked of models of two rounds; nothing was chosen by it. Seeds 0 and 1 of (b), and the
-exact values of seed 0, are of an AMD EPYC; all else is of an Intel Xeon, for which the starts of seeds 0 and 1 and their
-"outcome" were made anew, and measured as "again": a seed gives a slightly other model there.
+exact values of seed 0, are of an AMD EPYC; all else is of an Intel Xeon, for which AGAIN were made anew, from their starts on:
+a seed gives a slightly other model there.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ CREDITS = ("return", "myopic", "min", "progress", "progress_sum")
 UNSURE = ("return", "min", "progress")  # with values that err
 RATES = (3e-5, 1e-4, 3e-4)
 AGAIN = {seed: [Arm(JOURNEY), Arm(JOURNEY, "outcome")] for seed in (0, 1)}  # on the machine of the credits measured later
+AGAIN[0].append(Arm(JOURNEY, "return", values="judge"))
 KEY = ("kind", "set", "seed", "arm", "rate")
 
 
