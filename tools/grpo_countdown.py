@@ -37,8 +37,8 @@ with p < 0.05 by turning round the signs of clusters (problems of the same numbe
 are corrected by Holm's method.
 
 Done so far (2026-12-01): "tuning", all credits and rates; (b), on seeds 0 and 1 after the rate of "outcome" was chosen and
-before those of (c); (c), but for "progress_sum" of seed 2. Before that "test" was not opened but for its first ten problems of
-seed 0, which a dry run of this program asked of models of two rounds; nothing was chosen by it. Seeds 0 and 1 of (b), and the
+before those of (c); (c). Before that "test" was not opened but for its first ten problems of seed 0, which a dry run of this
+program asked of models of two rounds; nothing was chosen by it. Seeds 0 and 1 of (b), and the
 exact values of seed 0, are of an AMD EPYC; all else is of an Intel Xeon, for which AGAIN were made anew, from their starts on:
 a seed gives a slightly other model there.
 """
